@@ -1,0 +1,214 @@
+"""One interpreted ADT happening, free of the format that carried it.
+
+An `AdtEvent` says what one message says, three-valued where the standard is (see `known`). What it means for a stay is
+decided in `encounter`; whom it is about, in `matching`. Instants are aware UTC; `..._on` are dates as written.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from app.domain.known import Known
+
+
+class Trigger(StrEnum):
+    """The trigger events this service acts on (HL7 2.5.1 table 0003)."""
+
+    ADMIT = "A01"
+    TRANSFER = "A02"
+    DISCHARGE = "A03"
+    REGISTER = "A04"
+    PRE_ADMIT = "A05"
+    TO_INPATIENT = "A06"
+    TO_OUTPATIENT = "A07"
+    UPDATE = "A08"
+    CANCEL_ADMIT = "A11"
+    CANCEL_TRANSFER = "A12"
+    CANCEL_DISCHARGE = "A13"
+    ADD_PERSON = "A28"
+    UPDATE_PERSON = "A31"
+    MERGE_PATIENT = "A34"
+    MERGE_IDENTIFIER_LIST = "A40"
+    REPORTED = "reported"
+    """A stay that a home or plan learned of itself; not an HL7 event."""
+
+
+PERSON_TRIGGERS = frozenset(
+    {Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST}
+)
+"""They speak of a person, not of a stay."""
+
+CANCELS = frozenset({Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE})
+
+
+class EncounterClass(StrEnum):
+    """HL7 2.5.1 table 0004 in FHIR's words; observation is usually a local code and comes by the feed's class map."""
+
+    EMERGENCY = "emergency"
+    INPATIENT = "inpatient"
+    OBSERVATION = "observation"
+    OUTPATIENT = "outpatient"
+    PREADMIT = "preadmit"
+    RECURRING = "recurring"
+    OBSTETRICS = "obstetrics"
+    UNKNOWN = "unknown"
+
+
+class IdentifierType(StrEnum):
+    """HL7 2.5.1 table 0203, the person-level types; NONE where a source gave no type."""
+
+    NONE = ""
+    MEDICAL_RECORD = "MR"
+    PATIENT_INTERNAL = "PI"
+    PATIENT_EXTERNAL = "PT"
+    MEDICAID = "MA"
+    MEDICARE = "MC"
+    MEMBER = "MB"
+
+
+NOT_A_PERSON_TYPES = frozenset({"AN", "VN", "BA", "ANON", "AM", "DR"})
+"""Account, visit and similar numbers that appear in PID-3 but do not name a person."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identifier:
+    """A number and who gave it: (assigning authority, type, value). Never a bare string (HL7-6).
+
+    `authority` is CX-4.1, else CX-4.2, else the feed's default; upper case. `type` is CX-5 as sent, upper case.
+    """
+
+    authority: str
+    type: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFacts:
+    """What a source says about a patient. Text as sent."""
+
+    first_name: Known[str] = None
+    middle_name: Known[str] = None
+    last_name: Known[str] = None
+    birth_date: Known[date] = None
+    sex: Known[str] = None
+    """HL7 table 0001 as sent (M, F, O, U, A, N)."""
+    phone: Known[str] = None
+    address: Known[str] = None
+    city: Known[str] = None
+    state: Known[str] = None
+    zip: Known[str] = None
+    race: Known[str] = None
+    ethnicity: Known[str] = None
+    language: Known[str] = None
+    died_at: Known[datetime] = None
+    deceased: Known[bool] = None
+
+
+class DiagnosisUse(StrEnum):
+    """HL7 2.5.1 table 0052, DG1-6."""
+
+    ADMITTING = "A"
+    WORKING = "W"
+    FINAL = "F"
+
+
+class DiagnosisAction(StrEnum):
+    """HL7 2.5.1 table 0206, DG1-21; SNAPSHOT where the message gives no action code."""
+
+    SNAPSHOT = ""
+    ADD = "A"
+    DELETE = "D"
+    UPDATE = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisFact:
+    """One DG1. A snapshot set replaces the old set of the same use (ADT-2)."""
+
+    code: str
+    system: str = ""
+    """DG1-3.3 as sent."""
+    text: str = ""
+    use: DiagnosisUse = DiagnosisUse.WORKING
+    rank: int | None = None
+    """DG1-15; 1 is principal."""
+    action: DiagnosisAction = DiagnosisAction.SNAPSHOT
+
+
+@dataclass(frozen=True, slots=True)
+class Practitioner:
+    """XCN as far as a notice needs it."""
+
+    identifier: str = ""
+    family: str = ""
+    given: str = ""
+    npi: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFacts:
+    """What a message says about a stay (PV1, PV2, EVN)."""
+
+    visit_number: Identifier | None = None
+    """PV1-19, else PV1-50, else PID-18, with authority; type is the field it came from: VN, AN."""
+    encounter_class: Known[EncounterClass] = None
+    class_code: Known[str] = None
+    """PV1-2 as sent."""
+    unit: Known[str] = None
+    """PV1-3.1 point of care."""
+    room: Known[str] = None
+    bed: Known[str] = None
+    facility: Known[str] = None
+    """PV1-3.4 namespace, as sent."""
+    admission_type: Known[str] = None
+    hospital_service: Known[str] = None
+    """PV1-10."""
+    admit_source: Known[str] = None
+    attending: Known[Practitioner] = None
+    admitted_at: Known[datetime] = None
+    """PV1-44."""
+    discharged_at: Known[datetime] = None
+    """PV1-45."""
+    disposition: Known[str] = None
+    """PV1-36, UB-04 status as two digits after the feed's code map."""
+    discharged_to: Known[str] = None
+    """PV1-37."""
+    admit_reason: Known[str] = None
+    """PV2-3 text."""
+
+
+class ProcessingId(StrEnum):
+    """HL7 2.5.1 table 0103: only production messages may reach a live recipient."""
+
+    PRODUCTION = "P"
+    TRAINING = "T"
+    DEBUGGING = "D"
+
+
+@dataclass(frozen=True, slots=True)
+class AdtEvent:
+    """One happening as one message tells it."""
+
+    trigger: str
+    """Table 0003 code as sent; those outside `Trigger` are ignored by the pipeline."""
+    occurred_at: datetime
+    """When it happened: EVN-6, else EVN-2, else MSH-7 (ADT-4)."""
+    recorded_at: datetime
+    """EVN-2, else MSH-7."""
+    sent_at: datetime
+    """MSH-7, else EVN-2."""
+    content_hash: bytes
+    """SHA-256 of the verbatim bytes: the last word in a tie, never arrival."""
+    control_id: str
+    processing_id: ProcessingId
+    identifiers: tuple[Identifier, ...]
+    """PID-3 person-level identifiers in order; the first is the patient record's own."""
+    person: PersonFacts
+    prior_identifiers: tuple[Identifier, ...] = ()
+    """MRG-1 (A40) or MRG-1/MRG-4 (A34): the ids that are retired."""
+    visit: VisitFacts | None = None
+    """None where there is no PV1 or the event is about the person only."""
+    diagnoses: tuple[DiagnosisFact, ...] = ()
+    diagnoses_erased: frozenset[DiagnosisUse] = field(default_factory=frozenset)
+    sending_facility: str = ""
+    """MSH-4 as sent, for routing by facility."""

@@ -1,0 +1,73 @@
+"""What the house asks of the outside: the protocols that adapters implement. No implementation lives here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from app.domain.adt_event import AdtEvent
+from app.domain.feed import Feed
+from app.domain.inbound import AckCode, Header, Problem
+
+
+class Clock(Protocol):
+    """The wall clock, injected so that tests can hold it."""
+
+    def now(self) -> datetime:
+        """Give the present instant, aware, UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """New identities, injected so that tests can repeat a run."""
+
+    def new(self) -> UUID:
+        """Give a new time-ordered id (UUID version 7)."""
+        ...
+
+    def fraction(self) -> float:
+        """Give a random fraction in [0, 1), for jitter."""
+        ...
+
+    def secret(self, octets: int) -> bytes:
+        """Give cryptographically random bytes."""
+        ...
+
+
+class AdtReader(Protocol):
+    """Bytes of one message to its meaning. Pure: the same bytes and feed give the same result, and nothing is raised."""
+
+    def header(self, body: bytes) -> Header:
+        """Read MSH (and PID-3 for the lane) without splitting the rest. `readable=False` when there is no usable MSH."""
+        ...
+
+    def problems(self, body: bytes, header: Header, feed: Feed) -> Sequence[Problem]:
+        """Check what decides acceptance (room 2): everything of severity E means the message cannot be interpreted.
+
+        Codes 200-203 mean reject (AR/CR), other errors mean AE/CE. Warnings do not stop a message.
+        """
+        ...
+
+    def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
+        """Interpret the whole message (room 3), or say why not."""
+        ...
+
+    def is_supported(self, trigger: str) -> bool:
+        """Tell whether the trigger changes anything here; others are stored, answered AA and marked ignored (ACK-4)."""
+        ...
+
+
+class AckWriter(Protocol):
+    """Writes the acknowledgement of one message in the sender's own dialect (ACK-1..7)."""
+
+    def write(self, body: bytes, header: Header, code: AckCode, problems: Sequence[Problem], *, control_id: str, at: datetime) -> bytes:
+        """Give the ER7 acknowledgement with our own `control_id`, ERR for every problem and MSA-3 for older senders."""
+        ...
+
+
+class Waker(Protocol):
+    """A hint that there is work, never the truth: polling once a second is the truth."""
+
+    def wake(self, topic: str) -> None:
+        """Say that the topic (`inbound`, `delivery`, `notification:<organization>`) has news. Returns at once."""
+        ...
