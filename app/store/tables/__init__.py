@@ -1,0 +1,9 @@
+"""The tables, one module per noun. `metadata` is what the migrations are compared with.
+
+No table names a schema: the search path of the connection is the network (HANDOFF_NETWORK). Indexes say what they serve.
+"""
+
+from app.store.tables import deliveries, encounters, follow_ups, inbound, notifications, organizations, panels, people
+from app.store.tables.base import metadata
+
+__all__ = ["deliveries", "encounters", "follow_ups", "inbound", "metadata", "notifications", "organizations", "panels", "people"]

@@ -1,0 +1,63 @@
+"""Stays as folds over their events, and the events themselves."""
+
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+
+from app.store.tables.base import Id, Instant, Payload, metadata
+
+encounter = Table(
+    "encounter",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False, comment="adt | reported"),
+    Column("feed_id", Id, ForeignKey("feed.id")),
+    Column("facility_id", Id, ForeignKey("organization.id"), comment="null: a reported stay at a place given as text"),
+    Column("visit_authority", Text, nullable=False),
+    Column("visit_number", Text, nullable=False),
+    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False, index=True),
+    Column("person_id", Id, ForeignKey("person.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("class", Text, nullable=False),
+    Column("admitted_at", Instant),
+    Column("discharged_at", Instant),
+    Column("discharged_on", Date, comment="in the facility's zone: measures are calendar maths (domain rule 2)"),
+    Column("disposition", Text),
+    Column("behavioral_kind", Text, nullable=False),
+    Column("provisional", Boolean, nullable=False),
+    Column("reported_by", Id, ForeignKey("organization.id")),
+    Column("folded_into", Id, comment="the ADT stay that a reported one became part of"),
+    Column("mode", Text, nullable=False, comment="live | shadow | backfill | test: of the messages that made it"),
+    Column("state", Payload, nullable=False, comment="the whole folded state, with what cancels need to undo"),
+    Column("last_key", Text, nullable=False, comment="sort key of the newest event folded: a newer one is applied, an older one folds again"),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+# One stay per visit number of a facility; messages find their stay here.
+Index(
+    "uq_encounter_visit",
+    encounter.c.facility_id,
+    encounter.c.visit_authority,
+    encounter.c.visit_number,
+    unique=True,
+    postgresql_where=encounter.c.facility_id.is_not(None),
+)
+# The person's history, for readmission rules and person views.
+Index("ix_encounter_person", encounter.c.person_id, encounter.c.admitted_at)
+# An organization that reported stays finds its own.
+Index("ix_encounter_reported_by", encounter.c.reported_by, encounter.c.id, postgresql_where=encounter.c.reported_by.is_not(None))
+# A facility lists its stays newest first; ids are time-ordered.
+Index("ix_encounter_facility", encounter.c.facility_id, encounter.c.id)
+
+adt_event = Table(
+    "adt_event",
+    metadata,
+    Column("message_id", Id, primary_key=True, comment="the inbound message, or the id of a report"),
+    Column("encounter_id", Id, ForeignKey("encounter.id")),
+    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False),
+    Column("sort_key", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("event", Payload, nullable=False),
+)
+# A late event folds the whole stay again.
+Index("ix_adt_event_encounter", adt_event.c.encounter_id, adt_event.c.sort_key)

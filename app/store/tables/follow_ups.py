@@ -1,0 +1,77 @@
+"""Follow-ups with their clocks, the contacts that were made, who owned them, and the timers that fire."""
+
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+
+from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata
+
+follow_up = Table(
+    "follow_up",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("encounter_id", Id, ForeignKey("encounter.id"), nullable=False, comment="the follow-ups of one discharge form a group"),
+    Column("home_id", Id, ForeignKey("organization.id"), comment="null: a covered member without a home"),
+    Column("person_id", Id, ForeignKey("person.id"), nullable=False),
+    Column("programs", Texts, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_reasons", Document, nullable=False),
+    Column("anchor_at", Instant),
+    Column("anchor_on", Date),
+    Column("opened_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("close_reason", Text),
+    Column("assignee", Text),
+    Column("clocks", Payload, nullable=False),
+    Column("next_due_at", Instant, comment="the earliest pending clock"),
+    Column("updated_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique=True, postgresql_nulls_not_distinct=True)
+# The worklist: a home's follow-ups in a state, soonest deadline first.
+Index("ix_follow_up_worklist", follow_up.c.home_id, follow_up.c.state, follow_up.c.next_due_at, follow_up.c.id)
+# Nightly polls: what changed since.
+Index("ix_follow_up_changed", follow_up.c.home_id, follow_up.c.updated_at, follow_up.c.id)
+# A person's follow-ups (the plan's question).
+Index("ix_follow_up_person", follow_up.c.person_id)
+
+follow_up_owner = Table(
+    "follow_up_owner",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), nullable=False, index=True),
+    Column("organization_id", Id, ForeignKey("organization.id")),
+    Column("staff", Text),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+)
+
+contact = Table(
+    "contact",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), nullable=False, index=True),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False, comment="who recorded it"),
+    Column("occurred_at", Instant, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("author", Document, nullable=False, comment="staff, or key plus named person"),
+    Column("source", Text, nullable=False),
+    Column("source_id", Text),
+    Column("fields", Payload, nullable=False, comment="the whole contact as recorded (DESIGN section 6)"),
+    Column("corrected_of", Id),
+    Column("voided_at", Instant),
+    Column("void_reason", Text),
+    Column("voided_by", Document),
+)
+
+timer = Table(
+    "timer",
+    metadata,
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), primary_key=True),
+    Column("clock_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True, comment="overdue"),
+    Column("due_at", Instant, nullable=False),
+    Column("fired_at", Instant),
+    Column("cancelled", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False, comment="of the anchor it belongs to"),
+)
+# What is due: claimed in order, a million pending rows stay cheap.
+Index("ix_timer_due", timer.c.due_at, postgresql_where=timer.c.fired_at.is_(None) & ~timer.c.cancelled)

@@ -1,0 +1,81 @@
+"""Organizations, what they may see of each other, their feeds and keys."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+from app.store.tables.base import Bytes, Document, Id, Instant, Texts, metadata
+
+organization = Table(
+    "organization",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("program_roles", Texts, nullable=False),
+    Column("parent_id", Id, ForeignKey("organization.id")),
+    Column("npi", Text),
+    Column("part2_status", Text, nullable=False),
+    Column("facility_type", Text, nullable=False, comment="acute | psychiatric | residential | nonacute | unknown"),
+    Column("time_zone", Text, nullable=False, comment="IANA; the local calendar of its discharges"),
+    Column("holiday_calendar", Text, nullable=False, comment="for business-day clocks, e.g. US, US-ME"),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("kind in ('hospital','health_home','behavioral_health_home','plan','agency','hie')", name="kind"),
+    CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name="part2_status"),
+)
+
+organization_grant = Table(
+    "organization_grant",
+    metadata,
+    Column("organization_id", Id, ForeignKey("organization.id"), primary_key=True, comment="whose rows"),
+    Column("grantee_id", Id, ForeignKey("organization.id"), primary_key=True, comment="who may see them"),
+    Column("granted_at", Instant, nullable=False),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False, index=True),
+    Column("sending_application", Text, nullable=False),
+    Column("sending_facility", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("assigning_authority", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("profile", Document, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("sending_application", "sending_facility"),
+    CheckConstraint("mode in ('live','shadow','backfill')", name="mode"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False, index=True),
+    Column("digest", Bytes, nullable=False, unique=True, comment="HMAC-SHA256(pepper, key); the key itself is never stored"),
+    Column("scopes", Texts, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+preference = Table(
+    "preference",
+    metadata,
+    Column("organization_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("rules", Document, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_preference_current", preference.c.organization_id, unique=True, postgresql_where=preference.c.is_current)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("organization_id", Id, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_digest", Bytes, nullable=False),
+    Column("resource_id", Id, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)

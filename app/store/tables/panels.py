@@ -1,0 +1,60 @@
+"""Panels: who claims which person, from when to when, as each upload said it; and the uploads with their refused rows."""
+
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+
+from app.store.tables.base import Bytes, Document, Id, Instant, Payload, metadata
+
+panel_upload = Table(
+    "panel_upload",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("file_hash", Bytes, nullable=False),
+    Column("uploaded_at", Instant, nullable=False),
+    Column("summary", Document, nullable=False, comment="accepted, rejected, added, changed, removed, unknown columns"),
+)
+Index("ix_panel_upload_organization", panel_upload.c.organization_id, panel_upload.c.id)
+
+panel_upload_rejection = Table(
+    "panel_upload_rejection",
+    metadata,
+    Column("upload_id", Id, ForeignKey("panel_upload.id"), primary_key=True),
+    Column("row", Integer, primary_key=True, comment="1-based line of the file, the header is 1"),
+    Column("errors", Document, nullable=False),
+    Column("cells", Payload, nullable=False, comment="the row as sent, for the fixable remainder"),
+)
+
+panel_member = Table(
+    "panel_member",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
+    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False, index=True),
+    Column("person_id", Id, ForeignKey("person.id"), nullable=False),
+    Column("program", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("effective_from", Date, nullable=False),
+    Column("effective_to", Date, comment="exclusive; null: open"),
+    Column("coordinator", Text),
+    Column("plan_id", Text),
+    Column("row_key", Bytes, nullable=False, comment="what makes two rows of one panel the same claim: person, program, role, from"),
+    Column("row_hash", Bytes, nullable=False, comment="of every cell: equal means unchanged"),
+    Column("row", Payload, nullable=False),
+    Column("upload_id", Id, ForeignKey("panel_upload.id")),
+    Column("asserted_at", Instant, nullable=False, comment="when we learned it"),
+    Column("retracted_at", Instant, comment="when we learned that it is no longer what the owner says"),
+)
+# Who claims this person now (room 6).
+Index("ix_panel_member_person", panel_member.c.person_id, postgresql_where=panel_member.c.retracted_at.is_(None))
+# One current claim per row key; the diff of an upload joins on it.
+Index(
+    "uq_panel_member_current",
+    panel_member.c.organization_id,
+    panel_member.c.row_key,
+    unique=True,
+    postgresql_where=panel_member.c.retracted_at.is_(None),
+)
+# The panel as of a date, paged.
+Index("ix_panel_member_organization", panel_member.c.organization_id, panel_member.c.id)

@@ -1,0 +1,51 @@
+"""What sources said about patients, and who we think they are."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text
+
+from app.store.tables.base import Document, Id, Instant, Payload, metadata
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("merged_into", Id, comment="the person that its records went to; never deleted"),
+)
+
+patient_record = Table(
+    "patient_record",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False, comment="'adt', or the id of the organization whose panel or report says it"),
+    Column("authority", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("person_id", Id, ForeignKey("person.id"), nullable=False, index=True),
+    Column("demographics", Payload, nullable=False, comment="field -> [value, sort key]: the latest event wins, field by field"),
+    Column("demographic_key", BigInteger, comment="hash of the normalised name, birth date and sex; null when incomplete"),
+    Column("retired_into", Id, comment="the record that an A40/A34 named as the survivor"),
+    Column("match_reasons", Document),
+    Column("updated_at", Instant, nullable=False),
+)
+# A source names a patient once; two workers that meet a new one make one record.
+Index(
+    "uq_patient_record_source",
+    patient_record.c.source,
+    patient_record.c.authority,
+    patient_record.c.type,
+    patient_record.c.value,
+    unique=True,
+)
+# Exact normalised demographics, one block.
+Index("ix_patient_record_demographic_key", patient_record.c.demographic_key)
+# Records that follow a survivor when it moves.
+Index("ix_patient_record_retired_into", patient_record.c.retired_into, postgresql_where=patient_record.c.retired_into.is_not(None))
+
+record_identifier = Table(
+    "record_identifier",
+    metadata,
+    Column("authority", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("record_id", Id, ForeignKey("patient_record.id"), primary_key=True, index=True),
+)

@@ -1,0 +1,64 @@
+"""Who may see which row when the code forgets to ask: the row-level security predicates of the `app` role.
+
+Every table that holds or points at patient data has one. `{viewer}` is the viewer's organization or NULL (then no row is
+visible); the operator sees all. Equality on indexed columns only, because other operators are not leakproof and would lose
+their index under a policy (DESIGN section 2.10). The `work` role's policy is true.
+"""
+
+VIEWER = "nullif(current_setting('handoff.viewer', true), '')::uuid"
+OPERATOR = "current_setting('handoff.operator', true) = 'on'"
+
+
+def owned(column: str) -> str:
+    """Visible to the organization named in the column, and to those it granted its rows to."""
+    return (
+        f"{column} = {VIEWER} or exists (select 1 from organization_grant g "
+        f"where g.organization_id = {column} and g.grantee_id = {VIEWER})"
+    )
+
+
+def claimed(person: str) -> str:
+    """Visible to an organization whose panel holds, or held, the person."""
+    return f"exists (select 1 from panel_member m where m.person_id = {person} and m.organization_id = {VIEWER})"
+
+
+VISIBILITY: dict[str, str] = {
+    "inbound_message": owned("organization_id"),
+    "inbound_outcome": "exists (select 1 from inbound_message i where i.id = message_id)",
+    "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
+    "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
+    "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
+    "adt_event": "exists (select 1 from encounter e where e.id = encounter_id)",
+    "panel_member": owned("organization_id"),
+    "panel_upload": owned("organization_id"),
+    "panel_upload_rejection": "exists (select 1 from panel_upload u where u.id = upload_id)",
+    "notification": owned("recipient_id"),
+    "notification_acknowledgement": owned("recipient_id"),
+    "telling": owned("recipient_id"),
+    "disclosure": owned("recipient_id"),
+    "subscription": owned("organization_id"),
+    "delivery": "exists (select 1 from subscription s where s.id = subscription_id)",
+    "attempt": "exists (select 1 from subscription s where s.id = subscription_id)",
+    "follow_up": f"{owned('home_id')} or {claimed('person_id')}",
+    "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
+    "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
+    "api_key": owned("organization_id"),
+    "idempotency_key": owned("organization_id"),
+}
+"""Table -> SQL predicate. The migration writes `using (operator or predicate)` for the app role."""
+
+WITHOUT_PATIENT_DATA = frozenset(
+    {
+        "organization",
+        "organization_grant",
+        "feed",
+        "preference",
+        "person",
+        "inbound_queue",
+        "reconsideration",
+        "recipient_sequence",
+        "timer",
+        "alembic_version",
+    }
+)
+"""Tables that need no policy: ids and configuration only. A test fails for a table that is in neither list."""
