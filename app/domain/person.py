@@ -1,0 +1,115 @@
+"""Patient records (what one source says) and the person we think they are. Matching is in `matching`."""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
+from app.domain.known import Erasure
+from app.domain.latest import Said
+
+ADT_SOURCE = "adt"
+"""Records of hospitals share one source: an assigning authority names a patient once, by whichever feed it comes."""
+
+NO_AUTHORITY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClaim:
+    """What a message, a roster row or a report says about who somebody is.
+
+    `own` is the identifier by which this source names its record; `identifiers` are all person-level ones, `own` included
+    when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1).
+    """
+
+    source: str
+    own: Identifier
+    identifiers: tuple[Identifier, ...]
+    sort_key: str
+    facts: dict[str, Any]
+    retires: tuple[Identifier, ...] = ()
+
+
+@dataclass(slots=True)
+class PatientRecord:
+    """A stored record, as matching needs it."""
+
+    id: UUID
+    source: str
+    own: Identifier
+    person_id: UUID
+    identifiers: frozenset[Identifier]
+    said: Said
+    demographic_key: int | None
+    retired_into: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Which record and person a claim turned out to be."""
+
+    record_id: UUID
+    person_id: UUID
+    reasons: tuple[str, ...]
+    moved_people: frozenset[UUID] = frozenset()
+    """People whose records were joined or parted by this claim: their stays must be reconsidered."""
+
+
+def json_facts(facts: PersonFacts) -> dict[str, Any]:
+    """Give the stated fields as JSON values; an erased one as None (see `latest`)."""
+    stated: dict[str, Any] = {}
+    for item in fields(facts):
+        value = getattr(facts, item.name)
+        if value is None:
+            continue
+        if isinstance(value, Erasure):
+            stated[item.name] = None
+        elif isinstance(value, datetime | date):
+            stated[item.name] = value.isoformat()
+        else:
+            stated[item.name] = value
+    return stated
+
+
+def normalised(text: str) -> str:
+    """Fold case, accents, punctuation and spaces: O'Brien, OBRIEN and o brien are one name."""
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(letter for letter in plain.upper() if letter.isalnum())
+
+
+PLACEHOLDER_NAMES = frozenset({"", "UNKNOWN", "UNK", "BABY", "BABYBOY", "BABYGIRL", "NONAME", "NEWBORN", "TRAUMA"})
+"""Names that hospitals give to people whose name they do not know: never a ground for a match."""
+
+PLACEHOLDER_BIRTH_DATES = frozenset({"1900-01-01", "1901-01-01", "1111-11-11", "1800-01-01"})
+
+
+def demographic_key(facts: dict[str, Any]) -> int | None:
+    """Hash the exact normalised first name, last name, birth date and sex to 64 bits; None when one is missing.
+
+    Exact equality of all four is the only demographic ground of the first matcher (issue text, "identify").
+    """
+    first = normalised(str(facts.get("first_name") or ""))
+    last = normalised(str(facts.get("last_name") or ""))
+    born = str(facts.get("birth_date") or "")
+    sex = str(facts.get("sex") or "").upper()[:1]
+    if first in PLACEHOLDER_NAMES or last in PLACEHOLDER_NAMES or len(born) != len("1976-04-25") or born in PLACEHOLDER_BIRTH_DATES:
+        return None
+    if sex not in {"M", "F", "O", "A", "N"}:
+        return None
+    digest = hashlib.blake2b("|".join((last, first, born, sex)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def claim_of(event: AdtEvent, sort_key: str) -> RecordClaim:
+    """Say whom an ADT event is about. The event has at least one identifier: the reader refuses one without."""
+    return RecordClaim(
+        source=ADT_SOURCE,
+        own=event.identifiers[0],
+        identifiers=event.identifiers,
+        sort_key=sort_key,
+        facts=json_facts(event.person),
+        retires=event.prior_identifiers,
+    )
