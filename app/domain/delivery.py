@@ -113,22 +113,19 @@ class AttemptResult:
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery stands. The first two are unsettled: they hold back later ones of the same person."""
+    """Where a delivery stands. Only PENDING is unsettled: it holds back later ones of the same person."""
 
-    WAITING = "waiting"
-    """To be sent from `next_attempt_at` on, when nothing earlier of its line is unsettled."""
-    IN_FLIGHT = "in_flight"
-    """Claimed by a worker under a lease. It says nothing about whether bytes have left."""
+    PENDING = "pending"
+    """To be sent from `next_attempt_at` on, when nothing earlier of its line is pending. A lease on it says that a worker has
+    claimed it, nothing about whether bytes have left."""
     DELIVERED = "delivered"
-    REFUSED = "refused"
-    """The receiver said no for good. Does not hold the line: the next notification may be acceptable."""
-    EXHAUSTED = "exhausted"
-    """Every attempt was spent. Does not hold the line; redrive starts it afresh."""
+    FAILED = "failed"
+    """Refused for good, or every attempt spent; the last attempt says which. Does not hold the line: the next notification may
+    be acceptable. Redrive starts it afresh."""
     SUPERSEDED = "superseded"
     """Mode `latest`: a newer version took its place before it was sent."""
-
-
-UNSETTLED: Final = frozenset({DeliveryState.WAITING, DeliveryState.IN_FLIGHT})
+    WITHDRAWN = "withdrawn"
+    """The right to be told ended before it was sent. Never sent, never redriven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +166,12 @@ def settle(result: AttemptResult, attempts_made: int, ended_at: datetime, random
         case AttemptOutcome.DELIVERED:
             return Settlement(DeliveryState.DELIVERED, None)
         case AttemptOutcome.REFUSED:
-            return Settlement(DeliveryState.REFUSED, None)
+            return Settlement(DeliveryState.FAILED, None)
         case AttemptOutcome.GONE:
-            return Settlement(DeliveryState.WAITING, ended_at, is_attempt_spent=False)
+            return Settlement(DeliveryState.PENDING, ended_at, is_attempt_spent=False)
         case AttemptOutcome.THROTTLED | AttemptOutcome.UNAVAILABLE | AttemptOutcome.UNKNOWN:
             again_at = next_attempt_at(attempts_made, ended_at, random_fraction, result.retry_after_s)
-            return Settlement(DeliveryState.EXHAUSTED if again_at is None else DeliveryState.WAITING, again_at)
+            return Settlement(DeliveryState.FAILED if again_at is None else DeliveryState.PENDING, again_at)
 
 
 class OrderMode(StrEnum):
@@ -190,7 +187,7 @@ class OrderMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuedDelivery:
-    """An unsettled delivery of one endpoint, as far as order needs it. Without a person it is a line of its own."""
+    """A delivery of one endpoint, as far as order needs it. Without a person it is a line of its own."""
 
     id: UUID
     person_id: UUID | None
@@ -199,6 +196,8 @@ class QueuedDelivery:
     sequence: int
     state: DeliveryState
     next_attempt_at: datetime
+    is_in_flight: bool = False
+    """A lease on it has not run out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,21 +209,21 @@ class Turn:
 
 
 def next_turn(queue: Iterable[QueuedDelivery], mode: OrderMode, now: datetime) -> Turn:
-    """Pick from all unsettled deliveries of one endpoint. The store's claim does the same in SQL; a test holds them equal."""
-    unsettled = sorted((queued for queued in queue if queued.state in UNSETTLED), key=lambda queued: queued.sequence)
-    superseded = _superseded(unsettled) if mode is OrderMode.LATEST else ()
+    """Pick from all pending deliveries of one endpoint. The store's claim does the same in SQL; a test holds them equal."""
+    pending = sorted((queued for queued in queue if queued.state is DeliveryState.PENDING), key=lambda queued: queued.sequence)
+    superseded = _superseded(pending) if mode is OrderMode.LATEST else ()
     dropped = {queued.id for queued in superseded}
-    live = [queued for queued in unsettled if queued.id not in dropped]
+    live = [queued for queued in pending if queued.id not in dropped]
     heads = live if mode is OrderMode.UNORDERED else _heads(live)
-    due = tuple(queued for queued in heads if queued.state is DeliveryState.WAITING and queued.next_attempt_at <= now)
+    due = tuple(queued for queued in heads if not queued.is_in_flight and queued.next_attempt_at <= now)
     return Turn(sendable=due, superseded=superseded)
 
 
-def _superseded(unsettled: list[QueuedDelivery]) -> tuple[QueuedDelivery, ...]:
+def _superseded(pending: list[QueuedDelivery]) -> tuple[QueuedDelivery, ...]:
     newest: dict[UUID, int] = {}
-    for queued in unsettled:
+    for queued in pending:
         newest[queued.event_id] = max(queued.version, newest.get(queued.event_id, queued.version))
-    return tuple(queued for queued in unsettled if queued.state is DeliveryState.WAITING and queued.version < newest[queued.event_id])
+    return tuple(queued for queued in pending if not queued.is_in_flight and queued.version < newest[queued.event_id])
 
 
 def _heads(in_sequence: list[QueuedDelivery]) -> list[QueuedDelivery]:

@@ -11,7 +11,6 @@ from app.domain.delivery import (
     ATTEMPTS_MAX,
     CONNECTION_FAULTS,
     RETRY_DELAYS_S,
-    UNSETTLED,
     AttemptOutcome,
     AttemptResult,
     DeliveryState,
@@ -197,14 +196,14 @@ def test_jitter_grows_with_the_fraction(attempts: int, one: float, other: float)
     [
         ("delivered", 1, Settlement(DeliveryState.DELIVERED, None)),
         ("delivered", 14, Settlement(DeliveryState.DELIVERED, None)),
-        ("refused", 1, Settlement(DeliveryState.REFUSED, None)),
-        ("gone", 3, Settlement(DeliveryState.WAITING, NOW, is_attempt_spent=False)),
-        ("throttled", 1, Settlement(DeliveryState.WAITING, NOW + timedelta(seconds=5))),
-        ("unavailable", 2, Settlement(DeliveryState.WAITING, NOW + timedelta(seconds=30))),
-        ("unknown", 3, Settlement(DeliveryState.WAITING, NOW + timedelta(seconds=120))),
-        ("throttled", 14, Settlement(DeliveryState.EXHAUSTED, None)),
-        ("unavailable", 14, Settlement(DeliveryState.EXHAUSTED, None)),
-        ("unknown", 14, Settlement(DeliveryState.EXHAUSTED, None)),
+        ("refused", 1, Settlement(DeliveryState.FAILED, None)),
+        ("gone", 3, Settlement(DeliveryState.PENDING, NOW, is_attempt_spent=False)),
+        ("throttled", 1, Settlement(DeliveryState.PENDING, NOW + timedelta(seconds=5))),
+        ("unavailable", 2, Settlement(DeliveryState.PENDING, NOW + timedelta(seconds=30))),
+        ("unknown", 3, Settlement(DeliveryState.PENDING, NOW + timedelta(seconds=120))),
+        ("throttled", 14, Settlement(DeliveryState.FAILED, None)),
+        ("unavailable", 14, Settlement(DeliveryState.FAILED, None)),
+        ("unknown", 14, Settlement(DeliveryState.FAILED, None)),
     ],
 )
 def test_settle(outcome: str, attempts_made: int, expected: Settlement) -> None:
@@ -213,14 +212,13 @@ def test_settle(outcome: str, attempts_made: int, expected: Settlement) -> None:
 
 def test_settle_honours_retry_after() -> None:
     result = AttemptResult(AttemptOutcome.THROTTLED, 0.2, status_code=429, retry_after_s=600)
-    assert settle(result, 1, NOW, MIDDLE) == Settlement(DeliveryState.WAITING, NOW + timedelta(minutes=10))
+    assert settle(result, 1, NOW, MIDDLE) == Settlement(DeliveryState.PENDING, NOW + timedelta(minutes=10))
 
 
 @given(st.sampled_from(AttemptOutcome), st.integers(1, 20), st.floats(0, 1, exclude_max=True), st.none() | st.floats())
 def test_a_settlement_waits_for_an_instant_or_is_over(outcome: AttemptOutcome, attempts: int, fraction: float, asked: float | None) -> None:
     settlement = settle(AttemptResult(outcome, 0.1, retry_after_s=asked), attempts, NOW, fraction)
-    assert (settlement.state in UNSETTLED) == (settlement.next_attempt_at is not None)
-    assert settlement.state is not DeliveryState.IN_FLIGHT
+    assert (settlement.state is DeliveryState.PENDING) == (settlement.next_attempt_at is not None)
     assert (settlement.state is DeliveryState.DELIVERED) == (outcome is AttemptOutcome.DELIVERED)
 
 
@@ -233,7 +231,8 @@ def queued(
     event: str,
     version: int = 1,
     *,
-    state: DeliveryState = DeliveryState.WAITING,
+    state: DeliveryState = DeliveryState.PENDING,
+    flying: bool = False,
     due_in_s: float = 0,
 ) -> QueuedDelivery:
     """One queued delivery, named by letters: person and event "a" are always the same ids."""
@@ -245,10 +244,10 @@ def queued(
         sequence=sequence,
         state=state,
         next_attempt_at=NOW + timedelta(seconds=due_in_s),
+        is_in_flight=flying,
     )
 
 
-FLYING = DeliveryState.IN_FLIGHT
 QUEUES: dict[str, tuple[list[QueuedDelivery], dict[str, tuple[set[int], set[int]]]]] = {
     "nothing waits": ([], {"ordered": (set(), set()), "latest": (set(), set()), "unordered": (set(), set())}),
     "two persons, two each": (
@@ -260,7 +259,7 @@ QUEUES: dict[str, tuple[list[QueuedDelivery], dict[str, tuple[set[int], set[int]
         {"ordered": ({2}, set()), "latest": ({2}, set()), "unordered": ({2, 3, 4}, set())},
     ),
     "the first of one person is in flight": (
-        [queued(1, "p", "a", state=FLYING), queued(3, "p", "c"), queued(4, "q", "d")],
+        [queued(1, "p", "a", flying=True), queued(3, "p", "c"), queued(4, "q", "d")],
         {"ordered": ({4}, set()), "latest": ({4}, set()), "unordered": ({3, 4}, set())},
     ),
     "a newer version of the same event, the older waiting for a retry": (
@@ -268,7 +267,7 @@ QUEUES: dict[str, tuple[list[QueuedDelivery], dict[str, tuple[set[int], set[int]
         {"ordered": (set(), set()), "latest": ({2}, {1}), "unordered": ({2}, set())},
     ),
     "a newer version of the same event, the older in flight": (
-        [queued(1, "p", "a", state=FLYING), queued(2, "p", "a", 2)],
+        [queued(1, "p", "a", flying=True), queued(2, "p", "a", 2)],
         {"ordered": (set(), set()), "latest": (set(), set()), "unordered": ({2}, set())},
     ),
     "three versions: only the newest stays, behind another event": (
@@ -282,8 +281,8 @@ QUEUES: dict[str, tuple[list[QueuedDelivery], dict[str, tuple[set[int], set[int]
     "what is settled holds nothing back": (
         [
             queued(1, "p", "a", state=DeliveryState.DELIVERED),
-            queued(2, "p", "b", state=DeliveryState.REFUSED),
-            queued(3, "p", "c", state=DeliveryState.EXHAUSTED),
+            queued(2, "p", "b", state=DeliveryState.FAILED),
+            queued(3, "p", "c", state=DeliveryState.WITHDRAWN),
             queued(4, "p", "d", state=DeliveryState.SUPERSEDED),
             queued(5, "p", "e"),
         ],
@@ -311,9 +310,10 @@ def queues(draw: st.DrawFn) -> list[QueuedDelivery]:
         person = draw(st.sampled_from(["p", "q", "r", None]))
         event = f"{person}{draw(st.sampled_from('ab'))}"
         versions[event] = versions.get(event, 0) + 1
-        state = draw(st.sampled_from([DeliveryState.WAITING] * 3 + [FLYING, DeliveryState.DELIVERED, DeliveryState.EXHAUSTED]))
+        state = draw(st.sampled_from([DeliveryState.PENDING] * 4 + [DeliveryState.DELIVERED, DeliveryState.FAILED]))
+        flying = state is DeliveryState.PENDING and draw(st.integers(0, 3)) == 0
         due_in_s = draw(st.sampled_from([-60.0, 0.0, 60.0]))
-        queue.append(queued(sequence, person, event, versions[event], state=state, due_in_s=due_in_s))
+        queue.append(queued(sequence, person, event, versions[event], state=state, flying=flying, due_in_s=due_in_s))
     return queue
 
 
@@ -323,19 +323,25 @@ def test_a_turn_keeps_every_line(queue: list[QueuedDelivery], mode: OrderMode) -
     gone = {one.id for one in turn.superseded}
     assert not gone & {one.id for one in turn.sendable}
     for one in turn.sendable:
-        assert one.state is DeliveryState.WAITING
+        assert one.state is DeliveryState.PENDING
+        assert not one.is_in_flight
         assert one.next_attempt_at <= NOW
         if mode is OrderMode.UNORDERED or one.person_id is None:
             continue
         earlier = [
             other
             for other in queue
-            if other.person_id == one.person_id and other.sequence < one.sequence and other.state in UNSETTLED and other.id not in gone
+            if other.person_id == one.person_id
+            and other.sequence < one.sequence
+            and other.state is DeliveryState.PENDING
+            and other.id not in gone
         ]
         assert not earlier
     for one in turn.superseded:
         assert mode is OrderMode.LATEST
-        assert any(other.event_id == one.event_id and other.version > one.version and other.state in UNSETTLED for other in queue)
+        assert any(
+            other.event_id == one.event_id and other.version > one.version and other.state is DeliveryState.PENDING for other in queue
+        )
 
 
 @given(queues(), st.sampled_from(OrderMode), st.randoms())
@@ -348,7 +354,7 @@ def test_a_turn_does_not_depend_on_the_order_of_rows(queue: list[QueuedDelivery]
 @given(queues(), st.sampled_from(OrderMode), st.data())
 def test_playing_all_turns_delivers_everything_once_and_in_order(queue: list[QueuedDelivery], mode: OrderMode, data: st.DataObject) -> None:
     """However results fall, the deliveries of one person arrive by sequence, none twice, and the queue drains."""
-    left = {one.id: one for one in queue if one.state is DeliveryState.WAITING}
+    left = {one.id: one for one in queue if one.state is DeliveryState.PENDING and not one.is_in_flight}
     late = NOW + timedelta(hours=1)
     arrived: list[QueuedDelivery] = []
     dropped: set[UUID] = set()
@@ -358,8 +364,7 @@ def test_playing_all_turns_delivers_everything_once_and_in_order(queue: list[Que
             dropped.add(left.pop(one.id).id)
         assert turn.sendable, "the queue is stuck"
         taken = data.draw(st.lists(st.sampled_from(turn.sendable), unique=True, min_size=1))
-        for one in taken:
-            arrived.append(left.pop(one.id))
+        arrived.extend(left.pop(one.id) for one in taken)
     assert len({one.id for one in arrived}) == len(arrived)
     assert not dropped & {one.id for one in arrived}
     if mode is not OrderMode.UNORDERED:
