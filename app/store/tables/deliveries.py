@@ -28,7 +28,7 @@ delivery = Table(
     metadata,
     Column("subscription_id", Id, ForeignKey("subscription.id"), primary_key=True),
     Column("sequence", BigInteger, primary_key=True),
-    Column("notification_id", Id, ForeignKey("notification.id"), nullable=False),
+    Column("notification_id", Id, nullable=False),
     Column("person_id", Id, nullable=False),
     Column("state", Text, nullable=False, comment="pending | delivered | failed | superseded | withdrawn"),
     Column("attempts", Integer, nullable=False),

@@ -13,8 +13,8 @@ encounter = Table(
     Column("facility_id", Id, ForeignKey("organization.id"), comment="null: a reported stay at a place given as text"),
     Column("visit_authority", Text, nullable=False),
     Column("visit_number", Text, nullable=False),
-    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False, index=True),
-    Column("person_id", Id, ForeignKey("person.id"), nullable=False),
+    Column("record_id", Id, nullable=False, index=True),
+    Column("person_id", Id, nullable=False),
     Column("status", Text, nullable=False),
     Column("class", Text, nullable=False),
     Column("admitted_at", Instant),
@@ -52,12 +52,12 @@ adt_event = Table(
     "adt_event",
     metadata,
     Column("message_id", Id, primary_key=True, comment="the inbound message, or the id of a report"),
-    Column("encounter_id", Id, ForeignKey("encounter.id")),
-    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False),
+    Column("encounter_id", Id),
+    Column("record_id", Id, nullable=False),
     Column("sort_key", Text, nullable=False),
     Column("trigger", Text, nullable=False),
     Column("occurred_at", Instant, nullable=False),
-    Column("event", Payload, nullable=False),
+    comment="Which messages a stay and a person rest on. What they say is in the message itself, which is kept verbatim.",
 )
-# A late event folds the whole stay again.
+# The messages behind a stay, in the order of events.
 Index("ix_adt_event_encounter", adt_event.c.encounter_id, adt_event.c.sort_key)

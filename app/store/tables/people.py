@@ -1,6 +1,6 @@
 """What sources said about patients, and who we think they are."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Table, Text
 
 from app.store.tables.base import Document, Id, Instant, Payload, metadata
 
@@ -20,7 +20,7 @@ patient_record = Table(
     Column("authority", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("value", Text, nullable=False),
-    Column("person_id", Id, ForeignKey("person.id"), nullable=False, index=True),
+    Column("person_id", Id, nullable=False, index=True),
     Column("demographics", Payload, nullable=False, comment="field -> [value, sort key]: the latest event wins, field by field"),
     Column("demographic_key", BigInteger, comment="hash of the normalised name, birth date and sex; null when incomplete"),
     Column("retired_into", Id, comment="the record that an A40/A34 named as the survivor"),
@@ -47,5 +47,5 @@ record_identifier = Table(
     Column("authority", Text, primary_key=True),
     Column("value", Text, primary_key=True),
     Column("type", Text, primary_key=True),
-    Column("record_id", Id, ForeignKey("patient_record.id"), primary_key=True, index=True),
+    Column("record_id", Id, primary_key=True, index=True),
 )
