@@ -1,0 +1,1 @@
+"""The tests. What kinds there are and when each is right: README.md."""

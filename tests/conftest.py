@@ -1,0 +1,125 @@
+"""Fixtures for every test: real PostgreSQL, engines of the three roles, a clock and ids that are held. Nothing is ever skipped."""
+
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.store.engine import make_engine
+from app.store.roles import Role
+from pathlib import Path
+from tests.support import databases
+from tests.support.databases import Database
+from tests.support.fakes import FakeClock, FakeIds
+from tests.support.queries import QueryRecorder
+from tests.support.servers import server_of_run
+
+
+@pytest.fixture(scope="session")
+def run_id() -> str:
+    """What the workers of this run share and no other run has."""
+    shared = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
+    return re.sub(r"[^a-z0-9]", "", shared.lower())[:12]
+
+
+@pytest.fixture(scope="session")
+def server_url(run_id: str) -> Iterator[str]:
+    """The run's PostgreSQL."""
+    with server_of_run(run_id) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template(run_id: str) -> str:
+    """The name of the migrated template database; made by whichever worker needs it first."""
+    return f"handoff_test_{run_id}"
+
+
+@pytest.fixture(scope="session")
+def worker_database_name(template: str) -> str:
+    """This worker's own database."""
+    return f"{template}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+
+
+_made: set[str] = set()
+
+
+@pytest.fixture
+async def database(server_url: str, template: str, worker_database_name: str) -> AsyncIterator[Database]:
+    """A migrated database without a row. It is this worker's, and is emptied after the test."""
+    if worker_database_name not in _made:
+        await databases.make_template(server_url, template)
+        await databases.drop(server_url, worker_database_name)
+        await databases.clone(server_url, template, worker_database_name)
+        _made.add(worker_database_name)
+    found = Database(databases.url_of(server_url, worker_database_name))
+    yield found
+    await databases.empty(found)
+
+
+@pytest.fixture
+async def fresh_database(server_url: str, template: str) -> AsyncIterator[Database]:
+    """A migrated database of this test alone, removed afterwards: for tests that change the schema or break things."""
+    await databases.make_template(server_url, template)
+    name = f"{template}_{secrets.token_hex(6)}"
+    yield await databases.clone(server_url, template, name)
+    await databases.drop(server_url, name)
+
+
+@pytest.fixture
+def queries() -> QueryRecorder:
+    """Counts the statements of `engine_owner`, `engine_work` and `engine_app`."""
+    return QueryRecorder()
+
+
+async def _engine(database: Database, role: Role, queries: QueryRecorder) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(database.url, database.network, role, name="tests")
+    queries.watch(engine)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def engine_owner(database: Database, queries: QueryRecorder) -> AsyncIterator[AsyncEngine]:
+    """Connections as the owner of the schema."""
+    async for engine in _engine(database, Role.OWNER, queries):
+        yield engine
+
+
+@pytest.fixture
+async def engine_work(database: Database, queries: QueryRecorder) -> AsyncIterator[AsyncEngine]:
+    """Connections as the pipeline has them: every row is visible."""
+    async for engine in _engine(database, Role.WORK, queries):
+        yield engine
+
+
+@pytest.fixture
+async def engine_app(database: Database, queries: QueryRecorder) -> AsyncIterator[AsyncEngine]:
+    """Connections as the API has them: the viewer's rows are visible."""
+    async for engine in _engine(database, Role.APP, queries):
+        yield engine
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands until the test moves it."""
+    return FakeClock()
+
+
+@pytest.fixture
+def ids() -> FakeIds:
+    """Ids that are the same in every run."""
+    return FakeIds()
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """A short, empty data folder for a test that runs an embedded server of its own."""
+    # Not pytest's tmp_path: as root it is closed to the server's account, and its names are long for a socket.
+    with TemporaryDirectory(prefix="handoff-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "data"
