@@ -103,6 +103,8 @@ class EncounterView:
     facts: dict[str, Any]
     """unit, room, bed, facility, hospital_service, attending, admit_reason ... as stated last."""
     deceased_at: datetime | None
+    cancelled_discharge_at: datetime | None = None
+    """The last discharge that was cancelled, while no other stands."""
 
 
 def apply(state: EncounterState, event: AdtEvent) -> EncounterState:
@@ -157,7 +159,7 @@ def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
     if event.trigger == Trigger.TO_OUTPATIENT and encounter_class is None:
         encounter_class = EncounterClass.OUTPATIENT.value
     disposition = visit.disposition if isinstance(visit.disposition, str) else None
-    return Mark(key, event.trigger, _text(event.occurred_at), _text(event.recorded_at), encounter_class, ends_at and _text(ends_at), disposition)
+    return Mark(key, event.trigger, _text(event.occurred_at), _text(event.recorded_at), encounter_class, _text(ends_at) if ends_at else None, disposition)
 
 
 def _with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
@@ -199,23 +201,24 @@ def _standing(use: str, held: dict[str, Any]) -> list[Diagnosis]:
     return [Diagnosis(code, system, text, use, rank) for code, system, text, rank in by_code.values()]
 
 
-def _discharges(marks: list[Mark]) -> list[Mark]:
-    """Give the discharges that stand: a cancel strikes every one that was recorded before it.
+def _discharges(marks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
+    """Give the discharges that stand and those that were struck: a cancel strikes every one that was recorded before it.
 
     By recording time, not by event time: a discharge that is entered again with the old time after its cancel stands.
     An update that merely repeats the struck time does not discharge again.
     """
     cancels = [mark for mark in marks if mark.trigger == Trigger.CANCEL_DISCHARGE]
     standing: list[Mark] = []
-    struck_times: set[str] = set()
+    struck: list[Mark] = []
     for mark in marks:
         if mark.trigger != Trigger.DISCHARGE and not (mark.ends_at and mark.trigger in (Trigger.UPDATE, Trigger.TRANSFER)):
             continue
         if any(cancel.recorded_at >= mark.recorded_at for cancel in cancels):
-            struck_times.add(mark.ends_at or mark.occurred_at)
+            struck.append(mark)
         else:
             standing.append(mark)
-    return [mark for mark in standing if mark.trigger == Trigger.DISCHARGE or mark.ends_at not in struck_times]
+    struck_times = {mark.ends_at or mark.occurred_at for mark in struck}
+    return [mark for mark in standing if mark.trigger == Trigger.DISCHARGE or mark.ends_at not in struck_times], struck
 
 
 def _admissions(marks: list[Mark]) -> tuple[list[Mark], list[tuple[str, str]]]:
@@ -255,7 +258,7 @@ def _class_between(state: EncounterState, standing: list[Mark], struck: list[tup
 def view(state: EncounterState) -> EncounterView:
     """Read off what the stay is."""
     standing, struck = _admissions(state.marks)
-    discharges = _discharges(state.marks)
+    discharges, struck_discharges = _discharges(state.marks)
     facts = known(state.said)
     encounter_class = _class_between(state, standing, struck)
     last_discharge = discharges[-1] if discharges else None
@@ -279,6 +282,7 @@ def view(state: EncounterState) -> EncounterView:
         diagnoses=tuple(diagnosis for use, held in sorted(state.diagnoses.items()) for diagnosis in _standing(use, held)),
         facts=facts,
         deceased_at=_instant(facts["deceased_at"]) if "deceased_at" in facts else None,
+        cancelled_discharge_at=None if finished or not struck_discharges else _instant(struck_discharges[-1].ends_at or struck_discharges[-1].occurred_at),
     )
 
 

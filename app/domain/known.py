@@ -6,7 +6,7 @@ This module does not know where the facts come from.
 """
 
 from enum import Enum
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 
 class Erasure(Enum):
@@ -18,7 +18,7 @@ class Erasure(Enum):
 ERASED: Final = Erasure.ERASED
 
 T = TypeVar("T")
-Known = T | Literal[Erasure.ERASED] | None
+Known: TypeAlias = T | Literal[Erasure.ERASED] | None
 """A fact as a message states it: a value, `ERASED`, or `None` for "the message does not say"."""
 
 

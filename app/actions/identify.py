@@ -1,0 +1,250 @@
+"""Room 4: whose record is this, and which person is that.
+
+Load what the claims touch, let `matching.partition` decide over the whole neighbourhood, save what changed. Locks: first the
+match keys of what is new, then the people, both in one order for everybody. Not here: what follows for stays that move (they
+are queued for reconsideration).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.adt_event import Identifier, IdentifierType
+from app.domain.latest import known, learn
+from app.domain.matching import ANY_AUTHORITY, Group, assign_people, match_keys, partition
+from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key
+from app.ports import Ids
+from app.store import people
+from app.store.raw import Raw
+
+CLOSURE_ROUNDS = 6
+"""Our policy: neighbours of neighbours are followed this far; real neighbourhoods end after two."""
+
+
+class IdentityMovedError(Exception):
+    """Another transaction joined or parted these people while we waited for their lock. Roll back and do the batch again."""
+
+
+async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: datetime) -> list[Resolved]:
+    """Resolve each claim to a record and a person, making and changing them as the claims say.
+
+    Raises `IdentityMovedError` when a concurrent transaction changed the ground; the caller's transaction must be redone.
+    """
+    known_records = await people.find_own(raw, sorted({(claim.source, claim.own) for claim in claims}))
+    plan = _Plan(claims, known_records, ids)
+    if plan.needs_matching:
+        await people.lock_keys(raw, plan.lock_keys())
+        # What we were told of before the lock may have changed while we waited for it.
+        plan = _Plan(claims, await people.find_own(raw, sorted({(claim.source, claim.own) for claim in claims})), ids)
+        await _load_neighbourhood(raw, plan)
+    await people.lock_people(raw, {record.person_id for record in plan.records.values() if record.id not in plan.new})
+    await _check_unmoved(raw, plan)
+    moved = plan.match() if plan.needs_matching else {}
+    await _save(raw, plan, moved, now)
+    return plan.resolved(moved)
+
+
+@dataclass(slots=True)
+class Frontier:
+    """By what records are looked for: identifiers, demographics, people, and records that others were retired into."""
+
+    identifiers: set[tuple[str, str]] = field(default_factory=set)
+    demographic_keys: set[int] = field(default_factory=set)
+    people: set[UUID] = field(default_factory=set)
+    records: set[UUID] = field(default_factory=set)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing left to look for."""
+        return not (self.identifiers or self.demographic_keys or self.people or self.records)
+
+    def without(self, other: "Frontier") -> "Frontier":
+        """Give what the other has not asked for yet."""
+        return Frontier(
+            self.identifiers - other.identifiers,
+            self.demographic_keys - other.demographic_keys,
+            self.people - other.people,
+            self.records - other.records,
+        )
+
+    def joined(self, other: "Frontier") -> "Frontier":
+        """Give both together."""
+        return Frontier(
+            self.identifiers | other.identifiers,
+            self.demographic_keys | other.demographic_keys,
+            self.people | other.people,
+            self.records | other.records,
+        )
+
+
+class _Plan:
+    """The records in play and what the claims change about them. Lives for one call."""
+
+    def __init__(self, claims: Sequence[RecordClaim], known_records: dict[people.OwnKey, PatientRecord], ids: Ids) -> None:
+        self._ids = ids
+        self._claims = claims
+        self.records: dict[UUID, PatientRecord] = {record.id: record for record in known_records.values()}
+        self._by_own = dict(known_records)
+        self.new: set[UUID] = set()
+        self.changed: set[UUID] = set()
+        self.identity_changed: set[UUID] = set()
+        self.added: list[tuple[Identifier, UUID]] = []
+        self.new_people: list[UUID] = []
+        self.reasons: dict[UUID, tuple[str, ...]] = {}
+        self._stored_person = {record.id: record.person_id for record in known_records.values()}
+        self._neighbours: set[UUID] = set()
+        for claim in claims:
+            self._take(claim)
+
+    @property
+    def needs_matching(self) -> bool:
+        return bool(self.identity_changed)
+
+    def _record_named(self, source: str, own: Identifier) -> PatientRecord:
+        record = self._by_own.get((source, own))
+        if record is None:
+            record = PatientRecord(self._ids.new(), source, own, UUID(int=0), frozenset(), {}, None)
+            self._by_own[(source, own)] = record
+            self.records[record.id] = record
+            self.new.add(record.id)
+            self.identity_changed.add(record.id)
+        return record
+
+    def _take(self, claim: RecordClaim) -> None:
+        record = self._record_named(claim.source, claim.own)
+        self._add_identifiers(record, claim.identifiers)
+        said = learn(record.said, claim.sort_key, claim.facts)
+        if said != record.said:
+            record.said = said
+            self.changed.add(record.id)
+            key = demographic_key(known(said))
+            if key != record.demographic_key:
+                record.demographic_key = key
+                self.identity_changed.add(record.id)
+        for retired in claim.retires:
+            loser = self._record_named(claim.source, retired)
+            self._add_identifiers(loser, (retired,))
+            if loser.id != record.id and loser.retired_into != record.id:
+                loser.retired_into = record.id
+                self.changed.add(loser.id)
+                self.identity_changed.update((loser.id, record.id))
+
+    def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:
+        wanted = set(identifiers)
+        # A Medicaid number also counts without the authority that wrote it: rosters do not name one.
+        wanted |= {Identifier(ANY_AUTHORITY, item.type, item.value) for item in wanted if item.type == IdentifierType.MEDICAID}
+        missing = wanted - record.identifiers
+        if missing:
+            record.identifiers |= missing
+            self.added.extend((identifier, record.id) for identifier in sorted(missing))
+            self.identity_changed.add(record.id)
+
+    def lock_keys(self) -> list[int]:
+        """Hash everything by which the changed records could meet others."""
+        keys: set[int] = set()
+        for record_id in self.identity_changed:
+            record = self.records[record_id]
+            keys.update(_hash64(f"{authority}|{value}") for authority, value in match_keys(record.identifiers))
+            keys.add(_hash64(f"own|{record.source}|{record.own}"))
+            if record.demographic_key is not None:
+                keys.add(record.demographic_key)
+        return sorted(keys)
+
+    def frontier(self) -> "Frontier":
+        """Give by what everything in play could meet other records."""
+        found = Frontier()
+        for record_id in self._in_play():
+            record = self.records[record_id]
+            found.identifiers.update(match_keys(record.identifiers))
+            if record.demographic_key is not None:
+                found.demographic_keys.add(record.demographic_key)
+            if record_id not in self.new:
+                found.people.add(record.person_id)
+                found.records.add(record_id)
+        found.records.update({record.retired_into for record in self.records.values() if record.retired_into is not None} - self.new)
+        return found
+
+    def _in_play(self) -> set[UUID]:
+        return self.identity_changed | self._neighbours
+
+    def meet(self, found: Sequence[PatientRecord]) -> None:
+        """Add neighbours."""
+        for record in found:
+            if record.id not in self.records:
+                self.records[record.id] = record
+                self._by_own[(record.source, record.own)] = record
+                self._stored_person[record.id] = record.person_id
+        self._neighbours |= {record.id for record in found}
+
+    def match(self) -> dict[UUID, UUID]:
+        """Divide everything in play into people; give record -> person for stored records that change theirs."""
+        in_play = [self.records[record_id] for record_id in sorted(self._in_play())]
+        groups: list[Group] = partition(in_play)
+        before = {record.id: (None if record.id in self.new else record.person_id) for record in in_play}
+        fresh = [self._ids.new() for _ in groups]
+        people_now = assign_people(groups, before, fresh)
+        used = set(people_now.values())
+        self.new_people = [person for person in fresh if person in used]
+        for group in groups:
+            for record_id in group.records:
+                self.reasons[record_id] = group.reasons
+        moved = {}
+        for record in in_play:
+            person = people_now[record.id]
+            if record.id not in self.new and record.person_id != person:
+                moved[record.id] = person
+                self.changed.add(record.id)
+            record.person_id = person
+        return moved
+
+    def stored_people(self) -> dict[UUID, UUID]:
+        """Give record -> person as we read it, for the check after the locks."""
+        return self._stored_person
+
+    def resolved(self, moved: dict[UUID, UUID]) -> list[Resolved]:
+        touched: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        for record_id, person in moved.items():
+            touched[person].update((person, self._stored_person[record_id]))
+        results = []
+        for claim in self._claims:
+            record = self._by_own[(claim.source, claim.own)]
+            reasons = self.reasons.get(record.id, ())
+            results.append(Resolved(record.id, record.person_id, reasons, frozenset(touched.get(record.person_id, ()))))
+        return results
+
+
+def _hash64(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+async def _load_neighbourhood(raw: Raw, plan: _Plan) -> None:
+    asked = Frontier()
+    for _ in range(CLOSURE_ROUNDS):
+        fresh = plan.frontier().without(asked)
+        if fresh.is_empty:
+            return
+        plan.meet(await people.neighbours(raw, fresh.identifiers, fresh.demographic_keys, fresh.people, fresh.records))
+        asked = asked.joined(fresh)
+
+
+async def _check_unmoved(raw: Raw, plan: _Plan) -> None:
+    read = plan.stored_people()
+    if await people.people_of(raw, list(read)) != read:
+        raise IdentityMovedError
+
+
+async def _save(raw: Raw, plan: _Plan, moved: dict[UUID, UUID], now: datetime) -> None:
+    await people.insert_people(raw, plan.new_people, now)
+    await people.insert_records(raw, [plan.records[item] for item in sorted(plan.new)], plan.reasons, now)
+    await people.update_records(raw, [plan.records[item] for item in sorted(plan.changed - plan.new)], plan.reasons, now)
+    await people.insert_identifiers(raw, plan.added)
+    if not moved:
+        return
+    await people.move_records(raw, moved, now)
+    emptied = {plan.stored_people()[record]: person for record, person in moved.items()}
+    still_used = {record.person_id for record in plan.records.values()}
+    await people.mark_merged(raw, {loser: winner for loser, winner in emptied.items() if loser not in still_used})
+    await people.reconsider_people(raw, set(moved.values()) | set(emptied), now, "merge")

@@ -1,0 +1,62 @@
+"""Room 3: from verbatim bytes to an AdtEvent, or to the reason why not. Pure but for the reader it is given.
+
+A training message or a test patient is interpreted like any other, under names of its own, so that it can never meet a live
+person, stay or recipient (issue text: "MSH-11 T/D and test-patient patterns never reach a live recipient").
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from app.domain.adt_event import AdtEvent, Identifier, ProcessingId
+from app.domain.feed import Feed
+from app.domain.inbound import Problem
+from app.domain.interpreted import Interpreted
+from app.domain.known import stated
+from app.domain.person import normalised
+from app.ports import AdtReader
+
+TEST_MARK = "TEST!"
+"""Put before every authority of a test message: no live identifier begins so."""
+
+TEST_LAST_NAMES = frozenset({"TEST", "ZZTEST", "ZZZTEST", "XXTEST", "TESTPATIENT"})
+TEST_FIRST_NAMES = frozenset({"", "TEST", "PATIENT", "ZZTEST", "TESTPATIENT"})
+"""Both names must be of the kind that test patients carry: people called Test exist."""
+
+
+def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> Interpreted | Sequence[Problem]:
+    """Read the message by its feed's profile; give the problems when it cannot be used."""
+    event = reader.read(body, feed)
+    if not isinstance(event, AdtEvent):
+        return event
+    if _is_test(event, feed):
+        return Interpreted(message_id, feed, _apart(event), True)
+    return Interpreted(message_id, feed, event, False)
+
+
+def _is_test(event: AdtEvent, feed: Feed) -> bool:
+    if event.processing_id is not ProcessingId.PRODUCTION and not feed.profile.accept_test_messages:
+        return True
+    last = normalised(stated(event.person.last_name) or "")
+    first = normalised(stated(event.person.first_name) or "")
+    return last in feed.profile.test_patient_last_names or (last in TEST_LAST_NAMES and first in TEST_FIRST_NAMES)
+
+
+def _apart(event: AdtEvent) -> AdtEvent:
+    visit = event.visit
+    if visit is not None and visit.visit_number is not None:
+        visit = replace(visit, visit_number=_marked(visit.visit_number))
+    # The last name is marked too: exact demographics must not join a test record to a live one.
+    person = replace(event.person, last_name=f"{TEST_MARK} {stated(event.person.last_name) or ''}")
+    return replace(
+        event,
+        identifiers=tuple(map(_marked, event.identifiers)),
+        prior_identifiers=tuple(map(_marked, event.prior_identifiers)),
+        visit=visit,
+        person=person,
+    )
+
+
+def _marked(identifier: Identifier) -> Identifier:
+    # The type goes too: a Medicaid number counts without its authority.
+    return Identifier(f"{TEST_MARK}{identifier.authority}", "", identifier.value)

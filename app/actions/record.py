@@ -1,0 +1,122 @@
+"""Room 5: fold events into stays. Load the stays a batch touches, apply, and say what changed; the caller saves later rooms with it.
+
+Not here: whose stays they are (identify has said) and who is told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.adt_event import PERSON_TRIGGERS, AdtEvent, Identifier
+from app.domain.encounter import EncounterState, apply
+from app.domain.event_order import sort_key
+from app.domain.feed import FeedMode
+from app.domain.interpreted import Interpreted
+from app.domain.known import stated
+from app.domain.person import Resolved
+from app.ports import Ids
+from app.store import encounters
+from app.store.encounters import EncounterRow, EventRow, VisitKey
+from app.store.raw import Raw
+
+MODES = ("live", "shadow", "backfill", "test")
+"""How a stay may be told of, the strongest first: a stay that any live message made is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The stay a message belongs to (None for events about a person only), and whether the fold changed."""
+
+    stay: EncounterRow | None
+    changed: bool
+
+
+async def record(
+    raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolved], *, ids: Ids, now: datetime
+) -> list[Recorded]:
+    """Apply each event to its stay and remember which message said it. Stays are not saved yet."""
+    keys = [_visit_key(item.event, item.feed.organization_id) for item in batch]
+    wanted = sorted({key for key in keys if key is not None})
+    stays = await encounters.by_visit(raw, wanted) if wanted else {}
+    recorded: list[Recorded] = []
+    for item, key, resolved in zip(batch, keys, people, strict=True):
+        if key is None:
+            recorded.append(Recorded(None, changed=False))
+            continue
+        stay = stays.get(key)
+        is_new = stay is None
+        if stay is None:
+            stay = stays[key] = _new_stay(item, key, resolved, ids.new(), now)
+        recorded.append(Recorded(stay, changed=_fold(stay, item, resolved) or is_new))
+    await encounters.save_events(
+        raw,
+        [
+            EventRow(
+                item.message_id,
+                recording.stay.id if recording.stay else None,
+                resolved.record_id,
+                sort_key(item.event),
+                item.event.trigger,
+                item.event.occurred_at,
+            )
+            for item, resolved, recording in zip(batch, people, recorded, strict=True)
+        ],
+    )
+    return recorded
+
+
+def _visit_key(event: AdtEvent, facility_id: UUID) -> VisitKey | None:
+    """Name the stay: by its visit number; without one, by the patient and the admission or the local day of the event.
+
+    A sender without visit numbers cannot tell two stays of one day apart, and neither can we.
+    """
+    if event.visit is None or event.trigger in PERSON_TRIGGERS:
+        return None
+    number: Identifier | None = event.visit.visit_number
+    if number is not None and number.value:
+        return facility_id, number.authority, number.value
+    own = event.identifiers[0]
+    began_at = stated(event.visit.admitted_at)
+    moment = began_at.isoformat() if began_at is not None else event.occurred_at.date().isoformat()
+    return facility_id, f"{own.authority}|{own.type}|{own.value}", moment
+
+
+def _mode(item: Interpreted) -> str:
+    if item.is_test:
+        return "test"
+    return {FeedMode.LIVE: "live", FeedMode.SHADOW: "shadow", FeedMode.BACKFILL: "backfill"}[item.feed.mode]
+
+
+def _new_stay(item: Interpreted, key: VisitKey, resolved: Resolved, stay_id: UUID, now: datetime) -> EncounterRow:
+    facility_id, authority, number = key
+    return EncounterRow(
+        id=stay_id,
+        source="adt",
+        feed_id=item.feed.id,
+        facility_id=facility_id,
+        visit_authority=authority,
+        visit_number=number,
+        record_id=resolved.record_id,
+        person_id=resolved.person_id,
+        mode=_mode(item),
+        state=EncounterState().to_json(),
+        version=0,
+        created_at=now,
+    )
+
+
+def _fold(stay: EncounterRow, item: Interpreted, resolved: Resolved) -> bool:
+    """Apply the event; the newest event also says whose stay it is (a corrected PID moves it)."""
+    before = EncounterState.from_json(stay.state)
+    after = apply(before, item.event)
+    newest = sort_key(item.event) >= before.last_key
+    if newest:
+        stay.record_id = resolved.record_id
+        stay.person_id = resolved.person_id
+    stay.mode = min(stay.mode, _mode(item), key=MODES.index)
+    if (after.said, after.marks, after.diagnoses) == (before.said, before.marks, before.diagnoses):
+        return False
+    stay.state = after.to_json()
+    stay.version += 1
+    return True

@@ -1,0 +1,53 @@
+"""Who is responsible for a person on a day: the claims of panels, each by its own right. Roles are not exclusive.
+
+Source: domain section 3.4; Da Vinci Member Attribution for the words. Not here: how a claim is loaded (panel), or whether its
+holder may be told (privacy).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """As what an organization claims a person."""
+
+    HEALTH_HOME = "health_home"
+    BEHAVIORAL_HEALTH_HOME = "behavioral_health_home"
+    PLAN = "plan"
+    PCP = "pcp"
+    CARE_TEAM = "care_team"
+
+
+HOME_ROLES = frozenset({Role.HEALTH_HOME, Role.BEHAVIORAL_HEALTH_HOME})
+"""Roles that are responsible for follow-up: each gets a follow-up of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """One claim: this organization, this person, this program, from a day to before a day."""
+
+    id: UUID
+    organization_id: UUID
+    person_id: UUID
+    program: str
+    role: str
+    effective_from: date
+    effective_to: date | None = None
+    """The first day on which the claim no longer holds; None is open."""
+    coordinator: str | None = None
+
+    def holds_on(self, day: date) -> bool:
+        """Tell whether the claim holds on the day."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+
+def responsible_on(claims: Iterable[Attribution], day: date) -> dict[UUID, list[Attribution]]:
+    """Give the claims that hold on a day by organization, each organization's in a fixed order."""
+    by_organization: dict[UUID, list[Attribution]] = {}
+    for claim in sorted(claims, key=lambda item: (item.organization_id, item.role, item.program, item.id)):
+        if claim.holds_on(day):
+            by_organization.setdefault(claim.organization_id, []).append(claim)
+    return by_organization

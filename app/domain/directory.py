@@ -1,0 +1,59 @@
+"""The registry as a batch sees it: organizations, feeds and preferences, read together so that one batch sees one state.
+
+A few thousand rows that change rarely: held in memory and read again every second (see `pipeline`). Pure lookups only.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.domain.feed import Feed
+from app.domain.organization import Organization
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Who is who, by id; and feeds also by what their messages say."""
+
+    organizations: Mapping[UUID, Organization]
+    feeds: Mapping[UUID, Feed]
+    preferences: Mapping[UUID, Sequence[Mapping[str, Any]]]
+    by_sender: Mapping[tuple[str, str], Feed] = field(default_factory=dict)
+    by_organization: Mapping[UUID, Sequence[Feed]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        organizations: Iterable[Organization],
+        feeds: Iterable[Feed],
+        preferences: Mapping[UUID, Sequence[Mapping[str, Any]]],
+    ) -> "Directory":
+        """Build the lookups."""
+        all_feeds = list(feeds)
+        by_organization: dict[UUID, list[Feed]] = {}
+        for feed in all_feeds:
+            by_organization.setdefault(feed.organization_id, []).append(feed)
+        return cls(
+            organizations={organization.id: organization for organization in organizations},
+            feeds={feed.id: feed for feed in all_feeds},
+            preferences=preferences,
+            by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
+            by_organization=by_organization,
+        )
+
+    def feed_of(self, application: str, facility: str, *, named: str | None, organization_id: UUID | None) -> Feed | None:
+        """Find the source of a message: the feed the door named, else MSH-3/MSH-4, else the organization's single feed.
+
+        A key may only speak for its own organization's feeds; on MLLP (`organization_id` None) MSH-3/MSH-4 is the only rule.
+        """
+        if named is not None:
+            found = next((feed for feed in self.feeds.values() if named in (str(feed.id), feed.id.hex, f"feed_{feed.id.hex}")), None)
+        else:
+            found = self.by_sender.get((application, facility))
+            if found is None and organization_id is not None:
+                own = self.by_organization.get(organization_id, ())
+                found = own[0] if len(own) == 1 else None
+        if found is not None and organization_id is not None and found.organization_id != organization_id:
+            return None
+        return found

@@ -1,0 +1,133 @@
+"""What is told: the difference between what should stand with a recipient and what was told last.
+
+`reconcile` compares the two sets, so a stay that was corrected, cancelled, merged or re-attributed changes exactly what it
+changes, whatever the order in which we learned of it. A correction is a new version of the same event, a retraction is
+`encounter.cancelled`; both supersede by id and nothing is ever changed silently. Not here: how much may be told (privacy).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.domain.happening import Kind, NotificationType
+from app.domain.privacy import Tier
+
+
+class Withheld(StrEnum):
+    """Why nothing is told although somebody is responsible; beside the tiers `suppress` and `hold`."""
+
+    PREFERENCE = "preference"
+    NOT_LIVE = "not_live"
+    """A shadow or backfill feed, a training message, a test patient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should stand with one recipient about one event of a stay."""
+
+    recipient_id: UUID
+    kind: Kind
+    type: NotificationType
+    occurred_at: datetime
+    decision: str
+    """A `Tier` or a `Withheld`."""
+    reasons: tuple[str, ...]
+    attribution_id: UUID
+    digest: bytes
+    """Of what the recipient would see change."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether something is told."""
+        return self.decision in (Tier.FULL, Tier.MINIMAL, Tier.ID_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a recipient was told last about one event of a stay, or why not (table `telling`)."""
+
+    recipient_id: UUID
+    kind: Kind
+    event_id: UUID
+    decision: str
+    notification_id: UUID | None
+    version: int
+    effective: bool
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step towards what should stand: a notification, or only a new line in the ledger."""
+
+    recipient_id: UUID
+    kind: Kind
+    event_id: UUID | None
+    """None: a new event."""
+    type: NotificationType | None
+    """None: nothing is numbered, the decision alone is recorded."""
+    version: int
+    supersedes: UUID | None
+    effective: bool
+    decision: str
+    reasons: tuple[str, ...]
+    desired: Desired | None
+    """None: the event no longer stands or the recipient is no longer responsible."""
+
+
+GONE = "gone"
+
+
+def digest_of(seen: Mapping[str, Any]) -> bytes:
+    """Hash what a recipient sees of an event."""
+    return hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def reconcile(desired: Iterable[Desired], told: Sequence[Told]) -> list[Change]:
+    """List what has to be told, corrected, retracted or recorded so that what was told equals what should stand."""
+    before = {(item.recipient_id, item.kind): item for item in told}
+    changes: list[Change] = []
+    for item in desired:
+        last = before.pop((item.recipient_id, item.kind), None)
+        change = _towards(item, last)
+        if change is not None:
+            changes.append(change)
+    changes.extend(_retraction(last) for last in before.values() if last.effective)
+    return sorted(changes, key=lambda change: (list(Kind).index(change.kind), change.recipient_id))
+
+
+def _towards(item: Desired, last: Told | None) -> Change | None:
+    event_id = last.event_id if last else None
+    version = last.version if last else 0
+    supersedes = last.notification_id if last else None
+    if item.tells:
+        if last is not None and last.effective and last.digest == item.digest:
+            return None
+        corrects = last is not None and last.effective
+        told_as = NotificationType.UPDATED if corrects else item.type
+        return Change(item.recipient_id, item.kind, event_id, told_as, version + 1, supersedes, True, item.decision, item.reasons, item)
+    if last is not None and last.decision == item.decision and not last.effective:
+        return None
+    # The right ended after it was told: the number stays and reads as withdrawn; a retraction would say too much.
+    return Change(item.recipient_id, item.kind, event_id, None, version, supersedes, False, item.decision, item.reasons, item)
+
+
+def _retraction(last: Told) -> Change:
+    return Change(
+        last.recipient_id,
+        last.kind,
+        last.event_id,
+        NotificationType.CANCELLED,
+        last.version + 1,
+        last.notification_id,
+        False,
+        GONE,
+        ("the event was cancelled, corrected away or moved to another person",),
+        None,
+    )

@@ -1,0 +1,67 @@
+"""Reads the whole registry for the pipeline and the door: three statements, once a second at most."""
+
+from typing import Any
+
+import orjson
+
+from app.domain.directory import Directory
+from app.domain.feed import Feed, FeedMode, FeedProfile
+from app.domain.organization import FacilityType, Organization, OrganizationKind, Part2Status
+from app.store.raw import Raw
+
+
+def profile_from(stored: dict[str, Any]) -> FeedProfile:
+    """Read a feed profile from its stored JSON; keys that are not there keep their default."""
+    return FeedProfile(
+        charset=stored.get("charset"),
+        class_map=dict(stored.get("class_map", {})),
+        disposition_map=dict(stored.get("disposition_map", {})),
+        authority_map=dict(stored.get("authority_map", {})),
+        observation_patient_types=frozenset(stored.get("observation_patient_types", ())),
+        behavioral_units=frozenset(unit.upper() for unit in stored.get("behavioral_units", ())),
+        test_patient_last_names=frozenset(stored.get("test_patient_last_names", ())),
+        accept_test_messages=bool(stored.get("accept_test_messages", False)),
+    )
+
+
+def _json(value: Any) -> Any:  # noqa: ANN401  # decoded or not, by the connection's codec
+    return orjson.loads(value) if isinstance(value, str) else value
+
+
+async def read(raw: Raw) -> Directory:
+    """Read every organization, feed and current preference."""
+    organizations = await raw.fetch("select * from organization")
+    feeds = await raw.fetch("select * from feed")
+    preferences = await raw.fetch("select organization_id, rules from preference where is_current")
+    return Directory.of(
+        (
+            Organization(
+                id=row["id"],
+                name=row["name"],
+                kind=OrganizationKind(row["kind"]),
+                created_at=row["created_at"],
+                program_roles=tuple(row["program_roles"]),
+                parent_id=row["parent_id"],
+                npi=row["npi"],
+                part2_status=Part2Status(row["part2_status"]),
+                facility_type=FacilityType(row["facility_type"]),
+                time_zone=row["time_zone"],
+                holiday_calendar=row["holiday_calendar"],
+            )
+            for row in organizations
+        ),
+        (
+            Feed(
+                id=row["id"],
+                organization_id=row["organization_id"],
+                sending_application=row["sending_application"],
+                sending_facility=row["sending_facility"],
+                time_zone=row["time_zone"],
+                assigning_authority=row["assigning_authority"],
+                mode=FeedMode(row["mode"]),
+                profile=profile_from(_json(row["profile"])),
+            )
+            for row in feeds
+        ),
+        {row["organization_id"]: _json(row["rules"]) for row in preferences},
+    )

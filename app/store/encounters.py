@@ -1,0 +1,189 @@
+"""Stays: the statements of room 5. Every statement takes a whole batch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from asyncpg import Record
+
+from app.store.raw import Raw
+
+
+@dataclass(slots=True)
+class EncounterRow:
+    """A stored stay as the pipeline works on it. `state` is the JSON form of `encounter.EncounterState`."""
+
+    id: UUID
+    source: str
+    feed_id: UUID | None
+    facility_id: UUID | None
+    visit_authority: str
+    visit_number: str
+    record_id: UUID
+    person_id: UUID
+    mode: str
+    state: dict[str, Any]
+    version: int
+    created_at: datetime
+    reported_by: UUID | None = None
+    folded_into: UUID | None = None
+    status: str = "unknown"
+    encounter_class: str = "unknown"
+    admitted_at: datetime | None = None
+    discharged_at: datetime | None = None
+    discharged_on: date | None = None
+    disposition: str | None = None
+    behavioral_kind: str = "none"
+    provisional: bool = True
+
+
+VisitKey = tuple[UUID, str, str]
+"""(facility, visit authority, visit number)."""
+
+_COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
+e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class, e.admitted_at, e.discharged_at, e.discharged_on,
+e.disposition, e.behavioral_kind, e.provisional"""
+
+
+def _row(record: Record) -> EncounterRow:
+    values = list(record.values())
+    state = values[9]
+    values[9] = orjson.loads(state) if isinstance(state, str) else state
+    return EncounterRow(*values)
+
+
+async def by_visit(raw: Raw, keys: Sequence[VisitKey]) -> dict[VisitKey, EncounterRow]:
+    """Find and lock the stays of these visit numbers, in id order (uq_encounter_visit)."""
+    rows = await raw.fetch(
+        f"select {_COLUMNS} from unnest($1::uuid[], $2::text[], $3::text[]) as k(facility_id, visit_authority, visit_number) "
+        "join encounter e on e.facility_id = k.facility_id and e.visit_authority = k.visit_authority and e.visit_number = k.visit_number "
+        "order by e.id for update of e",
+        [facility for facility, _, _ in keys],
+        [authority for _, authority, _ in keys],
+        [number for _, _, number in keys],
+    )
+    stays = [_row(row) for row in rows]
+    return {(stay.facility_id, stay.visit_authority, stay.visit_number): stay for stay in stays if stay.facility_id is not None}
+
+
+async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[EncounterRow]:
+    """Find and lock stays, in id order."""
+    rows = await raw.fetch(f"select {_COLUMNS} from encounter e where e.id = any($1::uuid[]) order by e.id for update", list(ids))
+    return [_row(row) for row in rows]
+
+
+async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
+    """Read every stay of these people, for the rules that look at a person's history (ix_encounter_person)."""
+    rows = await raw.fetch(f"select {_COLUMNS} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people))
+    return [_row(row) for row in rows]
+
+
+_SAVE = """
+insert into encounter (id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version,
+    created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
+    provisional, last_key, updated_at)
+select id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state::json, version,
+    created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
+    provisional, last_key, $24
+from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
+    $11::int[], $12::timestamptz[], $13::uuid[], $14::uuid[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[],
+    $19::date[], $20::text[], $21::text[], $22::bool[], $23::text[])
+    as n(id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version, created_at,
+         reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind, provisional,
+         last_key)
+on conflict (id) do update set record_id = excluded.record_id, person_id = excluded.person_id, mode = excluded.mode,
+    state = excluded.state, version = excluded.version, folded_into = excluded.folded_into, status = excluded.status,
+    class = excluded.class, admitted_at = excluded.admitted_at, discharged_at = excluded.discharged_at,
+    discharged_on = excluded.discharged_on, disposition = excluded.disposition, behavioral_kind = excluded.behavioral_kind,
+    provisional = excluded.provisional, last_key = excluded.last_key, updated_at = excluded.updated_at
+"""
+
+
+async def save(raw: Raw, stays: Sequence[EncounterRow], now: datetime) -> None:
+    """Insert new stays and store changed ones. One statement."""
+    if not stays:
+        return
+    columns = zip(
+        *(
+            (
+                stay.id,
+                stay.source,
+                stay.feed_id,
+                stay.facility_id,
+                stay.visit_authority,
+                stay.visit_number,
+                stay.record_id,
+                stay.person_id,
+                stay.mode,
+                orjson.dumps(stay.state).decode(),
+                stay.version,
+                stay.created_at,
+                stay.reported_by,
+                stay.folded_into,
+                stay.status,
+                stay.encounter_class,
+                stay.admitted_at,
+                stay.discharged_at,
+                stay.discharged_on,
+                stay.disposition,
+                stay.behavioral_kind,
+                stay.provisional,
+                stay.state.get("last_key", ""),
+            )
+            for stay in stays
+        ),
+        strict=True,
+    )
+    await raw.execute(_SAVE, *(list(column) for column in columns), now)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """Which message said what about which stay."""
+
+    message_id: UUID
+    encounter_id: UUID | None
+    record_id: UUID
+    sort_key: str
+    trigger: str
+    occurred_at: datetime
+
+
+async def save_events(raw: Raw, events: Sequence[EventRow]) -> None:
+    """Remember which messages a stay rests on; a replayed message may now belong to another stay."""
+    if not events:
+        return
+    await raw.execute(
+        "insert into adt_event (message_id, encounter_id, record_id, sort_key, trigger, occurred_at) "
+        "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) "
+        "on conflict (message_id) do update set encounter_id = excluded.encounter_id, record_id = excluded.record_id",
+        [event.message_id for event in events],
+        [event.encounter_id for event in events],
+        [event.record_id for event in events],
+        [event.sort_key for event in events],
+        [event.trigger for event in events],
+        [event.occurred_at for event in events],
+    )
+
+
+async def claim_reconsiderations(raw: Raw, stays_max: int) -> list[UUID]:
+    """Take stays that were asked to be attributed and told anew; other workers take others."""
+    rows = await raw.fetch(
+        "delete from reconsideration where encounter_id in "
+        "(select encounter_id from reconsideration order by asked_at limit $1 for update skip locked) returning encounter_id",
+        stays_max,
+    )
+    return sorted(row["encounter_id"] for row in rows)
+
+
+async def reconsider(raw: Raw, stays: Iterable[UUID], now: datetime, cause: str) -> None:
+    """Ask that these stays be attributed and told anew."""
+    await raw.execute(
+        "insert into reconsideration (encounter_id, asked_at, cause) select id, $2, $3 from unnest($1::uuid[]) as id on conflict do nothing",
+        list(stays),
+        now,
+        cause,
+    )

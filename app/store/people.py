@@ -1,0 +1,227 @@
+"""Patient records and people: the statements of room 4. Every statement takes a whole batch."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from asyncpg import Record
+
+from app.domain.adt_event import Identifier
+from app.domain.person import PatientRecord
+from app.store.raw import Raw
+
+_COLUMNS = """
+r.id, r.source, r.authority, r.type, r.value, r.person_id, r.demographics, r.demographic_key, r.retired_into,
+(select array_agg(array[i.authority, i.type, i.value]) from record_identifier i where i.record_id = r.id) as identifiers
+"""
+
+
+def _record(row: Record) -> PatientRecord:
+    said = row["demographics"]
+    return PatientRecord(
+        id=row["id"],
+        source=row["source"],
+        own=Identifier(row["authority"], row["type"], row["value"]),
+        person_id=row["person_id"],
+        identifiers=frozenset(Identifier(*parts) for parts in row["identifiers"] or ()),
+        said=orjson.loads(said) if isinstance(said, str) else said,
+        demographic_key=row["demographic_key"],
+        retired_into=row["retired_into"],
+    )
+
+
+OwnKey = tuple[str, Identifier]
+"""(source, own identifier): how a source names its record."""
+
+_OWN = f"""
+select {_COLUMNS}
+from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as k(source, authority, type, value)
+join patient_record r on r.source = k.source and r.authority = k.authority and r.type = k.type and r.value = k.value
+"""
+
+
+async def find_own(raw: Raw, keys: Sequence[OwnKey]) -> dict[OwnKey, PatientRecord]:
+    """Find records by the name their source gives them (uq_patient_record_source)."""
+    rows = await raw.fetch(
+        _OWN,
+        [source for source, _ in keys],
+        [own.authority for _, own in keys],
+        [own.type for _, own in keys],
+        [own.value for _, own in keys],
+    )
+    return {(record.source, record.own): record for record in map(_record, rows)}
+
+
+async def lock_keys(raw: Raw, keys: Iterable[int]) -> None:
+    """Take the identity locks of these match keys until the transaction ends, in one order for everybody.
+
+    Two batches that meet the same new patient wait here, so that neither misses the other's record.
+    """
+    await raw.execute(
+        "select pg_advisory_xact_lock(k) from (select k from unnest($1::bigint[]) as k order by k offset 0) as ordered", sorted(set(keys))
+    )
+
+
+async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:
+    """Lock people in id order: from here on their history is ours until the commit."""
+    await raw.execute("select id from person where id = any($1::uuid[]) order by id for update", list(people))
+
+
+_NEIGHBOURS = f"""
+select {_COLUMNS}
+from patient_record r
+where r.id in (
+    select i.record_id from unnest($1::text[], $2::text[]) as k(authority, value)
+        join record_identifier i on i.authority = k.authority and i.value = k.value
+    union select n.id from patient_record n where n.demographic_key = any($3::bigint[])
+    union select n.id from patient_record n where n.person_id = any($4::uuid[])
+    union select n.id from patient_record n where n.retired_into = any($5::uuid[])
+    union select k from unnest($6::uuid[]) as k
+)
+"""
+
+
+async def neighbours(
+    raw: Raw,
+    identifiers: Iterable[tuple[str, str]],
+    demographic_keys: Iterable[int],
+    people: Iterable[UUID],
+    records: Iterable[UUID],
+) -> list[PatientRecord]:
+    """Find every record that shares an identifier, the demographics, the person or a merge with these."""
+    pairs = list(identifiers)
+    wanted = list(records)
+    rows = await raw.fetch(
+        _NEIGHBOURS,
+        [authority for authority, _ in pairs],
+        [value for _, value in pairs],
+        list(demographic_keys),
+        list(people),
+        wanted,
+        wanted,
+    )
+    return [_record(row) for row in rows]
+
+
+async def people_of(raw: Raw, records: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Give record -> person as it stands now, after the locks."""
+    rows = await raw.fetch("select id, person_id from patient_record where id = any($1::uuid[])", list(records))
+    return {row["id"]: row["person_id"] for row in rows}
+
+
+_INSERT_PEOPLE = "insert into person (id, created_at) select id, $2 from unnest($1::uuid[]) as id"
+
+_INSERT_RECORDS = """
+insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons, updated_at)
+select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::uuid[], $10::text[])
+    as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons)
+"""
+
+_UPDATE_RECORDS = """
+update patient_record r
+set person_id = n.person_id, demographics = n.demographics::json, demographic_key = n.demographic_key, retired_into = n.retired_into,
+    match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $7
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[])
+    as n(id, person_id, demographics, demographic_key, retired_into, match_reasons)
+where r.id = n.id
+"""
+
+_INSERT_IDENTIFIERS = """
+insert into record_identifier (authority, type, value, record_id)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::uuid[])
+on conflict do nothing
+"""
+
+
+async def insert_people(raw: Raw, people: Sequence[UUID], now: datetime) -> None:
+    """Make new people."""
+    if people:
+        await raw.execute(_INSERT_PEOPLE, list(people), now)
+
+
+async def insert_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> None:
+    """Make new records."""
+    if not records:
+        return
+    await raw.execute(
+        _INSERT_RECORDS,
+        [record.id for record in records],
+        [record.source for record in records],
+        [record.own.authority for record in records],
+        [record.own.type for record in records],
+        [record.own.value for record in records],
+        [record.person_id for record in records],
+        [orjson.dumps(record.said).decode() for record in records],
+        [record.demographic_key for record in records],
+        [record.retired_into for record in records],
+        [orjson.dumps(reasons.get(record.id, ())).decode() for record in records],
+        now,
+    )
+
+
+async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> None:
+    """Store what changed about known records."""
+    if not records:
+        return
+    await raw.execute(
+        _UPDATE_RECORDS,
+        [record.id for record in records],
+        [record.person_id for record in records],
+        [orjson.dumps(record.said).decode() for record in records],
+        [record.demographic_key for record in records],
+        [record.retired_into for record in records],
+        [orjson.dumps(reasons[record.id]).decode() if record.id in reasons else None for record in records],
+        now,
+    )
+
+
+async def insert_identifiers(raw: Raw, pairs: Sequence[tuple[Identifier, UUID]]) -> None:
+    """Add identifiers to records."""
+    if pairs:
+        await raw.execute(
+            _INSERT_IDENTIFIERS,
+            [identifier.authority for identifier, _ in pairs],
+            [identifier.type for identifier, _ in pairs],
+            [identifier.value for identifier, _ in pairs],
+            [record for _, record in pairs],
+        )
+
+
+_MOVE = """
+with moved as (
+    select * from unnest($1::uuid[], $2::uuid[]) as m(record_id, person_id)
+), stays as (
+    update encounter e set person_id = m.person_id, updated_at = $3 from moved m
+    where e.record_id = m.record_id and e.person_id <> m.person_id returning e.id, e.person_id
+), claims as (
+    update panel_member p set person_id = m.person_id from moved m where p.record_id = m.record_id and p.person_id <> m.person_id
+)
+update follow_up f set person_id = s.person_id, updated_at = $3 from stays s where f.encounter_id = s.id
+"""
+
+_RECONSIDER_PEOPLE = """
+insert into reconsideration (encounter_id, asked_at, cause)
+select id, $2, $3 from encounter where person_id = any($1::uuid[])
+on conflict do nothing
+"""
+
+
+async def move_records(raw: Raw, moved: dict[UUID, UUID], now: datetime) -> None:
+    """Let stays, panel claims and follow-ups follow their records to another person."""
+    await raw.execute(_MOVE, list(moved), list(moved.values()), now)
+
+
+async def mark_merged(raw: Raw, merged: dict[UUID, UUID]) -> None:
+    """Remember where a person without records went. Nothing is deleted."""
+    await raw.execute(
+        "update person p set merged_into = m.winner from unnest($1::uuid[], $2::uuid[]) as m(loser, winner) where p.id = m.loser",
+        list(merged),
+        list(merged.values()),
+    )
+
+
+async def reconsider_people(raw: Raw, people: Iterable[UUID], now: datetime, cause: str) -> None:
+    """Ask that every stay of these people be attributed and told anew."""
+    await raw.execute(_RECONSIDER_PEOPLE, list(people), now, cause)
