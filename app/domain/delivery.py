@@ -60,23 +60,25 @@ CONNECTION_FAULTS: Final = frozenset(
 )
 """Faults before the first byte of the request: the notification was certainly not taken."""
 
-_RETRIED_4XX: Final = {408: AttemptOutcome.UNAVAILABLE, 425: AttemptOutcome.UNAVAILABLE, 429: AttemptOutcome.THROTTLED}
-_THROTTLED_5XX: Final = frozenset({502, 504})
+_BY_STATUS: Final = {
+    408: AttemptOutcome.UNAVAILABLE,
+    410: AttemptOutcome.GONE,
+    425: AttemptOutcome.UNAVAILABLE,
+    429: AttemptOutcome.THROTTLED,
+    502: AttemptOutcome.THROTTLED,
+    504: AttemptOutcome.THROTTLED,
+}
+_BY_CLASS: Final = {
+    2: AttemptOutcome.DELIVERED,
+    3: AttemptOutcome.UNAVAILABLE,
+    4: AttemptOutcome.REFUSED,
+    5: AttemptOutcome.UNAVAILABLE,
+}
 
 
 def outcome_of_status(status_code: int) -> AttemptOutcome:
     """Classify a final HTTP status (RFC 9110 section 15; Standard Webhooks, "delivery success and failure")."""
-    if 200 <= status_code <= 299:
-        return AttemptOutcome.DELIVERED
-    if status_code == 410:
-        return AttemptOutcome.GONE
-    if 400 <= status_code <= 499:
-        return _RETRIED_4XX.get(status_code, AttemptOutcome.REFUSED)
-    if status_code in _THROTTLED_5XX:
-        return AttemptOutcome.THROTTLED
-    if 300 <= status_code <= 599:
-        return AttemptOutcome.UNAVAILABLE
-    return AttemptOutcome.UNKNOWN
+    return _BY_STATUS.get(status_code) or _BY_CLASS.get(status_code // 100, AttemptOutcome.UNKNOWN)
 
 
 def outcome_of_fault(fault: TransportFault) -> AttemptOutcome:

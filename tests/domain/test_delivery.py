@@ -111,10 +111,9 @@ def test_a_request_and_a_result_cannot_be_spelled_into_a_log() -> None:
 
 def test_schedule_is_the_published_one() -> None:
     minute, hour = 60, 3600
-    assert RETRY_DELAYS_S == (
-        0, 5, 30, 2 * minute, 5 * minute, 15 * minute, 30 * minute,
-        hour, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour,
-    )  # fmt: skip
+    first_day = [0, 5, 30, 2 * minute, 5 * minute, 15 * minute, 30 * minute, hour, 2 * hour, 5 * hour, 10 * hour]
+    published = [*first_day, 14 * hour, 20 * hour, 24 * hour]
+    assert list(RETRY_DELAYS_S) == published
     assert 76 * hour < sum(RETRY_DELAYS_S) < 78 * hour
     assert ATTEMPTS_MAX == 14
 

@@ -1,0 +1,1 @@
+"""Webhooks out: Standard Webhooks over HTTPS, to receivers that a guard has looked at. See README.md."""
