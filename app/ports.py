@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent
+from app.domain.delivery import AttemptResult, WebhookRequest
 from app.domain.feed import Feed
 from app.domain.inbound import AckCode, Header, Problem
 
@@ -65,9 +66,37 @@ class AckWriter(Protocol):
         ...
 
 
+class Cipher(Protocol):
+    """Encrypts what is stored verbatim. The key id travels with the ciphertext, so keys can be rotated."""
+
+    def encrypt(self, clear: bytes, context: bytes) -> tuple[int, bytes]:
+        """Give the key id and the ciphertext; `context` is bound to it and must be given again to read it."""
+        ...
+
+    def decrypt(self, key_id: int, body: bytes, context: bytes) -> bytes:
+        """Give the clear bytes. Key id 0 is clear text."""
+        ...
+
+
 class Waker(Protocol):
     """A hint that there is work, never the truth: polling once a second is the truth."""
 
     def wake(self, topic: str) -> None:
         """Say that the topic (`inbound`, `delivery`, `notification:<organization>`) has news. Returns at once."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends one attempt to one receiver. `tests/contracts/test_sender.py` says what every implementation must do."""
+
+    async def send(self, request: WebhookRequest) -> AttemptResult:
+        """Make one attempt. Whatever the receiver or the network does is a result; only a defect of ours raises."""
+        ...
+
+    def objection(self, url: str) -> str | None:
+        """Say why nothing will ever be sent to the URL, in words for its owner, or None: asked when a subscription is made."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection, after the last `send` has returned."""
         ...

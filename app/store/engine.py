@@ -97,7 +97,7 @@ async def raw_connection(connection: AsyncConnection) -> asyncpg.Connection:
     """
     raw = (await connection.get_raw_connection()).driver_connection
     # asyncpg's classes are untyped to SQLAlchemy.
-    return cast(asyncpg.Connection, raw)
+    return cast("asyncpg.Connection", raw)
 
 
 def _to_json(value: Any) -> str:  # noqa: ANN401 - any JSON value

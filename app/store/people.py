@@ -1,5 +1,6 @@
 """Patient records and people: the statements of room 4. Every statement takes a whole batch."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -225,3 +226,12 @@ async def mark_merged(raw: Raw, merged: dict[UUID, UUID]) -> None:
 async def reconsider_people(raw: Raw, people: Iterable[UUID], now: datetime, cause: str) -> None:
     """Ask that every stay of these people be attributed and told anew."""
     await raw.execute(_RECONSIDER_PEOPLE, list(people), now, cause)
+
+
+async def describe(raw: Raw, people: Iterable[UUID]) -> dict[UUID, list[PatientRecord]]:
+    """Give every record of these people, for what recipients read of a person."""
+    rows = await raw.fetch(f"select {_COLUMNS} from patient_record r where r.person_id = any($1::uuid[])", list(people))
+    described: dict[UUID, list[PatientRecord]] = defaultdict(list)
+    for row in rows:
+        described[row["person_id"]].append(_record(row))
+    return described

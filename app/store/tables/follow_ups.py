@@ -1,6 +1,6 @@
-"""Follow-ups with their clocks, the contacts that were made, who owned them, and the timers that fire."""
+"""Follow-ups with their clocks, the contacts that were made, and who owned them. A follow-up is its own timer."""
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text
 
 from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata
 
@@ -22,6 +22,7 @@ follow_up = Table(
     Column("assignee", Text),
     Column("clocks", Payload, nullable=False),
     Column("next_due_at", Instant, comment="the earliest pending clock"),
+    Column("next_change_at", Instant, comment="when to evaluate again although nothing happens: the timer"),
     Column("updated_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
 )
@@ -30,6 +31,8 @@ Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique
 Index("ix_follow_up_worklist", follow_up.c.home_id, follow_up.c.state, follow_up.c.next_due_at, follow_up.c.id)
 # Nightly polls: what changed since.
 Index("ix_follow_up_changed", follow_up.c.home_id, follow_up.c.updated_at, follow_up.c.id)
+# What the passing of time changes next: claimed in order, a million pending rows stay cheap.
+Index("ix_follow_up_timer", follow_up.c.next_change_at, postgresql_where=follow_up.c.next_change_at.is_not(None))
 # A person's follow-ups (the plan's question).
 Index("ix_follow_up_person", follow_up.c.person_id)
 
@@ -61,17 +64,3 @@ contact = Table(
     Column("void_reason", Text),
     Column("voided_by", Document),
 )
-
-timer = Table(
-    "timer",
-    metadata,
-    Column("follow_up_id", Id, ForeignKey("follow_up.id"), primary_key=True),
-    Column("clock_id", Text, primary_key=True),
-    Column("kind", Text, primary_key=True, comment="overdue"),
-    Column("due_at", Instant, nullable=False),
-    Column("fired_at", Instant),
-    Column("cancelled", Boolean, nullable=False),
-    Column("generation", Integer, nullable=False, comment="of the anchor it belongs to"),
-)
-# What is due: claimed in order, a million pending rows stay cheap.
-Index("ix_timer_due", timer.c.due_at, postgresql_where=timer.c.fired_at.is_(None) & ~timer.c.cancelled)

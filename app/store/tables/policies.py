@@ -57,7 +57,6 @@ WITHOUT_PATIENT_DATA = frozenset(
         "inbound_queue",
         "reconsideration",
         "recipient_sequence",
-        "timer",
         "alembic_version",
     }
 )

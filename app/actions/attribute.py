@@ -1,0 +1,73 @@
+"""Room 6: for every event of a stay, who is responsible on its day, whether they may be told and wish to be.
+
+Pure but for one read: the claims on the people of the batch. The result is what *should* stand with each recipient; what has
+been told already is room 7's business.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from app.domain.attribution import Attribution, responsible_on
+from app.domain.directory import Directory
+from app.domain.happening import Happening, happenings
+from app.domain.notification import Desired, Withheld, digest_of
+from app.domain.preference import Question, wished
+from app.domain.privacy import Tier, may_be_told
+from app.domain.stay_in_hand import StayInHand
+from app.store import claims
+from app.store.raw import Raw
+
+
+async def claims_on(raw: Raw, stays: Sequence[StayInHand]) -> dict[UUID, list[Attribution]]:
+    """Load who claims the people of these stays. One statement."""
+    return await claims.of_people(raw, {stay.person_id for stay in stays})
+
+
+def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Directory) -> list[Desired]:
+    """Give what should stand with every organization that claims the person on the day of each event of the stay."""
+    desired: list[Desired] = []
+    for happening in happenings(stay.view, behavioral_kind=stay.signal.kind):
+        for organization_id, grounds in responsible_on(claimed, stay.day_of(happening.occurred_at)).items():
+            if organization_id in directory.organizations:
+                desired.append(_desired(stay, happening, organization_id, grounds, directory))
+    return desired
+
+
+def _desired(
+    stay: StayInHand, happening: Happening, recipient_id: UUID, grounds: Sequence[Attribution], directory: Directory
+) -> Desired:
+    recipient = directory.organizations[recipient_id]
+    decision = may_be_told(stay.origin, recipient.kind)
+    facility_id = stay.facility.id if stay.facility else None
+    programs = frozenset(ground.program.upper() for ground in grounds)
+    rules: Sequence[Mapping[str, object]] = directory.preferences.get(recipient_id, ())
+    wish = wished(rules, Question(happening.kind, happening.encounter_class, programs, facility_id, recipient_id))
+    outcome: str = decision.tier
+    reasons = (*decision.reasons, wish.reason, f"claimed as {grounds[0].role} for {grounds[0].program}")
+    if decision.tier.tells and stay.mode != "live":
+        outcome, reasons = Withheld.NOT_LIVE, (f"{stay.mode} messages are told to nobody",)
+    elif decision.tier.tells and not wish.wanted:
+        outcome, reasons = Withheld.PREFERENCE, (wish.reason,)
+    return Desired(
+        recipient_id=recipient_id,
+        kind=happening.kind,
+        type=happening.type,
+        occurred_at=happening.occurred_at,
+        decision=outcome,
+        reasons=reasons,
+        attribution_id=grounds[0].id,
+        digest=digest_of(_seen(stay, happening, outcome)),
+    )
+
+
+def _seen(stay: StayInHand, happening: Happening, decision: str) -> dict[str, object]:
+    """Give what the recipient sees of the event; what a tier hides is no news to them."""
+    seen: dict[str, object] = {
+        "tier": decision,
+        "at": happening.occurred_at,
+        "person": stay.person_id,
+        "facility": stay.facility.id if stay.facility else stay.facility_text,
+    }
+    if decision == Tier.FULL:
+        seen |= {"class": happening.encounter_class, **happening.news}
+    return seen

@@ -1,0 +1,297 @@
+"""Room 7, the follow-ups: open, move and close what discharges ask of homes, as a function of stays, claims and contacts.
+
+Called by the pipeline for stays that changed, and by timers and contacts for follow-ups that did. A qualifying discharge opens one
+follow-up per responsible home; a covered member without a home gets one with no home, so that measures count it; an inpatient
+admission opens it in state `inpatient`. Everything is evaluated anew from what is stored, so corrections need no special case.
+Not here: recording contacts, and what a clock asks for (programs are data).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
+from app.domain.clock import Clock, ClockState
+from app.domain.directory import Directory
+from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
+from app.domain.happening import DEATH_DISPOSITIONS, NotificationType
+from app.domain.organization import OrganizationKind
+from app.domain.privacy import may_be_told
+from app.domain.program import ProgramDefinition
+from app.domain.public_id import Kind as IdKind
+from app.domain.public_id import public_id
+from app.domain.rulebook import Rulebook
+from app.domain.stay import Stay, StayClass
+from app.domain.stay_in_hand import StayInHand, stay_for_rules
+from app.domain.telling import attribution_content, encounter_content, person_content
+from app.ports import Ids
+from app.store import encounters, follow_ups, people
+from app.store.encounters import EncounterRow
+from app.store.follow_ups import FollowUpRow
+from app.store.notifications import NotificationRow
+from app.store.raw import Raw
+
+OPENING_CLASSES = frozenset({StayClass.INPATIENT, StayClass.OBSERVATION})
+"""An admission of these opens a follow-up before the discharge; an emergency visit opens one when it ends."""
+
+TOLD_MODES = frozenset({"live", "reported"})
+
+
+@dataclass(slots=True)
+class Kept:
+    """What became of the follow-ups: their ids for the notifications of the same batch, and the notices of clocks gone overdue."""
+
+    ids: dict[tuple[UUID, UUID | None], UUID] = field(default_factory=dict)
+    notices: list[NotificationRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """A responsible home on the day of a stay, and the programs under which it follows the person up."""
+
+    home_id: UUID | None
+    programs: tuple[ProgramDefinition, ...]
+    claim: Attribution | None
+
+
+async def keep_follow_ups(  # noqa: PLR0913  # the stays, whose they are, the registry, the rules, and what is injected
+    raw: Raw,
+    changed: Sequence[StayInHand],
+    claimed: Mapping[UUID, Sequence[Attribution]],
+    directory: Directory,
+    rulebook: Rulebook,
+    *,
+    read: Callable[[EncounterRow], StayInHand],
+    ids: Ids,
+    now: datetime,
+) -> Kept:
+    """Bring the follow-ups of the people of these stays in line. The changed stays are saved already; `read` reads a stored one."""
+    kept = Kept()
+    stored = await follow_ups.of_people(raw, {stay.person_id for stay in changed})
+    # Nobody claims most people a hospital sees: they cost no more than this look.
+    persons = sorted({stay.person_id for stay in changed if claimed.get(stay.person_id)} | {row.person_id for row in stored})
+    history = await _history(raw, persons, {stay.id: stay for stay in changed}, read)
+    by_person: dict[UUID, list[FollowUpRow]] = {}
+    for row in stored:
+        by_person.setdefault(row.person_id, []).append(row)
+    told = await _told(raw, stored)
+    touched: list[FollowUpRow] = []
+    overdue: list[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]] = []
+    for person_id in persons:
+        stays = history.get(person_id, ())
+        rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
+        died_at = _died_at(stays)
+        rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
+        for stay in stays:
+            if stay.id not in rules or stay.mode not in TOLD_MODES:
+                continue
+            homes = _homes(stay, rules[stay.id], claimed.get(person_id, ()), directory, rulebook)
+            for home in _with_former(homes, rows, stay.id):
+                found = rows.get((stay.id, home.home_id)) or _opened(stay, rules[stay.id], home, ids, now)
+                if found is None:
+                    continue
+                row = found
+                kept.ids[(stay.id, home.home_id)] = row.id
+                facts = FollowUpFacts(
+                    stay=rules[stay.id],
+                    stays=tuple(rules.values()),
+                    died_at=died_at,
+                    closed_at=row.closed_at,
+                    closed_reason=row.close_reason or "",
+                    notified_at=told.get((stay.id, home.home_id)) if home.home_id else None,
+                )
+                seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
+                if home.claim is None and home.home_id is not None:
+                    seen = _no_longer_claimed(seen)
+                went_overdue = _store_view(row, seen, home, now)
+                if went_overdue is not None:
+                    touched.append(row)
+                    overdue.extend((row, stay, clock, home.claim) for clock in went_overdue)
+    await follow_ups.save(raw, touched)
+    if overdue:
+        kept.notices = await _notices(raw, overdue, directory, ids, now)
+    return kept
+
+
+async def _history(
+    raw: Raw, persons: Sequence[UUID], changed: Mapping[UUID, StayInHand], read: Callable[[EncounterRow], StayInHand]
+) -> dict[UUID, list[StayInHand]]:
+    stays: dict[UUID, list[StayInHand]] = {}
+    for row in await encounters.of_people(raw, persons) if persons else []:
+        stays.setdefault(row.person_id, []).append(changed.get(row.id) or read(row))
+    return stays
+
+
+async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID], datetime]:
+    keys = [(row.encounter_id, row.home_id) for row in rows if row.home_id is not None]
+    return await follow_ups.first_told(raw, keys) if keys else {}
+
+
+def _died_at(stays: Sequence[StayInHand]) -> datetime | None:
+    """Give when the person died, as any of the stays tells it."""
+    deaths = [stay.view.deceased_at for stay in stays if stay.view.deceased_at is not None]
+    deaths += [
+        stay.view.discharged_at for stay in stays if stay.view.disposition in DEATH_DISPOSITIONS and stay.view.discharged_at is not None
+    ]
+    return min(deaths, default=None)
+
+
+def _homes(
+    stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], directory: Directory, rulebook: Rulebook
+) -> list[_Home]:
+    """Give the homes responsible on the day the stay ended, or began while it lasts; none but a plan gives the follow-up without a home."""
+    day = rules.discharged_on or rules.admitted_on
+    if day is None:
+        return []
+    homes: list[_Home] = []
+    covered = False
+    for organization_id, grounds in responsible_on(claimed, day).items():
+        organization = directory.organizations.get(organization_id)
+        if organization is None:
+            continue
+        as_home = [ground for ground in grounds if ground.role in HOME_ROLES]
+        covered = covered or organization.kind is OrganizationKind.PLAN or any(ground.role == Role.PLAN for ground in grounds)
+        if not as_home:
+            continue
+        programs: dict[str, ProgramDefinition] = {}
+        for ground in as_home:
+            choice = rulebook.programs.choose(
+                ground.program, day, organization_kind=organization.kind, organization_roles=organization.program_roles
+            )
+            programs.update({program.id: program for program in choice.programs})
+        if programs and may_be_told(stay.origin, organization.kind).tier.tells:
+            homes.append(_Home(organization_id, tuple(programs.values()), as_home[0]))
+    if not homes and covered:
+        homes.append(_Home(None, (), None))
+    return homes
+
+
+def _with_former(homes: list[_Home], rows: Mapping[tuple[UUID, UUID | None], FollowUpRow], stay_id: UUID) -> list[_Home]:
+    """Add the homes that have a follow-up of this stay and are no longer responsible: it is kept, and says so."""
+    present = {home.home_id for home in homes}
+    former = [_Home(home_id, (), None) for (stay, home_id) in rows if stay == stay_id and home_id not in present]
+    return [*homes, *former]
+
+
+def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime) -> FollowUpRow | None:
+    """Open a follow-up if the stay qualifies: an admission in the house, or a discharge that fits a program's trigger."""
+    if rules.cancelled:
+        return None
+    if rules.discharged_at is None and rules.stay_class not in OPENING_CLASSES:
+        return None
+    if rules.stay_class is StayClass.OTHER:
+        return None
+    if rules.discharged_at is not None and home.home_id is not None and not any(program.clocks_for(rules) for program in home.programs):
+        return None
+    if rules.discharged_at is None and rules.admitted_at is None:
+        return None
+    return FollowUpRow(
+        id=ids.new(),
+        encounter_id=stay.id,
+        home_id=home.home_id,
+        person_id=stay.person_id,
+        programs=[],
+        state="",
+        state_reasons=[],
+        anchor_at=None,
+        anchor_on=None,
+        opened_at=now,
+        closed_at=None,
+        close_reason=None,
+        assignee=home.claim.coordinator if home.claim else None,
+        clocks=[],
+        next_due_at=None,
+        next_change_at=None,
+        updated_at=now,
+        version=0,
+    )
+
+
+def _no_longer_claimed(seen: FollowUpView) -> FollowUpView:
+    """Void what rests on a claim that its owner no longer upholds, or on a person who was somebody else."""
+    return FollowUpView(
+        state=FollowUpState.VOID,
+        reasons=("not_attributed: the home no longer claims this person on the day of the stay",),
+        anchor_at=seen.anchor_at,
+        anchor_on=seen.anchor_on,
+    )
+
+
+def _store_view(row: FollowUpRow, seen: FollowUpView, home: _Home, now: datetime) -> list[Clock] | None:
+    """Put the evaluation into the row; None when nothing changed, else the clocks that have just gone overdue."""
+    clocks = [clock_json(clock) for clock in seen.clocks]
+    programs = sorted(program.id for program in home.programs) or row.programs
+    after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, seen.next_change_at, row.person_id)
+    before = (row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id)
+    if after == before and row.version:
+        return None
+    were = {clock["id"]: clock["state"] for clock in row.clocks}
+    row.state, row.state_reasons, row.clocks = seen.state.value, list(seen.reasons), clocks
+    row.anchor_at, row.anchor_on, row.programs = seen.anchor_at, seen.anchor_on, programs
+    row.next_due_at = min((clock.due_at for clock in seen.clocks if clock.state in (ClockState.PENDING, ClockState.OVERDUE)), default=None)
+    row.next_change_at = seen.next_change_at
+    row.updated_at = now
+    row.version += 1
+    return [
+        clock
+        for clock in seen.clocks
+        if clock.state is ClockState.OVERDUE and were.get(clock.id) == ClockState.PENDING and home.home_id is not None
+    ]
+
+
+def clock_json(clock: Clock) -> dict[str, Any]:
+    """Give a clock as the API shows it."""
+    return {
+        "id": clock.id,
+        "due_at": clock.due_at.isoformat(),
+        "state": clock.state.value,
+        "satisfied_by": public_id(IdKind.CONTACT, UUID(clock.satisfied_by)) if clock.satisfied_by else None,
+        "met_at": clock.met_at.isoformat() if clock.met_at else None,
+        "reasons": list(clock.reasons),
+        "priority": clock.priority,
+    }
+
+
+async def _notices(
+    raw: Raw,
+    overdue: Sequence[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]],
+    directory: Directory,
+    ids: Ids,
+    now: datetime,
+) -> list[NotificationRow]:
+    """Tell each home once of a clock that passed its due time. The right to know is asked again: it may have ended meanwhile."""
+    records = await people.describe(raw, {stay.person_id for _, stay, _, _ in overdue})
+    notices = []
+    for row, stay, clock, claim in overdue:
+        home = directory.organizations.get(row.home_id) if row.home_id else None
+        decision = may_be_told(stay.origin, home.kind) if home else None
+        if home is None or decision is None or not decision.tier.tells or stay.mode not in TOLD_MODES:
+            continue
+        notice_id, event_id = ids.new(), ids.new()
+        payload = {
+            "id": public_id(IdKind.NOTIFICATION, notice_id),
+            "event_id": public_id(IdKind.EVENT, event_id),
+            "type": NotificationType.FOLLOW_UP_OVERDUE.value,
+            "event": "overdue",
+            "version": 1,
+            "supersedes": None,
+            "tier": decision.tier.value,
+            "occurred_at": clock.due_at.isoformat(),
+            "created_at": now.isoformat(),
+            "person": person_content(stay.person_id, records.get(stay.person_id, ()), home.id, decision.tier),
+            "encounter": encounter_content(stay, decision.tier),
+            "attribution": attribution_content(claim),
+            "follow_up_id": public_id(IdKind.FOLLOW_UP, row.id),
+            "clock": clock_json(clock),
+            "reason": f"the clock {clock.id} passed its due time without what it asks for",
+            "notices": [],
+        }
+        notices.append(
+            NotificationRow(
+                notice_id, home.id, event_id, NotificationType.FOLLOW_UP_OVERDUE.value, 1, None, decision.tier.value,
+                stay.person_id, stay.id, row.id, clock.due_at, None, payload,
+            )
+        )  # fmt: skip
+    return notices

@@ -1,0 +1,128 @@
+"""Room 7: bring what was told in line with what should stand, number it, and keep the ledger of who was told, who not, and why.
+
+Not here: what should stand (attribute), or how a notification leaves (deliver).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.attribution import Attribution
+from app.domain.notification import Change, Desired, Told, reconcile
+from app.domain.person import PatientRecord
+from app.domain.privacy import Tier
+from app.domain.public_id import Kind as IdKind
+from app.domain.public_id import public_id, public_id_or_none
+from app.domain.stay_in_hand import StayInHand
+from app.domain.telling import attribution_content, encounter_content, person_content
+from app.ports import Ids
+from app.store import notifications, people
+from app.store.notifications import NotificationRow, TellingRow
+from app.store.raw import Raw
+
+FollowUpIds = Mapping[tuple[UUID, UUID | None], UUID]
+"""(stay, home) -> the follow-up that a notification points at."""
+
+
+async def notify(
+    raw: Raw,
+    desired: Sequence[tuple[StayInHand, Sequence[Desired], Sequence[Attribution]]],
+    follow_ups: FollowUpIds,
+    *,
+    ids: Ids,
+    now: datetime,
+) -> list[NotificationRow]:
+    """Compare, per stay, what should stand with what was told; store tellings and ledger; give what is to be numbered."""
+    told = await notifications.told_of(raw, [stay.id for stay, _, _ in desired])
+    changes = [
+        (stay, change, claims) for stay, wanted, claims in desired for change in reconcile(wanted, told.get(stay.id, ()))
+    ]
+    if not changes:
+        return []
+    telling_people = {stay.person_id for stay, change, _ in changes if change.type is not None}
+    records = await people.describe(raw, telling_people) if telling_people else {}
+    last = {(stay_id, item.recipient_id, item.kind): item for stay_id, items in told.items() for item in items}
+    rows: list[NotificationRow] = []
+    tellings: list[TellingRow] = []
+    for stay, change, claims in changes:
+        event_id = change.event_id or ids.new()
+        row = None
+        if change.type is not None:
+            claim = next((item for item in claims if change.desired and item.id == change.desired.attribution_id), None)
+            row = _row(stay, change, event_id, claim, records.get(stay.person_id, ()), follow_ups, ids.new(), now)
+            rows.append(row)
+        tellings.append(_telling(stay, change, event_id, row, last.get((stay.id, change.recipient_id, change.kind)), ids.new()))
+    await notifications.save_tellings(raw, tellings, now)
+    return rows
+
+
+def _row(  # noqa: PLR0913  # everything a notification is made of
+    stay: StayInHand,
+    change: Change,
+    event_id: UUID,
+    claim: Attribution | None,
+    records: Sequence[PatientRecord],
+    follow_ups: FollowUpIds,
+    notification_id: UUID,
+    now: datetime,
+) -> NotificationRow:
+    assert change.type is not None
+    # A retraction tells no more than that the event is withdrawn: the person may be somebody else's patient by now.
+    tier = change.decision if change.desired else Tier.ID_ONLY
+    occurred_at = change.desired.occurred_at if change.desired else now
+    follow_up_id = follow_ups.get((stay.id, change.recipient_id))
+    payload: dict[str, Any] = {
+        "id": public_id(IdKind.NOTIFICATION, notification_id),
+        "event_id": public_id(IdKind.EVENT, event_id),
+        "type": change.type.value,
+        "event": change.kind.value,
+        "version": change.version,
+        "supersedes": public_id_or_none(IdKind.NOTIFICATION, change.supersedes),
+        "tier": tier,
+        "occurred_at": occurred_at.isoformat(),
+        "created_at": now.isoformat(),
+        "person": person_content(stay.person_id, records, change.recipient_id, tier),
+        "encounter": encounter_content(stay, tier),
+        "attribution": attribution_content(claim),
+        "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),
+        "reason": change.reasons[-1],
+        "notices": [],
+    }
+    return NotificationRow(
+        id=notification_id,
+        recipient_id=change.recipient_id,
+        event_id=event_id,
+        type=change.type.value,
+        version=change.version,
+        supersedes=change.supersedes,
+        tier=tier,
+        person_id=stay.person_id,
+        encounter_id=stay.id,
+        follow_up_id=follow_up_id,
+        occurred_at=occurred_at,
+        cause_id=stay.cause_id,
+        payload=payload,
+    )
+
+
+def _telling(
+    stay: StayInHand, change: Change, event_id: UUID, row: NotificationRow | None, last: Told | None, ledger_id: UUID
+) -> TellingRow:
+    kept = last.notification_id if last else None
+    return TellingRow(
+        encounter_id=stay.id,
+        recipient_id=change.recipient_id,
+        kind=change.kind.value,
+        event_id=event_id,
+        decision=change.decision,
+        reasons=change.reasons,
+        notification_id=row.id if row else kept,
+        version=change.version,
+        effective=change.effective,
+        digest=change.desired.digest if change.desired else b"",
+        attribution_id=change.desired.attribution_id if change.desired else None,
+        ledger_id=ledger_id,
+        person_id=stay.person_id,
+        cause_id=stay.cause_id,
+    )

@@ -1,0 +1,77 @@
+"""The HTTP application: all routes behind one guard, one doorman, one set of handlers. Not here: serving it (main.py)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
+
+from app.api import docs, feeds, keys, operations, organizations
+from app.api.auth import Authenticator
+from app.api.contract import contract
+from app.api.doorman import Doorman
+from app.api.handlers import install_handlers
+from app.api.services import Services
+
+ROUTERS: Final[Sequence[APIRouter]] = (
+    organizations.router,
+    feeds.router,
+    keys.router,
+    operations.router,
+    docs.router,
+)
+
+_TAGS: Final = [
+    {"name": "organizations", "description": "Who takes part, who may see whose rows, and what each wishes to be told of."},
+    {"name": "feeds", "description": "Configured ADT sources."},
+    {"name": "keys", "description": "API keys."},
+    {"name": "operations", "description": "For supervisors and developers; open to everybody, without patient data."},
+]
+
+
+def build_application(services: Services) -> FastAPI:
+    """Build the application."""
+    application = _routes(services.version)
+    application.state.services = services
+    application.state.authenticator = Authenticator(services)
+    application.add_middleware(Doorman, services=lambda: services)
+    install_handlers(application, _methods_of(application))
+    return application
+
+
+def openapi_document(version: str = "0") -> dict[str, Any]:
+    """Give the published contract; nothing has to run for it. `openapi/openapi.json` is this with the version of the package."""
+    return _routes(version).openapi()
+
+
+def _routes(version: str) -> FastAPI:
+    application = FastAPI(
+        title="Warm Handoff",
+        version=version,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        openapi_tags=_TAGS,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in ROUTERS:
+        application.include_router(router)
+    document: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not document:
+            document.update(contract(application))
+        return document
+
+    application.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+    return application
+
+
+def _methods_of(application: FastAPI) -> Callable[[str], Sequence[str]]:
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
+
+    def methods_of(path: str) -> Sequence[str]:
+        return sorted({method for route in routes if route.path_regex.match(path) for method in route.methods or ()})
+
+    return methods_of

@@ -1,0 +1,120 @@
+"""The published contract: FastAPI's document with what every route shares: the key, the common problems, the webhooks.
+
+`openapi/openapi.json` is this document as committed; a test and `make check` compare them. Not here: what single routes say.
+"""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.problems import MEDIA_TYPE, ProblemType
+from app.api.schemas.common import ProblemDocument
+
+TITLE: Final = "Warm Handoff"
+SUMMARY: Final = "ADT in; the responsible health home told, followed up and accounted for."
+DESCRIPTION: Final = """
+Every request but `/healthz`, `/readyz`, `/metrics`, `/docs` and `/openapi.json` carries `Authorization: Bearer <key>`; a key belongs to
+an organization and carries scopes (`x-required-scopes` of an operation: any one of them is enough).
+
+Errors are `application/problem+json` (RFC 9457) with a stable `type`, pointers to the fields and a `trace_id`, which every answer also
+carries as `X-Trace-Id`. A thing of another organization is answered like one that does not exist.
+
+Instants are RFC 3339 with an offset, dates are ISO 8601. Ids are a prefix and 32 hexadecimal digits (`enc_…`); a bare UUID is read too.
+Lists are `{"items": [...], "next": cursor}`: pass `next` back as `after`. Answers may grow fields; ignore those you do not know.
+"""
+_METHODS: Final = ("get", "put", "post", "delete", "patch")
+_SECURITY: Final = {"bearer": {"type": "http", "scheme": "bearer", "description": "A key as `POST /v1/keys` gave it."}}
+_TRACE_HEADER: Final = {"X-Trace-Id": {"$ref": "#/components/headers/X-Trace-Id"}}
+_ERROR_MIN: Final = 400
+
+
+def contract(application: FastAPI) -> dict[str, Any]:
+    """Build the document of an application."""
+    document = get_openapi(
+        title=TITLE,
+        version=application.version,
+        openapi_version="3.1.0",
+        summary=SUMMARY,
+        description=DESCRIPTION.strip(),
+        routes=application.routes,
+        webhooks=application.webhooks.routes,
+        tags=application.openapi_tags,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    components = document["components"]
+    components["securitySchemes"] = _SECURITY
+    components["headers"] = {
+        "X-Trace-Id": {"description": "What an operator finds this request by.", "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"}}
+    }
+    schemas = components["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs")
+    schemas["ProblemDocument"] = problem
+    components["schemas"] = dict(sorted(schemas.items()))
+    components["responses"] = {one.name: _answer([one]) for one in ProblemType}
+    for path, operations in document["paths"].items():
+        for method in _METHODS:
+            if method in operations:
+                _complete(operations[method], path)
+    return document
+
+
+def _shared_problems(operation: dict[str, Any], path: str) -> list[ProblemType]:
+    """List the answers that the guard, the doorman and the handlers give for every operation of its kind."""
+    shared: list[ProblemType] = []
+    if "security" in operation:
+        shared += [ProblemType.UNAUTHENTICATED, ProblemType.RATE_LIMITED, ProblemType.DEFECT, ProblemType.UNAVAILABLE]
+    if operation.get("x-required-scopes"):
+        shared.append(ProblemType.MISSING_SCOPE)
+    if "{" in path:
+        shared.append(ProblemType.NOT_FOUND)
+    body = operation.get("requestBody", {}).get("content", {})
+    if body:
+        shared += [ProblemType.TOO_LARGE, ProblemType.UNSUPPORTED_MEDIA_TYPE]
+    if "application/json" in body:
+        shared += [ProblemType.MALFORMED_JSON, ProblemType.INVALID]
+    if any(parameter["in"] != "path" for parameter in operation.get("parameters", [])):
+        shared.append(ProblemType.INVALID)
+    return shared
+
+
+def _complete(operation: dict[str, Any], path: str) -> None:
+    responses: dict[str, Any] = operation["responses"]
+    # FastAPI's own description of validation errors is not what we answer.
+    if "HTTPValidationError" in str(responses.get("422", "")):
+        del responses["422"]
+    problems: dict[str, list[ProblemType]] = {}
+    for problem in [*_shared_problems(operation, path), *(ProblemType[name] for name in operation.pop("x-problems", ()))]:
+        listed = problems.setdefault(str(int(problem.status)), [])
+        if problem not in listed:
+            listed.append(problem)
+    for status, answer in responses.items():
+        if int(status) < _ERROR_MIN:
+            answer.setdefault("headers", {}).update(_TRACE_HEADER)
+    for status, found in problems.items():
+        if status not in responses:
+            responses[status] = {"$ref": f"#/components/responses/{found[0].name}"} if len(found) == 1 else _answer(found)
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+def _answer(problems: list[ProblemType]) -> dict[str, Any]:
+    """Describe an answer that is any one of these problems."""
+    examples = {problem.name.lower().replace("_", "-"): {"value": _example(problem)} for problem in problems}
+    return {
+        "description": "; or: ".join(problem.title for problem in problems),
+        "headers": dict(_TRACE_HEADER),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": examples}},
+    }
+
+
+def _example(problem: ProblemType) -> dict[str, Any]:
+    return {
+        "type": problem.urn,
+        "title": problem.title,
+        "status": int(problem.status),
+        "detail": f"{problem.title}.",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    }

@@ -1,0 +1,95 @@
+"""The class of every route: who asks, how often, how much, and in which content type, before the route itself sees anything.
+
+Order: key (401, 429), scope (403), content type (415), size (413), strict JSON (400), then the contract (422) and the route.
+"""
+
+from collections.abc import Callable, Coroutine
+from email.message import Message
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.auth import Authenticator, access_of
+from app.api.limits import BodyKind, limited
+from app.api.problems import ProblemError, ProblemType
+from app.api.strict_json import StrictJsonError, read_strict_json
+
+JSON: Final = "application/json"
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly, once."""
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON value
+        """Read the body as strict JSON."""
+        if not hasattr(self, "_strict"):
+            try:
+                self._strict = read_strict_json(await self.body())
+            except StrictJsonError as error:
+                raise ProblemError(ProblemType.MALFORMED_JSON, f"The body was not read: {error}.") from None
+        return self._strict
+
+
+class GuardedRoute(APIRoute):
+    """A route that lets in only whom its `Access` dependency allows. A route without one is open to everybody."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's own signature
+        """Find the demand and publish it in the contract."""
+        super().__init__(*args, **kwargs)
+        self.access = access_of([dependency.call for dependency in self.dependant.dependencies])
+        if self.access is not None:
+            scopes = [scope.value for scope in self.access.any_of]
+            self.openapi_extra = {**(self.openapi_extra or {}), "security": [{"bearer": []}], "x-required-scopes": scopes}
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Put the guard before FastAPI's handler."""
+        handle = super().get_route_handler()
+        access = access_of([dependency.call for dependency in self.dependant.dependencies])
+        takes_json = self.body_field is not None
+        template = self.path_format
+
+        async def guarded(request: Request) -> Response:
+            request.scope["handoff.route"] = template
+            body = BodyKind.JSON
+            if access is not None:
+                authenticator: Authenticator = request.app.state.authenticator
+                peer = request.client.host if request.client else None
+                viewer = await authenticator.viewer(request.headers.get("authorization"), peer)
+                request.scope["handoff.viewer"] = viewer
+                request.state.viewer = viewer
+                access.check(viewer)
+                body = access.body
+            if takes_json and _has_body(request):
+                require_content_type(request, (JSON,))
+            octets_max = request.app.state.services.limits.octets_max(body)
+            receive = limited(request.receive, octets_max, request.headers.get("content-length"))
+            return await handle(StrictRequest(request.scope, receive))
+
+        return guarded
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+
+
+def media_type_of(request: Request) -> str:
+    """Give the content type without its parameters, lower case; empty when there is none."""
+    value = request.headers.get("content-type")
+    if not value:
+        return ""
+    message = Message()
+    message["content-type"] = value
+    return message.get_content_type() if "/" in value else ""
+
+
+def require_content_type(request: Request, accepted: tuple[str, ...]) -> str:
+    """Give the content type, or raise 415 with the ones that are taken (RFC 9110 section 15.5.16)."""
+    media_type = media_type_of(request)
+    if media_type not in accepted:
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE,
+            f"Send the body as {' or '.join(accepted)}.",
+            headers={"Accept-Post": ", ".join(accepted), "Connection": "close"},
+        )
+    return media_type

@@ -1,0 +1,20 @@
+"""What supervisors read."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.api.schemas.common import Document
+
+
+class HealthDocument(Document):
+    """The process runs."""
+
+    status: Annotated[str, Field(examples=["ok"])]
+
+
+class ReadinessDocument(Document):
+    """Whether everything serves, and each part: `ok`, or what is missing."""
+
+    ready: bool
+    parts: Annotated[dict[str, str], Field(examples=[{"schema": "ok", "http": "ok", "mllp": "ok", "work": "ok"}])]

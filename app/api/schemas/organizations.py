@@ -1,0 +1,250 @@
+"""Organizations, grants and preferences as they are sent and shown."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from app.api.schemas.common import (
+    Document,
+    Instant,
+    Listing,
+    OrganizationId,
+    OrganizationIdText,
+    Request,
+    ShortText,
+)
+from app.domain.adt_event import EncounterClass
+from app.domain.happening import Kind as EventKind
+from app.domain.happening import NotificationType
+from app.domain.organization import (
+    DEFAULT_HOLIDAY_CALENDAR,
+    DEFAULT_TIME_ZONE,
+    FacilityType,
+    Organization,
+    OrganizationKind,
+    Part2Status,
+    is_valid_npi,
+)
+from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.store.organizations import Grant, Preferences
+
+_EVENT_TYPES_MAX = 20
+_LIST_MAX = 500
+_RULES_MAX = 200
+_EVENT_WORDS = frozenset(kind.value for kind in EventKind) | {NotificationType.TRANSFERRED.rpartition(".")[2]}
+
+
+def is_time_zone(name: str) -> bool:
+    """Tell whether the name is one of the IANA time zones."""
+    return name in available_timezones()
+
+
+def _zone(value: str) -> str:
+    if not is_time_zone(value):
+        msg = "is not an IANA time zone such as America/New_York"
+        raise ValueError(msg)
+    return value
+
+
+def _npi(value: str) -> str:
+    if not is_valid_npi(value):
+        msg = "is not a National Provider Identifier: ten digits, the last a check digit"
+        raise ValueError(msg)
+    return value
+
+
+def _event_type(value: str) -> str:
+    if value.rpartition(".")[2] not in _EVENT_WORDS:
+        msg = f"is not an event type: one of {', '.join(sorted(_EVENT_WORDS))}, with or without its family (encounter.discharged)"
+        raise ValueError(msg)
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone), Field(description="IANA name", examples=["America/New_York"])]
+Npi = Annotated[str, AfterValidator(_npi), Field(description="National Provider Identifier, checked", examples=["1234567893"])]
+ProgramRole = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"), Field(examples=["community_care_team"])]
+HolidayCalendar = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), Field(examples=["US-ME"])]
+
+
+class NewOrganization(Request):
+    """An organization to add. Only the operator of the exchange may."""
+
+    name: ShortText
+    kind: OrganizationKind
+    program_roles: Annotated[list[ProgramRole], Field(max_length=50)] = []
+    parent_id: Annotated[OrganizationId | None, Field(description="The system or owner it is a site of.")] = None
+    npi: Npi | None = None
+    part2_status: Annotated[Part2Status, Field(description="42 CFR part 2; decides what may be told of its stays.")] = Part2Status.UNKNOWN
+    facility_type: FacilityType = FacilityType.UNKNOWN
+    time_zone: TimeZone = DEFAULT_TIME_ZONE
+    holiday_calendar: HolidayCalendar = DEFAULT_HOLIDAY_CALENDAR
+
+    def organization(self, id_: UUID, created_at: datetime) -> Organization:
+        """Give the organization."""
+        return Organization(
+            id=id_,
+            name=self.name,
+            kind=self.kind,
+            created_at=created_at,
+            program_roles=tuple(self.program_roles),
+            parent_id=self.parent_id,
+            npi=self.npi,
+            part2_status=self.part2_status,
+            facility_type=self.facility_type,
+            time_zone=self.time_zone,
+            holiday_calendar=self.holiday_calendar,
+        )
+
+
+class OrganizationChange(Request):
+    """Fields to change; those left out stay. A new `part2_status` has every stay there decided again."""
+
+    name: ShortText | None = None
+    program_roles: Annotated[list[ProgramRole] | None, Field(max_length=50)] = None
+    npi: Npi | None = None
+    part2_status: Part2Status | None = None
+    facility_type: FacilityType | None = None
+    time_zone: TimeZone | None = None
+    holiday_calendar: HolidayCalendar | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """Give the columns to set. `npi` alone may be set to null."""
+        given = self.model_dump(exclude_unset=True, mode="json")
+        return {name: value for name, value in given.items() if value is not None or name == "npi"}
+
+
+class OrganizationDocument(Document):
+    """An organization."""
+
+    id: OrganizationIdText
+    name: str
+    kind: OrganizationKind
+    program_roles: list[str]
+    parent_id: OrganizationIdText | None
+    npi: str | None
+    part2_status: Part2Status
+    facility_type: FacilityType
+    time_zone: str
+    holiday_calendar: str
+    created_at: Instant
+
+
+OrganizationPage = Listing[OrganizationDocument]
+
+
+class NewGrant(Request):
+    """Lets another organization see this one's rows."""
+
+    grantee_id: OrganizationId
+
+
+class GrantDocument(Document):
+    """Who may see whose rows, since when."""
+
+    organization_id: OrganizationIdText
+    grantee_id: OrganizationIdText
+    granted_at: Instant
+
+
+GrantPage = Listing[GrantDocument]
+
+
+class PreferenceRule(Request):
+    """One wish. An absent list fits everything; the first rule that fits decides; none fits: the exchange's default."""
+
+    event_types: Annotated[
+        list[Annotated[str, AfterValidator(_event_type), Field(examples=["encounter.admitted"])]] | None, Field(max_length=_EVENT_TYPES_MAX)
+    ] = None
+    classes: Annotated[list[EncounterClass] | None, Field(max_length=len(EncounterClass))] = None
+    programs: Annotated[list[ShortText] | None, Field(max_length=_LIST_MAX)] = None
+    facilities: Annotated[list[OrganizationId] | None, Field(max_length=_LIST_MAX)] = None
+    tell: bool
+
+
+class PreferencesRequest(Request):
+    """All wishes of a recipient, replacing those before. None can remove a clock-starting discharge from the worklist."""
+
+    rules: Annotated[list[PreferenceRule], Field(max_length=_RULES_MAX)]
+    version: Annotated[
+        int | None,
+        Field(ge=0, le=2**31 - 1, description="The version you changed; the answer is 409 when it is no longer the current one."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_no_rule_without_effect(self) -> Self:
+        for position, rule in enumerate(self.rules[:-1]):
+            if rule.event_types is rule.classes is rule.programs is rule.facilities is None:
+                msg = f"rule {position + 1} fits everything, so the rules after it never would"
+                raise ValueError(msg)
+        return self
+
+    def stored(self) -> list[dict[str, Any]]:
+        """Give the rules as they are stored and shown."""
+        return [_stored(rule) for rule in self.rules]
+
+
+def _stored(rule: PreferenceRule) -> dict[str, Any]:
+    stored = rule.model_dump(mode="json", exclude_none=True)
+    if rule.facilities is not None:
+        stored["facilities"] = [public_id(Kind.ORGANIZATION, facility) for facility in rule.facilities]
+    return stored
+
+
+class PreferenceRuleDocument(Document):
+    """One wish."""
+
+    event_types: list[str] | None = None
+    classes: list[EncounterClass] | None = None
+    programs: list[str] | None = None
+    facilities: list[OrganizationIdText] | None = None
+    tell: bool
+
+
+class PreferencesDocument(Document):
+    """The current wishes of a recipient. Version 0: none was ever set, the default applies."""
+
+    organization_id: OrganizationIdText
+    version: int
+    rules: list[PreferenceRuleDocument]
+    created_at: Instant | None
+
+
+def organization_json(found: Organization) -> dict[str, Any]:
+    """Show an organization."""
+    return {
+        "id": public_id(Kind.ORGANIZATION, found.id),
+        "name": found.name,
+        "kind": found.kind.value,
+        "program_roles": list(found.program_roles),
+        "parent_id": public_id_or_none(Kind.ORGANIZATION, found.parent_id),
+        "npi": found.npi,
+        "part2_status": found.part2_status.value,
+        "facility_type": found.facility_type.value,
+        "time_zone": found.time_zone,
+        "holiday_calendar": found.holiday_calendar,
+        "created_at": found.created_at,
+    }
+
+
+def grant_json(found: Grant) -> dict[str, Any]:
+    """Show a grant."""
+    return {
+        "organization_id": public_id(Kind.ORGANIZATION, found.organization_id),
+        "grantee_id": public_id(Kind.ORGANIZATION, found.grantee_id),
+        "granted_at": found.granted_at,
+    }
+
+
+def preferences_json(found: Preferences) -> dict[str, Any]:
+    """Show preferences."""
+    rules: Sequence[Any] = found.rules
+    return {
+        "organization_id": public_id(Kind.ORGANIZATION, found.organization_id),
+        "version": found.version,
+        "rules": list(rules),
+        "created_at": found.created_at,
+    }

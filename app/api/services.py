@@ -1,0 +1,118 @@
+"""What the HTTP face needs from the wiring, and nothing more. Not here: how any of it is built."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from app.api.arrivals import Arrivals
+from app.api.limits import ApiLimits
+from app.domain.credential import KeyEnvironment
+from app.domain.inbound import Answer, Envelope, Problem
+from app.domain.reported_stay import ReportedStay
+from app.domain.viewer import Viewer
+from app.ports import Cipher, Clock, Ids, Waker
+from app.store.connection import Connection, OpenUnitOfWork
+
+
+class SplitBatch(Protocol):
+    """A batch file, cut into its messages."""
+
+    @property
+    def messages(self) -> tuple[bytes, ...]:
+        """Each message verbatim, in order."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd about the envelopes; never a reason to refuse."""
+        ...
+
+
+class BatchCodec(Protocol):
+    """Cuts batch files and writes batches of acknowledgements (BATCH-1)."""
+
+    def split(self, body: bytes) -> SplitBatch:
+        """Cut. Nothing is raised; no messages is legal."""
+        ...
+
+    def join(self, batch: Any, acks: Sequence[bytes], *, control_id: str, at: datetime) -> bytes:  # noqa: ANN401 - what `split` gave
+        """Write one batch of the acknowledgements, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process tree can serve, and each part of it by name: `schema`, `http`, `mllp`, `work`, ..."""
+
+    ready: bool
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Name of the part -> `ok`, or a few words that say what is missing. Never a secret, never patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySecrets:
+    """What keys are checked against."""
+
+    pepper: bytes = field(repr=False)
+    environment: KeyEnvironment
+    operator_digest: bytes | None = field(default=None, repr=False)
+    """`key_digest(pepper, ADMIN_KEY)`; None when no ADMIN_KEY is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """One request as it may be logged: no path values, no query string, no body."""
+
+    trace_id: str
+    method: str
+    route: str
+    """The path template (`/v1/encounters/{id}`), or `unmatched`."""
+    status: int
+    duration_ms: float
+    organization_id: UUID | None
+    key_id: UUID | None
+    failure: str | None = None
+    """For a status of 500 and above: the class of the error and where it was raised, never its text."""
+
+
+Receive = Callable[[Envelope], Awaitable[tuple[Answer, bytes | None]]]
+"""Room 1 to room 2: stores the message and gives the answer and its ER7 bytes, None when the sender wants none."""
+
+Validate = Callable[[Envelope], Awaitable[Mapping[str, Any]]]
+"""What would become of a message: stores nothing, gives the JSON document of `POST /hl7v2/$validate`."""
+
+ReportStay = Callable[[Viewer, ReportedStay], Awaitable[UUID]]
+"""Takes a stay that somebody learned of himself through rooms 4-7 and gives the encounter's id."""
+
+Replay = Callable[[Connection, Viewer, UUID], Awaitable[bool]]
+"""Puts a stored message back on the queue inside the caller's unit of work; False when there is none, or it never can be interpreted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything the routes call."""
+
+    unit_of_work: OpenUnitOfWork
+    """As the `app` role: row-level security is on."""
+    clock: Clock
+    ids: Ids
+    monotonic: Callable[[], float]
+    """Seconds that never go back, for rate limits and caches."""
+    secrets: KeySecrets
+    receive: Receive
+    validate: Validate
+    batches: BatchCodec
+    report_stay: ReportStay
+    replay: Replay
+    cipher: Cipher
+    waker: Waker
+    arrivals: Arrivals
+    readiness: Callable[[], Awaitable[Readiness]]
+    metrics: CollectorRegistry
+    observe: Callable[[RequestAnswered], None]
+    limits: ApiLimits = field(default_factory=ApiLimits)
+    version: str = "0"

@@ -1,0 +1,83 @@
+"""Dates, business days and due times: turning an instant and a rule such as "2 business days" into the instant it is due.
+
+Not here: which days are holidays (``app.standards.calendars``), which rule a program has (``program``), what was done in time
+(``clock``). Nothing here knows what day it is today.
+"""
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Final, Protocol, assert_never
+
+ONE_DAY: Final = timedelta(days=1)
+LAST_SECOND: Final = timedelta(hours=23, minutes=59, seconds=59)
+SATURDAY: Final = 5
+
+
+class Holidays(Protocol):
+    """The days on which a program's offices are closed; a ``frozenset[date]`` is one."""
+
+    def __contains__(self, day: object, /) -> bool: ...
+
+
+NO_HOLIDAYS: Final[frozenset[date]] = frozenset()
+
+
+class ClockUnit(StrEnum):
+    """How a clock counts. Hours are elapsed time; days are the facility's local calendar days."""
+
+    HOURS = "hours"
+    CALENDAR_DAYS = "calendar_days"
+    BUSINESS_DAYS = "business_days"
+
+
+def local_date(at: datetime, zone: tzinfo) -> date:
+    """Give the calendar date of an instant where it happened: the facility's zone, never UTC, never the receiver's zone."""
+    if at.tzinfo is None:
+        message = "an instant needs a time zone; attach the facility's before asking for its date"
+        raise ValueError(message)
+    return at.astimezone(zone).date()
+
+
+def end_of_day(day: date, zone: tzinfo) -> datetime:
+    """Give 23:59:59 local of that day, in UTC.
+
+    ``fold=1`` takes the later of the two where the clocks go back at midnight (Havana, Beirut): the day is not over before it is.
+    """
+    local = datetime(day.year, day.month, day.day, tzinfo=zone) + LAST_SECOND
+    return local.replace(fold=1).astimezone(UTC)
+
+
+def is_business_day(day: date, holidays: Holidays = NO_HOLIDAYS) -> bool:
+    """Monday to Friday except holidays, "without respect to normal practice hours" (CMS, transitional care management)."""
+    return day.weekday() < SATURDAY and day not in holidays
+
+
+def add_business_days(start: date, count: int, holidays: Holidays = NO_HOLIDAYS) -> date:
+    """Give the count-th business day after start; the day after start is the first that can be day 1."""
+    day = start
+    left = count
+    while left > 0:
+        day += ONE_DAY
+        if is_business_day(day, holidays):
+            left -= 1
+    return day
+
+
+def due_at(anchor_at: datetime, count: int, unit: ClockUnit, zone: tzinfo, holidays: Holidays = NO_HOLIDAYS) -> datetime:
+    """Give the last second of a clock, in UTC: elapsed time for hours, 23:59:59 local of the last day for days.
+
+    The anchor's own day is day 0 for both kinds of days.
+    """
+    match unit:
+        case ClockUnit.HOURS:
+            return anchor_at.astimezone(UTC) + timedelta(hours=count)
+        case ClockUnit.CALENDAR_DAYS:
+            return end_of_day(local_date(anchor_at, zone) + timedelta(days=count), zone)
+        case ClockUnit.BUSINESS_DAYS:
+            return end_of_day(add_business_days(local_date(anchor_at, zone), count, holidays), zone)
+    assert_never(unit)
+
+
+def age_on(born_on: date, on: date) -> int:
+    """Give full years of age. Someone born on 29 February has the birthday on 1 March of common years."""
+    return on.year - born_on.year - ((on.month, on.day) < (born_on.month, born_on.day))

@@ -1,0 +1,201 @@
+"""A program clock: until when something is due after a discharge, which contacts count, and what state that leaves it in.
+
+Satisfied by what the program says, and by nothing a measure says. Everything here is a function of the definition, the anchor, the
+contacts and "now": the order in which contacts arrive, and how often, changes nothing. Not here: whether the follow-up runs at all
+(``follow_up``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Final
+
+from app.domain.calendar import NO_HOLIDAYS, Holidays, due_at, local_date
+from app.domain.contact import ATTEMPT_OUTCOMES, Contact, ContactDirection
+from app.domain.program import PERCENT, ClockDefinition
+from app.domain.stay import StayClass
+
+DUE_GRACE: Final = timedelta(seconds=1)
+"""Due times are whole seconds; what happens within the last second is still in time."""
+OVERDUE_FOR: Final = timedelta(days=30)
+"""Our policy: what nobody has made good thirty days after it was due is missed, and leaves the worklist's overdue list."""
+
+
+class ClockState(StrEnum):
+    """Where a clock stands."""
+
+    PENDING = "pending"
+    MET = "met"
+    OVERDUE = "overdue"
+    """Past due and nothing done yet: the team can still act, late."""
+    MISSED = "missed"
+    """Past due for good: done late, or stopped unmet, or never done."""
+    SUSPENDED = "suspended"
+    """Not running while it is open where the person is."""
+    VOID = "void"
+    """There is nothing to do any more, and nobody's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockWindow:
+    """One clock of one discharge: from the anchor to the due instant, in UTC."""
+
+    definition: ClockDefinition
+    anchor_at: datetime
+    due_at: datetime
+    zone: tzinfo
+    stay_class: StayClass
+
+    @property
+    def ends_at(self) -> datetime:
+        """The first instant that is too late."""
+        return self.due_at + DUE_GRACE
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one contact is to one clock."""
+
+    satisfies: bool
+    attempt: bool
+    reasons: tuple[str, ...]
+    late: bool = False
+    """It would have satisfied the clock, had it been in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One clock of a follow-up as it stands. ``satisfied_by`` is the id of a contact."""
+
+    id: str
+    due_at: datetime
+    state: ClockState
+    satisfied_by: str | None
+    met_at: datetime | None
+    reasons: tuple[str, ...]
+    priority: int
+
+
+def clock_window(
+    definition: ClockDefinition, anchor_at: datetime, zone: tzinfo, stay_class: StayClass, holidays: Holidays = NO_HOLIDAYS
+) -> ClockWindow:
+    """Work out a clock's window after one discharge."""
+    due = due_at(anchor_at, definition.count, definition.unit, zone, holidays)
+    return ClockWindow(definition, anchor_at.astimezone(UTC), due, zone, stay_class)
+
+
+def escalations(window: ClockWindow) -> tuple[tuple[int, datetime], ...]:
+    """Give the instants at which a clock that is still pending is to be escalated, with their percent."""
+    length = window.due_at - window.anchor_at
+    return tuple((percent, window.anchor_at + length * percent / PERCENT) for percent in window.definition.escalate_at_percent)
+
+
+def counts_toward(contact: Contact, window: ClockWindow) -> Counts:
+    """Say what a contact is to a clock, and each reason why it is not more than that."""
+    if contact.voided_at is not None:
+        return Counts(satisfies=False, attempt=False, reasons=("voided: the contact was taken back",))
+    if contact.occurred_at < window.anchor_at:
+        return Counts(satisfies=False, attempt=False, reasons=("before_anchor: it was before the discharge; kept, but earns nothing",))
+    if window.stay_class not in window.definition.day_zero_counts_for and _on_day_zero(contact, window):
+        return Counts(satisfies=False, attempt=False, reasons=("day_zero: the day of the discharge does not count for this clock",))
+    misfits = _misfits(contact, window.definition)
+    in_time = contact.occurred_at < window.ends_at
+    lateness = () if in_time else ("late: it was after the clock was due",)
+    return Counts(
+        satisfies=not misfits and in_time,
+        attempt=in_time and _is_attempt(contact, window.definition),
+        reasons=(*misfits, *lateness) or ("counts: it is what this clock asks for",),
+        late=not misfits and not in_time,
+    )
+
+
+def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: datetime) -> Clock:
+    """Give the state of a running clock. Contacts may repeat and come in any order; a voided one is as if it had never been."""
+    counted = [(one.occurred_at, one.id, counts_toward(one, window)) for one in contacts]
+    satisfying = [(occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.satisfies]
+    if satisfying:
+        return _clock(window, ClockState.MET, "met_by_contact: what the clock asks for was done in time", by=min(satisfying))
+    attempts_min = window.definition.satisfied_by.attempts_min
+    attempts = _separate((occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.attempt)
+    if attempts_min and len(attempts) >= attempts_min:
+        why = f"met_by_attempts: {attempts_min} separate attempts were made in time"
+        return _clock(window, ClockState.MET, why, by=attempts[attempts_min - 1])
+    if now < window.ends_at:
+        return _clock(window, ClockState.PENDING, f"awaiting_contact: nothing counts yet, {len(attempts)} attempts in time so far")
+    if any(counts.late for _, _, counts in counted):
+        return _clock(window, ClockState.MISSED, "done_late: it was done, but after it was due")
+    if now < window.ends_at + OVERDUE_FOR:
+        return _clock(window, ClockState.OVERDUE, f"past_due: nothing that counts was done in time, {len(attempts)} attempts were")
+    return _clock(window, ClockState.MISSED, f"never_done: nothing was done within {OVERDUE_FOR.days} days after it was due")
+
+
+def stopped_clock(window: ClockWindow, contacts: Iterable[Contact], stopped_at: datetime, why: str, unmet: ClockState) -> Clock:
+    """Give a clock that something stopped for good: what was met or past due by then stays so; else it is ``unmet``.
+
+    The contacts are those that can still count, which is the caller's to say: none after a readmission, any after a closing.
+    """
+    running = evaluate_clock(window, contacts, stopped_at)
+    if running.state is ClockState.MET:
+        return running
+    if running.state is ClockState.PENDING:
+        return idle_clock(window, unmet, why)
+    return Clock(running.id, running.due_at, ClockState.MISSED, None, None, (*running.reasons, why), running.priority)
+
+
+def idle_clock(window: ClockWindow, state: ClockState, why: str) -> Clock:
+    """Give a clock that does not run: suspended or void."""
+    return _clock(window, state, why)
+
+
+def next_change_at(window: ClockWindow, clock: Clock) -> datetime | None:
+    """Give the next instant at which time alone changes a running clock's state."""
+    if clock.state is ClockState.PENDING:
+        return window.ends_at
+    return window.ends_at + OVERDUE_FOR if clock.state is ClockState.OVERDUE else None
+
+
+def _clock(window: ClockWindow, state: ClockState, why: str, by: tuple[datetime, str] | None = None) -> Clock:
+    met_at, satisfied_by = by or (None, None)
+    return Clock(window.definition.id, window.due_at, state, satisfied_by, met_at, (why,), window.definition.priority)
+
+
+def _separate(attempts: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, str]]:
+    """Keep one attempt an instant, in order: a call and the message it ended in are one attempt, recorded twice or not."""
+    kept: dict[datetime, str] = {}
+    for occurred_at, contact_id in sorted(attempts):
+        kept.setdefault(occurred_at, contact_id)
+    return list(kept.items())
+
+
+def _on_day_zero(contact: Contact, window: ClockWindow) -> bool:
+    return local_date(contact.occurred_at, window.zone) == local_date(window.anchor_at, window.zone)
+
+
+def _is_attempt(contact: Contact, definition: ClockDefinition) -> bool:
+    """Whether the team tried the person by a means that this clock accepts as an attempt."""
+    asked = definition.satisfied_by
+    return (
+        contact.direction is ContactDirection.OUTBOUND
+        and contact.outcome in ATTEMPT_OUTCOMES
+        and contact.type in (asked.attempt_types or asked.types)
+        and (not asked.with_whom or contact.with_whom in asked.with_whom)
+    )
+
+
+def _misfits(contact: Contact, definition: ClockDefinition) -> tuple[str, ...]:
+    """Say in which respects a contact is not what the clock asks for."""
+    asked = definition.satisfied_by
+    reasons = []
+    if asked.types and contact.type not in asked.types:
+        reasons.append(f"type_not_counted: {contact.type} is not a kind of contact this clock counts")
+    if asked.with_whom and contact.with_whom not in asked.with_whom:
+        reasons.append(f"with_not_counted: it was with {contact.with_whom}")
+    if asked.roles and contact.role not in asked.roles:
+        reasons.append(f"role_not_counted: it takes one of {', '.join(sorted(asked.roles))}")
+    if asked.outcomes and contact.outcome not in asked.outcomes:
+        reasons.append(f"outcome_not_counted: {contact.outcome} is not reaching the person")
+    if asked.live_two_way and not contact.is_live:
+        reasons.append("not_live_two_way: nobody answered, so it is at most an attempt")
+    reasons.extend(f"topic_missing: {topic} was not done" for topic in sorted(asked.topics) if not contact.did(topic))
+    return tuple(reasons)

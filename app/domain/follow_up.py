@@ -1,0 +1,267 @@
+"""A follow-up: what one discharge asks of the responsible home, and where that stands. A pure function of what happened.
+
+The stay, the person's other stays, the contacts and "now" go in; state, clocks and reasons come out, the same for the same facts in
+any order. So a cancelled discharge, a readmission, a merge or a voided contact is only a new evaluation. Not here: opening,
+storing and assigning follow-ups, and measure status (``measure``): the two ledgers are never mixed.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from app.domain.calendar import NO_HOLIDAYS, Holidays
+from app.domain.clock import Clock, ClockState, ClockWindow, Counts, clock_window, counts_toward, evaluate_clock, idle_clock, stopped_clock
+from app.domain.clock import next_change_at as clock_changes_at
+from app.domain.contact import Contact
+from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
+from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
+
+READMISSION_DAYS: Final = 30
+TRANSFER_WAIT: Final = timedelta(days=1)
+"""Our policy: how long a transfer may take to show up as an admission before the person counts as lost on the way."""
+RESIDENTIAL: Final = frozenset({CareLevel.PSYCHIATRIC_RESIDENTIAL, CareLevel.SUBSTANCE_USE_RESIDENTIAL})
+"""Treatment where the person lives: a team still follows them there, so it ends no follow-up."""
+
+
+class FollowUpState(StrEnum):
+    """Where a follow-up stands."""
+
+    INPATIENT = "inpatient"
+    """The person is in house: contacts and preparation are possible, no clock runs."""
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    """Out of this house and not yet in the community: in transfer, or in nonacute care."""
+    CLOSED = "closed"
+    SUPERSEDED = "superseded"
+    """A readmission took over: its own discharge has its own follow-up."""
+    VOID = "void"
+    """The stay never was. Kept, with its contacts."""
+
+
+class FollowUpFlag(StrEnum):
+    """What a coordinator should see beside the state."""
+
+    AGAINST_ADVICE = "against_advice"
+    LOST_IN_TRANSFER = "lost_in_transfer"
+    READMITTED = "readmitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpFacts:
+    """Everything that has happened, as far as it matters to one follow-up."""
+
+    stay: Stay
+    stays: Sequence[Stay] = ()
+    """The person's stays, in any order, this one and repetitions included or not."""
+    died_at: datetime | None = None
+    closed_at: datetime | None = None
+    """When the home closed it. A closing before the discharge that stands closed an earlier one, and says nothing of this."""
+    closed_reason: str = ""
+    """A code, such as ``completed`` or ``unable_to_reach``."""
+    notified_at: datetime | None = None
+    """When the home was told of the discharge that stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpView:
+    """Where a follow-up stands, and why."""
+
+    state: FollowUpState
+    reasons: tuple[str, ...]
+    clocks: tuple[Clock, ...] = ()
+    windows: tuple[ClockWindow, ...] = ()
+    """The window of each clock, in the same order."""
+    anchor_at: datetime | None = None
+    anchor_on: date | None = None
+    """The local date of the discharge that stands; none while there is none."""
+    flags: tuple[FollowUpFlag, ...] = ()
+    superseded_by: str | None = None
+    """The id of the stay that took over."""
+    next_change_at: datetime | None = None
+    """When to evaluate again although nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEffect:
+    """What one contact did to one clock."""
+
+    clock_id: str
+    clock_state: ClockState
+    satisfies: bool
+    attempt: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """Something that ended the follow-up for good, and what that makes of a clock not yet met or due."""
+
+    at: datetime
+    state: FollowUpState
+    reason: str
+    unmet: ClockState
+    stay_id: str | None = None
+
+    @property
+    def by_home(self) -> bool:
+        """Whether the home closed it: then the person is still there, and a contact after the closing still counts."""
+        return self.unmet is ClockState.MISSED
+
+
+Calendars = Callable[[str], Holidays]
+"""Gives a holiday calendar by its id."""
+
+
+def evaluate(
+    facts: FollowUpFacts, programs: Iterable[ProgramDefinition], contacts: Iterable[Contact], calendars: Calendars, now: datetime
+) -> FollowUpView:
+    """Evaluate one follow-up."""
+    stay = facts.stay
+    definitions = [clock for program in programs for clock in program.clocks_for(stay)]
+    done = _each_once(contacts)
+    if stay.cancelled:
+        windows = _windows(facts, definitions, stay.discharged_at or stay.cancelled_discharge_at, calendars)
+        return _idle(FollowUpState.VOID, "stay_cancelled: the admission or visit was cancelled", windows, ClockState.VOID)
+    if stay.discharged_at is None:
+        windows = _windows(facts, definitions, stay.cancelled_discharge_at, calendars)
+        why = "discharge_cancelled: the discharge was taken back" if stay.cancelled_discharge_at else "in_house: not discharged"
+        return _idle(FollowUpState.INPATIENT, why, windows, ClockState.VOID)
+    windows = _windows(facts, definitions, stay.discharged_at, calendars)
+    stop = _stop(facts, stay.discharged_at, now)
+    if stop is not None:
+        counting = done if stop.by_home else [one for one in done if one.occurred_at < stop.at]
+        clocks = tuple(stopped_clock(window, counting, stop.at, stop.reason, stop.unmet) for window in windows)
+        return _view(facts, stop.state, (stop.reason,), windows, clocks, superseded_by=stop.stay_id)
+    waiting = _waiting(stay, stay.discharged_at, now)
+    running = tuple(evaluate_clock(window, done, now) for window in windows)
+    if waiting is not None:
+        reason, until = waiting
+        clocks = tuple(
+            clock if clock.state is ClockState.MET else idle_clock(window, ClockState.SUSPENDED, reason)
+            for window, clock in zip(windows, running, strict=True)
+        )
+        return _view(facts, FollowUpState.SUSPENDED, (reason,), windows, clocks, next_change_at=until)
+    changes = [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
+    return _view(facts, FollowUpState.OPEN, _open_reasons(stay), windows, running, next_change_at=min(changes, default=None))
+
+
+def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect, ...]:
+    """Say what a contact did to each clock of an evaluated follow-up, and why not more."""
+    return tuple(_effect(clock, counts_toward(contact, window)) for window, clock in zip(view.windows, view.clocks, strict=True))
+
+
+def _effect(clock: Clock, counts: Counts) -> ContactEffect:
+    if clock.state in (ClockState.VOID, ClockState.SUSPENDED):
+        return ContactEffect(clock.id, clock.state, satisfies=False, attempt=False, reasons=clock.reasons)
+    return ContactEffect(clock.id, clock.state, counts.satisfies and clock.state is ClockState.MET, counts.attempt, counts.reasons)
+
+
+def _each_once(contacts: Iterable[Contact]) -> list[Contact]:
+    """Keep each contact once; where one is told twice, voided and not, it is voided."""
+    kept: dict[str, Contact] = {}
+    for contact in contacts:
+        if contact.id not in kept or contact.voided_at is not None:
+            kept[contact.id] = contact
+    return list(kept.values())
+
+
+def _windows(
+    facts: FollowUpFacts, definitions: Iterable[ClockDefinition], anchor_at: datetime | None, calendars: Calendars
+) -> tuple[ClockWindow, ...]:
+    if anchor_at is None:
+        return ()
+    windows = []
+    for one in definitions:
+        told_at = facts.notified_at if one.anchor is ClockAnchor.NOTIFICATION else None
+        holidays = calendars(one.holiday_calendar) if one.holiday_calendar else NO_HOLIDAYS
+        starts_at = anchor_at if told_at is None else max(told_at, anchor_at)
+        windows.append(clock_window(one, starts_at, facts.stay.zone, facts.stay.stay_class, holidays))
+    return tuple(windows)
+
+
+def _stop(facts: FollowUpFacts, anchor_at: datetime, now: datetime) -> _Stop | None:
+    """Find what ended the follow-up first, if anything did by now."""
+    stay = facts.stay
+    stops = []
+    if stay.disposition is Disposition.DIED:
+        stops.append(_Stop(anchor_at, FollowUpState.CLOSED, "died: the stay ended in death", ClockState.VOID))
+    if stay.disposition is Disposition.HOSPICE:
+        stops.append(_Stop(anchor_at, FollowUpState.CLOSED, "hospice: discharged to hospice, no outreach", ClockState.VOID))
+    if facts.died_at is not None:
+        stops.append(_Stop(max(facts.died_at, anchor_at), FollowUpState.CLOSED, "died: the person has died", ClockState.VOID))
+    returned = min((one for one in facts.stays if _takes_over(stay, one)), key=lambda one: one.order, default=None)
+    if returned is not None:
+        at = max(returned.admitted_at or anchor_at, anchor_at)
+        why = (
+            "admitted_after_emergency: an inpatient stay followed"
+            if stay.stay_class is StayClass.EMERGENCY
+            else "readmitted: within 30 days"
+        )
+        stops.append(_Stop(at, FollowUpState.SUPERSEDED, why, ClockState.VOID, returned.id))
+    if facts.closed_at is not None and facts.closed_at >= anchor_at:
+        why = f"closed_by_home: {facts.closed_reason}" if facts.closed_reason else "closed_by_home: without a reason"
+        stops.append(_Stop(facts.closed_at, FollowUpState.CLOSED, why, ClockState.MISSED))
+    return min((one for one in stops if one.at <= now), key=lambda one: one.at, default=None)
+
+
+def _takes_over(stay: Stay, other: Stay) -> bool:
+    return other.care_level not in RESIDENTIAL and is_return(stay, other, READMISSION_DAYS)
+
+
+def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datetime | None] | None:
+    """Say what a discharged person is still waited for, and until when; nothing when they are in the community."""
+    if stay.disposition in (Disposition.TRANSFER, Disposition.ADMITTED_HERE) and now < anchor_at + TRANSFER_WAIT:
+        return "transfer: the receiving admission is awaited for a day", anchor_at + TRANSFER_WAIT
+    if stay.disposition is Disposition.NONACUTE and stay.stay_class is not StayClass.EMERGENCY:
+        return "nonacute: in nonacute care; follow-up starts when that ends", None
+    return None
+
+
+def _open_reasons(stay: Stay) -> tuple[str, ...]:
+    match stay.disposition:
+        case Disposition.AGAINST_ADVICE:
+            return ("discharged: left against medical advice, the risk is higher",)
+        case Disposition.TRANSFER | Disposition.ADMITTED_HERE:
+            return ("lost_in_transfer: no receiving admission within a day, so the clocks run from the discharge",)
+        case Disposition.UNKNOWN:
+            return ("discharged: where to is not known; followed like a discharge home",)
+        case _:
+            return (f"discharged: to {stay.disposition}",)
+
+
+def _idle(state: FollowUpState, why: str, windows: tuple[ClockWindow, ...], clocks: ClockState) -> FollowUpView:
+    """Give a follow-up that has no discharge that stands."""
+    return FollowUpView(state=state, reasons=(why,), windows=windows, clocks=tuple(idle_clock(window, clocks, why) for window in windows))
+
+
+def _view(  # noqa: PLR0913 - one line for each thing that differs between the states
+    facts: FollowUpFacts,
+    state: FollowUpState,
+    reasons: tuple[str, ...],
+    windows: tuple[ClockWindow, ...],
+    clocks: tuple[Clock, ...],
+    *,
+    superseded_by: str | None = None,
+    next_change_at: datetime | None = None,
+) -> FollowUpView:
+    """Give a follow-up of a discharge that stands."""
+    flags = []
+    if facts.stay.disposition is Disposition.AGAINST_ADVICE:
+        flags.append(FollowUpFlag.AGAINST_ADVICE)
+    if state is FollowUpState.OPEN and facts.stay.disposition in (Disposition.TRANSFER, Disposition.ADMITTED_HERE):
+        flags.append(FollowUpFlag.LOST_IN_TRANSFER)
+    if state is FollowUpState.SUPERSEDED:
+        flags.append(FollowUpFlag.READMITTED)
+    return FollowUpView(
+        state=state,
+        reasons=reasons,
+        clocks=clocks,
+        windows=windows,
+        anchor_at=facts.stay.discharged_at,
+        anchor_on=facts.stay.discharged_on,
+        flags=tuple(flags),
+        superseded_by=superseded_by,
+        next_change_at=next_change_at,
+    )

@@ -1,0 +1,95 @@
+"""An organization: what it is, what programs it plays a part in, and whom it belongs to.
+
+Rights, panels, endpoints and rates can be given at a site or at its parent; a parent sees a site's rows only by an explicit
+grant, never by being the parent. Not here: feeds (feed.py), keys (credential.py), what a program asks (programs are data).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class OrganizationKind(StrEnum):
+    """What an organization is, coarsely. Programs are told apart by `program_roles`, which are data."""
+
+    HOSPITAL = "hospital"
+    HEALTH_HOME = "health_home"
+    BEHAVIORAL_HEALTH_HOME = "behavioral_health_home"
+    PLAN = "plan"
+    AGENCY = "agency"
+    HIE = "hie"
+
+
+class Part2Status(StrEnum):
+    """Whether records of this organization are those of a federally assisted substance-use program (42 CFR 2.11, 2.12)."""
+
+    NOT_PROGRAM = "not_program"
+    PROGRAM = "program"
+    SUD_ONLY = "sud_only"
+    """A program whose every patient is one: that somebody was there is itself protected."""
+    UNKNOWN = "unknown"
+    """Nobody has said; with a substance-use signal the telling is held for review."""
+
+
+class FacilityType(StrEnum):
+    """What kind of place a stay at this organization is, for measures and behavioral-health classification."""
+
+    ACUTE = "acute"
+    PSYCHIATRIC = "psychiatric"
+    RESIDENTIAL = "residential"
+    NONACUTE = "nonacute"
+    UNKNOWN = "unknown"
+
+
+WELL_KNOWN_PROGRAM_ROLES: Final = frozenset(
+    {
+        "health_home",
+        "behavioral_health_home",
+        "community_care_team",
+        "opioid_health_home",
+        "primary_care_plus",
+        "accountable_care_organization",
+        "state_agency",
+        "crisis_provider",
+        "managed_care_plan",
+    }
+)
+"""Roles that the shipped programs use. A role is data: any other lower-case word is taken too and simply fits no shipped program."""
+
+DEFAULT_TIME_ZONE: Final = "America/New_York"
+DEFAULT_HOLIDAY_CALENDAR: Final = "US"
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organization of the exchange."""
+
+    id: UUID
+    name: str
+    kind: OrganizationKind
+    created_at: datetime
+    program_roles: tuple[str, ...] = ()
+    parent_id: UUID | None = None
+    npi: str | None = None
+    part2_status: Part2Status = Part2Status.UNKNOWN
+    facility_type: FacilityType = FacilityType.UNKNOWN
+    time_zone: str = DEFAULT_TIME_ZONE
+    """IANA name: the local calendar of its discharges and of its business days."""
+    holiday_calendar: str = DEFAULT_HOLIDAY_CALENDAR
+    """For business-day clocks: a country, or country and subdivision, such as US-ME."""
+
+
+_NPI_PREFIX: Final = "80840"
+
+
+def is_valid_npi(text: str) -> bool:
+    """Check a National Provider Identifier: ten digits, the last a Luhn check over `80840` and the rest (45 CFR 162.406)."""
+    if len(text) != 10 or not (text.isascii() and text.isdigit()):
+        return False
+    total = 0
+    for position, digit in enumerate(reversed(_NPI_PREFIX + text)):
+        value = int(digit) * (2 if position % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

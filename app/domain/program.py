@@ -1,0 +1,216 @@
+"""A program: which discharges start its clocks, and what each clock asks of the team by when. Programs are data; this is their shape.
+
+Definitions are effective-dated and explain what they chose. Not here: the shipped programs (``app.standards.programs``), what has been
+done (``clock``), who is on a panel (``attribution``).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from app.domain.behavioral import BehavioralKind
+from app.domain.calendar import ClockUnit
+from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.stay import Disposition, Stay, StayClass
+
+NOT_WORD: Final = re.compile(r"[^0-9a-z]+")
+SEPARATORS: Final = re.compile(r"[;,|/+]")
+PERCENT: Final = 100
+
+
+class ProgramError(ValueError):
+    """A definition contradicts itself. The message names the definition and what would be right."""
+
+
+class ClockAnchor(StrEnum):
+    """The instant a clock counts from."""
+
+    DISCHARGE = "discharge"
+    NOTIFICATION = "notification"
+    """When the home was told; until that is known, the discharge, so that a clock runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Satisfaction:
+    """What satisfies a clock. An empty set asks nothing of its field."""
+
+    types: frozenset[ContactType] = frozenset()
+    with_whom: frozenset[ContactWith] = frozenset()
+    roles: frozenset[ContactRole] = frozenset()
+    outcomes: frozenset[ContactOutcome] = frozenset()
+    topics: frozenset[ContactTopic] = frozenset()
+    """All of these must have been done."""
+    live_two_way: bool = False
+    attempts_min: int = 0
+    """This many separate attempts in time satisfy it too; 0 where only reaching the person will do."""
+    attempt_types: frozenset[ContactType] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockDefinition:
+    """One clock of a program. Its id is the public one, the same in every follow-up."""
+
+    id: str
+    title: str
+    unit: ClockUnit
+    count: int
+    satisfied_by: Satisfaction
+    classes: frozenset[StayClass] = frozenset()
+    """The stays that start it, where it is not all of the program's."""
+    anchor: ClockAnchor = ClockAnchor.DISCHARGE
+    day_zero_counts_for: frozenset[StayClass] = frozenset(StayClass)
+    """The stays after which a contact on the anchor's own day counts; a contact before the anchor never does."""
+    holiday_calendar: str = ""
+    """The id of a calendar; only business days need one."""
+    escalate_at_percent: tuple[int, ...] = ()
+    """Ascending shares of the time to the due instant at which somebody is to be told; 100 is the breach itself."""
+    priority: int = 100
+    """Lower is more urgent, for sorting a worklist."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            message = f"clock {self.id}: count must be at least 1"
+            raise ProgramError(message)
+        if self.unit is ClockUnit.BUSINESS_DAYS and not self.holiday_calendar:
+            message = f"clock {self.id}: business days need a holiday_calendar"
+            raise ProgramError(message)
+        if list(self.escalate_at_percent) != sorted(set(self.escalate_at_percent)) or not all(
+            0 < percent <= PERCENT for percent in self.escalate_at_percent
+        ):
+            message = f"clock {self.id}: escalate_at_percent must ascend between 1 and 100"
+            raise ProgramError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerFilter:
+    """The stays whose discharge starts a program. An empty set asks nothing of its field."""
+
+    classes: frozenset[StayClass]
+    behavioral: frozenset[BehavioralKind] = frozenset()
+    """MENTAL_HEALTH and SUBSTANCE_USE; a stay that is both fits either."""
+    dispositions: frozenset[Disposition] = frozenset()
+
+    def misfits(self, stay: Stay) -> tuple[str, ...]:
+        """Say why a stay does not fit; nothing when it does."""
+        reasons = []
+        if stay.stay_class not in self.classes:
+            reasons.append(f"class_not_in_program: {stay.stay_class} stays start nothing here")
+        if self.behavioral and not self.behavioral & stay.signal.kind.parts:
+            reasons.append("kind_not_in_program: not a behavioral-health stay of the kind this program follows")
+        if self.dispositions and stay.disposition not in self.dispositions:
+            reasons.append(f"disposition_not_in_program: a discharge to {stay.disposition} starts nothing here")
+        return tuple(reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramDefinition:
+    """One version of a program."""
+
+    id: str
+    title: str
+    version: str
+    basis: str
+    """Where its numbers come from and how sure they are."""
+    trigger: TriggerFilter
+    clocks: tuple[ClockDefinition, ...]
+    organization_kinds: frozenset[str]
+    """Kinds of organizations that follow people up under it."""
+    organization_roles: frozenset[str] = frozenset()
+    """Program roles that make an organization of another kind do so too."""
+    effective_from: date | None = None
+    effective_to: date | None = None
+    """Exclusive."""
+
+    def __post_init__(self) -> None:
+        for clock in self.clocks:
+            if not clock.id.startswith(f"{self.id}."):
+                message = f"clock {clock.id}: its id must begin with {self.id}."
+                raise ProgramError(message)
+
+    def in_force(self, on: date) -> bool:
+        """Whether this version holds on a date."""
+        return (self.effective_from is None or self.effective_from <= on) and (self.effective_to is None or on < self.effective_to)
+
+    def is_for(self, organization_kind: str, organization_roles: Iterable[str] = ()) -> bool:
+        """Whether an organization of this kind, or with one of these roles, follows people up under this program."""
+        return organization_kind in self.organization_kinds or not self.organization_roles.isdisjoint(organization_roles)
+
+    def clocks_for(self, stay: Stay) -> tuple[ClockDefinition, ...]:
+        """Give the clocks that this stay's discharge starts; none when it does not fit the trigger."""
+        if self.trigger.misfits(stay):
+            return ()
+        return tuple(clock for clock in self.clocks if not clock.classes or stay.stay_class in clock.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramChoice:
+    """The programs under which an organization follows one person up, and why these."""
+
+    programs: tuple[ProgramDefinition, ...]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramCatalog:
+    """All programs of a deployment, the names that panels use for them, and the one for names nobody knows."""
+
+    programs: tuple[ProgramDefinition, ...]
+    aliases: Mapping[str, str]
+    """Normalized name as it may stand in a panel -> program id. Ids are their own aliases."""
+    default_id: str
+
+    def __post_init__(self) -> None:
+        owners: dict[str, str] = {}
+        for program in self.programs:
+            for clock in program.clocks:
+                if owners.setdefault(clock.id, program.id) != program.id:
+                    message = f"clock {clock.id} is defined by {owners[clock.id]} and by {program.id}; clock ids are unique"
+                    raise ProgramError(message)
+        ids = {program.id for program in self.programs}
+        for name in {*self.aliases.values(), self.default_id} - ids:
+            message = f"program {name} is named by an alias or as the default, but not defined"
+            raise ProgramError(message)
+
+    def program(self, program_id: str, on: date) -> ProgramDefinition | None:
+        """Give the version of a program in force on a date."""
+        return next((one for one in self.programs if one.id == program_id and one.in_force(on)), None)
+
+    def choose(self, named: str, on: date, *, organization_kind: str, organization_roles: Iterable[str] = ()) -> ProgramChoice:
+        """Choose the programs for what a panel row calls its program: one name, or several separated by ; , / | or +.
+
+        A name that nobody knows, or a program not in force that day, becomes the default program: a clock always runs. An
+        organization that follows nobody up (a plan, a hospital, an exchange) gets none.
+        """
+        roles = frozenset(organization_roles)
+        wanted: dict[str, ProgramDefinition] = {}
+        reasons: list[str] = []
+        for name in _names(named, self.aliases) or [""]:
+            known = self.aliases.get(name)
+            program = None if known is None else self.program(known, on)
+            if program is None:
+                program = self.program(self.default_id, on)
+                reasons.append(
+                    "program_unknown: the panel's program is not one we know" if known is None else f"program_not_in_force: {known}"
+                )
+            if program is None or not program.is_for(organization_kind, roles):
+                reasons.append(f"no_follow_up_of_its_own: an organization of kind {organization_kind} runs no clocks here")
+            else:
+                wanted[program.id] = program
+                reasons.append(f"program_chosen: {program.id} {program.version}")
+        return ProgramChoice(tuple(wanted.values()), tuple(dict.fromkeys(reasons)))
+
+
+def normalized_program(name: str) -> str:
+    """Give a program name without case, spaces and punctuation."""
+    return NOT_WORD.sub("", name.casefold())
+
+
+def _names(named: str, aliases: Mapping[str, str]) -> list[str]:
+    """Split a panel's program text into normalized names, unless the whole of it is one."""
+    whole = normalized_program(named)
+    if whole in aliases:
+        return [whole]
+    return [name for name in (normalized_program(part) for part in SEPARATORS.split(named)) if name]

@@ -1,0 +1,285 @@
+"""A roster: the file in which an organization lists its panel. Its columns, the words in its cells, and what can be wrong with it.
+
+An error names row, column and remedy and never repeats a value, because values are patient data. Not here: one row as a whole
+(roster_row), bytes, delimiters and quotes (adapters/files), what an accepted row changes (panel).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from app.domain.attribution import Role
+from app.domain.organization import OrganizationKind
+
+REQUIRED_COLUMNS: Final = ("last_name", "birth_date", "program", "effective_from")
+
+COLUMNS: Final = frozenset(
+    "member_id member_id_system first_name middle_name last_name birth_date sex address city state zip phone medicaid_id mrn mrn_system "
+    "ssn4 program role effective_from effective_to coordinator plan_id race ethnicity language dual_status site foster_care "
+    "medicaid_expansion geography hospice_from death_date mh_benefit payer_line phone2 phone_owner safe_contact no_voicemail interpreter "
+    "guardian_name guardian_relation guardian_phone risk_tier consent_type consent_signed_on consent_expires_on consent_scope "
+    "consent_document_id".split()
+)
+"""The columns that mean something (DESIGN section 6). Others are reported and kept with the row."""
+
+IGNORED_COLUMN: Final = "errors"
+"""What we add to refused rows; it may come back with them."""
+
+ALIASES: Final[Mapping[str, str]] = {
+    "dob": "birth_date",
+    "date_of_birth": "birth_date",
+    "birthdate": "birth_date",
+    "firstname": "first_name",
+    "given_name": "first_name",
+    "middle_initial": "middle_name",
+    "lastname": "last_name",
+    "family_name": "last_name",
+    "surname": "last_name",
+    "gender": "sex",
+    "zip_code": "zip",
+    "zipcode": "zip",
+    "postal_code": "zip",
+    "phone_number": "phone",
+    "medicaid_number": "medicaid_id",
+    "medical_record_number": "mrn",
+    "ssn_last4": "ssn4",
+    "start_date": "effective_from",
+    "effective_date": "effective_from",
+    "end_date": "effective_to",
+    "term_date": "effective_to",
+    "care_coordinator": "coordinator",
+}
+"""Names that rosters of the field use for ours (ATR-2); one counts only where the file has no column of the right name."""
+
+FACT_COLUMNS: Final = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "birth_date",
+    "sex",
+    "phone",
+    "address",
+    "city",
+    "state",
+    "zip",
+    "race",
+    "ethnicity",
+    "language",
+)
+"""What a roster says about the person; the names are those of `adt_event.PersonFacts`."""
+
+IDENTIFIER_COLUMNS: Final = ("member_id", "medicaid_id", "mrn")
+IDENTIFIER_CHARACTERS_MAX: Final = 100
+
+PLACEHOLDER_IDENTIFIERS: Final = frozenset({"N/A", "NA", "N.A.", "NONE", "NULL", "UNKNOWN", "UNK", "TBD", "PENDING", "X", "-", "--", "0", "."})
+REPEATED_CHARACTERS_MIN: Final = 5
+"""Our policy: an identifier of so many equal characters is none."""
+
+SEXES: Final[Mapping[str, str]] = {
+    **{code: code for code in ("M", "F", "O", "U", "A", "N")},
+    "MALE": "M",
+    "FEMALE": "F",
+    "OTHER": "O",
+    "X": "O",
+    "NONBINARY": "O",
+    "UNKNOWN": "U",
+    "AMBIGUOUS": "A",
+    "NOT APPLICABLE": "N",
+}
+"""HL7 2.5.1 table 0001, and the words for it. X is what driving licences print."""
+
+ROLE_ALIASES: Final[Mapping[str, Role]] = {
+    **{role.value: role for role in Role},
+    "hh": Role.HEALTH_HOME,
+    "bhh": Role.BEHAVIORAL_HEALTH_HOME,
+    "bhho": Role.BEHAVIORAL_HEALTH_HOME,
+    "behavioural_health_home": Role.BEHAVIORAL_HEALTH_HOME,
+    "mco": Role.PLAN,
+    "payer": Role.PLAN,
+    "primary_care_provider": Role.PCP,
+    "primary_care": Role.PCP,
+    "cct": Role.CARE_TEAM,
+}
+
+DEFAULT_ROLES: Final[Mapping[OrganizationKind, Role]] = {
+    OrganizationKind.HEALTH_HOME: Role.HEALTH_HOME,
+    OrganizationKind.BEHAVIORAL_HEALTH_HOME: Role.BEHAVIORAL_HEALTH_HOME,
+    OrganizationKind.PLAN: Role.PLAN,
+    OrganizationKind.HOSPITAL: Role.CARE_TEAM,
+    OrganizationKind.AGENCY: Role.CARE_TEAM,
+    OrganizationKind.HIE: Role.CARE_TEAM,
+}
+
+
+class RowErrorCode(StrEnum):
+    """Why a row, or a whole file, is not taken, or what is odd about it. Never reused for something else."""
+
+    NO_HEADER = "no_header"
+    NOT_CSV = "not_csv"
+    COLUMN_MISSING = "column_missing"
+    COLUMN_TWICE = "column_twice"
+    TOO_MANY_COLUMNS = "too_many_columns"
+    CELL_COUNT = "cell_count"
+    CELL_TOO_LONG = "cell_too_long"
+    QUOTE_NOT_CLOSED = "quote_not_closed"
+    NUL_BYTE = "nul_byte"
+    ENCODING = "encoding"
+    MISSING = "missing"
+    NOT_A_DATE = "not_a_date"
+    DATE_OUT_OF_RANGE = "date_out_of_range"
+    ENDS_BEFORE_START = "ends_before_start"
+    UNKNOWN_ROLE = "unknown_role"
+    NO_IDENTIFIER = "no_identifier"
+    BAD_IDENTIFIER = "bad_identifier"
+    # From here on warnings: the row is taken.
+    PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
+    SYSTEM_MISSING = "system_missing"
+    UNKNOWN_SEX = "unknown_sex"
+    REPEATED_ROW = "repeated_row"
+    OVERRIDDEN_ROW = "overridden_row"
+
+
+_DATE_REMEDY: Final = "Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too."
+
+MESSAGES: Final[Mapping[RowErrorCode, str]] = {
+    RowErrorCode.CELL_COUNT: "The row has more or fewer cells than the header. Quote cells that contain the delimiter, and send empty cells.",
+    RowErrorCode.CELL_TOO_LONG: "A cell is too long to be a cell of a roster. Check for a missing line end or delimiter, or shorten it.",
+    RowErrorCode.QUOTE_NOT_CLOSED: "A quotation mark opens in this line and does not close where it should. Close it, or double it if it is part of the text.",
+    RowErrorCode.NUL_BYTE: "The row contains a NUL byte. Export the file again as plain CSV in UTF-8.",
+    RowErrorCode.ENCODING: "The row contains bytes that are no text in this file's encoding. Export the file again in UTF-8.",
+    RowErrorCode.MISSING: "The cell is empty and must not be.",
+    RowErrorCode.NOT_A_DATE: f"The cell is not a date. {_DATE_REMEDY}",
+    RowErrorCode.DATE_OUT_OF_RANGE: "The date cannot be right: check the year.",
+    RowErrorCode.ENDS_BEFORE_START: "effective_to is before effective_from. It is the first day on which the claim no longer holds; leave it empty while it holds.",
+    RowErrorCode.UNKNOWN_ROLE: f"The role is not one of {', '.join(Role)}. Leave it empty to take the default of your organization.",
+    RowErrorCode.NO_IDENTIFIER: "Nothing tells who this is. Give member_id, medicaid_id or mrn, or both first_name and sex.",
+    RowErrorCode.BAD_IDENTIFIER: f"The cell is no identifier: it has control characters or more than {IDENTIFIER_CHARACTERS_MAX} characters.",
+    RowErrorCode.PLACEHOLDER_IDENTIFIER: "The cell holds a placeholder, not an identifier, and was read as empty. Leave it empty.",
+    RowErrorCode.SYSTEM_MISSING: (
+        "The number names no assigning authority, so it is taken as your organization's own and equals no hospital's. Give its system."
+    ),
+    RowErrorCode.UNKNOWN_SEX: "The sex is not M, F, O, U, A or N (HL7 table 0001) and was left out of the facts about the person.",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RowError:
+    """What is wrong (or odd) where, and what to do. `row` is the line of the file, the header's being 1."""
+
+    row: int
+    column: str
+    """Name of the column as we know it; empty where it is the whole row."""
+    code: RowErrorCode
+    message: str
+
+
+class RosterRefusedError(Exception):
+    """The file as a whole cannot be read as a roster; nothing of it was taken. `errors` say why and what to do."""
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        super().__init__("; ".join(f"{error.code}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+
+class RawRow(NamedTuple):
+    """The cells of one row as they stand in the file. A tuple, because a roster has a million."""
+
+    number: int
+    """The line of the file on which the row begins."""
+    cells: list[str]
+    problem: RowErrorCode | None = None
+    """Why the reader could not cut it into cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The header, understood."""
+
+    header: tuple[str, ...]
+    """As sent."""
+    names: tuple[str, ...]
+    """Our name of each column; empty for one that is ignored."""
+    unknown: tuple[str, ...]
+
+
+def column_name(text: str) -> str:
+    """Give the name of a header cell without case, punctuation and control characters: `Birth Date` is `birth_date`."""
+    return re.sub(r"[^0-9a-z]+", "_", text.casefold()).strip("_")
+
+
+def recognised_columns(header: Sequence[str]) -> int:
+    """Count the header cells that mean something: how the delimiter is guessed, and whether this is a header at all."""
+    return sum(1 for name in map(column_name, header) if name in COLUMNS or name in ALIASES)
+
+
+COLUMNS_MAX: Final = 250
+
+
+def layout_of(header: Sequence[str], *, row: int = 1) -> Layout:
+    """Understand a header, or refuse the file. Unknown columns are kept; an empty name becomes `column_7`."""
+    names = [column_name(cell) or f"column_{place}" for place, cell in enumerate(header, 1)]
+    names = [alias if (alias := ALIASES.get(name)) is not None and alias not in names else name for name in names]
+    errors = [
+        RowError(row, name, RowErrorCode.COLUMN_TWICE, f"The header names {name} more than once. Keep one column of that name.")
+        for name, times in Counter(names).items()
+        if times > 1
+    ]
+    errors += [
+        RowError(row, name, RowErrorCode.COLUMN_MISSING, f"The header has no column {name}. Add it: every row needs one.")
+        for name in REQUIRED_COLUMNS
+        if name not in names
+    ]
+    if not {*IDENTIFIER_COLUMNS} & {*names} and not {"first_name", "sex"} <= {*names}:
+        message = "The header has no column that tells who a row is about. Add member_id, medicaid_id or mrn, or both first_name and sex."
+        errors.append(RowError(row, "member_id", RowErrorCode.COLUMN_MISSING, message))
+    if len(names) > COLUMNS_MAX:
+        errors = [RowError(row, "", RowErrorCode.TOO_MANY_COLUMNS, f"The header has more than {COLUMNS_MAX} columns. Send only those of a roster.")]
+    if errors:
+        raise RosterRefusedError(errors)
+    unknown = tuple(name for name in names if name not in COLUMNS and name != IGNORED_COLUMN)
+    return Layout(tuple(header), tuple("" if name == IGNORED_COLUMN else name for name in names), unknown)
+
+
+_DAY_ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
+_DAY_US: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: 0?0:00(?::00)?)?", re.ASCII)
+_DAY_DIGITS: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
+
+
+@lru_cache(maxsize=1 << 16)
+def read_day(text: str) -> date | None:
+    """Read a date as rosters write them; None when it is none. A time of midnight, which exports add, is let pass.
+
+    Cached: a roster of a million rows has some 40,000 different dates.
+    """
+    if found := _DAY_ISO.fullmatch(text) or _DAY_DIGITS.fullmatch(text):
+        year, month, day = found.groups()
+    elif found := _DAY_US.fullmatch(text):
+        month, day, year = found.groups()
+    else:
+        return None
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1 << 12)
+def program_key(text: str) -> str:
+    """Give a program's name for comparing: upper case, words joined by one underscore (`MaineCare BHH` -> `MAINECARE_BHH`)."""
+    return re.sub(r"[^0-9A-Z]+", "_", text.upper()).strip("_") or text.upper()
+
+
+@lru_cache(maxsize=1 << 10)
+def read_role(text: str) -> Role | None:
+    """Read a role by its name or a usual short form."""
+    return ROLE_ALIASES.get(column_name(text))
+
+
+def is_placeholder(value: str) -> bool:
+    """Tell whether a cell for an identifier says that there is none. Two people must not become one over `999999999`."""
+    return value.upper() in PLACEHOLDER_IDENTIFIERS or (len(value) >= REPEATED_CHARACTERS_MIN and len(set(value)) == 1)

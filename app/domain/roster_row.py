@@ -1,0 +1,269 @@
+"""One row of a roster, checked and brought into one form: taken as a claim of the panel, or refused with every reason at once.
+
+Rows are tuples and each column is touched once, because a roster may have a million of them. Not here: the vocabulary of the
+columns (roster), what an accepted row changes (panel), who the person is (matching).
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from app.domain.adt_event import Identifier, IdentifierType
+from app.domain.organization import Organization
+from app.domain.person import NO_AUTHORITY, RecordClaim, normalised
+from app.domain.roster import (
+    DEFAULT_ROLES,
+    FACT_COLUMNS,
+    IDENTIFIER_CHARACTERS_MAX,
+    IDENTIFIER_COLUMNS,
+    MESSAGES,
+    SEXES,
+    Layout,
+    RawRow,
+    RowError,
+    RowErrorCode,
+    is_placeholder,
+    program_key,
+    read_day,
+    read_role,
+)
+
+ROW_TYPE: Final = "ROW"
+"""Identifier type of a record that its roster names by nothing but the demographics."""
+
+SYSTEM_OF: Final[Mapping[str, str]] = {"member_id": "member_id_system", "mrn": "mrn_system"}
+"""Where the assigning authority of a number stands (CX-4). A Medicaid number needs none: it is the state's."""
+
+AGE_YEARS_MAX: Final = 130
+START_YEAR_MIN: Final = 1900
+START_YEAR_MAX: Final = 2199
+OPEN_YEAR: Final = 2999
+"""Our policy: an end in this year or later (`9999-12-31`) is how some systems write that there is none."""
+
+
+class OwnId(NamedTuple):
+    """By what a roster names a person: authority, type and value, in that order of `Identifier`."""
+
+    authority: str
+    type: str
+    value: str
+
+
+class RosterRow(NamedTuple):
+    """A row that is taken."""
+
+    number: int
+    row_key: bytes
+    """What makes two rows of one panel the same claim: who, program, role and first day."""
+    row_hash: bytes
+    """Of every cell but effective_to. Equal hash and equal effective_to: nothing changed."""
+    program: str
+    program_key: str
+    role: str
+    effective_from: date
+    effective_to: date | None
+    coordinator: str | None
+    plan_id: str | None
+    cells: dict[str, str]
+    """Column -> text, without empty cells and effective_to; dates in ISO, systems in upper case, sex as its code."""
+
+
+class RefusedRow(NamedTuple):
+    """A row that is not taken."""
+
+    number: int
+    cells: list[str]
+    """As sent."""
+    errors: tuple[RowError, ...]
+    own: OwnId | None
+    """Whose row it is, where that can be read: a typing error is no reason to end that person's claims."""
+
+
+Fault = tuple[str, RowErrorCode]
+"""(column, what is wrong with it)."""
+
+
+def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
+    """Give the identifier by which this roster names the person: member_id, else medicaid_id, else mrn, else the demographics.
+
+    A number without its system is the organization's own, so that equal numbers of two organizations join nobody.
+    """
+    if value := cells.get("member_id"):
+        return OwnId(_system(cells, "member_id", organization_id), IdentifierType.NONE.value, value)
+    if value := cells.get("medicaid_id"):
+        return OwnId(NO_AUTHORITY, IdentifierType.MEDICAID.value, value)
+    if value := cells.get("mrn"):
+        return OwnId(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value)
+    parts = (normalised(cells.get("last_name", "")), normalised(cells.get("first_name", "")), cells.get("birth_date", ""), cells.get("sex", ""))
+    return OwnId(NO_AUTHORITY, ROW_TYPE, _digest(*parts).hex()) if all(parts) else None
+
+
+def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str) -> RecordClaim:
+    """Say whom an accepted row is about."""
+    own = own_id(cells, organization_id)
+    if own is None:
+        message = "only an accepted row makes a claim"
+        raise ValueError(message)
+    identifiers = [Identifier(*own)] if own.type != ROW_TYPE else []
+    if (value := cells.get("medicaid_id")) and own.type != IdentifierType.MEDICAID:
+        identifiers.append(Identifier(NO_AUTHORITY, IdentifierType.MEDICAID.value, value))
+    if (value := cells.get("mrn")) and own.type != IdentifierType.MEDICAL_RECORD:
+        identifiers.append(Identifier(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value))
+    return RecordClaim(
+        source=str(organization_id),
+        own=Identifier(*own),
+        identifiers=tuple(identifiers),
+        sort_key=sort_key,
+        facts={name: cells[name] for name in FACT_COLUMNS if name in cells},
+    )
+
+
+class RowReader:
+    """Reads the rows of one file for one organization. Counts what is odd, so that a million odd rows are one warning."""
+
+    def __init__(self, layout: Layout, organization: Organization, today: date) -> None:
+        """Prepare for a header. `today` is the organization's: nobody is born after it."""
+        places = sorted((name, place) for place, name in enumerate(layout.names) if name)
+        self._width = len(layout.names)
+        # In alphabetical order, so that the order of the columns changes no hash.
+        self._names = tuple(name for name, _ in places)
+        self._pick = itemgetter(*(place for _, place in places))
+        self._organization_id = organization.id
+        self._default_role = DEFAULT_ROLES[organization.kind].value
+        self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
+        self._born_last = today
+        self._oddities: dict[Fault, tuple[int, int]] = {}
+
+    def read(self, raw: RawRow) -> RosterRow | RefusedRow:
+        """Take a row or say everything that is wrong with it."""
+        cells = self._named(raw)
+        faults: list[Fault] = [] if raw.problem is None else [("", raw.problem)]
+        if raw.problem is None or cells:
+            self._identifiers(raw.number, cells, faults)
+        if raw.problem is not None:
+            return self._refused(raw, cells, faults)
+        self._person(raw.number, cells, faults)
+        program, starts_on, ends_on, role = self._claim(cells, faults)
+        own = own_id(cells, self._organization_id)
+        if faults or own is None or program is None or starts_on is None or role is None:
+            if own is None and not faults:
+                faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
+            return self._refused(raw, cells, faults)
+        key = program_key(program)
+        return RosterRow(
+            number=raw.number,
+            row_key=_digest(*own, key, role, cells["effective_from"]),
+            row_hash=_digest(*cells, "", *cells.values()),
+            program=program,
+            program_key=key,
+            role=role,
+            effective_from=starts_on,
+            effective_to=ends_on,
+            coordinator=cells.get("coordinator"),
+            plan_id=cells.get("plan_id"),
+            cells=cells,
+        )
+
+    def warnings(self) -> list[RowError]:
+        """Give what was odd about rows that were taken: one warning a column and reason, at the first such row."""
+        return sorted(
+            RowError(first, column, code, f"{MESSAGES[code]} Rows: {count}; the first is named.")
+            for (column, code), (first, count) in self._oddities.items()
+        )
+
+    def _named(self, raw: RawRow) -> dict[str, str]:
+        if len(raw.cells) != self._width:
+            return {}
+        return {name: text for name, cell in zip(self._names, self._pick(raw.cells), strict=True) if (text := cell.strip())}
+
+    def _identifiers(self, number: int, cells: dict[str, str], faults: list[Fault]) -> None:
+        for column in IDENTIFIER_COLUMNS:
+            value = cells.get(column)
+            if value is None:
+                continue
+            if len(value) > IDENTIFIER_CHARACTERS_MAX or not value.isprintable():
+                faults.append((column, RowErrorCode.BAD_IDENTIFIER))
+            elif is_placeholder(value):
+                del cells[column]
+                self._note(number, column, RowErrorCode.PLACEHOLDER_IDENTIFIER)
+            elif (system := SYSTEM_OF.get(column)) is None:
+                continue
+            elif (authority := cells.get(system)) is None:
+                self._note(number, system, RowErrorCode.SYSTEM_MISSING)
+            elif len(authority) > IDENTIFIER_CHARACTERS_MAX or not authority.isprintable():
+                faults.append((system, RowErrorCode.BAD_IDENTIFIER))
+            else:
+                cells[system] = authority.upper()
+
+    def _person(self, number: int, cells: dict[str, str], faults: list[Fault]) -> None:
+        if "last_name" not in cells:
+            faults.append(("last_name", RowErrorCode.MISSING))
+        born_on = _day(cells, "birth_date", faults)
+        if born_on is not None and not self._born_first <= born_on <= self._born_last:
+            faults.append(("birth_date", RowErrorCode.DATE_OUT_OF_RANGE))
+        sex = cells.get("sex")
+        if sex is not None:
+            code = SEXES.get(sex.upper())
+            if code is None:
+                del cells["sex"]
+                self._note(number, "sex", RowErrorCode.UNKNOWN_SEX)
+            else:
+                cells["sex"] = code
+        has_identifier = "member_id" in cells or "medicaid_id" in cells or "mrn" in cells
+        if not has_identifier and not ("first_name" in cells and "sex" in cells):
+            faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
+
+    def _claim(self, cells: dict[str, str], faults: list[Fault]) -> tuple[str | None, date | None, date | None, str | None]:
+        program = cells.get("program")
+        if program is None:
+            faults.append(("program", RowErrorCode.MISSING))
+        starts_on = _day(cells, "effective_from", faults)
+        if starts_on is not None and not START_YEAR_MIN <= starts_on.year <= START_YEAR_MAX:
+            faults.append(("effective_from", RowErrorCode.DATE_OUT_OF_RANGE))
+        ends_on = _day(cells, "effective_to", faults) if "effective_to" in cells else None
+        # The end is a column of its own beside the row, because it is what changes when a claim ends.
+        cells.pop("effective_to", None)
+        if ends_on is not None and starts_on is not None and ends_on < starts_on:
+            faults.append(("effective_to", RowErrorCode.ENDS_BEFORE_START))
+        if ends_on is not None and ends_on.year >= OPEN_YEAR:
+            ends_on = None
+        role: str | None = self._default_role
+        if (text := cells.get("role")) is not None:
+            role = read_role(text)
+            if role is None:
+                faults.append(("role", RowErrorCode.UNKNOWN_ROLE))
+        return program, starts_on, ends_on, role
+
+    def _refused(self, raw: RawRow, cells: Mapping[str, str], faults: list[Fault]) -> RefusedRow:
+        errors = tuple(RowError(raw.number, column, code, MESSAGES[code]) for column, code in faults)
+        return RefusedRow(raw.number, raw.cells, errors, own_id(cells, self._organization_id))
+
+    def _note(self, number: int, column: str, code: RowErrorCode) -> None:
+        first, count = self._oddities.get((column, code), (number, 0))
+        self._oddities[column, code] = (min(first, number), count + 1)
+
+
+def _system(cells: Mapping[str, str], column: str, organization_id: UUID) -> str:
+    return cells.get(SYSTEM_OF[column]) or str(organization_id).upper()
+
+
+def _day(cells: dict[str, str], column: str, faults: list[Fault]) -> date | None:
+    """Read a date and put it into the cells as ISO."""
+    text = cells.get(column)
+    if text is None:
+        faults.append((column, RowErrorCode.MISSING))
+        return None
+    day = read_day(text)
+    if day is None:
+        faults.append((column, RowErrorCode.NOT_A_DATE))
+    else:
+        cells[column] = day.isoformat()
+    return day
+
+
+def _digest(*parts: str) -> bytes:
+    """Hash texts that cannot contain the separator: a row with a NUL byte was refused."""
+    return blake2b("\0".join(parts).encode(), digest_size=16).digest()

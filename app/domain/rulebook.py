@@ -1,0 +1,22 @@
+"""The rules of a deployment that are data, gathered: what wiring loads once and the pipeline hands to the pure functions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain.behavioral import BehavioralKind
+from app.domain.diagnosis import DiagnosisRules
+from app.domain.follow_up import Calendars
+from app.domain.program import ProgramCatalog
+from app.domain.stay import DispositionTable
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Value sets, programs, calendars and code meanings. Loaded and validated by `app.standards`."""
+
+    diagnoses: DiagnosisRules
+    dispositions: DispositionTable
+    hospital_services: Mapping[str, BehavioralKind]
+    """What PV1-10 values mean, by upper-case value."""
+    programs: ProgramCatalog
+    calendars: Calendars

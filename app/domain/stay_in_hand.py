@@ -1,0 +1,92 @@
+"""A folded stay with everything rooms 6 and 7 ask of it: what it is, where it was, and whether it is behavioral health."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behavioral_health_signal
+from app.domain.calendar import local_date
+from app.domain.encounter import EncounterView
+from app.domain.feed import FeedProfile
+from app.domain.organization import FacilityType, Organization, Part2Status
+from app.domain.privacy import Origin
+from app.domain.rulebook import Rulebook
+from app.domain.stay import CareLevel, Stay, StayClass
+
+UTC_ZONE = "UTC"
+_CLASSES = {"emergency": StayClass.EMERGENCY, "inpatient": StayClass.INPATIENT, "observation": StayClass.OBSERVATION}
+_CARE = {FacilityType.NONACUTE: CareLevel.NONACUTE, FacilityType.RESIDENTIAL: CareLevel.PSYCHIATRIC_RESIDENTIAL}
+
+
+@dataclass(frozen=True, slots=True)
+class StayInHand:
+    """One stay of a batch. `facility` is None for a reported stay at a place we do not know."""
+
+    id: UUID
+    person_id: UUID
+    record_id: UUID
+    visit_number: str
+    mode: str
+    source: str
+    view: EncounterView
+    signal: BehavioralSignal
+    facility: Organization | None
+    facility_text: str | None = None
+    reported_by: UUID | None = None
+    cause_id: UUID | None = None
+    """The inbound message, report or upload that is being worked on."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The local calendar of the stay."""
+        return ZoneInfo(self.facility.time_zone if self.facility else UTC_ZONE)
+
+    def day_of(self, at: datetime) -> date:
+        """Give the local date of an instant at the facility (domain rule 2: never the UTC date)."""
+        return local_date(at, self.zone)
+
+    @property
+    def origin(self) -> Origin:
+        """What privacy asks of the source."""
+        status = self.facility.part2_status if self.facility else Part2Status.UNKNOWN
+        return Origin(status, self.signal.substance_use_mentioned, self.signal.mental_health_mentioned)
+
+
+def signal_of(view: EncounterView, facility: Organization | None, profile: FeedProfile | None, rulebook: Rulebook, on: date) -> BehavioralSignal:
+    """Decide whether the stay is behavioral health, by diagnoses, unit, service and facility (domain section 2.1)."""
+    units = profile.behavioral_units if profile else frozenset()
+    place = Place(
+        point_of_care=view.facts.get("unit") or "",
+        hospital_service=view.facts.get("hospital_service") or "",
+        behavioral_units=dict.fromkeys(units, BehavioralKind.MENTAL_HEALTH),
+        hospital_services=rulebook.hospital_services,
+        facility=BehavioralKind.MENTAL_HEALTH if facility and facility.facility_type is FacilityType.PSYCHIATRIC else BehavioralKind.NONE,
+    )
+    return behavioral_health_signal(rulebook.diagnoses, view.diagnoses, on, place)
+
+
+def stay_for_rules(stay: StayInHand, rulebook: Rulebook) -> Stay:
+    """Give the stay in the words of the follow-up and measure rules."""
+    view = stay.view
+    return Stay(
+        id=str(stay.id),
+        stay_class=_CLASSES.get(view.encounter_class, StayClass.OTHER),
+        zone=stay.zone,
+        admitted_at=view.admitted_at,
+        discharged_at=view.discharged_at,
+        cancelled_discharge_at=view.cancelled_discharge_at,
+        cancelled=view.status == "cancelled",
+        disposition=rulebook.dispositions.meaning(view.disposition),
+        care_level=_CARE.get(stay.facility.facility_type, CareLevel.ACUTE) if stay.facility else CareLevel.ACUTE,
+        signal=stay.signal,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PersonText:
+    """A person as recipients read it: text as sent by the record that spoke last."""
+
+    facts: dict[str, object] = field(default_factory=dict)
+    identifiers: tuple[tuple[str, str, str], ...] = ()
+    """(authority, type, value) by hospitals; a recipient's own panel numbers are added for that recipient only."""

@@ -1,0 +1,96 @@
+"""What a recipient reads: a notification's content by tier. Everything a tier takes away is absent, not empty.
+
+The public shape is DESIGN section 6, Notification. `minimal` carries the person, the hospital's name, the event and its time
+(domain section 4.1), never unit, service, practitioner, diagnosis, class or label. Not here: which tier (privacy).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.attribution import Attribution
+from app.domain.latest import Said, known, merged
+from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.privacy import Tier
+from app.domain.public_id import Kind, public_id
+from app.domain.stay_in_hand import StayInHand
+
+_PERSON_FIELDS = ("first_name", "middle_name", "last_name", "birth_date", "sex", "phone")
+
+
+def person_content(person_id: UUID, records: Sequence[PatientRecord], recipient_id: UUID | None, tier: str) -> dict[str, Any]:
+    """Give the person: text as sent by the hospital that spoke last, completed and identified by the recipient's own panel.
+
+    What another organization's panel says of the person is that organization's: it is never shown to this recipient.
+    """
+    if tier == Tier.ID_ONLY:
+        return {"id": public_id(Kind.PERSON, person_id)}
+    said: Said = {}
+    own: dict[str, Any] = {}
+    identifiers: set[tuple[str, str, str]] = set()
+    for record in records:
+        if record.source == ADT_SOURCE:
+            said = merged(said, record.said)
+        elif record.source == str(recipient_id):
+            own = known(record.said)
+        else:
+            continue
+        identifiers.update((item.authority, item.type, item.value) for item in record.identifiers if item.authority)
+    facts = {**own, **known(said)}
+    content: dict[str, Any] = {"id": public_id(Kind.PERSON, person_id)}
+    content.update({name: facts.get(name) for name in _PERSON_FIELDS})
+    content["identifiers"] = [{"system": system, "type": kind, "value": value} for system, kind, value in sorted(identifiers)]
+    return content
+
+
+def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
+    """Give the stay, as much of it as the tier allows."""
+    facility = {
+        "id": public_id(Kind.ORGANIZATION, stay.facility.id) if stay.facility else None,
+        "name": stay.facility.name if stay.facility else stay.facility_text,
+    }
+    content: dict[str, Any] = {"id": public_id(Kind.ENCOUNTER, stay.id)}
+    if tier == Tier.ID_ONLY:
+        return content
+    view = stay.view
+    content |= {"facility": facility, "admitted_at": _text(view.admitted_at), "discharged_at": _text(view.discharged_at)}
+    if tier != Tier.FULL:
+        return content
+    attending = view.facts.get("attending")
+    return content | {
+        "visit_number": stay.visit_number,
+        "class": view.encounter_class.value,
+        "status": view.status.value,
+        "disposition": view.disposition,
+        "discharge_inferred": view.inferred_discharge,
+        "unit": view.facts.get("unit"),
+        "hospital_service": view.facts.get("hospital_service"),
+        "admit_reason": view.facts.get("admit_reason"),
+        "attending": dict(zip(("id", "family", "given", "npi"), attending, strict=True)) if attending else None,
+        "diagnoses": [
+            {"code": item.code, "system": item.system, "text": item.text, "use": item.use, "rank": item.rank} for item in view.diagnoses
+        ],
+        "behavioral_kind": stay.signal.kind.value,
+        "provisional": stay.signal.provisional,
+    }
+
+
+def attribution_content(claim: Attribution | None) -> dict[str, Any] | None:
+    """Give the ground on which the recipient is told: its own claim."""
+    if claim is None:
+        return None
+    return {
+        "id": public_id(Kind.ATTRIBUTION, claim.id),
+        "organization_id": public_id(Kind.ORGANIZATION, claim.organization_id),
+        "program": claim.program,
+        "role": claim.role,
+        "effective_from": claim.effective_from.isoformat(),
+        "effective_to": claim.effective_to.isoformat() if claim.effective_to else None,
+        "coordinator": claim.coordinator,
+    }
+
+
+def _text(value: datetime | None) -> str | None:
+    return value.isoformat() if value is not None else None
+

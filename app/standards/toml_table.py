@@ -1,0 +1,190 @@
+"""Reading a data file strictly: every value has the type its reader asks for, every key is used, every error names file and key.
+
+Not here: what the values mean.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import TypeVar
+
+Code = TypeVar("Code", bound=StrEnum)
+
+
+class StandardsError(ValueError):
+    """A data file is wrong. The message names the file and the key, and says what would be right."""
+
+
+class TomlTable:
+    """One table of a TOML file. ``finish`` complains about keys nobody asked for, so a misspelt key cannot be silently ignored."""
+
+    def __init__(self, place: str, values: Mapping[str, object]) -> None:
+        self.place = place
+        self._values = values
+        self._used: set[str] = set()
+
+    def fail(self, key: str, expected: str) -> StandardsError:
+        """Give the error for a key, to be raised."""
+        return StandardsError(f"{self.place}: {key} {expected}")
+
+    def has(self, key: str) -> bool:
+        """Whether a key is there."""
+        return key in self._values
+
+    def _value(self, key: str) -> object | None:
+        self._used.add(key)
+        return self._values.get(key)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Read a text that is not empty."""
+        found = self._value(key)
+        if found is None and default is not None:
+            return default
+        if not isinstance(found, str) or not found.strip():
+            raise self.fail(key, "must be a text that is not empty")
+        return found
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """Read a whole number that is not negative."""
+        found = self._value(key)
+        if found is None and default is not None:
+            return default
+        if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+            raise self.fail(key, "must be a whole number that is not negative")
+        return found
+
+    def boolean(self, key: str, *, default: bool = False) -> bool:
+        """Read true or false."""
+        found = self._value(key)
+        if found is None:
+            return default
+        if not isinstance(found, bool):
+            raise self.fail(key, "must be true or false")
+        return found
+
+    def day(self, key: str) -> date | None:
+        """Read a date, if there is one."""
+        found = self._value(key)
+        if found is None:
+            return None
+        if not isinstance(found, date) or isinstance(found, datetime):
+            raise self.fail(key, "must be a date without quotes, such as 2025-01-01")
+        return found
+
+    def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
+        """Read a list of distinct texts."""
+        found = self._list(key)
+        texts = tuple(one for one in found if isinstance(one, str) and one)
+        if len(texts) != len(found) or len(set(texts)) != len(texts):
+            raise self.fail(key, "must be a list of distinct texts")
+        if required and not texts:
+            raise self.fail(key, "must not be empty")
+        return texts
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Read a list of whole numbers."""
+        found = self._list(key)
+        numbers = tuple(one for one in found if isinstance(one, int) and not isinstance(one, bool))
+        if len(numbers) != len(found):
+            raise self.fail(key, "must be a list of whole numbers")
+        return numbers
+
+    def code(self, key: str, codes: type[Code], default: Code | None = None) -> Code:
+        """Read one code of a vocabulary."""
+        if default is not None and not self.has(key):
+            return default
+        return self._member(key, self.text(key), codes)
+
+    def codes(self, key: str, codes: type[Code], *, required: bool = False) -> frozenset[Code]:
+        """Read a list of codes of a vocabulary."""
+        return frozenset(self._member(key, one, codes) for one in self.texts(key, required=required))
+
+    def table(self, key: str) -> "TomlTable":
+        """Read a table inside this one; an absent one is empty."""
+        found = self._value(key)
+        if found is None:
+            found = {}
+        if not isinstance(found, dict):
+            raise self.fail(key, "must be a table")
+        return TomlTable(f"{self.place}: {key}", found)
+
+    def tables(self, key: str) -> "tuple[TomlTable, ...]":
+        """Read a list of tables."""
+        tables = [one for one in self._list(key) if isinstance(one, dict)]
+        if len(tables) != len(self._list(key)):
+            raise self.fail(key, "must be a list of tables")
+        return tuple(TomlTable(f"{self.place}: {key}[{index}]", one) for index, one in enumerate(tables))
+
+    def keys(self) -> tuple[str, ...]:
+        """Give all keys, for tables whose keys are data; they count as used once read."""
+        return tuple(self._values)
+
+    def finish(self) -> None:
+        """Complain about keys that nobody asked for."""
+        unknown = sorted(set(self._values) - self._used)
+        if unknown:
+            raise self.fail(", ".join(unknown), "is not a key of this table")
+
+    def _list(self, key: str) -> list[object]:
+        found = self._value(key)
+        if found is None:
+            return []
+        if not isinstance(found, list):
+            raise self.fail(key, "must be a list")
+        return found
+
+    def _member(self, key: str, text: str, codes: type[Code]) -> Code:
+        try:
+            return codes(text)
+        except ValueError:
+            raise self.fail(key, f"has a code that is not one of: {', '.join(codes)}") from None
+
+
+def shipped(*names: str) -> Traversable:
+    """Give a file or folder beside the loaders."""
+    return files("app.standards").joinpath(*names)
+
+
+def read_toml(file: Traversable) -> TomlTable:
+    """Read one file."""
+    try:
+        return TomlTable(file.name, tomllib.loads(file.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        message = f"{file.name}: is not TOML in UTF-8: {wrong}"
+        raise StandardsError(message) from wrong
+
+
+def read_folder(folder: Traversable) -> tuple[TomlTable, ...]:
+    """Read every TOML file of a folder, in the order of their names."""
+    found = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    if not found:
+        message = f"{folder}: has no .toml file; a set of definitions cannot be empty"
+        raise StandardsError(message)
+    return tuple(read_toml(one) for one in found)
+
+
+Built = TypeVar("Built")
+
+
+def build(place: str, make: Callable[[], Built]) -> Built:
+    """Build a noun of the domain; what its own checks refuse becomes an error that names the file."""
+    try:
+        return make()
+    except ValueError as wrong:
+        if isinstance(wrong, StandardsError):
+            raise
+        message = f"{place}: {wrong}"
+        raise StandardsError(message) from wrong
+
+
+def no_repetition(place: str, what: str, names: Iterable[str]) -> None:
+    """Refuse a name that is defined twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            message = f"{place}: {what} {name} is defined twice"
+            raise StandardsError(message)
+        seen.add(name)

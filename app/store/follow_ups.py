@@ -1,0 +1,188 @@
+"""Follow-ups and contacts: what the pipeline, the timers and the recording of contacts load and save. Whole batches."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from asyncpg import Record
+
+from app.domain.contact import Contact
+from app.domain.contact_entry import read_contact
+from app.store.raw import Raw
+
+
+@dataclass(slots=True)
+class FollowUpRow:
+    """A stored follow-up. `clocks` is the JSON that the API shows (DESIGN section 6)."""
+
+    id: UUID
+    encounter_id: UUID
+    home_id: UUID | None
+    person_id: UUID
+    programs: list[str]
+    state: str
+    state_reasons: list[str]
+    anchor_at: datetime | None
+    anchor_on: date | None
+    opened_at: datetime
+    closed_at: datetime | None
+    close_reason: str | None
+    assignee: str | None
+    clocks: list[dict[str, Any]]
+    next_due_at: datetime | None
+    next_change_at: datetime | None
+    updated_at: datetime
+    version: int
+    contacts: list[Contact] = field(default_factory=list)
+
+
+_COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
+f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version"""
+
+_JSON_AT = (6, 13)
+
+
+def _row(record: Record) -> FollowUpRow:
+    values = list(record.values())
+    for position in _JSON_AT:
+        if isinstance(values[position], str):
+            values[position] = orjson.loads(values[position])
+    return FollowUpRow(*values)
+
+
+async def of_people(raw: Raw, people: Iterable[UUID]) -> list[FollowUpRow]:
+    """Find and lock every follow-up of these people, with its contacts (ix_follow_up_person)."""
+    rows = await raw.fetch(
+        f"select {_COLUMNS} from follow_up f where f.person_id = any($1::uuid[]) order by f.id for update", list(people)
+    )
+    follow_ups = [_row(row) for row in rows]
+    await _add_contacts(raw, follow_ups)
+    return follow_ups
+
+
+async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[FollowUpRow]:
+    """Find and lock follow-ups, with their contacts."""
+    rows = await raw.fetch(f"select {_COLUMNS} from follow_up f where f.id = any($1::uuid[]) order by f.id for update", list(ids))
+    follow_ups = [_row(row) for row in rows]
+    await _add_contacts(raw, follow_ups)
+    return follow_ups
+
+
+async def _add_contacts(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
+    if not follow_ups:
+        return
+    contacts = await contacts_of(raw, [follow_up.id for follow_up in follow_ups])
+    for follow_up in follow_ups:
+        follow_up.contacts = contacts.get(follow_up.id, [])
+
+
+async def contacts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[Contact]]:
+    """Give every contact of these follow-ups, voided ones included."""
+    rows = await raw.fetch(
+        "select id, follow_up_id, recorded_at, author, source, source_id, voided_at, fields from contact "
+        "where follow_up_id = any($1::uuid[]) order by id",
+        list(follow_ups),
+    )
+    contacts: dict[UUID, list[Contact]] = defaultdict(list)
+    for row in rows:
+        contacts[row["follow_up_id"]].append(_contact(row))
+    return contacts
+
+
+def _contact(row: Record) -> Contact:
+    said = row["fields"]
+    author = row["author"]
+    if isinstance(said, str):
+        said = orjson.loads(said)
+    if isinstance(author, str):
+        author = orjson.loads(author)
+    entry, problems = read_contact(said, now=row["recorded_at"])
+    if entry is None:
+        codes = ", ".join(sorted({problem.code for problem in problems}))
+        message = f"contact {row['id']} was stored in a form that is no longer read ({codes}); migrate the contact table"
+        raise ValueError(message)
+    return Contact.of(
+        entry,
+        id=str(row["id"]),
+        follow_up_id=str(row["follow_up_id"]),
+        recorded_at=row["recorded_at"],
+        author=str(author.get("name", "")),
+        source=row["source"],
+        source_id=row["source_id"],
+        voided_at=row["voided_at"],
+    )
+
+
+_SAVE = """
+insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at,
+    close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version)
+select id, encounter_id, home_id, person_id, string_to_array(programs, ' '), state, state_reasons::jsonb, anchor_at, anchor_on, opened_at, closed_at,
+    close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version
+from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::date[],
+    $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
+    $17::timestamptz[], $18::int[])
+    as n(id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at, close_reason,
+         assignee, clocks, next_due_at, next_change_at, updated_at, version)
+on conflict (id) do update set person_id = excluded.person_id, programs = excluded.programs, state = excluded.state,
+    state_reasons = excluded.state_reasons, anchor_at = excluded.anchor_at, anchor_on = excluded.anchor_on,
+    closed_at = excluded.closed_at, close_reason = excluded.close_reason, assignee = excluded.assignee, clocks = excluded.clocks,
+    next_due_at = excluded.next_due_at, next_change_at = excluded.next_change_at, updated_at = excluded.updated_at,
+    version = excluded.version
+"""
+
+
+async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
+    """Insert new follow-ups and store changed ones. One statement."""
+    if not follow_ups:
+        return
+    columns = zip(
+        *(
+            (
+                row.id,
+                row.encounter_id,
+                row.home_id,
+                row.person_id,
+                " ".join(row.programs),
+                row.state,
+                orjson.dumps(row.state_reasons).decode(),
+                row.anchor_at,
+                row.anchor_on,
+                row.opened_at,
+                row.closed_at,
+                row.close_reason,
+                row.assignee,
+                orjson.dumps(row.clocks).decode(),
+                row.next_due_at,
+                row.next_change_at,
+                row.updated_at,
+                row.version,
+            )
+            for row in follow_ups
+        ),
+        strict=True,
+    )
+    await raw.execute(_SAVE, *(list(column) for column in columns))
+
+
+async def due_for_change(raw: Raw, now: datetime, follow_ups_max: int) -> list[UUID]:
+    """Give the follow-ups that the passing of time changes, earliest first; other workers take others (ix_follow_up_timer)."""
+    rows = await raw.fetch(
+        "select id from follow_up where next_change_at <= $1 order by next_change_at limit $2 for update skip locked", now, follow_ups_max
+    )
+    return [row["id"] for row in rows]
+
+
+async def first_told(raw: Raw, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], datetime]:
+    """Give when each (stay, home) was first told of a discharge."""
+    rows = await raw.fetch(
+        "select t.encounter_id, t.recipient_id, n.created_at from unnest($1::uuid[], $2::uuid[]) as k(encounter_id, recipient_id) "
+        "join telling t on t.encounter_id = k.encounter_id and t.recipient_id = k.recipient_id and t.kind = 'discharged' and t.effective "
+        "join notification n on n.id = t.notification_id",
+        [stay for stay, _ in keys],
+        [home for _, home in keys],
+    )
+    return {(row["encounter_id"], row["recipient_id"]): row["created_at"] for row in rows}
