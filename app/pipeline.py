@@ -6,7 +6,7 @@ Not here: the loop that calls it (worker), receipt (intake), delivery.
 """
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,7 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.ports import AdtReader, Cipher, Clock, Ids, Waker
 from app.store import encounters, inbound, notifications
+from app.store.directory import RegistryReader
 from app.store.encounters import EncounterRow
 from app.store.failures import is_unavailable
 from app.store.inbound import OutcomeRow, Waiting
@@ -82,7 +83,7 @@ class Pipeline:
     """Works off what was received. One instance per worker process; its methods are called by the worker's loop."""
 
     transaction: OpenTransaction
-    directory: Callable[[], Awaitable[Directory]]
+    registry: RegistryReader
     reader: AdtReader
     cipher: Cipher
     rulebook: Rulebook
@@ -116,8 +117,8 @@ class Pipeline:
         return worked
 
     async def _claim_and_work(self, start_lane: int, messages_max: int, claimed: list[UUID], *, suspects: bool) -> Worked:
-        directory = await self.directory()
         async with self.transaction() as raw:
+            directory = await self.registry.current(raw)
             lanes = await inbound.claim_lanes(raw, self.lock_space, self.lanes_max, start_lane)
             if start_lane and not lanes:
                 lanes = await inbound.claim_lanes(raw, self.lock_space, self.lanes_max, 0)

@@ -1,6 +1,6 @@
 """The registry as a batch sees it: organizations, feeds and preferences, read together so that one batch sees one state.
 
-A few thousand rows that change rarely: held in memory and read again every second (see `pipeline`). Pure lookups only.
+A few thousand rows that change rarely: held in memory and read again when they changed (store/directory). Pure lookups only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

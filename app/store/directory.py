@@ -1,4 +1,4 @@
-"""Reads the whole registry for the pipeline and the door: three statements, once a second at most."""
+"""Reads the whole registry for the pipeline and the door, when it has changed."""
 
 from typing import Any
 
@@ -26,6 +26,23 @@ def profile_from(stored: dict[str, Any]) -> FeedProfile:
 
 def _json(value: Any) -> Any:  # noqa: ANN401  # decoded or not, by the connection's codec
     return orjson.loads(value) if isinstance(value, str) else value
+
+
+class RegistryReader:
+    """The registry as it stands, read again only when its version has changed: one tiny statement a batch."""
+
+    def __init__(self) -> None:
+        """Nothing is read before the first question."""
+        self._version = -1
+        self._directory = Directory({}, {}, {})
+
+    async def current(self, raw: Raw) -> Directory:
+        """Give the registry as of this statement."""
+        version = await raw.fetchval("select version from registry_version")
+        if version != self._version:
+            self._directory = await read(raw)
+            self._version = version
+        return self._directory
 
 
 async def read(raw: Raw) -> Directory:

@@ -79,3 +79,11 @@ idempotency_key = Table(
     Column("resource_id", Id, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
+
+registry_version = Table(
+    "registry_version",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="one row"),
+    Column("version", Integer, nullable=False),
+    comment="Raised by triggers on every change of organizations, feeds and preferences, so that batches read the registry only then.",
+)

@@ -57,6 +57,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "inbound_queue",
         "reconsideration",
         "recipient_sequence",
+        "registry_version",
         "alembic_version",
     }
 )

@@ -1,0 +1,149 @@
+"""The door's group commit: messages that wait share one transaction, and every acknowledgement leaves after its commit.
+
+While one group is being committed the next one gathers, so under load the group grows by itself and the flush is shared
+(DESIGN section 2.2). What cannot be stored is answered AE with nothing claimed. Not here: what an answer is (`actions/receive`).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from app.actions.receive import Arrival, judge, receive
+from app.domain.directory import Directory
+from app.domain.inbound import AckCode, Answer, Envelope, Header, Problem, ProblemCode, Severity
+from app.pipeline import OpenTransaction
+from app.ports import AdtReader, Cipher, Ids, Waker
+from app.store.directory import RegistryReader
+from app.store.failures import is_unavailable
+
+WriteAcks = Callable[[bytes, Header, Answer], tuple[bytes, ...]]
+"""Gives the acknowledgements a sender is owed for an answer: none, one, or an accept and an application one (ACK-2)."""
+
+_NOT_STORED: Final = Problem(
+    ProblemCode.INTERNAL,
+    Severity.ERROR,
+    "",
+    "The message could not be stored and nothing was kept. Send it again; the service is short of its database.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer and the bytes that say it."""
+
+    answer: Answer
+    acks: tuple[bytes, ...]
+
+
+class Intake:
+    """One per process that has a door. `close` waits for what is in flight."""
+
+    def __init__(  # noqa: PLR0913  # what the door needs, each once
+        self,
+        transaction: OpenTransaction,
+        registry: RegistryReader,
+        reader: AdtReader,
+        write_acks: WriteAcks,
+        *,
+        cipher: Cipher,
+        ids: Ids,
+        waker: Waker,
+        group_max: int,
+        committers: int = 2,
+    ) -> None:
+        """Take what is needed; nothing runs before the first message."""
+        self._transaction = transaction
+        self._registry = registry
+        self._directory: Directory | None = None
+        self._reading: asyncio.Task[Directory] | None = None
+        self._reader = reader
+        self._write_acks = write_acks
+        self._cipher, self._ids, self._waker = cipher, ids, waker
+        self._group_max = group_max
+        self._committers = committers
+        self._waiting: deque[tuple[Arrival, asyncio.Future[Answer]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self.groups = 0
+        """Groups committed; with `messages` the mean size of a group."""
+        self.messages = 0
+
+    async def receive(self, envelope: Envelope) -> Received:
+        """Store the message and give its answer after the commit."""
+        try:
+            arrival = await self._judge(envelope)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            header = self._reader.header(envelope.body)
+            return self._said(envelope, header, Answer(AckCode.AE, (_NOT_STORED,)))
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrival, answered))
+        if len(self._running) < self._committers:
+            task = asyncio.create_task(self._commit_groups())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return self._said(envelope, arrival.header, await answered)
+
+    async def _judge(self, envelope: Envelope) -> Arrival:
+        """Judge by the registry in memory; a source that it does not know is looked up anew, for it may have been added just now."""
+        if self._directory is not None:
+            arrival = judge(envelope, self._directory, self._reader)
+            if arrival.feed is not None or not arrival.header.readable:
+                return arrival
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_registry())
+        else:
+            # One that began before this message may have read the registry before the source was added: wait, then read again.
+            await asyncio.wait({self._reading})
+            if self._reading.done():
+                self._reading = asyncio.create_task(self._read_registry())
+        self._directory = await asyncio.shield(self._reading)
+        return judge(envelope, self._directory, self._reader)
+
+    async def _read_registry(self) -> Directory:
+        async with self._transaction() as raw:
+            return await self._registry.current(raw)
+
+    async def close(self) -> None:
+        """Wait until everything that came in is answered."""
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _said(self, envelope: Envelope, header: Header, answer: Answer) -> Received:
+        return Received(answer, self._write_acks(envelope.body, header, answer))
+
+    async def _commit_groups(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_max))]
+            try:
+                answers = await self._commit([arrival for arrival, _ in group])
+            except Exception as error:  # noqa: BLE001  # every sender must get an answer, whatever happened
+                answers = await self._one_by_one(group, error)
+            for (_, answered), answer in zip(group, answers, strict=True):
+                if not answered.done():
+                    answered.set_result(answer)
+
+    async def _commit(self, arrivals: list[Arrival]) -> list[Answer]:
+        async with self._transaction() as raw:
+            # What changed about a feed counts from the next group on.
+            self._directory = await self._registry.current(raw)
+            answers = await receive(raw, arrivals, ids=self._ids, cipher=self._cipher)
+        self.groups += 1
+        self.messages += len(arrivals)
+        self._waker.wake("inbound")
+        return answers
+
+    async def _one_by_one(self, group: list[tuple[Arrival, asyncio.Future[Answer]]], error: Exception) -> list[Answer]:
+        """One bad message must not cost the others their place: try each alone, unless the database is simply away."""
+        refused = Answer(AckCode.AE, (_NOT_STORED,))
+        if is_unavailable(error) or len(group) == 1:
+            return [refused] * len(group)
+        answers = []
+        for arrival, _ in group:
+            try:
+                answers.extend(await self._commit([arrival]))
+            except Exception:  # noqa: BLE001  # this one cannot be stored; its sender is told so
+                answers.append(refused)
+        return answers
