@@ -14,6 +14,7 @@ EXCERPT_READ_OCTETS: Final = 16 * 1024
 EXCERPT_OCTETS_MAX: Final = 2 * 1024
 MASK: Final = "[…]"
 _WORD: Final = re.compile(r"\w{2,}")
+_LONG_NUMBER: Final = re.compile(r"\d{5}")
 _ESCAPED: Final = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _DELTA_SECONDS: Final = re.compile(r"\s*(\d{1,15})\s*")
 
@@ -37,14 +38,21 @@ def excerpt(answer: bytes, sent: bytes) -> str:
     """Give at most 2 KB of the answer's text, with every word masked that is part of a value we sent.
 
     A receiver that cannot digest a notification often quotes it, and patient data must not settle in the record of attempts
-    (DESIGN section 2.11). Names of fields stay readable: they are what the owner needs to see. Control characters go, because
-    PostgreSQL cannot store NUL and terminals obey the others.
+    (DESIGN section 2.11). Long numbers are masked even if we did not send them: dates and phones are quoted in other forms.
+    Names of fields stay readable: they are what the owner needs to see. Control characters go, because PostgreSQL cannot store
+    NUL and terminals obey the others.
     """
-    text = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), answer[:EXCERPT_READ_OCTETS].decode("utf-8", errors="replace"))
+    text = _unescaped(answer[:EXCERPT_READ_OCTETS].decode("utf-8", errors="replace"))
     secret = _words_of_values(sent)
-    masked = _WORD.sub(lambda match: MASK if match[0].casefold() in secret else match[0], text)
+    masked = _WORD.sub(lambda match: MASK if _LONG_NUMBER.search(match[0]) or match[0].casefold() in secret else match[0], text)
     clean = "".join(character if character.isprintable() or character in "\n\t" else " " for character in masked)
     return clean.encode("utf-8", errors="replace")[:EXCERPT_OCTETS_MAX].decode("utf-8", errors="ignore").strip()
+
+
+def _unescaped(text: str) -> str:
+    """Resolve JSON's escaped characters, pairs of surrogates included, so that a quoted name is seen as the name it is."""
+    resolved = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
+    return resolved.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
 
 
 def _words_of_values(sent: bytes) -> frozenset[str]:
