@@ -93,6 +93,8 @@ class Pipeline:
     lock_space: int
     """The first half of a lane's lock: a hash of the network's name."""
     lanes_max: int
+    on_defect: Callable[[Exception], None] = lambda _error: None
+    """Told of an error that no rule expects; it may log the class and the places in the code, never the text."""
 
     async def work_once(self, start_lane: int, messages_max: int = MESSAGES_MAX, *, suspects: bool = False) -> Worked:
         """Take one batch through rooms 3-7.
@@ -108,6 +110,7 @@ class Pipeline:
             await self._give_back(claimed)
             if isinstance(error, IdentityMovedError) or is_unavailable(error):
                 raise
+            self.on_defect(error)
             if len(claimed) == 1:
                 await self._set_aside(claimed[0], error)
                 return Worked(messages=1, set_aside=1)

@@ -65,8 +65,8 @@ def _seen(stay: StayInHand, happening: Happening, decision: str) -> dict[str, ob
     seen: dict[str, object] = {
         "tier": decision,
         "at": happening.occurred_at,
-        "person": stay.person_id,
-        "facility": stay.facility.id if stay.facility else stay.facility_text,
+        "person": stay.person_id.hex,
+        "facility": stay.facility.id.hex if stay.facility else stay.facility_text,
     }
     if decision == Tier.FULL:
         seen |= {"class": happening.encounter_class, **happening.news}

@@ -59,7 +59,7 @@ class EncounterState:
 
     def to_json(self) -> dict[str, Any]:
         """Give the stored form."""
-        return {"said": self.said, "marks": self.marks, "diagnoses": self.diagnoses, "last_key": self.last_key}
+        return {"said": self.said, "marks": [list(mark) for mark in self.marks], "diagnoses": self.diagnoses, "last_key": self.last_key}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "EncounterState":

@@ -4,14 +4,14 @@ Which events there are: standards C.6 (column "notify") and DV-7: a bed move ins
 told (attribution, privacy, preference) and what has been told already (notification).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain.adt_event import EncounterClass, Trigger
-from app.domain.encounter import EncounterStatus, EncounterView
+from app.domain.adt_event import DiagnosisUse, EncounterClass, Trigger
+from app.domain.encounter import Diagnosis, EncounterStatus, EncounterView
 
 
 class Kind(StrEnum):
@@ -75,10 +75,16 @@ def happenings(view: EncounterView, *, behavioral_kind: str) -> list[Happening]:
         news = {
             **stay_news,
             "disposition": view.disposition,
-            "diagnoses": sorted([item.code, item.use, item.rank or 0] for item in view.diagnoses),
+            "diagnoses": _settled(view.diagnoses),
         }
         listed.append(Happening(Kind.DISCHARGED, NotificationType.DISCHARGED, view.discharged_at, view.encounter_class, news))
     died_at = view.deceased_at or (view.discharged_at if view.disposition in DEATH_DISPOSITIONS else None)
     if died_at is not None:
         listed.append(Happening(Kind.DIED, NotificationType.DIED, died_at, view.encounter_class, {}))
     return listed
+
+
+def _settled(diagnoses: Sequence[Diagnosis]) -> list[list[Any]]:
+    """Give the final diagnoses, or while there are none all of them: a late admitting diagnosis is no news beside a final one."""
+    final = [item for item in diagnoses if item.use == DiagnosisUse.FINAL]
+    return sorted([item.code, item.use, item.rank or 0] for item in final or diagnoses)

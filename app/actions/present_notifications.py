@@ -1,0 +1,73 @@
+"""What a recipient may read now of what it was told then: may they still be told, and how much, asked again at every read.
+
+A notification whose right to be told ended after it was numbered stays as `{sequence, id, type: notification.withdrawn}`, so the
+sequence has no gap and says no more. Not here: reading the outbox, or the rule itself (domain/privacy).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from app.domain.directory import Directory
+from app.domain.happening import NotificationType
+from app.domain.organization import OrganizationKind
+from app.domain.privacy import Decision, Tier, may_be_told
+from app.domain.public_id import Kind, public_id
+from app.domain.stay_in_hand import StayInHand
+from app.domain.viewer import Viewer
+from app.store import encounter_reads
+from app.store.encounters import EncounterRow
+from app.store.notification_reads import StoredNotification
+from app.store.raw import Raw
+
+ReadStay = Callable[[EncounterRow, Directory], StayInHand]
+"""Reads off what a stored stay is, by the rules in force."""
+
+_MINIMAL_ENCOUNTER: Final = ("id", "facility", "admitted_at", "discharged_at")
+_BREADTH: Final = {Tier.FULL: 2, Tier.MINIMAL: 1, Tier.ID_ONLY: 0}
+
+
+async def present_notifications(
+    raw: Raw, viewer: Viewer, rows: Sequence[StoredNotification], *, directory: Directory, read_stay: ReadStay
+) -> list[dict[str, Any]]:
+    """Give each notification as it may be read now. One statement for all of them."""
+    stays = await encounter_reads.rows_behind(raw, viewer, {row.encounter_id for row in rows}) if rows else {}
+    decisions: dict[tuple[UUID, OrganizationKind], Decision] = {}
+    shown: list[dict[str, Any]] = []
+    for row in rows:
+        recipient = directory.organizations.get(row.recipient_id)
+        stay = stays.get(row.encounter_id)
+        if recipient is None or stay is None:
+            # A stay that is no longer theirs to see: what was told is gone, but that it was taken back may be read. It holds ids only.
+            shown.append(present(row, Tier.ID_ONLY if row.type == NotificationType.CANCELLED else Tier.SUPPRESS))
+            continue
+        key = (row.encounter_id, recipient.kind)
+        if key not in decisions:
+            decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient.kind)
+        shown.append(present(row, decisions[key].tier))
+    return shown
+
+
+def present(row: StoredNotification, tier: Tier) -> dict[str, Any]:
+    """Give one notification under a tier: as it was told, or with less, or withdrawn; never with more than was told."""
+    if not tier.tells:
+        return withdrawn(row)
+    content = {**row.payload, "sequence": row.sequence}
+    told = Tier(row.tier)
+    if _BREADTH[tier] >= _BREADTH[told]:
+        return content
+    person, encounter = row.payload["person"], row.payload["encounter"]
+    if tier is Tier.ID_ONLY:
+        person, encounter = {"id": person["id"]}, {"id": encounter["id"]}
+    else:
+        encounter = {name: encounter[name] for name in _MINIMAL_ENCOUNTER if name in encounter}
+    return {**content, "tier": tier.value, "person": person, "encounter": encounter}
+
+
+def withdrawn(row: StoredNotification) -> dict[str, Any]:
+    """Give the place of a notification that may no longer be read."""
+    return {
+        "sequence": row.sequence,
+        "id": public_id(Kind.NOTIFICATION, row.id),
+        "type": NotificationType.WITHDRAWN.value,
+    }

@@ -1,0 +1,193 @@
+"""The one file that knows both sides: it builds adapters from settings and hands them to the house as ports.
+
+Nothing happens at import, and nothing here decides anything. The clock, ids and randomness of the process live here.
+"""
+
+import secrets
+import time
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.cipher.aes_gcm import AesGcmCipher, derive
+from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
+from adapters.hl7v2.reader import Hl7v2Reader
+from app.actions.receive import LANES
+from app.domain.inbound import Acceptance, AckCode, Answer, Header
+from app.domain.rulebook import Rulebook
+from app.intake import Intake, WriteAcks
+from app.pipeline import OpenTransaction, Pipeline
+from app.ports import Clock, Ids, Waker
+from app.settings import Settings, read_or_make_secret
+from app.standards.calendars import holiday_calendar
+from app.standards.code_tables import dispositions, hospital_services
+from app.standards.diagnosis_rules import diagnosis_rules
+from app.standards.program_catalog import program_catalog
+from app.store.connection import OpenUnitOfWork
+from app.store.directory import RegistryReader
+from app.store.engine import PoolLimits, make_engine, raw_connection
+from app.store.raw import Raw
+from app.store.roles import Network, Role
+from app.store.unit_of_work import unit_of_work
+
+_OUTCOMES = {
+    AckCode.AA: Acceptance.ACCEPT,
+    AckCode.CA: Acceptance.ACCEPT,
+    AckCode.AE: Acceptance.ERROR,
+    AckCode.CE: Acceptance.ERROR,
+    AckCode.AR: Acceptance.REJECT,
+    AckCode.CR: Acceptance.REJECT,
+}
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Give the present instant."""
+        return datetime.now(UTC)
+
+
+class SystemIds:
+    """Ids of UUID version 7 (RFC 9562): milliseconds, then a counter that keeps one process's ids in order, then randomness."""
+
+    def __init__(self) -> None:
+        """Start the counter anywhere."""
+        self._last_ms = 0
+        self._counter = 0
+
+    def new(self) -> UUID:
+        """Give a new id, greater than every earlier one of this process."""
+        now_ms = time.time_ns() // 1_000_000
+        if now_ms > self._last_ms:
+            self._last_ms, self._counter = now_ms, secrets.randbits(10)
+        else:
+            self._counter += 1
+            if self._counter > _COUNTER_MAX:
+                self._last_ms, self._counter = self._last_ms + 1, 0
+        return UUID(
+            int=(self._last_ms << 80) | (0x7 << 76) | ((self._counter >> 6) << 64) | (0b10 << 62) | ((self._counter & 0x3F) << 56) | secrets.randbits(56)
+        )
+
+    def fraction(self) -> float:
+        """Give a random fraction in [0, 1)."""
+        return secrets.randbits(53) / (1 << 53)
+
+    def secret(self, octets: int) -> bytes:
+        """Give random bytes."""
+        return secrets.token_bytes(octets)
+
+
+_COUNTER_MAX = (1 << 18) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one installation, each derived from its one secret for one purpose."""
+
+    cipher: AesGcmCipher
+    pepper: bytes
+
+
+def keys_of(settings: Settings) -> Keys:
+    """Derive the keys from the installation's secret."""
+    secret = read_or_make_secret(settings)
+    return Keys(AesGcmCipher({1: derive(secret, "stored-body/1")}), derive(secret, "api-key-pepper/1"))
+
+
+def engine_of(settings: Settings, url: str, role: Role, *, name: str) -> AsyncEngine:
+    """Build the engine of one role. Only the API's statements are cut off in time: a batch may be large."""
+    limits = PoolLimits(
+        connections_max=settings.database_connections_max,
+        statement_timeout_ms=settings.statement_timeout_ms if role is Role.APP else 0,
+        lock_timeout_ms=settings.lock_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
+    )
+    return make_engine(url, Network(settings.network), role, limits=limits, name=name)
+
+
+def open_transaction(engine: AsyncEngine) -> OpenTransaction:
+    """Give what opens a transaction for the hot statements."""
+
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[Raw]:
+        async with unit_of_work(engine, None) as connection:
+            yield await raw_connection(connection)
+
+    return transaction
+
+
+def open_unit_of_work(engine: AsyncEngine) -> OpenUnitOfWork:
+    """Give what opens a transaction as a viewer."""
+    return partial(unit_of_work, engine)
+
+
+def rulebook() -> Rulebook:
+    """Load the rules that are data. Raises StandardsError naming the file and place of what is wrong."""
+    return Rulebook(
+        diagnoses=diagnosis_rules(),
+        dispositions=dispositions(),
+        hospital_services=hospital_services(),
+        programs=program_catalog(),
+        calendars=holiday_calendar,
+    )
+
+
+def lock_space_of(network: str) -> int:
+    """Give the first half of a lane's lock: networks in one database must not share lanes."""
+    return zlib.crc32(f"handoff/{network}/lanes".encode()) - (1 << 31)
+
+
+def ack_writer(clock: Clock, ids: Ids) -> WriteAcks:
+    """Give what writes the acknowledgements a sender is owed, in its own dialect."""
+    writer = Er7AckWriter()
+
+    def write(body: bytes, header: Header, answer: Answer) -> tuple[bytes, ...]:
+        if is_acknowledgement(header):
+            return ()
+        due = which_acks(header.accept_ack, header.application_ack, _OUTCOMES[answer.code])
+        return tuple(
+            writer.write(body, header, code, answer.problems, control_id=ids.new().hex[:20].upper(), at=clock.now()) for code in due.codes
+        )
+
+    return write
+
+
+def build_intake(settings: Settings, engine: AsyncEngine, keys: Keys, *, clock: Clock, ids: Ids, waker: Waker) -> Intake:
+    """Build the door's group commit."""
+    return Intake(
+        open_transaction(engine),
+        RegistryReader(),
+        Hl7v2Reader(),
+        ack_writer(clock, ids),
+        cipher=keys.cipher,
+        ids=ids,
+        waker=waker,
+        group_max=settings.commit_group_max,
+    )
+
+
+def build_pipeline(  # noqa: PLR0913  # what a worker needs, each once
+    settings: Settings, engine: AsyncEngine, keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids, waker: Waker
+) -> Pipeline:
+    """Build the pipeline of one worker process."""
+    workers = settings.worker_count
+    return Pipeline(
+        transaction=open_transaction(engine),
+        registry=RegistryReader(),
+        reader=Hl7v2Reader(),
+        cipher=keys.cipher,
+        rulebook=rules,
+        clock=clock,
+        ids=ids,
+        waker=waker,
+        lock_space=lock_space_of(settings.network),
+        lanes_max=max(1, -(-LANES // max(1, workers))),
+    )
+
