@@ -1,0 +1,187 @@
+"""What decides whether a message is taken (ACK-4, C.6): the few fields without which it cannot be interpreted.
+
+Everything of severity E found here stops the message, and nothing else does: what passes here can be read (`reader`).
+Unsupported type, event, processing id or version is a reject; a missing or wrong field is an error; the rest is a
+warning. Not here: which acknowledgement follows (`ack`), whether the sender is known (actions/receive).
+"""
+
+import re
+from dataclasses import dataclass
+
+from adapters.hl7v2.charset import CharsetChoice, codec_of
+from adapters.hl7v2.codes import TRIGGER_SHAPE, VERSIONS
+from adapters.hl7v2.er7 import Er7Message, Segment
+from adapters.hl7v2.people import identifiers, patient_identifiers, prior_identifiers
+from adapters.hl7v2.reading import Reading, sharpened
+from adapters.hl7v2.timestamps import Timestamp
+from app.domain.adt_event import Identifier, ProcessingId, Trigger
+from app.domain.inbound import Header, Problem, ProblemCode, Severity
+
+SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger is not Trigger.REPORTED)
+"""The triggers that change something here; every other is stored, answered AA and marked ignored (ACK-4)."""
+
+_MERGES = frozenset({Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST})
+_WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, *_MERGES})
+_PROCESSING_IDS = frozenset(processing_id.value for processing_id in ProcessingId)
+_TRIGGER = re.compile(TRIGGER_SHAPE)
+
+
+@dataclass(frozen=True, slots=True)
+class EventTimes:
+    """When it happened, was recorded, was sent (ADT-4)."""
+
+    occurred: Timestamp
+    recorded: Timestamp
+    sent: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Essentials:
+    """What a message that can be interpreted has."""
+
+    trigger: str
+    processing_id: ProcessingId
+    times: EventTimes
+    pid: Segment
+    identifiers: tuple[Identifier, ...]
+    prior_identifiers: tuple[Identifier, ...]
+    pv1: Segment | None
+
+
+def _error(code: ProblemCode, location: str, text: str) -> Problem:
+    return Problem(code, Severity.ERROR, location, text)
+
+
+def header_problems(message: Er7Message, header: Header) -> list[Problem]:
+    """Check MSH: type, event, processing id, version, control id."""
+    found: list[Problem] = []
+    if message.count("MSH") > 1:
+        text = "There is a second MSH: send one message in one frame, or several to the batch endpoint."
+        return [_error(ProblemCode.SEGMENT_SEQUENCE, "MSH^2", text)]
+    if header.message_code != "ADT":
+        text = "Only ADT messages are taken here; send other types elsewhere."
+        return [_error(ProblemCode.UNSUPPORTED_MESSAGE_TYPE, "MSH^1^9^1^1", text)]
+    if not header.trigger:
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^9^1^2", "The trigger event is missing, in MSH-9.2 and in EVN-1."))
+    elif _TRIGGER.fullmatch(header.trigger) is None:
+        found.append(_error(ProblemCode.UNSUPPORTED_EVENT, "MSH^1^9^1^2", "This is not a trigger event of table 0003, such as A03."))
+    if header.processing_id and header.processing_id not in _PROCESSING_IDS:
+        found.append(_error(ProblemCode.UNSUPPORTED_PROCESSING_ID, "MSH^1^11", "Expected P, T or D (table 0103)."))
+    if header.version and header.version not in VERSIONS:
+        found.append(_error(ProblemCode.UNSUPPORTED_VERSION, "MSH^1^12", "Expected a version of table 0104, from 2.1 to 2.9.1."))
+    if not header.control_id.strip():
+        text = "The message control id is missing; without it no acknowledgement can name the message."
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^10", text))
+    return found
+
+
+def header_warnings(message: Er7Message, header: Header) -> list[Problem]:
+    """Note what is doubtful about MSH and the character set, and was decided nevertheless."""
+    found: list[Problem] = []
+
+    def warn(code: ProblemCode, location: str, text: str) -> None:
+        found.append(Problem(code, Severity.WARNING, location, text))
+
+    if not header.processing_id:
+        warn(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^11", "The processing id is missing; read as P, production.")
+    if not header.version:
+        warn(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^12", "The version is missing; read as 2.5.1.")
+    decoded = message.decoded
+    if decoded.declared and codec_of(decoded.declared) is None:
+        warn(ProblemCode.TABLE_VALUE, "MSH^1^18", f"Not a character set of table 0211; read as {decoded.codec}.")
+    elif decoded.choice is CharsetChoice.CORRECTED:
+        text = f"The bytes are not in the declared character set; read as {decoded.codec}."
+        warn(ProblemCode.DATA_TYPE, "MSH^1^18", text)
+    elif decoded.choice is CharsetChoice.GUESSED and decoded.codec != "ascii":
+        warn(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^18", f"No character set is declared; read as {decoded.codec}.")
+    return found
+
+
+def essentials(reading: Reading, header: Header, *, is_check: bool = False) -> Essentials | list[Problem]:
+    """Find what a supported event needs, or say all of what is missing. A mere check looks no further than the first good time."""
+    message, trigger = reading.message, header.trigger
+    found: list[Problem] = []
+    pid = message.first("PID")
+    ids: tuple[Identifier, ...] = ()
+    if pid is None:
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
+    else:
+        ids = patient_identifiers(reading, pid)
+        if not ids:
+            text = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
+            found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "PID^1^3", text))
+    times = first_time(reading) if is_check else event_times(reading)
+    if times is None:
+        text = "The time of the event is missing or no time, in EVN-6, EVN-2 and MSH-7: expected YYYYMMDDHHMMSS with an optional offset."
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "EVN^1^2", text))
+    prior: tuple[Identifier, ...] = ()
+    if trigger in _MERGES:
+        prior = _merge(reading, found)
+    pv1 = message.first("PV1") if trigger == Trigger.UPDATE or trigger not in _WITHOUT_STAY else None
+    if pv1 is None and trigger not in _WITHOUT_STAY:
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PV1^1", "The PV1 segment is missing; without it the stay is not known."))
+    if found or pid is None or times is None:
+        return found
+    return Essentials(trigger, ProcessingId(header.processing_id or "P"), times, pid, ids, prior, pv1)
+
+
+def _merge(reading: Reading, found: list[Problem]) -> tuple[Identifier, ...]:
+    """Demand exactly one MRG with an id to retire; two would need two answers."""
+    message = reading.message
+    mrg = message.first("MRG")
+    if mrg is None:
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "MRG^1", "The MRG segment is missing; it names the record that is retired."))
+        return ()
+    if message.count("MRG") > 1 or message.count("PID") > 1:
+        name = "MRG" if message.count("MRG") > 1 else "PID"
+        found.append(
+            _error(ProblemCode.SEGMENT_SEQUENCE, f"{name}^2", "Only one merge can be told in one message; send one message a merge.")
+        )
+    prior = prior_identifiers(reading, mrg)
+    if not prior:
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MRG^1^1", "MRG-1 needs the identifier that is retired."))
+    return prior
+
+
+def event_times(reading: Reading) -> EventTimes | None:
+    """EVN-6, else EVN-2, else MSH-7; a text that is no time is noted and counts as absent. None when none of them is a time."""
+    msh, evn = reading.message.first("MSH"), reading.message.first("EVN")
+    sent = _time(reading, msh, 7)
+    recorded, occurred = _time(reading, evn, 2), _time(reading, evn, 6)
+    known = recorded or sent or occurred
+    if known is None:
+        return None
+    recorded, sent = recorded or known, sent or known
+    recorded = sharpened(recorded, sent)
+    return EventTimes(sharpened(occurred, recorded) if occurred else recorded, recorded, sent)
+
+
+def first_time(reading: Reading) -> EventTimes | None:
+    """Find any time of the event: enough to know that `event_times` will find them all."""
+    for name, field in (("EVN", 2), ("MSH", 7), ("EVN", 6)):
+        time = _time(reading, reading.message.first(name), field)
+        if time is not None:
+            return EventTimes(time, time, time)
+    return None
+
+
+def _time(reading: Reading, segment: Segment | None, field: int) -> Timestamp | None:
+    time = reading.time(segment, field) if segment is not None else None
+    return time if isinstance(time, Timestamp) else None
+
+
+def doubts(reading: Reading, header: Header) -> None:
+    """Note what contradicts itself in a message that is otherwise taken."""
+    message = reading.message
+    strays = message.stray_lines()
+    if strays:
+        text = f"{strays} lines are no segments and were left out; a line end inside a field is \\.br\\."
+        reading.note(ProblemCode.SEGMENT_SEQUENCE, "MSH^1", text)
+    evn = message.first("EVN")
+    if evn is not None and (said := reading.text(evn, 1).upper()) and said != header.trigger:
+        reading.note(ProblemCode.TABLE_VALUE, evn.location(1), "EVN-1 and MSH-9.2 name different events; MSH-9.2 was taken.")
+    pid = message.first("PID")
+    if pid is not None and not identifiers(reading, pid, 3):
+        reading.note(ProblemCode.REQUIRED_FIELD_MISSING, pid.location(3), "PID-3 is empty; the number in PID-2 was taken.")
+    if header.trigger not in _MERGES and message.count("PID") > 1:
+        reading.note(ProblemCode.SEGMENT_SEQUENCE, "PID^2", "There is more than one PID; the first was taken.")

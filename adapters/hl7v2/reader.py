@@ -1,0 +1,165 @@
+"""The port `AdtReader`: ER7 bytes to the meaning of an ADT message. Pure, and nothing is raised whatever the bytes are.
+
+`header` is the quick look of room 2, `problems` decides acceptance there, `read` interprets in room 3; what `problems`
+passes, `read` can read. The field table is in README.md. Not here: how fields are cut (`er7`), what is demanded
+(`acceptance`), and which encounter or person it is (domain).
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
+from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, read_delimiters, strip_envelope, tokenize
+from adapters.hl7v2.people import person_facts
+from adapters.hl7v2.reading import Reading, zone_of
+from adapters.hl7v2.visits import diagnoses, visit_facts
+from app.domain.adt_event import AdtEvent
+from app.domain.feed import Feed
+from app.domain.inbound import Header, Problem, ProblemCode, Severity
+
+_UNREADABLE = Header(readable=False)
+_MSH_FIELDS = 19
+_LATIN_1 = "latin-1"
+
+
+class Hl7v2Reader:
+    """Reads HL7 v2.1 to v2.9.1 in ER7."""
+
+    def header(self, body: bytes) -> Header:
+        """Read MSH, EVN-1 where MSH-9.2 is empty, and the patient record number, without splitting the rest."""
+        core = strip_envelope(body)
+        line = first_line(core)
+        if line is None:
+            return _UNREADABLE
+        delimiters = read_delimiters(line)
+        if isinstance(delimiters, Problem):
+            return _UNREADABLE
+        if not line.isascii():
+            # Only names differ from ASCII here, so the delimiters stand where they stood.
+            line = _text(line.encode(_LATIN_1))
+        fields = ["MSH", delimiters.field, *line.split(delimiters.field)[1:_MSH_FIELDS]]
+        fields += [""] * (_MSH_FIELDS - len(fields))
+        component = delimiters.component
+        kind = [*fields[9].split(component, 2), "", ""]
+        trigger = kind[1].strip().upper() or _peek(core, "EVN", 1, delimiters).split(component, 1)[0].strip().upper()
+        return Header(
+            readable=True,
+            field_separator=delimiters.field,
+            encoding_characters=delimiters.encoding_characters,
+            sending_application=fields[3].strip(),
+            sending_facility=fields[4].strip(),
+            receiving_application=fields[5].strip(),
+            receiving_facility=fields[6].strip(),
+            message_code=kind[0].strip().upper(),
+            trigger=trigger,
+            control_id=fields[10],
+            processing_id=fields[11].split(component, 1)[0].strip().upper(),
+            version=fields[12].split(component, 1)[0].strip(),
+            accept_ack=fields[15].strip().upper(),
+            application_ack=fields[16].strip().upper(),
+            charset=fields[18].strip(),
+            lane_key=_lane_key(core, delimiters),
+        )
+
+    def is_supported(self, trigger: str) -> bool:
+        """Tell whether the trigger changes anything here (ACK-4)."""
+        return trigger in SUPPORTED
+
+    def problems(self, body: bytes, header: Header, feed: Feed) -> Sequence[Problem]:
+        """Check what decides acceptance, and give what is doubtful about the header and those fields as warnings."""
+        message = tokenize(body, feed.profile.charset)
+        if isinstance(message, Problem):
+            return (message,)
+        found = header_problems(message, header)
+        warnings = header_warnings(message, header)
+        if not found and header.trigger in SUPPORTED:
+            reading = _begin(message, feed)
+            if isinstance(reading, Problem):
+                return (reading,)
+            needed = essentials(reading, header, is_check=True)
+            warnings += reading.notes
+            if not isinstance(needed, Essentials):
+                found = needed
+        return (*found, *warnings)
+
+    def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
+        """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""
+        event, found = self._interpret(body, feed)
+        return event if event is not None else [problem for problem in found if problem.severity is Severity.ERROR]
+
+    def notes(self, body: bytes, feed: Feed) -> tuple[Problem, ...]:
+        """Give every problem and every doubt of a full reading, for validation and for the quality of a source."""
+        return tuple(self._interpret(body, feed)[1])
+
+    def _interpret(self, body: bytes, feed: Feed) -> tuple[AdtEvent | None, list[Problem]]:
+        message = tokenize(body, feed.profile.charset)
+        if isinstance(message, Problem):
+            return None, [message]
+        header = self.header(body)
+        found = header_problems(message, header)
+        if found:
+            return None, [*found, *header_warnings(message, header)]
+        reading = _begin(message, feed)
+        if isinstance(reading, Problem):
+            return None, [reading]
+        reading.notes += header_warnings(message, header)
+        needed = essentials(reading, header)
+        if not isinstance(needed, Essentials):
+            return None, [*needed, *reading.notes]
+        doubts(reading, header)
+        facts, erased = diagnoses(reading) if needed.pv1 is not None else ((), frozenset())
+        event = AdtEvent(
+            trigger=needed.trigger,
+            occurred_at=needed.times.occurred.at,
+            recorded_at=needed.times.recorded.at,
+            sent_at=needed.times.sent.at,
+            content_hash=hashlib.sha256(body).digest(),
+            control_id=header.control_id,
+            processing_id=needed.processing_id,
+            identifiers=needed.identifiers,
+            person=person_facts(reading, needed.pid),
+            prior_identifiers=needed.prior_identifiers,
+            visit=visit_facts(reading, needed.pv1, needed.trigger, needed.times.occurred) if needed.pv1 is not None else None,
+            diagnoses=facts,
+            diagnoses_erased=erased,
+            sending_facility=header.sending_facility,
+        )
+        return event, reading.notes
+
+
+def _begin(message: Er7Message, feed: Feed) -> Reading | Problem:
+    zone = zone_of(feed.time_zone)
+    if zone is None:
+        return Problem(
+            ProblemCode.INTERNAL, Severity.ERROR, "", "The feed's time zone is no IANA zone; the operator has to correct the feed."
+        )
+    return Reading(message, feed, zone)
+
+
+def _text(data: bytes) -> str:
+    """Bytes of a header whose character set is not known yet: UTF-8 where they are, else Latin-1."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(_LATIN_1)
+
+
+def _peek(core: bytes, name: str, field: int, delimiters: Delimiters) -> str:
+    """Give one raw field of the first segment of a name, without splitting the message."""
+    mark = (name + delimiters.field).encode("ascii")
+    starts = [start for end in (b"\r", b"\n") if (start := core.find(end + mark)) >= 0]
+    if not starts:
+        return ""
+    start = min(starts) + 1
+    # Fields up to PID-3 lie within the first kilobyte; more is no identifier.
+    head = core[start : start + 1024].split(b"\r", 1)[0].split(b"\n", 1)[0]
+    fields = head.split(delimiters.field.encode("ascii"), field + 1)
+    return _text(fields[field]) if len(fields) > field else ""
+
+
+def _lane_key(core: bytes, delimiters: Delimiters) -> str:
+    for field in (3, 2):
+        raw = _peek(core, "PID", field, delimiters).split(delimiters.repetition, 1)[0].strip()
+        if raw and raw != '""':
+            return raw
+    return ""

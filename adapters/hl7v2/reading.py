@@ -1,0 +1,115 @@
+"""One message being read for one feed: the places where doubts are noted, and how a field becomes a three-valued fact (ADT-3).
+
+An absent field is no information, two double quotes erase, anything else is text with its escapes decoded. A doubt is a
+warning with its place; it never stops a message. Not here: which fields are read (`acceptance`, `people`, `visits`).
+"""
+
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from adapters.hl7v2.er7 import Er7Message, Segment
+from adapters.hl7v2.escapes import unescape
+from adapters.hl7v2.timestamps import Precision, Timestamp, TimestampFault, Wall, parse_timestamp
+from app.domain.feed import Feed
+from app.domain.inbound import Problem, ProblemCode, Severity
+from app.domain.known import ERASED, Erasure, Known
+
+NULL = '""'
+_WALL_TEXTS = {
+    Wall.AMBIGUOUS: "The local time comes twice on the day clocks go back; the earlier was taken. Send an offset.",
+    Wall.SKIPPED: "The local time does not exist on the day clocks go forward; the offset before the change was taken. Send an offset.",
+}
+
+
+@lru_cache(maxsize=256)
+def zone_of(name: str) -> ZoneInfo | None:
+    """Find an IANA zone, or None for a name that is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+class Reading:
+    """The message, the feed, and the warnings gathered so far."""
+
+    __slots__ = ("escape", "feed", "message", "notes", "zone")
+
+    def __init__(self, message: Er7Message, feed: Feed, zone: ZoneInfo) -> None:
+        """Begin without warnings."""
+        self.message = message
+        self.feed = feed
+        self.zone = zone
+        self.escape = message.delimiters.escape
+        self.notes: list[Problem] = []
+
+    def note(self, code: ProblemCode, location: str, text: str) -> None:
+        """Keep a warning."""
+        self.notes.append(Problem(code, Severity.WARNING, location, text))
+
+    def plain(self, raw: str) -> str:
+        """Give raw text of the smallest part of a field as people read it."""
+        text = unescape(raw, self.message.delimiters, self.message.decoded.codec) if self.escape in raw else raw
+        return text.strip()
+
+    def known(self, raw: str) -> Known[str]:
+        """Give the three-valued fact that the smallest part of a field states."""
+        if not raw:
+            return None
+        if raw == NULL:
+            return ERASED
+        return self.plain(raw) or None
+
+    def stated(self, raw: str) -> str:
+        """Give the text, or "" where the part states none or erases."""
+        return "" if raw == NULL else self.plain(raw)
+
+    def part(self, segment: Segment, field: int, component: int = 1) -> Known[str]:
+        """Give one component (its first subcomponent) of the first repetition. A field that is erased as a whole erases each part."""
+        raw = segment.first(field)
+        if not raw:
+            return None
+        if raw == NULL:
+            return ERASED
+        delimiters = segment.delimiters
+        if delimiters.component in raw:
+            parts = raw.split(delimiters.component, component)
+            if component > len(parts):
+                return None
+            raw = parts[component - 1]
+        elif component > 1:
+            return None
+        return self.known(raw.split(delimiters.subcomponent, 1)[0] if delimiters.subcomponent in raw else raw)
+
+    def text(self, segment: Segment, field: int, component: int = 1) -> str:
+        """Give one component as text, "" where it is absent or erased."""
+        value = self.part(segment, field, component)
+        return value if isinstance(value, str) else ""
+
+    def time(self, segment: Segment, field: int) -> Timestamp | Erasure | None:
+        """Give a time. A text that is no time is noted and counts as absent; a doubtful local time is noted and taken."""
+        raw = segment.first(field)
+        if not raw:
+            return None
+        raw = raw.split(segment.delimiters.component, 1)[0].strip()
+        if raw == NULL:
+            return ERASED
+        if not raw:
+            return None
+        time = parse_timestamp(raw, self.zone)
+        if isinstance(time, TimestampFault):
+            self.note(ProblemCode.DATA_TYPE, segment.location(field), time.text)
+            return None
+        if time.wall is not Wall.PLAIN:
+            self.note(ProblemCode.DATA_TYPE, segment.location(field), _WALL_TEXTS[time.wall])
+        return time
+
+
+def sharpened(time: Timestamp, by: Timestamp | None) -> Timestamp:
+    """Take the more exact time where one gives only the day and the other a time on that day.
+
+    A midnight that was never meant would put a discharge before its own admission.
+    """
+    if by is not None and time.precision is Precision.DAY and by.precision >= Precision.HOUR and by.on == time.on:
+        return by
+    return time

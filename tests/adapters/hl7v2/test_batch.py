@@ -1,0 +1,71 @@
+"""Batch files (BATCH-1): every envelope optional, counts checked, one bad message harms no other."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.hl7v2.batch import join_acks, split_batch
+from tests.adapters.hl7v2.support import discharge, er7, msh
+
+AT = datetime(2026, 1, 5, 19, 30, tzinfo=UTC)
+ONE = er7(msh(f10="ZZ1"), "PID|1").rstrip()
+TWO = er7(msh(f10="ZZ2"), "PID|2").rstrip()
+FHS, BHS = b"FHS|^~\\&|ZZADT", b"BHS|^~\\&|ZZADT|ZZHOSP|HANDOFF|ZZEXCH|20260105||||ZZB1"
+
+TABLE = [
+    (b"\r".join([ONE, TWO]), [ONE, TWO], []),
+    (b"\r".join([FHS, BHS, ONE, TWO, b"BTS|2", b"FTS|1"]), [ONE, TWO], []),
+    (b"\r".join([FHS, BHS, ONE, TWO, b"BTS|3", b"FTS|1"]), [ONE, TWO], ["BTS^1^1"]),
+    (b"\r".join([FHS, BHS, ONE, b"BTS|1", BHS, TWO, b"BTS|1", b"FTS|3"]), [ONE, TWO], ["FTS^1^1"]),
+    (b"\r".join([BHS, b"BTS|0"]), [], []),
+    (b"\r".join([BHS, ONE, b"BTS"]), [ONE], []),
+    (b"\r".join([BHS, ONE, b"BTS|ZZ"]), [ONE], ["BTS^1^1"]),
+    (b"\r".join([ONE, b"FTS|1"]), [ONE], []),
+    (b"\x0b" + ONE + b"\r\x1c\r\x0b" + TWO + b"\r\x1c\r", [ONE, TWO], []),
+    (b"\xef\xbb\xbf" + ONE + b"\r\n\r\n\r\n" + TWO, [ONE, TWO], []),
+    (b"// a remark\n" + ONE.replace(b"\r", b"\n"), [ONE.replace(b"\r", b"\n")], []),
+    (b"no message at all", [], []),
+    (b"", [], []),
+    # A name that only begins like a header, and one in the middle of a line, are text.
+    (ONE + b"\rMSHX|1\rNTE|1||MSH|^~\\&|", [ONE + b"\rMSHX|1\rNTE|1||MSH|^~\\&|"], []),
+]
+
+
+@pytest.mark.parametrize(("body", "messages", "warnings"), TABLE, ids=range(len(TABLE)))
+def test_splitting(body: bytes, messages: list[bytes], warnings: list[str]) -> None:
+    found = split_batch(body)
+    assert list(found.messages) == messages
+    assert [warning.location for warning in found.warnings] == warnings
+
+
+def test_the_answer_is_a_batch_in_the_delimiters_of_the_request() -> None:
+    asked = split_batch(b"\r".join([BHS.replace(b"|", b"#").replace(b"^~\\&", b"^~\\&"), ONE, b"BTS#1"]))
+    answer = join_acks(asked, [b"MSH|^~\\&|A\rMSA|AA|ZZ1\r"], control_id="ZZB9", at=AT)
+    assert answer == (b"BHS#^~\\&#HANDOFF#ZZEXCH#ZZADT#ZZHOSP#20260105193000+0000####ZZB9#ZZB1\rMSH|^~\\&|A\rMSA|AA|ZZ1\rBTS#1\r")
+
+
+def test_a_bare_run_is_answered_by_a_batch_too() -> None:
+    answer = join_acks(split_batch(ONE), [b"MSH|^~\\&|A\rMSA|AA|ZZ1\r"], control_id="ZZB9", at=AT)
+    assert answer.startswith(b"BHS|^~\\&|||||20260105193000+0000||||ZZB9|\r")
+    assert split_batch(answer).warnings == ()
+
+
+def test_an_unusable_header_is_answered_in_standard_delimiters() -> None:
+    assert join_acks(split_batch(b"BHS|0000|ZZ\r"), [], control_id="ZZB9", at=AT).startswith(b"BHS|^~\\&|")
+
+
+@given(count=st.integers(0, 20), envelope=st.booleans(), end=st.sampled_from([b"\r", b"\n", b"\r\n"]))
+def test_every_message_comes_out_in_order(count: int, envelope: bool, end: bytes) -> None:
+    messages = [discharge(header=msh(f10=f"ZZ{number}")).rstrip(b"\r").replace(b"\r", end) for number in range(count)]
+    parts = [FHS, BHS, *messages, b"BTS|%d" % count, b"FTS|1"] if envelope else messages
+    found = split_batch(end.join(parts))
+    assert list(found.messages) == messages
+    assert found.warnings == ()
+
+
+@given(body=st.binary(max_size=200))
+def test_nothing_is_raised(body: bytes) -> None:
+    split_batch(body)
+    split_batch(b"BTS" + body)
