@@ -140,9 +140,9 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature, here and below
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from `load_settings` only, so that building a Settings in a test reads no environment."""
         return (init_settings,)
@@ -359,8 +359,8 @@ def _unsafe(settings: Settings) -> list[str]:
         key = getattr(settings, field)
         if key is not None and len(set(key.get_secret_value())) < _KEY_VARIETY_MIN:
             problems.append(f"{_name(field)}: is too regular to be random; make one with `openssl rand -base64 36`")
-    public = urlsplit(settings.public_url)
-    if public.scheme != "https" and not _is_loopback(public.hostname or ""):
+    address = urlsplit(settings.public_url)
+    if address.scheme != "https" and not _is_loopback(address.hostname or ""):
         problems.append(f"{_name('base_url')}: must be the https:// address that others use; plain HTTP is for loopback")
     return problems
 

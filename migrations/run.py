@@ -24,6 +24,7 @@ from app.store.tables import metadata
 from migrations import security
 
 _FOLDER = Path(__file__).parent
+VERSIONS = _FOLDER / "versions"
 _VERSION_TABLE_EXISTS = (
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $1::text AND n.nspname = $2::text"
 )

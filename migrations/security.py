@@ -68,7 +68,8 @@ def _render(_context: AutogenContext, operation: SecureTable) -> str:
 _FOUND = """
 SELECT c.relname AS table,
        c.relrowsecurity AND c.relforcerowsecurity AS forced,
-       (SELECT obj_description(p.oid, 'pg_policy') FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = c.relname || '_app') AS visible,
+       (SELECT obj_description(p.oid, 'pg_policy') FROM pg_policy p
+         WHERE p.polrelid = c.oid AND p.polname = c.relname || '_app') AS visible,
        (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies,
        (SELECT coalesce(string_agg(DISTINCT a.privilege_type, ', '), '') FROM aclexplode(c.relacl) a
          WHERE a.grantee = to_regrole(:app)) AS app_privileges,

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -11,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.engine import make_engine
 from app.store.roles import Role
-from pathlib import Path
 from tests.support import databases
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds

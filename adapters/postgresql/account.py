@@ -30,9 +30,7 @@ class Account:
     gid: int
     switch: bool
 
-    def run(
-        self, command: Sequence[str | Path], *, cwd: Path | str = "/", text_input: str = ""
-    ) -> "subprocess.CompletedProcess[str]":
+    def run(self, command: Sequence[str | Path], *, cwd: Path | str = "/", text_input: str = "") -> "subprocess.CompletedProcess[str]":
         """Run a command as this account to its end and give what it said; never raises for its exit code."""
         return subprocess.run(  # noqa: S603 - fixed commands on our own paths
             [str(part) for part in command],

@@ -5,7 +5,6 @@ copied once into the data folder.
 """
 
 import importlib.util
-import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -77,6 +76,6 @@ def _copy(programs: Path, folder: Path, account: Account) -> None:
         if libraries.is_dir():
             shutil.copytree(libraries, growing / libraries.name)
         growing.chmod(0o755)
-        os.rename(growing, folder)
+        growing.rename(folder)
     finally:
         shutil.rmtree(growing, ignore_errors=True)

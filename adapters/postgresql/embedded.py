@@ -28,7 +28,7 @@ from adapters.postgresql.errors import EmbeddedPostgresError
 from adapters.postgresql.folders import ServerFolders
 from adapters.postgresql.locks import UserLock, exclusive
 from adapters.postgresql.machine import ServerProcesses, memory_mebibytes, server_processes
-from adapters.postgresql.probe import ServerState, server_state
+from adapters.postgresql.probe import SOCKET_NAME, ServerState, server_state
 
 _PAUSE_S = 0.02
 _LOG_TAIL_BYTES = 2000
@@ -149,6 +149,7 @@ class EmbeddedPostgres:
         if not self._folders.data.exists():
             self._initialise(account, programs)
         self._check_version()
+        self._remove_traces(socket_folder)
         self._write_configuration(account, socket_folder)
         self._launch(account, programs, socket_folder)
         return True
@@ -167,6 +168,11 @@ class EmbeddedPostgres:
                 _signal(processes.pids, signal.SIGQUIT)
             waiting.pause()
 
+    def _remove_traces(self, socket_folder: Path) -> None:
+        """Remove the lock files of a dead server. PostgreSQL believes their process ids, which may be anybody's by now."""
+        for trace in (self._folders.data / "postmaster.pid", socket_folder / f"{SOCKET_NAME}.lock", socket_folder / SOCKET_NAME):
+            trace.unlink(missing_ok=True)
+
     def _initialise(self, account: Account, programs: Path) -> None:
         """Make a new data folder under another name and rename it when it is whole, so a crash leaves no half of one."""
         for leftover in self._folders.base.glob("initialising-*"):
@@ -177,7 +183,8 @@ class EmbeddedPostgres:
         options += ["--username=postgres", "--auth=peer", "--no-instructions", *([] if self._durable else ["--no-sync"])]
         made = account.run([programs / "initdb", "-D", growing, *options], cwd=growing)
         if made.returncode == 0:
-            single: list[str | Path] = [programs / "postgres", "--single", "-D", growing, "-c", f"fsync={'on' if self._durable else 'off'}", "postgres"]
+            flush = "fsync=on" if self._durable else "fsync=off"
+            single: list[str | Path] = [programs / "postgres", "--single", "-D", growing, "-c", flush, "postgres"]
             made = account.run(single, cwd=growing, text_input=bootstrap_statements())
         if made.returncode != 0 or "ERROR:" in made.stderr:
             shutil.rmtree(growing, ignore_errors=True)
@@ -218,7 +225,7 @@ class EmbeddedPostgres:
         log_start = os.lseek(log, 0, os.SEEK_END)
         try:
             # Its own session: neither Ctrl-C nor the end of our terminal reaches it.
-            self._child = _Server(  # noqa: S603 - the wheel's own program
+            self._child = _Server(
                 [str(programs / "postgres"), "-D", str(self._folders.data)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

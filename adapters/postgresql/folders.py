@@ -89,7 +89,7 @@ class ServerFolders:
         # Somebody else could have made a folder of that name after a reboot emptied /tmp: then take a new one.
         if remembered is not None and _is_private(remembered, account.uid):
             return remembered
-        short = Path(mkdtemp(prefix="handoff-", dir="/tmp"))  # noqa: S108 - mkdtemp: random name, mode 0700; the point is a short path
+        short = Path(mkdtemp(prefix="handoff-", dir="/tmp"))
         account.own(short)
         self._socket_record.write_text(str(short))
         return short

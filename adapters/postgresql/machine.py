@@ -42,18 +42,18 @@ def server_processes(data_folder: Path, known_pid: int | None) -> ServerProcesse
         return ServerProcesses(frozenset([known_pid]) if alive and known_pid is not None else frozenset(), 0)
     wanted = os.path.realpath(data_folder)
     pids, ticks = set(), 0
-    for name in os.listdir(_PROC):
-        if not name.isdigit():
+    for process in _PROC.iterdir():
+        if not process.name.isdigit():
             continue
         try:
-            if os.readlink(f"/proc/{name}/cwd") != wanted:
+            if str((process / "cwd").readlink()) != wanted:
                 continue
-            fields = (_PROC / name / "stat").read_text().rpartition(")")[2].split()
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it ended meanwhile, or is not ours to look at
         if fields[0] in "ZX":
             continue
-        pids.add(int(name))
+        pids.add(int(process.name))
         ticks += int(fields[11]) + int(fields[12])
     return ServerProcesses(frozenset(pids), ticks)
 

@@ -26,7 +26,7 @@ class ServerState(StrEnum):
     """Sessions are accepted."""
 
 
-def server_state(socket_folder: Path, *, timeout_s: float = 5.0) -> ServerState:
+def server_state(socket_folder: Path, *, timeout_s: float = 2.0) -> ServerState:
     """Ask the server behind the socket in the folder. Never raises for a server that is absent or slow."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connection:
         connection.settimeout(timeout_s)

@@ -70,7 +70,9 @@ def table_security_statements(network: Network, table: str, visible: str | None,
     """Give the SQL that makes one table's grants and policies what is said, whatever they were.
 
     `visible` is the predicate of the app role, without the operator, who sees every row; None means that the table holds nothing
-    of patients and needs no policy. Even the owner is under the policies (FORCE), so a migration sees what it says it sees.
+    of patients and needs no policy. `{table}` in it stands for the table: inside a sub-select a bare column may be another
+    table's of the same name, and the predicate would be true for everybody.
+    Even the owner is under the policies (FORCE), so a migration sees what it says it sees.
     """
     owner, work, app = (network.role(role) for role in (Role.OWNER, Role.WORK, Role.APP))
     statements = [f"REVOKE ALL ON {table} FROM {work}, {app}"]
@@ -79,7 +81,7 @@ def table_security_statements(network: Network, table: str, visible: str | None,
     statements += [f"DROP POLICY IF EXISTS {table}_work ON {table}", f"DROP POLICY IF EXISTS {table}_app ON {table}"]
     if visible is None:
         return [*statements, f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"]
-    rule = f"{VIEWER_IS_OPERATOR} OR ({visible})"
+    rule = f"{VIEWER_IS_OPERATOR} OR ({visible.replace('{table}', table)})"
     comment = (policy_comment(visible) or "").replace("'", "''")
     return [
         *statements,

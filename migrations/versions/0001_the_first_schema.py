@@ -1,13 +1,12 @@
 """The first schema.
 
-Why: say what needs it.
-Phase: expand | backfill | contract (README.md). Locks and duration: name them, and how long on how many rows.
-Undo: say how, or that it cannot be undone.
+Why: everything begins here. Written from the tables in app/store/tables by `make migration-rebase`, until the first release.
+Phase: expand. Locks and duration: none that matter; the schema is empty, about half a second.
+Undo: drop the schema; there is nothing before it.
 """
 
 import sqlalchemy as sa
 from alembic import op
-from migrations import by_hand_0001
 from sqlalchemy.dialects import postgresql
 
 revision = "0001"
@@ -133,6 +132,44 @@ def upgrade() -> None:
         sa.CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name=op.f("ck_organization_part2_status")),
         sa.ForeignKeyConstraint(["parent_id"], ["organization.id"], name=op.f("fk_organization_parent_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
+    )
+    op.create_table(
+        "panel_member",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("program", sa.Text(), nullable=False, comment="as sent"),
+        sa.Column("program_key", sa.Text(), nullable=False, comment="upper case, words joined by underscores: for comparing"),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
+        sa.Column("coordinator", sa.Text(), nullable=True),
+        sa.Column("plan_id", sa.Text(), nullable=True),
+        sa.Column(
+            "row_key",
+            postgresql.BYTEA(),
+            nullable=False,
+            comment="what makes two rows of one panel the same claim: person, program, role, from",
+        ),
+        sa.Column("row_hash", postgresql.BYTEA(), nullable=False, comment="of every cell but effective_to: both equal means unchanged"),
+        sa.Column("row", sa.JSON(none_as_null=True), nullable=False, comment="column -> text, unknown columns too, without effective_to"),
+        sa.Column("upload_id", sa.Uuid(), nullable=True),
+        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
+        sa.Column(
+            "retracted_at", sa.DateTime(timezone=True), nullable=True, comment="when we learned that it is no longer what the owner says"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_member")),
+    )
+    op.create_index("ix_panel_member_organization", "panel_member", ["organization_id", "id"], unique=False)
+    op.create_index("ix_panel_member_person", "panel_member", ["person_id", "organization_id"], unique=False)
+    op.create_index(op.f("ix_panel_member_record_id"), "panel_member", ["record_id"], unique=False)
+    op.create_index(
+        "uq_panel_member_current",
+        "panel_member",
+        ["organization_id", "row_key"],
+        unique=True,
+        postgresql_where=sa.text("retracted_at IS NULL"),
     )
     op.create_table(
         "patient_record",
@@ -274,13 +311,15 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
-        sa.Column("file_hash", postgresql.BYTEA(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False, comment="as the sender calls it; may be empty"),
+        sa.Column("file_hash", postgresql.BYTEA(), nullable=False, comment="SHA-256 of the bytes"),
+        sa.Column("header", postgresql.ARRAY(sa.Text()), nullable=False, comment="as sent, for the fixable remainder"),
         sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "summary",
             postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
             nullable=False,
-            comment="accepted, rejected, added, changed, removed, unknown columns",
+            comment="accepted, rejected, added, changed, removed, unknown columns, warnings",
         ),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_panel_upload_organization_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_upload")),
@@ -438,51 +477,15 @@ def upgrade() -> None:
         postgresql_where=sa.text("feed_id IS NOT NULL"),
     )
     op.create_table(
-        "panel_member",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=False),
-        sa.Column("record_id", sa.Uuid(), nullable=False),
-        sa.Column("person_id", sa.Uuid(), nullable=False),
-        sa.Column("program", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("effective_from", sa.Date(), nullable=False),
-        sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
-        sa.Column("coordinator", sa.Text(), nullable=True),
-        sa.Column("plan_id", sa.Text(), nullable=True),
-        sa.Column(
-            "row_key",
-            postgresql.BYTEA(),
-            nullable=False,
-            comment="what makes two rows of one panel the same claim: person, program, role, from",
-        ),
-        sa.Column("row_hash", postgresql.BYTEA(), nullable=False, comment="of every cell: equal means unchanged"),
-        sa.Column("row", sa.JSON(none_as_null=True), nullable=False),
-        sa.Column("upload_id", sa.Uuid(), nullable=True),
-        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
-        sa.Column(
-            "retracted_at", sa.DateTime(timezone=True), nullable=True, comment="when we learned that it is no longer what the owner says"
-        ),
-        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_panel_member_organization_id")),
-        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_panel_member_person_id")),
-        sa.ForeignKeyConstraint(["record_id"], ["patient_record.id"], name=op.f("fk_panel_member_record_id")),
-        sa.ForeignKeyConstraint(["upload_id"], ["panel_upload.id"], name=op.f("fk_panel_member_upload_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_member")),
-    )
-    op.create_index("ix_panel_member_organization", "panel_member", ["organization_id", "id"], unique=False)
-    op.create_index("ix_panel_member_person", "panel_member", ["person_id"], unique=False, postgresql_where=sa.text("retracted_at IS NULL"))
-    op.create_index(op.f("ix_panel_member_record_id"), "panel_member", ["record_id"], unique=False)
-    op.create_index(
-        "uq_panel_member_current",
-        "panel_member",
-        ["organization_id", "row_key"],
-        unique=True,
-        postgresql_where=sa.text("retracted_at IS NULL"),
-    )
-    op.create_table(
         "panel_upload_rejection",
         sa.Column("upload_id", sa.Uuid(), nullable=False),
         sa.Column("row", sa.Integer(), nullable=False, comment="1-based line of the file, the header is 1"),
-        sa.Column("errors", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "errors",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=False,
+            comment="column, code and message of each; never a value",
+        ),
         sa.Column("cells", sa.JSON(none_as_null=True), nullable=False, comment="the row as sent, for the fixable remainder"),
         sa.ForeignKeyConstraint(["upload_id"], ["panel_upload.id"], name=op.f("fk_panel_upload_rejection_upload_id")),
         sa.PrimaryKeyConstraint("upload_id", "row", name=op.f("pk_panel_upload_rejection")),
@@ -577,6 +580,10 @@ def upgrade() -> None:
     )
     op.secure_table("organization")
     op.secure_table(
+        "panel_member",
+        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+    )
+    op.secure_table(
         "patient_record",
         visible="source = nullif(current_setting('handoff.viewer', true), '')::uuid::text or exists (select 1 from panel_member m where m.person_id = person_id and m.organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
     )
@@ -617,10 +624,6 @@ def upgrade() -> None:
         "inbound_message",
         visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
     )
-    op.secure_table(
-        "panel_member",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
-    )
     op.secure_table("panel_upload_rejection", visible="exists (select 1 from panel_upload u where u.id = upload_id)")
     op.secure_table(
         "follow_up",
@@ -628,19 +631,16 @@ def upgrade() -> None:
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
-    by_hand_0001.upgrade()
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     """Undo the change."""
-    by_hand_0001.downgrade()
     # ### commands auto generated by Alembic - please adjust! ###
     op.secure_table("follow_up_owner", privileges="")
     op.secure_table("contact", privileges="")
     op.secure_table("follow_up", privileges="")
     op.secure_table("panel_upload_rejection", privileges="")
-    op.secure_table("panel_member", privileges="")
     op.secure_table("inbound_message", privileges="")
     op.secure_table("encounter", privileges="")
     op.secure_table("delivery", privileges="")
@@ -658,6 +658,7 @@ def downgrade() -> None:
     op.secure_table("reconsideration", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
+    op.secure_table("panel_member", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
     op.secure_table("inbound_queue", privileges="")
@@ -677,11 +678,6 @@ def downgrade() -> None:
     op.drop_index("ix_follow_up_changed", table_name="follow_up")
     op.drop_table("follow_up")
     op.drop_table("panel_upload_rejection")
-    op.drop_index("uq_panel_member_current", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
-    op.drop_index(op.f("ix_panel_member_record_id"), table_name="panel_member")
-    op.drop_index("ix_panel_member_person", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
-    op.drop_index("ix_panel_member_organization", table_name="panel_member")
-    op.drop_table("panel_member")
     op.drop_index("uq_inbound_message_again", table_name="inbound_message", postgresql_where=sa.text("feed_id IS NOT NULL"))
     op.drop_index("ix_inbound_message_organization", table_name="inbound_message")
     op.drop_table("inbound_message")
@@ -719,6 +715,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_patient_record_person_id"), table_name="patient_record")
     op.drop_index("ix_patient_record_demographic_key", table_name="patient_record")
     op.drop_table("patient_record")
+    op.drop_index("uq_panel_member_current", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
+    op.drop_index(op.f("ix_panel_member_record_id"), table_name="panel_member")
+    op.drop_index("ix_panel_member_person", table_name="panel_member")
+    op.drop_index("ix_panel_member_organization", table_name="panel_member")
+    op.drop_table("panel_member")
     op.drop_table("organization")
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")

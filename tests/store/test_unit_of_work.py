@@ -118,7 +118,7 @@ async def test_json_is_given_back_as_it_was_by_sqlalchemy_and_by_asyncpg(engine_
     async with unit_of_work(engine_work, None) as connection:
         raw = await raw_connection(connection)
         assert await raw.fetchval("SELECT $1::jsonb", '{"a": [1, 2.5, null, "ü"], "b": {"c": true}}') == value
-        assert (await connection.execute(text("SELECT CAST('{\"b\": {\"c\": true}}' AS jsonb)"))).scalar_one() == {"b": {"c": True}}
+        assert (await connection.execute(text('SELECT CAST(\'{"b": {"c": true}}\' AS jsonb)'))).scalar_one() == {"b": {"c": True}}
 
 
 async def test_copy_through_the_raw_connection_is_rolled_back_with_the_unit_of_work(engine_work: AsyncEngine) -> None:

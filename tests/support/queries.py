@@ -39,7 +39,7 @@ class QueryRecorder:
     def _connected(self, connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapted connection
         connection.driver_connection.add_query_logger(self._logged)
 
-    def _executed(self, _c: object, _cursor: object, statement: str, _p: object, _context: object, executemany: bool) -> None:  # noqa: FBT001, PLR0913 - SQLAlchemy's signature
+    def _executed(self, _c: object, _cursor: object, statement: str, _p: object, _context: object, executemany: bool) -> None:
         # asyncpg tells its logger of executemany and of its own calls, but not of the prepared statements that SQLAlchemy runs.
         if self._recording and not executemany:
             self.statements.append(statement)

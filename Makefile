@@ -1,0 +1,89 @@
+# Every target sets up what it needs. Needs Python 3.11 or newer, git and make; uses uv where it is installed.
+#
+#   make demo    a living network on this machine: hospitals, homes, a plan, synthetic traffic (Ctrl-C ends it)
+#   make test    the tests          make check   lint, types, imports, dependencies
+#   make serve   the service        make bench   the figures of this machine
+#   make lock    the pinned requirements anew, from pyproject.toml
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PYTEST_ARGS ?=
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.13 setup` takes another.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	  path=$$(command -v $$name) || continue; \
+	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
+	done)
+
+.PHONY: help setup demo serve test check fix bench coverage lock migration-rebase clean
+
+help:
+	@sed -n 's/^#   *//p' Makefile
+
+setup: $(READY)
+
+# Built anew when the requirements change. The project itself is installed as a link to this folder, with the build tool that is
+# pinned in the same requirements, so nothing is fetched that is not hashed.
+$(READY): requirements.txt pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@rm -f $(READY)
+	@if command -v uv >/dev/null; then \
+	  [ -x $(BIN)/python ] || uv venv --quiet --python "$(PYTHON)" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV) \
+	    || { echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv) or uv" >&2; exit 1; }; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi
+	@touch $(READY)
+
+demo: $(READY)
+	@exec $(BIN)/handoff demo
+
+serve: $(READY)
+	@exec $(BIN)/handoff serve
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry app adapters migrations
+	$(BIN)/python -m pytest -q -p no:randomly tests/house
+
+fix: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	@exec $(BIN)/python -m tests.load
+
+coverage: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=xml $(PYTEST_ARGS)
+
+# Universal (every platform and Python from 3.11 on), hashed, and without the name of a registry. The second file is the part that
+# the image needs, at the same versions.
+lock:
+	@uv=$$(command -v uv || echo $(BIN)/uv); [ -x "$$uv" ] || { $(MAKE) $(READY); $(BIN)/python -m pip install --quiet uv; }; \
+	common="--no-config --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet"; \
+	$$uv pip compile $$common --group dev pyproject.toml -o requirements.txt; \
+	$$uv pip compile $$common --group build --constraint requirements.txt pyproject.toml -o requirements-run.txt
+
+migration-rebase: $(READY)
+	$(BIN)/python -m migrations.rebase
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* coverage.xml
