@@ -30,7 +30,7 @@ class IssuedKey:
     key: str = field(repr=False)
 
 
-async def issue_key(  # noqa: PLR0913 - the wish, and what is injected
+async def issue_key(
     connection: Connection, wish: KeyWish, *, ids: Ids, now: datetime, pepper: bytes, environment: KeyEnvironment
 ) -> IssuedKey:
     """Make and store a key inside the caller's unit of work, whose viewer must be the organization or the operator."""

@@ -4,7 +4,7 @@ A notification whose right to be told ended after it was numbered stays as `{seq
 sequence has no gap and says no more. Not here: reading the outbox, or the rule itself (domain/privacy).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,15 +13,10 @@ from app.domain.happening import NotificationType
 from app.domain.organization import OrganizationKind
 from app.domain.privacy import Decision, Tier, may_be_told
 from app.domain.public_id import Kind, public_id
-from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
-from app.store import encounter_reads
-from app.store.encounters import EncounterRow
+from app.store.encounter_reads import ReadStay, rows_behind
 from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
-
-ReadStay = Callable[[EncounterRow, Directory], StayInHand]
-"""Reads off what a stored stay is, by the rules in force."""
 
 _MINIMAL_ENCOUNTER: Final = ("id", "facility", "admitted_at", "discharged_at")
 _BREADTH: Final = {Tier.FULL: 2, Tier.MINIMAL: 1, Tier.ID_ONLY: 0}
@@ -31,7 +26,7 @@ async def present_notifications(
     raw: Raw, viewer: Viewer, rows: Sequence[StoredNotification], *, directory: Directory, read_stay: ReadStay
 ) -> list[dict[str, Any]]:
     """Give each notification as it may be read now. One statement for all of them."""
-    stays = await encounter_reads.rows_behind(raw, viewer, {row.encounter_id for row in rows}) if rows else {}
+    stays = await rows_behind(raw, viewer, {row.encounter_id for row in rows}) if rows else {}
     decisions: dict[tuple[UUID, OrganizationKind], Decision] = {}
     shown: list[dict[str, Any]] = []
     for row in rows:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
-from app.api import docs, feeds, keys, operations, organizations
+from app.api import docs, encounters, feeds, hl7v2, inbound, keys, notifications, operations, organizations
 from app.api.auth import Authenticator
 from app.api.contract import contract
 from app.api.doorman import Doorman
@@ -14,14 +14,22 @@ from app.api.handlers import install_handlers
 from app.api.services import Services
 
 ROUTERS: Final[Sequence[APIRouter]] = (
+    hl7v2.router,
+    notifications.router,
+    encounters.router,
     organizations.router,
     feeds.router,
     keys.router,
+    inbound.router,
     operations.router,
     docs.router,
 )
 
 _TAGS: Final = [
+    {"name": "hl7v2", "description": "HL7 over HTTP: messages in, acknowledgements out."},
+    {"name": "notifications", "description": "What the key's organization is told, in its own gapless sequence."},
+    {"name": "encounters", "description": "Stays."},
+    {"name": "inbound", "description": "Every message ever received, and what became of it."},
     {"name": "organizations", "description": "Who takes part, who may see whose rows, and what each wishes to be told of."},
     {"name": "feeds", "description": "Configured ADT sources."},
     {"name": "keys", "description": "API keys."},
@@ -35,7 +43,7 @@ def build_application(services: Services) -> FastAPI:
     application.state.services = services
     application.state.authenticator = Authenticator(services)
     application.add_middleware(Doorman, services=lambda: services)
-    install_handlers(application, _methods_of(application))
+    install_handlers(application, _methods_of())
     return application
 
 
@@ -68,7 +76,7 @@ def _routes(version: str) -> FastAPI:
     return application
 
 
-def _methods_of(application: FastAPI) -> Callable[[str], Sequence[str]]:
+def _methods_of() -> Callable[[str], Sequence[str]]:
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
 
     def methods_of(path: str) -> Sequence[str]:

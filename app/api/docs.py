@@ -30,7 +30,9 @@ _PAGE: Final = f"""<!doctype html>
 <link rel="stylesheet" href="docs/assets/{VERSION}/swagger-ui.css">
 </head>
 <body>
-<main id="swagger-ui"><noscript>This page needs JavaScript; the same contract is at <a href="openapi.json">openapi.json</a>.</noscript></main>
+<main id="swagger-ui">
+<noscript>This page needs JavaScript; the same contract is at <a href="openapi.json">openapi.json</a>.</noscript>
+</main>
 <script src="docs/assets/{VERSION}/swagger-ui-bundle.js"></script>
 <script src="docs/start.js"></script>
 </body>

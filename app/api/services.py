@@ -16,6 +16,8 @@ from app.domain.reported_stay import ReportedStay
 from app.domain.viewer import Viewer
 from app.ports import Cipher, Clock, Ids, Waker
 from app.store.connection import Connection, OpenUnitOfWork
+from app.store.directory import RegistryReader
+from app.store.encounter_reads import ReadStay
 
 
 class SplitBatch(Protocol):
@@ -106,6 +108,9 @@ class Services:
     receive: Receive
     validate: Validate
     batches: BatchCodec
+    registry: RegistryReader
+    """The registry as the API reads it; one for the process."""
+    read_stay: ReadStay
     report_stay: ReportStay
     replay: Replay
     cipher: Cipher

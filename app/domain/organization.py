@@ -82,14 +82,16 @@ class Organization:
 
 
 _NPI_PREFIX: Final = "80840"
+_NPI_DIGITS: Final = 10
+_DIGIT_MAX: Final = 9
 
 
 def is_valid_npi(text: str) -> bool:
     """Check a National Provider Identifier: ten digits, the last a Luhn check over `80840` and the rest (45 CFR 162.406)."""
-    if len(text) != 10 or not (text.isascii() and text.isdigit()):
+    if len(text) != _NPI_DIGITS or not (text.isascii() and text.isdigit()):
         return False
     total = 0
     for position, digit in enumerate(reversed(_NPI_PREFIX + text)):
         value = int(digit) * (2 if position % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
+        total += value - _DIGIT_MAX if value > _DIGIT_MAX else value
+    return total % _NPI_DIGITS == 0

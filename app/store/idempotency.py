@@ -24,7 +24,7 @@ class Claim:
     is_same_request: bool
 
 
-async def claim_idempotency_key(  # noqa: PLR0913 - the columns
+async def claim_idempotency_key(
     connection: Connection, organization_id: UUID, key: str, request_digest: bytes, resource_id: UUID, now: datetime
 ) -> Claim:
     """Claim the key for a thing about to be made, or say what it was used for before (pk_idempotency_key)."""

@@ -148,9 +148,7 @@ def _list_statement(conditions: _Conditions, outcome: str | None, limit: int) ->
         )
     conditions.add("o.outcome = {}", outcome)
     unqueued = "not exists (select 1 from inbound_queue q where q.message_id = m.id)"
-    decided = (
-        f"select m.id from inbound_outcome o join inbound_message m on m.id = o.message_id where {conditions.where(unqueued)} {tail}"
-    )
+    decided = f"select m.id from inbound_outcome o join inbound_message m on m.id = o.message_id where {conditions.where(unqueued)} {tail}"
     if outcome not in _REFUSED_CODES:
         return f"select {_COLUMNS} from inbound_message m {_JOINS} where m.id in ({decided}) {tail}"
     conditions.parts.pop()

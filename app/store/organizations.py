@@ -178,10 +178,12 @@ async def read_preferences(connection: Connection, viewer: Viewer, organization_
 async def write_preferences(
     connection: Connection, viewer: Viewer, new: Preferences, *, expected_version: int | None
 ) -> Preferences | None:
-    """Make a new current version; None when `expected_version` is no longer the current one. The caller checked `manages`.
+    """Make a new current version; None when `expected_version` is no longer the current one, or it is not the viewer's to change.
 
     The organization's row is locked meanwhile, so two writers make two versions one after the other.
     """
+    if not manages(viewer, new.organization_id):
+        return None
     await connection.execute(select(organization.c.id).where(organization.c.id == new.organization_id).with_for_update())
     current = await connection.execute(
         select(func.coalesce(func.max(preference.c.version), 0)).where(preference.c.organization_id == new.organization_id)

@@ -31,7 +31,7 @@ Code = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterVali
 MshText = Annotated[str, StringConstraints(min_length=1, max_length=227)]
 """HL7 2.5.1: an HD has at most 227 characters."""
 CodeMap = Annotated[dict[Code, Code], Field(max_length=_ENTRIES_MAX)]
-Codes = Annotated[list[Code], Field(max_length=_ENTRIES_MAX)]
+Codes = Annotated[tuple[Code, ...], Field(max_length=_ENTRIES_MAX)]
 
 
 class FeedProfileRequest(Request):
@@ -43,14 +43,16 @@ class FeedProfileRequest(Request):
     ] = None
     class_map: Annotated[
         dict[Code, EncounterClass], Field(max_length=_ENTRIES_MAX, description="PV1-2 -> class", examples=[{"OBS": "observation"}])
-    ] = {}
-    disposition_map: Annotated[CodeMap, Field(description="PV1-36 -> UB-04 status", examples=[{"HOME": "01"}])] = {}
+    ] = Field(default_factory=dict)
+    disposition_map: Annotated[CodeMap, Field(description="PV1-36 -> UB-04 status", examples=[{"HOME": "01"}])] = Field(
+        default_factory=dict
+    )
     authority_map: Annotated[
         CodeMap, Field(description="CX-4 -> the network's name of that authority", examples=[{"EPIC1": "HOSPITAL_A"}])
-    ] = {}
-    observation_patient_types: Annotated[Codes, Field(description="PV1-18 or PV1-10 values that mean an observation stay")] = []
-    behavioral_units: Annotated[Codes, Field(description="PV1-3.1 values that are psychiatric or substance-use units")] = []
-    test_patient_last_names: Annotated[Codes, Field(description="Last names that only test patients carry here")] = []
+    ] = Field(default_factory=dict)
+    observation_patient_types: Annotated[Codes, Field(description="PV1-18 or PV1-10 values that mean an observation stay")] = ()
+    behavioral_units: Annotated[Codes, Field(description="PV1-3.1 values that are psychiatric or substance-use units")] = ()
+    test_patient_last_names: Annotated[Codes, Field(description="Last names that only test patients carry here")] = ()
     accept_test_messages: Annotated[bool, Field(description="Treat MSH-11 T and D like P: for a feed that is itself a test feed")] = False
 
     def profile(self) -> FeedProfile:

@@ -75,7 +75,7 @@ class NewOrganization(Request):
 
     name: ShortText
     kind: OrganizationKind
-    program_roles: Annotated[list[ProgramRole], Field(max_length=50)] = []
+    program_roles: Annotated[tuple[ProgramRole, ...], Field(max_length=50)] = ()
     parent_id: Annotated[OrganizationId | None, Field(description="The system or owner it is a site of.")] = None
     npi: Npi | None = None
     part2_status: Annotated[Part2Status, Field(description="42 CFR part 2; decides what may be told of its stays.")] = Part2Status.UNKNOWN
@@ -90,7 +90,7 @@ class NewOrganization(Request):
             name=self.name,
             kind=self.kind,
             created_at=created_at,
-            program_roles=tuple(self.program_roles),
+            program_roles=self.program_roles,
             parent_id=self.parent_id,
             npi=self.npi,
             part2_status=self.part2_status,

@@ -1,0 +1,264 @@
+"""Notifications as recipients read them, and why. The content is made when it is told (domain/telling); here it is described."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.api.schemas.common import (
+    AttributionIdText,
+    Day,
+    Document,
+    EncounterIdText,
+    EventIdText,
+    FeedIdText,
+    FollowUpIdText,
+    Instant,
+    MessageIdText,
+    NotificationIdText,
+    OrganizationIdText,
+    PersonIdText,
+    UploadIdText,
+)
+from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.store.notification_reads import Acknowledgement, Why
+
+
+class IdentifierDocument(Document):
+    """A number and who gave it."""
+
+    system: Annotated[str, Field(description="Assigning authority", examples=["SAMPLE_HOSPITAL"])]
+    type: Annotated[str, Field(description="HL7 table 0203", examples=["MR"])]
+    value: str
+
+
+class PersonDocument(Document):
+    """A person, text as sent. A tier can take away everything but the id."""
+
+    id: PersonIdText
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    birth_date: Day | None = None
+    sex: Annotated[str | None, Field(description="HL7 table 0001, as sent")] = None
+    phone: str | None = None
+    identifiers: list[IdentifierDocument] | None = None
+
+
+class FacilityDocument(Document):
+    """Where a stay was."""
+
+    id: OrganizationIdText | None
+    name: str | None
+
+
+class AttendingDocument(Document):
+    """The practitioner in charge."""
+
+    id: str | None
+    family: str | None
+    given: str | None
+    npi: str | None
+
+
+class DiagnosisDocument(Document):
+    """A diagnosis of the stay as it stands."""
+
+    code: str
+    system: str
+    text: str
+    use: Annotated[str, Field(description="HL7 table 0052: A admitting, W working, F final")]
+    rank: Annotated[int | None, Field(description="1 is principal")]
+
+
+class ToldEncounterDocument(Document):
+    """A stay, as much of it as the tier allows; what is taken away is absent."""
+
+    id: EncounterIdText
+    facility: FacilityDocument | None = None
+    admitted_at: Instant | None = None
+    discharged_at: Instant | None = None
+    visit_number: str | None = None
+    class_: Annotated[str | None, Field(alias="class", description="emergency, inpatient, observation, ...")] = None
+    status: Annotated[str | None, Field(description="planned, in-progress, finished, cancelled or unknown")] = None
+    disposition: Annotated[str | None, Field(description="UB-04 status, two digits", examples=["01"])] = None
+    discharge_inferred: Annotated[bool | None, Field(description="no discharge event came, an update told of it")] = None
+    unit: str | None = None
+    hospital_service: str | None = None
+    admit_reason: str | None = None
+    attending: AttendingDocument | None = None
+    diagnoses: list[DiagnosisDocument] | None = None
+    behavioral_kind: Annotated[str | None, Field(description="mental_health, substance_use, both or none")] = None
+    provisional: Annotated[bool | None, Field(description="final diagnoses have not arrived")] = None
+
+
+class AttributionDocument(Document):
+    """The claim on which the recipient is told: its own."""
+
+    id: AttributionIdText
+    organization_id: OrganizationIdText
+    program: str
+    role: str
+    effective_from: Day
+    effective_to: Annotated[Day | None, Field(description="exclusive; null: open")]
+    coordinator: str | None
+
+
+class NotificationDocument(Document):
+    """One notification. `id` is new for every version, `event_id` the same over all, `supersedes` the id before."""
+
+    sequence: Annotated[int, Field(description="The recipient's own numbering, without gaps", examples=[17])]
+    id: NotificationIdText
+    type: Annotated[
+        str, Field(description="encounter.admitted, encounter.discharged, ...; notification.withdrawn", examples=["encounter.discharged"])
+    ]
+    event_id: EventIdText | None = None
+    event: Annotated[
+        str | None, Field(description="Which event of the stay it is about: admitted, converted, discharged, died, overdue, ...")
+    ] = None
+    version: int | None = None
+    supersedes: NotificationIdText | None = None
+    tier: Annotated[str | None, Field(description="full, minimal or id_only: how much may be told")] = None
+    occurred_at: Instant | None = None
+    created_at: Instant | None = None
+    person: PersonDocument | None = None
+    encounter: ToldEncounterDocument | None = None
+    attribution: AttributionDocument | None = None
+    follow_up_id: FollowUpIdText | None = None
+    clock: Annotated[dict[str, Any] | None, Field(description="For follow_up.overdue: the clock that passed")] = None
+    reason: Annotated[str | None, Field(description="Why this recipient is told")] = None
+    notices: Annotated[list[Any] | None, Field(description="Legal notices that travel with it (42 CFR 2.32)")] = None
+
+
+class NotificationPage(Document):
+    """A page of the outbox."""
+
+    items: list[NotificationDocument]
+    next: Annotated[str | None, Field(description="Pass it back as `after`; null when there is no more at the moment.", examples=["117"])]
+
+
+class AcknowledgementDocument(Document):
+    """The recipient has taken note."""
+
+    id: NotificationIdText
+    acknowledged_at: Instant
+
+
+class ToldNow(Document):
+    """What stands with the recipient about this event."""
+
+    kind: str
+    decision: Annotated[str, Field(description="full, minimal, id_only, suppress, hold, preference, not_live or gone")]
+    reasons: list[str]
+    version: int
+    effective: bool
+    decided_at: Instant
+
+
+class LedgerLine(Document):
+    """One change of the decision."""
+
+    decision: str
+    reasons: list[str]
+    notification_id: NotificationIdText | None
+    cause_id: Annotated[MessageIdText | None, Field(description="The message that led to it")]
+    decided_at: Instant
+
+
+class VersionDocument(Document):
+    """One version that was numbered."""
+
+    id: NotificationIdText
+    sequence: int
+    type: str
+    version: int
+    supersedes: NotificationIdText | None
+    tier: str
+    created_at: Instant
+
+
+class ClaimDocument(Document):
+    """The claim as the panel made it, and when that became known."""
+
+    id: AttributionIdText
+    organization_id: OrganizationIdText
+    program: str
+    role: str
+    effective_from: Day
+    effective_to: Day | None
+    coordinator: str | None
+    asserted_at: Instant
+    retracted_at: Instant | None
+    upload_id: UploadIdText | None
+
+
+class CauseDocument(Document):
+    """The message that led to this version; for the operator."""
+
+    id: MessageIdText
+    feed_id: FeedIdText | None
+    organization_id: OrganizationIdText | None
+    received_at: Instant
+    trigger: str
+    control_id: str
+
+
+class WhyDocument(Document):
+    """Everything that was decided about one event of a stay and one recipient."""
+
+    notification: NotificationDocument
+    now: ToldNow | None
+    ledger: list[LedgerLine]
+    versions: list[VersionDocument]
+    attribution: ClaimDocument | None
+    cause: CauseDocument | None
+    acknowledged_at: Instant | None
+
+
+def acknowledgement_json(found: Acknowledgement) -> dict[str, Any]:
+    """Show an acknowledgement."""
+    return {"id": public_id(Kind.NOTIFICATION, found.notification_id), "acknowledged_at": found.acknowledged_at}
+
+
+def why_json(notification: dict[str, Any], why: Why) -> dict[str, Any]:
+    """Show the reasons."""
+    return {
+        "notification": notification,
+        "now": None
+        if why.telling is None
+        else {name: why.telling[name] for name in ("kind", "decision", "reasons", "version", "effective", "decided_at")},
+        "ledger": [
+            {
+                "decision": line["decision"],
+                "reasons": line["reasons"],
+                "notification_id": public_id_or_none(Kind.NOTIFICATION, line["notification_id"]),
+                "cause_id": public_id_or_none(Kind.MESSAGE, line["cause_id"]),
+                "decided_at": line["decided_at"],
+            }
+            for line in why.ledger
+        ],
+        "versions": [
+            {
+                **version,
+                "id": public_id(Kind.NOTIFICATION, version["id"]),
+                "supersedes": public_id_or_none(Kind.NOTIFICATION, version["supersedes"]),
+            }
+            for version in why.versions
+        ],
+        "attribution": None
+        if why.attribution is None
+        else {
+            **why.attribution,
+            "id": public_id(Kind.ATTRIBUTION, why.attribution["id"]),
+            "organization_id": public_id(Kind.ORGANIZATION, why.attribution["organization_id"]),
+            "upload_id": public_id_or_none(Kind.UPLOAD, why.attribution["upload_id"]),
+        },
+        "cause": None
+        if why.cause is None
+        else {
+            **why.cause,
+            "id": public_id(Kind.MESSAGE, why.cause["id"]),
+            "feed_id": public_id_or_none(Kind.FEED, why.cause["feed_id"]),
+            "organization_id": public_id_or_none(Kind.ORGANIZATION, why.cause["organization_id"]),
+        },
+        "acknowledged_at": why.acknowledged_at,
+    }
