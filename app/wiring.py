@@ -22,7 +22,7 @@ from app.actions.receive import LANES
 from app.domain.inbound import Acceptance, AckCode, Answer, Header
 from app.domain.rulebook import Rulebook
 from app.intake import Intake, WriteAcks
-from app.pipeline import OpenTransaction, Pipeline
+from app.pipeline import OpenTransaction, Pipeline, Rooms
 from app.ports import Clock, Ids, Waker
 from app.settings import Settings, read_or_make_secret
 from app.standards.calendars import holiday_calendar
@@ -173,19 +173,20 @@ def build_intake(settings: Settings, engine: AsyncEngine, keys: Keys, *, clock: 
     )
 
 
+def build_rooms(keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids) -> Rooms:
+    """Build rooms 3-7."""
+    return Rooms(reader=Hl7v2Reader(), cipher=keys.cipher, rulebook=rules, clock=clock, ids=ids)
+
+
 def build_pipeline(  # noqa: PLR0913  # what a worker needs, each once
     settings: Settings, engine: AsyncEngine, keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids, waker: Waker
 ) -> Pipeline:
     """Build the pipeline of one worker process."""
     workers = settings.worker_count
     return Pipeline(
+        rooms=build_rooms(keys, rules, clock=clock, ids=ids),
         transaction=open_transaction(engine),
         registry=RegistryReader(),
-        reader=Hl7v2Reader(),
-        cipher=keys.cipher,
-        rulebook=rules,
-        clock=clock,
-        ids=ids,
         waker=waker,
         lock_space=lock_space_of(settings.network),
         lanes_max=max(1, -(-LANES // max(1, workers))),

@@ -103,7 +103,7 @@ async def keep_follow_ups(  # noqa: PLR0913  # the stays, whose they are, the re
                     notified_at=told.get((stay.id, home.home_id)) if home.home_id else None,
                 )
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
-                if home.claim is None and home.home_id is not None:
+                if not home.programs and home.home_id is not None:
                     seen = _no_longer_claimed(seen)
                 went_overdue = _store_view(row, seen, home, now)
                 if went_overdue is not None:
@@ -120,7 +120,9 @@ async def _history(
 ) -> dict[UUID, list[StayInHand]]:
     stays: dict[UUID, list[StayInHand]] = {}
     for row in await encounters.of_people(raw, persons) if persons else []:
-        stays.setdefault(row.person_id, []).append(changed.get(row.id) or read(row))
+        # A report that was confirmed is told by the ADT stay it became part of.
+        if row.folded_into is None:
+            stays.setdefault(row.person_id, []).append(changed.get(row.id) or read(row))
     return stays
 
 
@@ -163,6 +165,12 @@ def _homes(
             programs.update({program.id: program for program in choice.programs})
         if programs and may_be_told(stay.origin, organization.kind).tier.tells:
             homes.append(_Home(organization_id, tuple(programs.values()), as_home[0]))
+    reporter = directory.organizations.get(stay.reported_by) if stay.reported_by else None
+    if reporter is not None and all(home.home_id != reporter.id for home in homes):
+        # Who reports a stay follows it up, on its panel or not; a plan runs no clocks of its own.
+        choice = rulebook.programs.choose("", day, organization_kind=reporter.kind, organization_roles=reporter.program_roles)
+        if choice.programs:
+            homes.append(_Home(reporter.id, choice.programs, None))
     if not homes and covered:
         homes.append(_Home(None, (), None))
     return homes

@@ -75,6 +75,51 @@ async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[EncounterRow]:
     return [_row(row) for row in rows]
 
 
+async def people_of(raw: Raw, ids: Iterable[UUID]) -> list[UUID]:
+    """Give whose stays these are, without locking anything."""
+    rows = await raw.fetch("select distinct person_id from encounter where id = any($1::uuid[])", list(ids))
+    return sorted(row["person_id"] for row in rows)
+
+
+_UNFOLDED_REPORTS = """
+select e.id, e.person_id, e.facility_id, e.admitted_at, e.discharged_at from encounter e
+where e.person_id = any($1::uuid[]) and e.source = 'reported' and e.folded_into is null
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When and where a stay was."""
+
+    id: UUID
+    person_id: UUID
+    facility_id: UUID | None
+    admitted_at: datetime | None
+    discharged_at: datetime | None
+
+
+async def unfolded_reports(raw: Raw, people: Iterable[UUID]) -> list[Span]:
+    """Give the reported stays of these people that no message has confirmed yet (ix_encounter_person)."""
+    return [Span(*row.values()) for row in await raw.fetch(_UNFOLDED_REPORTS, list(people))]
+
+
+_FOLD = """
+with folds as (
+    select * from unnest($1::uuid[], $2::uuid[]) as f(reported, stay)
+), folded as (
+    update encounter e set folded_into = f.stay, updated_at = $3 from folds f where e.id = f.reported
+)
+update follow_up u set encounter_id = f.stay, updated_at = $3 from folds f
+where u.encounter_id = f.reported
+  and not exists (select 1 from follow_up o where o.encounter_id = f.stay and o.home_id is not distinct from u.home_id)
+"""
+
+
+async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime) -> None:
+    """Make reported stays part of confirmed ones; their follow-ups and contacts go along unless the home has one there already."""
+    await raw.execute(_FOLD, list(folds), list(folds.values()), now)
+
+
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
     """Read every stay of these people, for the rules that look at a person's history (ix_encounter_person)."""
     rows = await raw.fetch(f"select {_COLUMNS} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people))
@@ -187,3 +232,9 @@ async def reconsider(raw: Raw, stays: Iterable[UUID], now: datetime, cause: str)
         now,
         cause,
     )
+
+
+async def folded_into(raw: Raw, stay: UUID) -> UUID | None:
+    """Give the stay that a report became part of, if it did."""
+    found: UUID | None = await raw.fetchval("select folded_into from encounter where id = $1", stay)
+    return found

@@ -168,12 +168,10 @@ async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
     await raw.execute(_SAVE, *(list(column) for column in columns))
 
 
-async def due_for_change(raw: Raw, now: datetime, follow_ups_max: int) -> list[UUID]:
-    """Give the follow-ups that the passing of time changes, earliest first; other workers take others (ix_follow_up_timer)."""
-    rows = await raw.fetch(
-        "select id from follow_up where next_change_at <= $1 order by next_change_at limit $2 for update skip locked", now, follow_ups_max
-    )
-    return [row["id"] for row in rows]
+async def due_for_change(raw: Raw, now: datetime, stays_max: int) -> list[UUID]:
+    """Give the stays whose follow-ups the passing of time changes, earliest first (ix_follow_up_timer)."""
+    rows = await raw.fetch("select encounter_id from follow_up where next_change_at <= $1 order by next_change_at limit $2", now, stays_max)
+    return sorted({row["encounter_id"] for row in rows})
 
 
 async def first_told(raw: Raw, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], datetime]:

@@ -156,6 +156,11 @@ async def claim_lanes(raw: Raw, lock_space: int, lanes_max: int, start: int) -> 
     return [record["lane"] for record in await raw.fetch(_CLAIM_LANES, lock_space, lanes_max, start)]
 
 
+async def try_lock(raw: Raw, lock_space: int, number: int) -> bool:
+    """Take a lock of this network until the transaction ends, if nobody holds it."""
+    return bool(await raw.fetchval("select pg_try_advisory_xact_lock($1, $2)", lock_space, number))
+
+
 _CLAIM = """
 select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at
 from (
@@ -232,3 +237,21 @@ async def finish(raw: Raw, outcomes: Sequence[OutcomeRow], now: datetime) -> Non
 async def queue_depth(raw: Raw) -> int:
     """Count what waits, for metrics and the demo."""
     return int(await raw.fetchval("select count(*) from inbound_queue"))
+
+
+_REQUEUE = """
+insert into inbound_queue (message_id, lane)
+select id, abs(hashtext(id::text) % $2) from inbound_message where id = any($1::uuid[]) and feed_id is not null
+on conflict (message_id) do nothing
+"""
+
+
+async def requeue(raw: Raw, messages: Sequence[UUID], lanes: int) -> int:
+    """Put stored messages back on the queue, as many as the caller's role may see; give how many can be taken up.
+
+    Any lane will do: the order of arrival never decides what a message means.
+    """
+    await raw.execute(_REQUEUE, list(messages), lanes)
+    return int(
+        await raw.fetchval("select count(*) from inbound_message where id = any($1::uuid[]) and feed_id is not null", list(messages))
+    )

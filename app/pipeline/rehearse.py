@@ -1,0 +1,95 @@
+"""What would become of a message: the real rooms on a transaction that is rolled back. Nothing is stored, numbered or told.
+
+For `POST /hl7v2/$validate`, `handoff lint` and `handoff feed check`. Not here: how the result is shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from app.actions.identify import IdentityMovedError, identify
+from app.actions.interpret import interpret
+from app.actions.receive import Arrival, judge
+from app.actions.record import record
+from app.domain.adt_event import AdtEvent
+from app.domain.event_order import sort_key
+from app.domain.inbound import AckCode, Envelope, Problem
+from app.domain.interpreted import Interpreted
+from app.domain.notification import Desired
+from app.domain.person import claim_of
+from app.domain.stay_in_hand import StayInHand
+from app.pipeline.rooms import Batch, OpenTransaction, Rooms
+from app.store import follow_ups
+from app.store.directory import RegistryReader
+from app.store.follow_ups import FollowUpRow
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What would have happened."""
+
+    arrival: Arrival
+    problems: Sequence[Problem]
+    event: AdtEvent | None = None
+    is_test: bool = False
+    stay: StayInHand | None = None
+    reaches: Sequence[Desired] = ()
+    follow_ups: Sequence[FollowUpRow] = ()
+
+
+class _RolledBackError(Exception):
+    """Ends the transaction of a rehearsal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsals:
+    """Rehearses messages. One per process that has the HTTP door."""
+
+    rooms: Rooms
+    transaction: OpenTransaction
+    registry: RegistryReader
+
+    async def rehearse(self, envelope: Envelope) -> Rehearsal:
+        """Judge, interpret and run the message through the rooms, and take everything back."""
+        result: list[Rehearsal] = []
+        try:
+            async with self.transaction() as raw:
+                result.append(await self._rehearse(raw, envelope))
+                raise _RolledBackError
+        except (_RolledBackError, IdentityMovedError):
+            if not result:
+                raise
+        return result[0]
+
+    async def _rehearse(self, raw: Raw, envelope: Envelope) -> Rehearsal:
+        directory = await self.registry.current(raw)
+        arrival = judge(envelope, directory, self.rooms.reader)
+        if arrival.feed is None or arrival.code is not AckCode.AA or not self.rooms.reader.is_supported(arrival.header.trigger):
+            return Rehearsal(arrival, arrival.problems)
+        message_id = self.rooms.ids.new()
+        understood = interpret(message_id, envelope.body, arrival.feed, self.rooms.reader)
+        if not isinstance(understood, Interpreted):
+            return Rehearsal(arrival, tuple(understood))
+        now = self.rooms.clock.now()
+        event = understood.event
+        resolved = await identify(raw, [claim_of(event, sort_key(event))], ids=self.rooms.ids, now=now)
+        (recorded,) = await record(raw, [understood], resolved, ids=self.rooms.ids, now=now)
+        if recorded.stay is None:
+            return Rehearsal(arrival, arrival.problems, event, understood.is_test)
+        batch = Batch(stays={recorded.stay.id: recorded.stay})
+        told = await self.rooms.tell(raw, await self.rooms.keep(raw, batch, directory, now), directory, now)
+        ((stay, reaches),) = told.desired
+        kept = [row for row in await follow_ups.of_people(raw, [stay.person_id]) if row.encounter_id == stay.id]
+        return Rehearsal(arrival, arrival.problems, event, understood.is_test, stay, reaches, kept)
+
+
+def organizations_reached(rehearsal: Rehearsal) -> dict[UUID, list[dict[str, Any]]]:
+    """Give what each claiming organization would be told, by organization."""
+    reached: dict[UUID, list[dict[str, Any]]] = {}
+    for item in rehearsal.reaches:
+        reached.setdefault(item.recipient_id, []).append(
+            {"event": item.kind.value, "decision": item.decision, "reasons": list(item.reasons)}
+        )
+    return reached

@@ -1,0 +1,195 @@
+"""Rooms 3-7 in reading order on one open transaction: interpret, identify, record, attribute, notify. The caller commits (commit 2).
+
+A batch loads, decides in memory and saves with a fixed number of statements, however many messages it has. Not here: which
+messages (`work`), what happens when one fails, and the stays that nobody sent a message for (`report`).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from app.actions.attribute import attribute, claims_on
+from app.actions.fold_reports import fold_reports
+from app.actions.identify import identify
+from app.actions.interpret import interpret
+from app.actions.keep_follow_ups import keep_follow_ups
+from app.actions.notify import notify
+from app.actions.record import record
+from app.domain.directory import Directory
+from app.domain.encounter import EncounterState, view
+from app.domain.event_order import sort_key
+from app.domain.inbound import Outcome
+from app.domain.interpreted import Interpreted
+from app.domain.notification import Desired
+from app.domain.person import Resolved, claim_of
+from app.domain.rulebook import Rulebook
+from app.domain.stay_in_hand import StayInHand, signal_of
+from app.ports import AdtReader, Cipher, Clock, Ids
+from app.store import encounters, inbound, notifications, people
+from app.store.encounters import EncounterRow
+from app.store.inbound import OutcomeRow, Waiting
+from app.store.raw import Raw
+
+OpenTransaction = Callable[[], AbstractAsyncContextManager[Raw]]
+"""Opens a transaction as the `work` role; commits when the block ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What one round did, for the worker's loop and the log line."""
+
+    messages: int = 0
+    reconsidered: int = 0
+    notifications: int = 0
+    set_aside: int = 0
+    recipients: tuple[UUID, ...] = ()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing was waiting."""
+        return not self.messages and not self.reconsidered
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction works on."""
+
+    messages: Sequence[Waiting] = ()
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    stays: dict[UUID, EncounterRow] = field(default_factory=dict)
+    causes: dict[UUID, UUID] = field(default_factory=dict)
+    """Stay -> the message that changed it last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What rooms 6 and 7 came to: what should stand with whom, and what was numbered."""
+
+    desired: Sequence[tuple[StayInHand, Sequence[Desired]]] = ()
+    notifications: int = 0
+    recipients: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The rooms with what is injected into them."""
+
+    reader: AdtReader
+    cipher: Cipher
+    rulebook: Rulebook
+    clock: Clock
+    ids: Ids
+
+    async def work(self, raw: Raw, batch: Batch, directory: Directory) -> Worked:
+        """Take the messages of a batch through rooms 3-7."""
+        now = self.clock.now()
+        understood = self.interpret(batch, directory)
+        if understood:
+            resolved = await identify(raw, [claim_of(item.event, sort_key(item.event)) for item in understood], ids=self.ids, now=now)
+            await self.record(raw, batch, understood, resolved, now)
+        stays = await self.keep(raw, batch, directory, now)
+        await inbound.finish(raw, batch.outcomes, now)
+        told = await self.tell(raw, stays, directory, now)
+        return Worked(
+            messages=len(batch.messages),
+            notifications=told.notifications,
+            set_aside=sum(outcome.outcome is Outcome.SET_ASIDE for outcome in batch.outcomes),
+            recipients=told.recipients,
+        )
+
+    async def reconsider(self, raw: Raw, stays: Sequence[UUID], directory: Directory) -> Worked:
+        """Attribute and tell stays anew: a panel, a merge, a clock or the registry changed something about them."""
+        now = self.clock.now()
+        # The same order of locks as a batch of messages: people, then stays.
+        await people.lock_people(raw, await encounters.people_of(raw, stays))
+        batch = Batch(stays={row.id: row for row in await encounters.by_id(raw, stays)})
+        told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now)
+        return Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients)
+
+    def interpret(self, batch: Batch, directory: Directory) -> list[Interpreted]:
+        """Room 3. What cannot be read is set aside; what means nothing here is marked ignored."""
+        understood: list[Interpreted] = []
+        for message in batch.messages:
+            feed = directory.feeds.get(message.feed_id)
+            body = self.cipher.decrypt(message.cipher_key_id, message.body, message.id.bytes)
+            trigger = self.reader.header(body).trigger
+            if feed is None or not self.reader.is_supported(trigger):
+                batch.outcomes.append(OutcomeRow(message.id, Outcome.IGNORED))
+                continue
+            result = interpret(message.id, body, feed, self.reader)
+            if isinstance(result, Interpreted):
+                understood.append(result)
+            else:
+                batch.outcomes.append(OutcomeRow(message.id, Outcome.SET_ASIDE, tuple(result)))
+        return understood
+
+    async def record(self, raw: Raw, batch: Batch, understood: Sequence[Interpreted], resolved: Sequence[Resolved], now: datetime) -> None:
+        """Room 5, and what became of each message."""
+        recorded = await record(raw, understood, resolved, ids=self.ids, now=now)
+        for item, whose, recording in zip(understood, resolved, recorded, strict=True):
+            stay = recording.stay
+            if stay is not None and (recording.changed or whose.moved_people):
+                batch.stays[stay.id] = stay
+                batch.causes[stay.id] = item.message_id
+            batch.outcomes.append(
+                OutcomeRow(item.message_id, Outcome.PROCESSED, (), whose.person_id, stay.id if stay is not None else None)
+            )
+
+    async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
+        """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
+        stays = [self._in_hand(row, batch, directory) for row in batch.stays.values()]
+        await encounters.save(raw, list(batch.stays.values()), now)
+        await fold_reports(raw, stays, now)
+        return stays
+
+    def _in_hand(self, row: EncounterRow, batch: Batch, directory: Directory) -> StayInHand:
+        """Read off what the stay is, into its columns and for rooms 6 and 7."""
+        stay = in_hand(row, directory, self.rulebook, batch.causes.get(row.id))
+        view_now = stay.view
+        row.status = view_now.status.value
+        row.encounter_class = view_now.encounter_class.value
+        row.admitted_at = view_now.admitted_at
+        row.discharged_at = view_now.discharged_at
+        row.discharged_on = stay.day_of(view_now.discharged_at) if view_now.discharged_at else None
+        row.disposition = view_now.disposition
+        row.behavioral_kind = stay.signal.kind.value
+        row.provisional = stay.signal.provisional
+        return stay
+
+    async def tell(self, raw: Raw, stays: Sequence[StayInHand], directory: Directory, now: datetime) -> Told:
+        """Rooms 6 and 7. Numbers are given in the last statements before the commit."""
+        if not stays:
+            return Told()
+        claimed = await claims_on(raw, stays)
+        desired = [(stay, attribute(stay, claimed.get(stay.person_id, ()), directory), claimed.get(stay.person_id, ())) for stay in stays]
+        follow_ups = await keep_follow_ups(
+            raw, stays, claimed, directory, self.rulebook, read=lambda row: in_hand(row, directory, self.rulebook, None), ids=self.ids, now=now
+        )
+        rows = await notify(raw, desired, follow_ups.ids, ids=self.ids, now=now)
+        rows.extend(follow_ups.notices)
+        recipients = await notifications.number_and_insert(raw, rows, now)
+        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients))
+
+
+def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None) -> StayInHand:
+    """Read off what a stored stay is."""
+    seen = view(EncounterState.from_json(row.state))
+    facility = directory.organizations.get(row.facility_id) if row.facility_id else None
+    feed = directory.feeds.get(row.feed_id) if row.feed_id else None
+    on = (seen.discharged_at or seen.admitted_at or row.created_at).date()
+    return StayInHand(
+        id=row.id,
+        person_id=row.person_id,
+        record_id=row.record_id,
+        visit_number=row.visit_number,
+        mode=row.mode,
+        source=row.source,
+        view=seen,
+        signal=signal_of(seen, facility, feed.profile if feed else None, rulebook, on),
+        facility=facility,
+        facility_text=seen.facts.get("facility_name"),
+        reported_by=row.reported_by,
+        cause_id=cause_id,
+    )
