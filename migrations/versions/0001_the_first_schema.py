@@ -140,7 +140,6 @@ def upgrade() -> None:
         sa.Column("record_id", sa.Uuid(), nullable=False),
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("program", sa.Text(), nullable=False, comment="as sent"),
-        sa.Column("program_key", sa.Text(), nullable=False, comment="upper case, words joined by underscores: for comparing"),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("effective_from", sa.Date(), nullable=False),
         sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
 
-from app.store.tables.base import Bytes, Document, Id, Instant, Payload, metadata
+from app.store.tables.base import Bytes, Document, Id, Instant, Payload, Texts, metadata
 
 panel_upload = Table(
     "panel_upload",
@@ -11,9 +11,11 @@ panel_upload = Table(
     Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
     Column("mode", Text, nullable=False),
     Column("dry_run", Boolean, nullable=False),
-    Column("file_hash", Bytes, nullable=False),
+    Column("file_name", Text, nullable=False, comment="as the sender calls it; may be empty"),
+    Column("file_hash", Bytes, nullable=False, comment="SHA-256 of the bytes"),
+    Column("header", Texts, nullable=False, comment="as sent, for the fixable remainder"),
     Column("uploaded_at", Instant, nullable=False),
-    Column("summary", Document, nullable=False, comment="accepted, rejected, added, changed, removed, unknown columns"),
+    Column("summary", Document, nullable=False, comment="accepted, rejected, added, changed, removed, unknown columns, warnings"),
 )
 Index("ix_panel_upload_organization", panel_upload.c.organization_id, panel_upload.c.id)
 
@@ -22,32 +24,34 @@ panel_upload_rejection = Table(
     metadata,
     Column("upload_id", Id, ForeignKey("panel_upload.id"), primary_key=True),
     Column("row", Integer, primary_key=True, comment="1-based line of the file, the header is 1"),
-    Column("errors", Document, nullable=False),
+    Column("errors", Document, nullable=False, comment="column, code and message of each; never a value"),
     Column("cells", Payload, nullable=False, comment="the row as sent, for the fixable remainder"),
 )
 
+# No foreign keys: their checks would lock every person of a roster until its commit (FOR KEY SHARE against the pipeline's FOR
+# UPDATE) and cost a look-up a row and key. The rows come from one statement that joins what they point at, and nothing is deleted.
 panel_member = Table(
     "panel_member",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
-    Column("record_id", Id, ForeignKey("patient_record.id"), nullable=False, index=True),
-    Column("person_id", Id, ForeignKey("person.id"), nullable=False),
-    Column("program", Text, nullable=False),
+    Column("organization_id", Id, nullable=False),
+    Column("record_id", Id, nullable=False, index=True),
+    Column("person_id", Id, nullable=False),
+    Column("program", Text, nullable=False, comment="as sent"),
     Column("role", Text, nullable=False),
     Column("effective_from", Date, nullable=False),
     Column("effective_to", Date, comment="exclusive; null: open"),
     Column("coordinator", Text),
     Column("plan_id", Text),
     Column("row_key", Bytes, nullable=False, comment="what makes two rows of one panel the same claim: person, program, role, from"),
-    Column("row_hash", Bytes, nullable=False, comment="of every cell: equal means unchanged"),
-    Column("row", Payload, nullable=False),
-    Column("upload_id", Id, ForeignKey("panel_upload.id")),
+    Column("row_hash", Bytes, nullable=False, comment="of every cell but effective_to: both equal means unchanged"),
+    Column("row", Payload, nullable=False, comment="column -> text, unknown columns too, without effective_to"),
+    Column("upload_id", Id),
     Column("asserted_at", Instant, nullable=False, comment="when we learned it"),
     Column("retracted_at", Instant, comment="when we learned that it is no longer what the owner says"),
 )
-# Who claims this person now (room 6).
-Index("ix_panel_member_person", panel_member.c.person_id, postgresql_where=panel_member.c.retracted_at.is_(None))
+# Who claims this person (room 6), and whether the viewer does or did (policies.claimed).
+Index("ix_panel_member_person", panel_member.c.person_id, panel_member.c.organization_id)
 # One current claim per row key; the diff of an upload joins on it.
 Index(
     "uq_panel_member_current",
