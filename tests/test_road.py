@@ -57,8 +57,8 @@ async def _world(engine: AsyncEngine, now: datetime) -> dict[str, UUID]:
         await raw.execute("insert into record_identifier (authority, type, value, record_id) values ('', 'MA', 'MC1', $1)", record)
         for organization, role in ((home, "behavioral_health_home"), (plan, "plan")):
             await raw.execute(
-                "insert into panel_member (id, organization_id, record_id, person_id, program, program_key, role, effective_from, row_key, row_hash, row,"
-                " asserted_at) values ($1, $2, $3, $4, 'BHH', 'BHH', $5, $6, $7, '', '{}', $8)",
+                "insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, row_key, row_hash, row,"
+                " asserted_at) values ($1, $2, $3, $4, 'BHH', $5, $6, $7, '', '{}', $8)",
                 ids.new(), organization, record, person, role, date(2026, 1, 1), organization.bytes, now,
             )  # fmt: skip
     return {"home": home, "plan": plan}
