@@ -91,15 +91,8 @@ def _name(reading: Reading, pid: Segment) -> tuple[Known[str], Known[str], Known
     if raw == NULL:
         return ERASED, ERASED, ERASED
     delimiters = pid.delimiters
-    chosen = None
-    for repetition in raw.split(delimiters.repetition):
-        parts = repetition.split(delimiters.component)
-        if chosen is None or (len(parts) > 6 and parts[6] == LEGAL_NAME):  # noqa: PLR2004 -- XPN-7
-            is_legal = chosen is not None
-            chosen = parts
-            if is_legal:
-                break
-    parts = [*(chosen or []), "", "", ""]
+    names = [[*repetition.split(delimiters.component), *[""] * 7] for repetition in raw.split(delimiters.repetition)]
+    parts = next((name for name in names if name[6] == LEGAL_NAME), names[0])
     # The surname may carry subcomponents (FN): own surname with prefix first.
     return reading.known(parts[0].split(delimiters.subcomponent, 1)[0]), reading.known(parts[1]), reading.known(parts[2])
 

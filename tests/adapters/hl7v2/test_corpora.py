@@ -1,0 +1,176 @@
+"""Every HL7v2 message of the public corpora goes through the reader: nothing crashes, nothing hangs, nothing is lost.
+
+Each message is taken or refused; every refusal stands with its reason in `refusals.tsv` (file, how many, where, why), which has
+to agree exactly, so neither a new refusal nor a lost one goes unseen. The corpora are not part of this repository:
+`TEST_CORPORA_DIR`, else `../shared/corpora` beside it. `python -m tests.adapters.hl7v2.test_corpora` writes the list anew.
+"""
+
+import csv
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
+from adapters.hl7v2.batch import split_batch
+from adapters.hl7v2.er7 import Er7Message, tokenize
+from adapters.hl7v2.reader import Hl7v2Reader
+from app.domain.adt_event import AdtEvent
+from app.domain.inbound import Acceptance, Severity
+from tests.adapters.hl7v2.support import FEED
+
+CORPORA = Path(os.environ.get("TEST_CORPORA_DIR") or Path(__file__).parents[3].parent / "shared" / "corpora")
+REFUSALS = Path(__file__).with_name("refusals.tsv")
+BULK = "google__simhospital/"
+NOT_ER7 = ("FHIR", "XML", "JSON", "data", "attribution", "simulator")
+REJECTING = {"200", "201", "202", "203"}
+AT = datetime(2026, 1, 5, 19, 30, tzinfo=UTC)
+READER, WRITER = Hl7v2Reader(), Er7AckWriter()
+
+pytestmark = pytest.mark.skipif(
+    not (CORPORA / "MANIFEST.tsv").exists(), reason="the corpora are not here: set TEST_CORPORA_DIR to the folder that holds MANIFEST.tsv"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the reader decided about one message, and where it found the first thing wrong."""
+
+    path: str
+    outcome: str
+    code: str = ""
+    location: str = ""
+
+
+def messages() -> Iterator[tuple[str, bytes]]:
+    with (CORPORA / "MANIFEST.tsv").open(encoding="utf-8", newline="") as manifest:
+        for row in csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if not row["type"].startswith(NOT_ER7):
+                body = (CORPORA / row["local_path"]).read_bytes()
+                for message in split_batch(body).messages or (body,):
+                    yield row["local_path"], message
+
+
+def judge(path: str, body: bytes) -> Verdict:
+    """Take the message through the door as room 2 does."""
+    header = READER.header(body)
+    errors = [problem for problem in READER.problems(body, header, FEED) if problem.severity is Severity.ERROR]
+    if not errors:
+        return Verdict(path, "taken" if READER.is_supported(header.trigger) else "taken, ignored")
+    if header.readable and is_acknowledgement(header):
+        return Verdict(path, "acknowledgement, not answered")
+    first = errors[0]
+    if not header.readable or first.code.value in REJECTING:
+        return Verdict(path, "rejected (AR)", first.code.value, first.location)
+    return Verdict(path, "error (AE)", first.code.value, first.location)
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    return [judge(path, body) for path, body in messages()]
+
+
+def test_every_message_is_decided_and_the_table_printed(verdicts: list[Verdict], capsys: pytest.CaptureFixture[str]) -> None:
+    everything = Counter(verdict.outcome for verdict in verdicts)
+    without_bulk = Counter(verdict.outcome for verdict in verdicts if not verdict.path.startswith(BULK))
+    with capsys.disabled():
+        print(f"\n{'outcome':<32}{'messages':>10}{'without simhospital':>22}")
+        for outcome, count in sorted(everything.items()):
+            print(f"{outcome:<32}{count:>10}{without_bulk[outcome]:>22}")
+        print(f"{'all':<32}{everything.total():>10}{without_bulk.total():>22}")
+    assert everything.total() > 1_500
+    assert everything["taken"] > 700
+
+
+def refusals(verdicts: list[Verdict]) -> Counter[tuple[str, str, str, str]]:
+    """Refusals by file, outcome, code and place. That a message is no ADT message needs no justification each."""
+    return Counter(
+        (verdict.path, verdict.outcome, verdict.code, verdict.location)
+        for verdict in verdicts
+        if verdict.outcome.startswith(("rejected", "error")) and verdict.code != "200"
+    )
+
+
+def listed() -> dict[tuple[str, str, str, str], tuple[int, str]]:
+    with REFUSALS.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {(row["path"], row["outcome"], row["code"], row["location"]): (int(row["messages"]), row["reason"]) for row in rows}
+
+
+def test_every_refusal_is_listed_and_every_listed_one_still_refused(verdicts: list[Verdict]) -> None:
+    expected = {key: count for key, (count, _) in listed().items()}
+    assert dict(refusals(verdicts)) == expected
+
+
+def test_every_refusal_has_a_reason() -> None:
+    assert all(len(reason) > 20 for _, reason in listed().values())
+
+
+def test_only_other_message_types_are_refused_for_their_type(verdicts: list[Verdict]) -> None:
+    for path, body in messages():
+        header = READER.header(body)
+        if header.readable and header.message_code == "ADT":
+            assert judge(path, body).code != "200"
+    assert {verdict.location for verdict in verdicts if verdict.code == "200"} == {"MSH^1^9^1^1"}
+
+
+def test_nothing_is_lost_in_cutting_and_joining() -> None:
+    for path, body in messages():
+        message = tokenize(body)
+        if isinstance(message, Er7Message):
+            assert message.encode() == body, path
+
+
+def test_what_is_taken_can_be_read_and_what_is_refused_cannot() -> None:
+    for path, body in messages():
+        verdict = judge(path, body)
+        found = READER.read(body, FEED)
+        if verdict.outcome == "taken":
+            assert isinstance(found, AdtEvent), path
+            assert found.identifiers, path
+        elif verdict.outcome != "taken, ignored":
+            assert not isinstance(found, AdtEvent), path
+
+
+def test_each_gets_an_acknowledgement_that_can_be_read() -> None:
+    for path, body in messages():
+        header = READER.header(body)
+        problems = READER.problems(body, header, FEED)
+        for outcome in Acceptance:
+            for code in which_acks(header.accept_ack, header.application_ack, outcome).codes:
+                answer = WRITER.write(body, header, code, problems, control_id="ZZACK1", at=AT)
+                read = tokenize(answer)
+                assert isinstance(read, Er7Message), path
+                msa = read.first("MSA")
+                assert msa is not None, path
+                assert msa.raw(1) == code, path
+
+
+def test_no_message_takes_long() -> None:
+    for path, body in messages():
+        started = time.process_time()
+        judge(path, body)
+        READER.notes(body, FEED)
+        assert time.process_time() - started < 0.5 + len(body) / 1_000_000, path
+
+
+def rewrite() -> None:
+    """Write the list anew, keeping the reasons that are there; new refusals say so until a person has looked."""
+    found = refusals([judge(path, body) for path, body in messages()])
+    known = listed() if REFUSALS.exists() else {}
+    with REFUSALS.open("w", encoding="utf-8", newline="") as file:
+        file.write("# Every message of the corpora that is refused, other than for being no ADT message. See test_corpora.py.\n")
+        file.write("path\toutcome\tcode\tlocation\tmessages\treason\n")
+        for key, count in sorted(found.items()):
+            file.write("\t".join([*key, str(count), known.get(key, (0, ""))[1]]) + "\n")
+
+
+if __name__ == "__main__":
+    rewrite()
+    sys.exit(0)

@@ -1,0 +1,192 @@
+"""PID and MRG (HL7-6, ADT-2, ADT-3): authorities, three-valued facts, and which repetition counts."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from adapters.hl7v2.reader import Hl7v2Reader
+from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
+from app.domain.feed import Feed, FeedProfile
+from app.domain.known import ERASED
+from tests.adapters.hl7v2.support import EVN, FEED, er7, feed, msh, segment
+
+READER = Hl7v2Reader()
+
+
+def event(pid: str, of: Feed = FEED, header: str = msh("A31")) -> AdtEvent:
+    found = READER.read(er7(header, EVN, pid), of)
+    assert isinstance(found, AdtEvent), found
+    return found
+
+
+def person(**fields: str) -> PersonFacts:
+    return event(segment("PID", f3="ZZ1", **fields)).person
+
+
+MAPPED = feed(profile=FeedProfile(authority_map={"ZZLOCAL": "ZZNETWORK", "1.2.3": "ZZBYOID", "A&9.9&ISO": "zzwhole"}))
+
+IDENTIFIERS = [
+    ("ZZ1", FEED, [("ZZHOSP", "", "ZZ1")]),
+    ("ZZ1^^^ZZAUTH^MR", FEED, [("ZZAUTH", "MR", "ZZ1")]),
+    ("ZZ1^^^zzauth^mr", FEED, [("ZZAUTH", "MR", "ZZ1")]),
+    ("ZZ1^^^ZZAUTH&1.2&ISO^MR", FEED, [("ZZAUTH", "MR", "ZZ1")]),
+    ("ZZ1^^^&1.2&ISO^MR", FEED, [("1.2", "MR", "ZZ1")]),
+    ('ZZ1^^^""^MR', FEED, [("ZZHOSP", "MR", "ZZ1")]),
+    ("ZZ1^4^M11^ZZAUTH^MR^ZZFAC", FEED, [("ZZAUTH", "MR", "ZZ1")]),
+    (" ZZ1 ^^^ ZZAUTH ^ MR ", FEED, [("ZZAUTH", "MR", "ZZ1")]),
+    ("ZZ1^^^A~ZZ2^^^B^MA", FEED, [("A", "", "ZZ1"), ("B", "MA", "ZZ2")]),
+    ("ZZ1^^^A^AN~ZZ2^^^A^VN~ZZ3^^^A^MR", FEED, [("A", "MR", "ZZ3")]),
+    ("ZZ1^^^A^MR~ZZ1^^^A^MR~~^^^A", FEED, [("A", "MR", "ZZ1")]),
+    (r"ZZ\T\1^^^A\S\B^MR", FEED, [("A^B", "MR", "ZZ&1")]),
+    ("ZZ1^^^ZZLocal^MR", MAPPED, [("ZZNETWORK", "MR", "ZZ1")]),
+    ("ZZ1^^^ZZOTHER&1.2.3&ISO^MR", MAPPED, [("ZZBYOID", "MR", "ZZ1")]),
+    ("ZZ1^^^A&9.9&ISO^MR", MAPPED, [("ZZWHOLE", "MR", "ZZ1")]),
+    ("ZZ1^^^ZZNEW^MR", MAPPED, [("ZZNEW", "MR", "ZZ1")]),
+    ("ZZ1", MAPPED, [("ZZHOSP", "", "ZZ1")]),
+]
+
+
+@pytest.mark.parametrize(("raw", "of", "expected"), IDENTIFIERS, ids=range(len(IDENTIFIERS)))
+def test_an_identifier_is_authority_type_and_value(raw: str, of: Feed, expected: list[tuple[str, str, str]]) -> None:
+    assert event(f"PID|1||{raw}", of).identifiers == tuple(Identifier(*one) for one in expected)
+
+
+def test_pid_2_stands_in_for_an_empty_pid_3_only() -> None:
+    assert event("PID|1|ZZ7^^^ZZOLD|").identifiers == (Identifier("ZZOLD", "", "ZZ7"),)
+    assert event("PID|1|ZZ7|ZZ1").identifiers == (Identifier("ZZHOSP", "", "ZZ1"),)
+
+
+@pytest.mark.parametrize(
+    ("raw", "last", "first", "middle"),
+    [
+        ("ZZTEST^ALPHA^Q", "ZZTEST", "ALPHA", "Q"),
+        ("ZZTEST^ALPHA", "ZZTEST", "ALPHA", None),
+        ("ZZTEST", "ZZTEST", None, None),
+        ('ZZTEST^ALPHA^""', "ZZTEST", "ALPHA", ERASED),
+        ('""', ERASED, ERASED, ERASED),
+        ("", None, None, None),
+        ("^ALPHA", None, "ALPHA", None),
+        ("ZZTEST&VAN&OWN^ALPHA", "ZZTEST", "ALPHA", None),
+        ("ZZNICK^A^^^^^N~ZZTEST^ALPHA^Q^^^^L", "ZZTEST", "ALPHA", "Q"),
+        ("ZZTEST^ALPHA^Q^^^^D~ZZBORN^ALPHA^^^^^M", "ZZTEST", "ALPHA", "Q"),
+        ("ZZTEST^ALPHA^^^^^L~ZZOTHER^ALPHA^^^^^L", "ZZTEST", "ALPHA", None),
+        (r"O\E\ZZ\T\TEST^ALPHA", r"O\ZZ&TEST", "ALPHA", None),
+        (" ZZTEST ^ ALPHA ", "ZZTEST", "ALPHA", None),
+        ("ZZÉTEST^ALPHA", "ZZÉTEST", "ALPHA", None),
+    ],
+)
+def test_names(raw: str, last: object, first: object, middle: object) -> None:
+    found = person(f5=raw)
+    assert (found.last_name, found.first_name, found.middle_name) == (last, first, middle)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("1 ST^^TOWN^ME^00000", ("1 ST", "TOWN", "ME", "00000")),
+        ("1 ST^APT 2^TOWN^ME^00000", ("1 ST, APT 2", "TOWN", "ME", "00000")),
+        ("^APT 2^TOWN", ("APT 2", "TOWN", ERASED, ERASED)),
+        ("1 ST&1&ST^^TOWN", ("1 ST", "TOWN", ERASED, ERASED)),
+        ("", (None, None, None, None)),
+        ("^^^^", (None, None, None, None)),
+        ("^^^^^US^H", (None, None, None, None)),
+        ('""', (ERASED, ERASED, ERASED, ERASED)),
+        ("9 BAD^^TOWN^ME^1^US^BA", (None, None, None, None)),
+        ("9 BAD^^TOWN^ME^1^US^BA~1 ST^^TOWN^ME^00000^US^B", ("1 ST", "TOWN", "ME", "00000")),
+        ("9 WORK^^TOWN^ME^1^US^B~1 ST^^TOWN^ME^00000^US^H", ("1 ST", "TOWN", "ME", "00000")),
+        ("9 OLD^^TOWN^ME^1^US^C~1 ST^^TOWN^ME^00000^US^L", ("1 ST", "TOWN", "ME", "00000")),
+    ],
+)
+def test_addresses_are_replaced_as_a_whole(raw: str, expected: tuple[object, ...]) -> None:
+    found = person(f11=raw)
+    assert (found.address, found.city, found.state, found.zip) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("(207)555-0100", "(207)555-0100"),
+        ("(207)555-0100^PRN^PH", "(207)555-0100"),
+        ("^PRN^PH^^1^207^5550100", "2075550100"),
+        ("^PRN^PH^^^^^^^^^2075550100", "2075550100"),
+        ("zz@example.invalid^NET^Internet~2075550101^PRN^CP", "2075550101"),
+        ("^NET^X.400^zz@example.invalid", None),
+        ("2075550102^PRN^FX~2075550103^ORN^PH", "2075550103"),
+        ('""', ERASED),
+        ("", None),
+        ("^^^^", None),
+    ],
+)
+def test_telephones_that_a_person_answers(raw: str, expected: object) -> None:
+    assert person(f13=raw).phone == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("2106-3^White^HL70005", "2106-3"),
+        ("2106-3~2054-5", "2106-3~2054-5"),
+        ("^Other", "Other"),
+        ('""', ERASED),
+        ("", None),
+        ("^^L", None),
+    ],
+)
+def test_race_and_ethnicity_keep_every_repetition(raw: str, expected: object) -> None:
+    assert person(f10=raw).race == expected
+    assert person(f22=raw).ethnicity == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [("19760425", date(1976, 4, 25)), ("19760425120000", date(1976, 4, 25)), ("1976", None), ("rubbish", None), ('""', ERASED), ("", None)],
+)
+def test_birth_dates(raw: str, expected: object) -> None:
+    assert person(f7=raw).birth_date == expected
+
+
+@pytest.mark.parametrize(
+    ("died", "indicator", "died_at", "deceased"),
+    [
+        ("", "", None, None),
+        ("", "N", None, False),
+        ("", "Y", None, True),
+        ("20260503033000", "", datetime(2026, 5, 3, 7, 30, tzinfo=UTC), True),
+        ("20260503033000", "Y", datetime(2026, 5, 3, 7, 30, tzinfo=UTC), True),
+        ("20260503033000", "N", datetime(2026, 5, 3, 7, 30, tzinfo=UTC), False),
+        ("20260503033000", "maybe", datetime(2026, 5, 3, 7, 30, tzinfo=UTC), True),
+        ("", "maybe", None, None),
+        ('""', '""', ERASED, ERASED),
+        ("rubbish", "", None, None),
+    ],
+)
+def test_death(died: str, indicator: str, died_at: object, deceased: object) -> None:
+    found = person(f29=died, f30=indicator)
+    assert (found.died_at, found.deceased) == (died_at, deceased)
+
+
+def test_sex_and_language_are_as_sent() -> None:
+    found = person(f8="A^Ambiguous", f15="spa^Spanish^ISO639")
+    assert (found.sex, found.language) == ("A", "spa")
+    assert person(f8='""', f15='""').sex is ERASED
+
+
+def test_an_absent_field_says_nothing_at_all() -> None:
+    assert event("PID|1||ZZ1").person == PersonFacts()
+
+
+@pytest.mark.parametrize(
+    ("trigger", "mrg", "expected"),
+    [
+        ("A40", "MRG|ZZ9^^^ZZAUTH^MR", [("ZZAUTH", "MR", "ZZ9")]),
+        ("A40", "MRG|ZZ9~ZZ8^^^B^PI", [("ZZHOSP", "", "ZZ9"), ("B", "PI", "ZZ8")]),
+        ("A40", "MRG|ZZ9^^^A^MR~ZZ7^^^A^AN", [("A", "MR", "ZZ9")]),
+        ("A34", "MRG|ZZ9^^^A^MR|||ZZ7", [("A", "MR", "ZZ9"), ("ZZHOSP", "", "ZZ7")]),
+        ("A34", "MRG||||ZZ7", [("ZZHOSP", "", "ZZ7")]),
+        ("A31", "MRG|ZZ9", []),
+    ],
+)
+def test_what_a_merge_retires(trigger: str, mrg: str, expected: list[tuple[str, str, str]]) -> None:
+    found = READER.read(er7(msh(trigger), EVN, "PID|1||ZZ1", mrg), FEED)
+    assert isinstance(found, AdtEvent), found
+    assert found.prior_identifiers == tuple(Identifier(*one) for one in expected)
