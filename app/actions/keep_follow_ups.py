@@ -45,6 +45,8 @@ class Kept:
 
     ids: dict[tuple[UUID, UUID | None], UUID] = field(default_factory=dict)
     notices: list[NotificationRow] = field(default_factory=list)
+    views: dict[UUID, FollowUpView] = field(default_factory=dict)
+    """Follow-up -> its evaluation, for whoever must say what a contact did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ async def keep_follow_ups(  # noqa: PLR0913  # the stays, whose they are, the re
                 kept.ids[(stay.id, home.home_id)] = row.id
                 facts = FollowUpFacts(
                     stay=rules[stay.id],
-                    stays=tuple(rules.values()),
+                    # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
+                    stays=tuple(rules[other.id] for other in stays if other.id in rules and _may_know(home, other, directory)),
                     died_at=died_at,
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
@@ -105,6 +108,7 @@ async def keep_follow_ups(  # noqa: PLR0913  # the stays, whose they are, the re
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 if not home.programs and home.home_id is not None:
                     seen = _no_longer_claimed(seen)
+                kept.views[row.id] = seen
                 went_overdue = _store_view(row, seen, home, now)
                 if went_overdue is not None:
                     touched.append(row)
@@ -129,6 +133,11 @@ async def _history(
 async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID], datetime]:
     keys = [(row.encounter_id, row.home_id) for row in rows if row.home_id is not None]
     return await follow_ups.first_told(raw, keys) if keys else {}
+
+
+def _may_know(home: _Home, stay: StayInHand, directory: Directory) -> bool:
+    organization = directory.organizations.get(home.home_id) if home.home_id else None
+    return organization is None or may_be_told(stay.origin, organization.kind).tier.tells
 
 
 def _died_at(stays: Sequence[StayInHand]) -> datetime | None:

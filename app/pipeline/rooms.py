@@ -4,7 +4,7 @@ A batch loads, decides in memory and saves with a fixed number of statements, ho
 messages (`work`), what happens when one fails, and the stays that nobody sent a message for (`report`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from app.actions.record import record
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, view
 from app.domain.event_order import sort_key
+from app.domain.follow_up import FollowUpView
 from app.domain.inbound import Outcome
 from app.domain.interpreted import Interpreted
 from app.domain.notification import Desired
@@ -70,6 +71,15 @@ class Told:
     desired: Sequence[tuple[StayInHand, Sequence[Desired]]] = ()
     notifications: int = 0
     recipients: tuple[UUID, ...] = ()
+    follow_ups: Mapping[UUID, FollowUpView] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconsidered:
+    """What looking again came to."""
+
+    worked: Worked
+    follow_ups: Mapping[UUID, FollowUpView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +109,16 @@ class Rooms:
             recipients=told.recipients,
         )
 
-    async def reconsider(self, raw: Raw, stays: Sequence[UUID], directory: Directory) -> Worked:
+    async def reconsider(self, raw: Raw, stays: Sequence[UUID], directory: Directory) -> Reconsidered:
         """Attribute and tell stays anew: a panel, a merge, a clock or the registry changed something about them."""
         now = self.clock.now()
         # The same order of locks as a batch of messages: people, then stays.
         await people.lock_people(raw, await encounters.people_of(raw, stays))
         batch = Batch(stays={row.id: row for row in await encounters.by_id(raw, stays)})
         told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now)
-        return Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients)
+        return Reconsidered(
+            Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients), told.follow_ups
+        )
 
     def interpret(self, batch: Batch, directory: Directory) -> list[Interpreted]:
         """Room 3. What cannot be read is set aside; what means nothing here is marked ignored."""
@@ -170,7 +182,7 @@ class Rooms:
         rows = await notify(raw, desired, follow_ups.ids, ids=self.ids, now=now)
         rows.extend(follow_ups.notices)
         recipients = await notifications.number_and_insert(raw, rows, now)
-        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients))
+        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), follow_ups.views)
 
 
 def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None) -> StayInHand:

@@ -97,7 +97,7 @@ class Pipeline:
     async def _reconsider(self, raw: Raw, stays: Sequence[UUID]) -> Worked:
         if not stays:
             return Worked()
-        return await self.rooms.reconsider(raw, stays, await self.registry.current(raw))
+        return (await self.rooms.reconsider(raw, stays, await self.registry.current(raw))).worked
 
     def _hint(self, worked: Worked) -> None:
         for recipient in worked.recipients:
