@@ -238,3 +238,8 @@ async def folded_into(raw: Raw, stay: UUID) -> UUID | None:
     """Give the stay that a report became part of, if it did."""
     found: UUID | None = await raw.fetchval("select folded_into from encounter where id = $1", stay)
     return found
+
+
+async def take_reconsideration(raw: Raw, stay: UUID) -> None:
+    """Take a request back because it is being done right now."""
+    await raw.execute("delete from reconsideration where encounter_id = $1", stay)

@@ -1,0 +1,104 @@
+"""What a coordinator does with a follow-up: record a contact, take one back, assign, close. As the viewer, in the caller's transaction.
+
+Every change asks that the stay be looked at again; the caller does so at once and answers with what it came to. Only the home of a
+follow-up (or whom it granted its rows) works on it: a plan that covers the person sees its status and changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.contact import ContactEntry
+from app.domain.viewer import Viewer
+from app.store import contacts, encounters
+from app.store.contacts import ContactRow, FollowUpOwner
+from app.store.raw import Raw
+
+
+class NoSuchFollowUpError(Exception):
+    """There is no such follow-up for this viewer: it does not exist, or it is not theirs."""
+
+
+class NoSuchContactError(Exception):
+    """There is no such contact for this viewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who did it: the key that spoke, and the person it named."""
+
+    key_id: UUID | None
+    name: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the stored form."""
+        return {"key_id": str(self.key_id) if self.key_id else None, "name": self.name}
+
+
+async def _own(raw: Raw, viewer: Viewer, follow_up_id: UUID) -> FollowUpOwner:
+    found = await contacts.follow_up_of(raw, follow_up_id)
+    if found is None:
+        raise NoSuchFollowUpError
+    if viewer.is_operator or (found.home_id is not None and found.home_id == viewer.organization_id):
+        return found
+    if found.home_id is not None and await contacts.is_granted(raw, found.home_id, viewer.organization_id):
+        return found
+    raise NoSuchFollowUpError
+
+
+async def record_contact(  # noqa: PLR0913  # what a contact is made of
+    raw: Raw,
+    viewer: Viewer,
+    follow_up_id: UUID,
+    entry: ContactEntry,
+    said: Mapping[str, Any],
+    *,
+    contact_id: UUID,
+    author: Author,
+    source: str,
+    source_id: str | None,
+    corrected_of: UUID | None,
+    now: datetime,
+) -> UUID:
+    """Store a contact; give the stay to look at again."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    organization_id = viewer.organization_id or follow_up.home_id
+    if organization_id is None:
+        raise NoSuchFollowUpError
+    await contacts.insert_contact(
+        raw,
+        ContactRow(
+            contact_id, follow_up_id, organization_id, entry.occurred_at, now, author.to_json(), source, source_id, said, corrected_of
+        ),
+    )
+    await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
+    return follow_up.encounter_id
+
+
+async def void_contact(raw: Raw, viewer: Viewer, contact_id: UUID, reason: str, *, author: Author, now: datetime) -> FollowUpOwner:
+    """Take a contact back, once; give the follow-up to look at again. Doing it twice changes nothing."""
+    found = await contacts.contact_of(raw, contact_id)
+    if found is None:
+        raise NoSuchContactError
+    follow_up = await _own(raw, viewer, found.follow_up_id)
+    if await contacts.void_contact(raw, contact_id, reason, author.to_json(), now):
+        await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
+    return follow_up
+
+
+async def assign(raw: Raw, viewer: Viewer, follow_up_id: UUID, staff: str | None, *, link_id: UUID, now: datetime) -> FollowUpOwner:
+    """Give a follow-up to a member of staff, or to nobody."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    await contacts.hand_over(raw, follow_up, staff, link_id, now)
+    return follow_up
+
+
+async def close(raw: Raw, viewer: Viewer, follow_up_id: UUID, reason: str, *, now: datetime) -> FollowUpOwner:
+    """Close a follow-up, once: a second closing leaves the first one's time and reason."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    if follow_up.closed_at is None:
+        await contacts.close(raw, follow_up_id, reason, now)
+        await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
+    return follow_up
