@@ -40,13 +40,14 @@ class FollowUpRow:
     contacts: list[Contact] = field(default_factory=list)
 
 
-_COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
+COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
 f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version"""
 
 _JSON_AT = (6, 13)
 
 
-def _row(record: Record) -> FollowUpRow:
+def read_row(record: Record) -> FollowUpRow:
+    """Read a stored row; contacts are added apart."""
     values = list(record.values())
     for position in _JSON_AT:
         if isinstance(values[position], str):
@@ -57,17 +58,17 @@ def _row(record: Record) -> FollowUpRow:
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[FollowUpRow]:
     """Find and lock every follow-up of these people, with its contacts (ix_follow_up_person)."""
     rows = await raw.fetch(
-        f"select {_COLUMNS} from follow_up f where f.person_id = any($1::uuid[]) order by f.id for update", list(people)
+        f"select {COLUMNS} from follow_up f where f.person_id = any($1::uuid[]) order by f.id for update", list(people)
     )
-    follow_ups = [_row(row) for row in rows]
+    follow_ups = [read_row(row) for row in rows]
     await _add_contacts(raw, follow_ups)
     return follow_ups
 
 
 async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[FollowUpRow]:
     """Find and lock follow-ups, with their contacts."""
-    rows = await raw.fetch(f"select {_COLUMNS} from follow_up f where f.id = any($1::uuid[]) order by f.id for update", list(ids))
-    follow_ups = [_row(row) for row in rows]
+    rows = await raw.fetch(f"select {COLUMNS} from follow_up f where f.id = any($1::uuid[]) order by f.id for update", list(ids))
+    follow_ups = [read_row(row) for row in rows]
     await _add_contacts(raw, follow_ups)
     return follow_ups
 
@@ -90,6 +91,19 @@ async def contacts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[C
     contacts: dict[UUID, list[Contact]] = defaultdict(list)
     for row in rows:
         contacts[row["follow_up_id"]].append(_contact(row))
+    return contacts
+
+
+async def contacts_of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Contact]]]:
+    """Give every contact about these people that the viewer may see: person -> follow-up -> contacts."""
+    rows = await raw.fetch(
+        "select c.id, c.follow_up_id, c.recorded_at, c.author, c.source, c.source_id, c.voided_at, c.fields, f.person_id "
+        "from follow_up f join contact c on c.follow_up_id = f.id where f.person_id = any($1::uuid[]) order by c.id",
+        list(people),
+    )
+    contacts: dict[UUID, dict[UUID, list[Contact]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        contacts[row["person_id"]][row["follow_up_id"]].append(_contact(row))
     return contacts
 
 

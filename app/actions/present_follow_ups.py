@@ -1,0 +1,231 @@
+"""What a viewer may read of follow-ups now: whole objects, clocks, measures and contacts included (DESIGN section 6, FollowUp).
+
+A home reads everything its tier allows. A plan reads status only: who, where, when, clocks and measures, never contacts or clinical
+content (domain rule 10). What a viewer may not be told of is absent, without a placeholder. A fixed number of statements a page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.clock import ClockState
+from app.domain.contact import Contact
+from app.domain.directory import Directory
+from app.domain.episode import measure_statuses
+from app.domain.follow_up import FollowUpState
+from app.domain.latest import known, merged
+from app.domain.measure import MeasureCatalog, MeasureStatus, PersonHistory
+from app.domain.organization import Organization, OrganizationKind
+from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.privacy import Tier, may_be_told
+from app.domain.public_id import Kind, public_id
+from app.domain.rulebook import Rulebook
+from app.domain.service import service_of
+from app.domain.stay import Stay
+from app.domain.stay_in_hand import StayInHand, stay_for_rules
+from app.domain.telling import encounter_content, person_content
+from app.domain.viewer import Viewer
+from app.store import contacts, encounters, follow_ups, people
+from app.store.encounter_reads import ReadStay
+from app.store.follow_ups import FollowUpRow
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpPresenter:
+    """The rules by which follow-ups are shown. One per process."""
+
+    read_stay: ReadStay
+    rulebook: Rulebook
+    measures: MeasureCatalog
+
+    async def present(
+        self, raw: Raw, viewer: Viewer, rows: Sequence[FollowUpRow], *, directory: Directory, now: datetime
+    ) -> list[dict[str, Any]]:
+        """Give the follow-ups of a page as the viewer may read them."""
+        if not rows:
+            return []
+        persons = {row.person_id for row in rows}
+        stays = await self._stays(raw, persons, directory)
+        by_id = {stay.id: stay for person_stays in stays.values() for stay in person_stays}
+        said = await follow_ups.contacts_of_people(raw, persons)
+        records = await people.describe(raw, persons)
+        owners = await contacts.owners_of(raw, [row.id for row in rows])
+        shown = []
+        for row in rows:
+            stay = by_id.get(row.encounter_id)
+            reader = _reader(viewer, row, directory)
+            if stay is None or reader is None:
+                continue
+            decision = may_be_told(stay.origin, reader.kind)
+            if not decision.tier.tells:
+                continue
+            allowed = [other for other in stays.get(row.person_id, ()) if may_be_told(other.origin, reader.kind).tier.tells]
+            person_contacts = [contact for one in said.get(row.person_id, {}).values() for contact in one]
+            measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), now)
+            shown.append(_shown(row, stay, reader, decision.tier, directory, said.get(row.person_id, {}).get(row.id, []), measures,
+                                records.get(row.person_id, ()), owners.get(row.id, []), now))  # fmt: skip
+        return shown
+
+    async def _stays(self, raw: Raw, persons: set[UUID], directory: Directory) -> dict[UUID, list[StayInHand]]:
+        stays: dict[UUID, list[StayInHand]] = {}
+        for row in await encounters.of_people(raw, persons):
+            if row.folded_into is None and row.mode != "test":
+                stays.setdefault(row.person_id, []).append(self.read_stay(row, directory))
+        return stays
+
+    def _measures(
+        self,
+        stay: StayInHand,
+        allowed: Sequence[StayInHand],
+        person_contacts: Sequence[Contact],
+        records: Sequence[PatientRecord],
+        now: datetime,
+    ) -> tuple[MeasureStatus, ...]:
+        rules: dict[UUID, Stay] = {other.id: stay_for_rules(other, self.rulebook) for other in allowed}
+        mine = rules.get(stay.id)
+        if mine is None:
+            return ()
+        history = PersonHistory(
+            birth_on=_birth_on(records),
+            died_on=_died_on(allowed),
+            stays=tuple(rules.values()),
+            services=tuple(service for contact in person_contacts if (service := service_of(contact, stay.zone)) is not None),
+        )
+        return measure_statuses(mine, history, self.measures, now)
+
+
+def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organization | None:
+    """Say for whom the follow-up is shown: the viewer's own organization; for the operator its home, else the exchange."""
+    if viewer.organization_id is not None:
+        return directory.organizations.get(viewer.organization_id)
+    if row.home_id is not None:
+        return directory.organizations.get(row.home_id)
+    return next((item for item in directory.organizations.values() if item.kind is OrganizationKind.PLAN), None)
+
+
+def _birth_on(records: Sequence[PatientRecord]) -> date | None:
+    said: dict[str, dict[str, Any]] = {}
+    for record in sorted(records, key=lambda item: item.source == ADT_SOURCE):
+        said = merged(said, record.said)
+    born = known(said).get("birth_date")
+    return date.fromisoformat(born) if born else None
+
+
+def _died_on(stays: Sequence[StayInHand]) -> date | None:
+    deaths = [stay.day_of(stay.view.deceased_at) for stay in stays if stay.view.deceased_at is not None]
+    return min(deaths, default=None)
+
+
+def _shown(  # noqa: PLR0913  # everything a follow-up is made of
+    row: FollowUpRow,
+    stay: StayInHand,
+    reader: Organization,
+    tier: Tier,
+    directory: Directory,
+    said: Sequence[Contact],
+    measures: Sequence[MeasureStatus],
+    records: Sequence[PatientRecord],
+    owners: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> dict[str, Any]:
+    home = directory.organizations.get(row.home_id) if row.home_id else None
+    is_plan = reader.kind is OrganizationKind.PLAN
+    encounter = encounter_content(stay, tier)
+    # The shape is the same for everybody; what the tier takes away is null.
+    for name in ("class", "visit_number", "disposition"):
+        encounter.setdefault(name, None)
+    if is_plan:
+        encounter["class"] = stay.view.encounter_class.value
+    return {
+        "id": public_id(Kind.FOLLOW_UP, row.id),
+        "person": person_content(row.person_id, records, reader.id, tier),
+        "encounter": encounter,
+        "home": {"id": public_id(Kind.ORGANIZATION, home.id), "name": home.name} if home else None,
+        "program": row.programs[0] if row.programs else None,
+        "programs": row.programs,
+        "state": row.state,
+        "state_reasons": row.state_reasons,
+        "anchor_on": row.anchor_on.isoformat() if row.anchor_on else None,
+        "anchor_at": row.anchor_at.isoformat() if row.anchor_at else None,
+        "opened_at": row.opened_at.isoformat(),
+        "closed_at": row.closed_at.isoformat() if row.closed_at and row.state == FollowUpState.CLOSED else None,
+        "close_reason": row.close_reason if row.state == FollowUpState.CLOSED else None,
+        "updated_at": row.updated_at.isoformat(),
+        "version": row.version,
+        "source": stay.source,
+        "assignee": None if is_plan else row.assignee,
+        "clocks": [_clock(clock, now, is_plan=is_plan) for clock in row.clocks],
+        "measures": [measure_json(status) for status in measures],
+        "contacts": [] if is_plan else [contact_json(contact) for contact in said],
+        "owners": [] if is_plan else [_owner(owner) for owner in owners],
+    }
+
+
+def _clock(clock: Mapping[str, Any], now: datetime, *, is_plan: bool) -> dict[str, Any]:
+    """Show a clock as it stands now: its due time may have passed since it was evaluated last."""
+    shown = dict(clock)
+    if shown["state"] == ClockState.PENDING and datetime.fromisoformat(shown["due_at"]) < now:
+        shown["state"] = ClockState.OVERDUE.value
+    if is_plan:
+        shown["satisfied_by"] = None
+    return shown
+
+
+def _owner(owner: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "organization_id": public_id(Kind.ORGANIZATION, owner["organization_id"]) if owner["organization_id"] else None,
+        "staff": owner["staff"],
+        "starts_at": owner["starts_at"].isoformat(),
+        "ends_at": owner["ends_at"].isoformat() if owner["ends_at"] else None,
+    }
+
+
+def measure_json(status: MeasureStatus) -> dict[str, Any]:
+    """Give a measure's status as the API shows it."""
+    return {
+        "measure": status.measure,
+        "period": status.period,
+        "status": status.status.value,
+        "status_7": status.status_7.value,
+        "status_30": status.status_30.value,
+        "reason": status.reason,
+        "reasons": list(status.reasons),
+        "final": status.final,
+        "anchor_on": status.anchor_on.isoformat() if status.anchor_on else None,
+        "due_7_on": status.due_7_on.isoformat() if status.due_7_on else None,
+        "due_30_on": status.due_30_on.isoformat() if status.due_30_on else None,
+        "met_7_on": status.met_7_on.isoformat() if status.met_7_on else None,
+        "met_30_on": status.met_30_on.isoformat() if status.met_30_on else None,
+        "rule_version": status.rule_version,
+    }
+
+
+def contact_json(contact: Contact) -> dict[str, Any]:
+    """Give a contact as the API shows it (DESIGN section 6, Contact)."""
+    return {
+        "id": public_id(Kind.CONTACT, UUID(contact.id)),
+        "occurred_at": contact.occurred_at.isoformat(),
+        "recorded_at": contact.recorded_at.isoformat(),
+        "author": contact.author,
+        "source": contact.source,
+        "source_id": contact.source_id,
+        "type": contact.type.value,
+        "direction": contact.direction.value,
+        "with": contact.with_whom.value,
+        "role": contact.role.value if contact.role else None,
+        "npi": contact.npi,
+        "outcome": contact.outcome.value,
+        "live_two_way": contact.is_live,
+        "duration_minutes": contact.duration_minutes,
+        "content": {item.topic.value: (item.done if item.value is None else item.value) for item in contact.content},
+        "visit_codes": list(contact.visit_codes),
+        "diagnoses": list(contact.diagnoses),
+        "place_of_service": contact.place_of_service,
+        "note": contact.note,
+        "next_action": contact.next_action,
+        "next_action_due_on": contact.next_action_due_on.isoformat() if contact.next_action_due_on else None,
+        "voided_at": contact.voided_at.isoformat() if contact.voided_at else None,
+    }

@@ -1,0 +1,99 @@
+"""The worklist as data: follow-ups by those who may, soonest deadline first, or in the order in which they changed.
+
+A home sees its own (and those that were granted to it), a plan those of people it covers on the day of the stay; row-level security
+asks again. How much is shown is the caller's to decide (actions/present_follow_ups). One statement a page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domain.viewer import Viewer
+from app.store.follow_ups import COLUMNS, FollowUpRow, read_row
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpFilter:
+    """Which follow-ups are asked for; None is any."""
+
+    state: Sequence[str] | None = None
+    due_before: datetime | None = None
+    facility_id: UUID | None = None
+    program: str | None = None
+    assignee: str | None = None
+    changed_since: datetime | None = None
+    person_id: UUID | None = None
+    home_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpCursor:
+    """Where the last page ended: the sort value and the id behind it."""
+
+    at: datetime
+    id: UUID
+
+
+_FAR = "'infinity'::timestamptz"
+_OWN = (
+    "(f.home_id = $1 or exists (select 1 from organization_grant g where g.organization_id = f.home_id and g.grantee_id = $1))"
+)
+_COVERED = (
+    "exists (select 1 from panel_member m where m.person_id = f.person_id and m.organization_id = $1 and m.retracted_at is null "
+    "and m.effective_from <= coalesce(f.anchor_on, f.opened_at::date) "
+    "and (m.effective_to is null or m.effective_to > coalesce(f.anchor_on, f.opened_at::date)))"
+)
+
+
+def _visible(viewer: Viewer, *, covers: bool) -> str:
+    if viewer.is_operator:
+        return "($1::uuid is null or $1::uuid is not null)"
+    return f"({_OWN} or {_COVERED})" if covers else _OWN
+
+
+async def page(
+    raw: Raw, viewer: Viewer, wanted: FollowUpFilter, *, covers: bool, after: FollowUpCursor | None, limit: int
+) -> list[FollowUpRow]:
+    """Give one page. `covers`: the viewer is a plan, which sees the follow-ups of the people it covers (ix_follow_up_worklist)."""
+    sort = "f.updated_at" if wanted.changed_since is not None else f"coalesce(f.next_due_at, {_FAR})"
+    values: list[Any] = [viewer.organization_id]
+    parts = [_visible(viewer, covers=covers)]
+    for condition, value in (
+        ("f.state = any({}::text[])", list(wanted.state) if wanted.state else None),
+        ("f.next_due_at < {}", wanted.due_before),
+        ("e.facility_id = {}", wanted.facility_id),
+        ("{} = any(f.programs)", wanted.program),
+        ("f.assignee = {}", wanted.assignee),
+        ("f.updated_at >= {}", wanted.changed_since),
+        ("f.person_id = {}", wanted.person_id),
+        ("f.home_id = {}", wanted.home_id),
+    ):
+        if value is not None:
+            values.append(value)
+            parts.append(condition.format(f"${len(values)}"))
+    if after is not None:
+        values += [after.at, after.id]
+        parts.append(f"({sort}, f.id) > (${len(values) - 1}::timestamptz, ${len(values)}::uuid)")
+    values.append(limit)
+    rows = await raw.fetch(
+        f"select {COLUMNS} from follow_up f join encounter e on e.id = f.encounter_id where {' and '.join(parts)} "
+        f"order by {sort}, f.id limit ${len(values)}",
+        *values,
+    )
+    return [read_row(row) for row in rows]
+
+
+async def one(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, covers: bool) -> FollowUpRow | None:
+    """Give one follow-up if the viewer may see it."""
+    row = await raw.fetchrow(
+        f"select {COLUMNS} from follow_up f where {_visible(viewer, covers=covers)} and f.id = $2", viewer.organization_id, follow_up_id
+    )
+    return read_row(row) if row is not None else None
+
+
+def sort_value(row: FollowUpRow, *, by_change: bool) -> datetime | None:
+    """Give what the page is ordered by; None sorts last."""
+    return row.updated_at if by_change else row.next_due_at
