@@ -19,11 +19,56 @@ from app.domain.organization import OrganizationKind
 REQUIRED_COLUMNS: Final = ("last_name", "birth_date", "program", "effective_from")
 
 COLUMNS: Final = frozenset(
-    "member_id member_id_system first_name middle_name last_name birth_date sex address city state zip phone medicaid_id mrn mrn_system "
-    "ssn4 program role effective_from effective_to coordinator plan_id race ethnicity language dual_status site foster_care "
-    "medicaid_expansion geography hospice_from death_date mh_benefit payer_line phone2 phone_owner safe_contact no_voicemail interpreter "
-    "guardian_name guardian_relation guardian_phone risk_tier consent_type consent_signed_on consent_expires_on consent_scope "
-    "consent_document_id".split()
+    {
+        "member_id",
+        "member_id_system",
+        "first_name",
+        "middle_name",
+        "last_name",
+        "birth_date",
+        "sex",
+        "address",
+        "city",
+        "state",
+        "zip",
+        "phone",
+        "medicaid_id",
+        "mrn",
+        "mrn_system",
+        "ssn4",
+        "program",
+        "role",
+        "effective_from",
+        "effective_to",
+        "coordinator",
+        "plan_id",
+        "race",
+        "ethnicity",
+        "language",
+        "dual_status",
+        "site",
+        "foster_care",
+        "medicaid_expansion",
+        "geography",
+        "hospice_from",
+        "death_date",
+        "mh_benefit",
+        "payer_line",
+        "phone2",
+        "phone_owner",
+        "safe_contact",
+        "no_voicemail",
+        "interpreter",
+        "guardian_name",
+        "guardian_relation",
+        "guardian_phone",
+        "risk_tier",
+        "consent_type",
+        "consent_signed_on",
+        "consent_expires_on",
+        "consent_scope",
+        "consent_document_id",
+    }
 )
 """The columns that mean something (DESIGN section 6). Others are reported and kept with the row."""
 
@@ -76,7 +121,9 @@ FACT_COLUMNS: Final = (
 IDENTIFIER_COLUMNS: Final = ("member_id", "medicaid_id", "mrn")
 IDENTIFIER_CHARACTERS_MAX: Final = 100
 
-PLACEHOLDER_IDENTIFIERS: Final = frozenset({"N/A", "NA", "N.A.", "NONE", "NULL", "UNKNOWN", "UNK", "TBD", "PENDING", "X", "-", "--", "0", "."})
+PLACEHOLDER_IDENTIFIERS: Final = frozenset(
+    {"N/A", "NA", "N.A.", "NONE", "NULL", "UNKNOWN", "UNK", "TBD", "PENDING", "X", "-", "--", "0", "."}
+)
 REPEATED_CHARACTERS_MIN: Final = 5
 """Our policy: an identifier of so many equal characters is none."""
 
@@ -147,18 +194,26 @@ class RowErrorCode(StrEnum):
 _DATE_REMEDY: Final = "Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too."
 
 MESSAGES: Final[Mapping[RowErrorCode, str]] = {
-    RowErrorCode.CELL_COUNT: "The row has more or fewer cells than the header. Quote cells that contain the delimiter, and send empty cells.",
-    RowErrorCode.CELL_TOO_LONG: "A cell is too long to be a cell of a roster. Check for a missing line end or delimiter, or shorten it.",
-    RowErrorCode.QUOTE_NOT_CLOSED: "A quotation mark opens in this line and does not close where it should. Close it, or double it if it is part of the text.",
+    RowErrorCode.CELL_COUNT: (
+        "The row has more or fewer cells than the header. Quote cells that contain the delimiter, and send empty cells too."
+    ),
+    RowErrorCode.CELL_TOO_LONG: "A cell is too long to be one of a roster. Check for a missing line end or delimiter, or shorten it.",
+    RowErrorCode.QUOTE_NOT_CLOSED: (
+        "A quotation mark opens in this line and does not close where it should. Close it, or double it if it is part of the text."
+    ),
     RowErrorCode.NUL_BYTE: "The row contains a NUL byte. Export the file again as plain CSV in UTF-8.",
     RowErrorCode.ENCODING: "The row contains bytes that are no text in this file's encoding. Export the file again in UTF-8.",
     RowErrorCode.MISSING: "The cell is empty and must not be.",
     RowErrorCode.NOT_A_DATE: f"The cell is not a date. {_DATE_REMEDY}",
     RowErrorCode.DATE_OUT_OF_RANGE: "The date cannot be right: check the year.",
-    RowErrorCode.ENDS_BEFORE_START: "effective_to is before effective_from. It is the first day on which the claim no longer holds; leave it empty while it holds.",
+    RowErrorCode.ENDS_BEFORE_START: (
+        "effective_to is before effective_from. It is the first day on which the claim no longer holds; leave it empty while it holds."
+    ),
     RowErrorCode.UNKNOWN_ROLE: f"The role is not one of {', '.join(Role)}. Leave it empty to take the default of your organization.",
     RowErrorCode.NO_IDENTIFIER: "Nothing tells who this is. Give member_id, medicaid_id or mrn, or both first_name and sex.",
-    RowErrorCode.BAD_IDENTIFIER: f"The cell is no identifier: it has control characters or more than {IDENTIFIER_CHARACTERS_MAX} characters.",
+    RowErrorCode.BAD_IDENTIFIER: (
+        f"The cell is no identifier: it has control characters or more than {IDENTIFIER_CHARACTERS_MAX} characters."
+    ),
     RowErrorCode.PLACEHOLDER_IDENTIFIER: "The cell holds a placeholder, not an identifier, and was read as empty. Leave it empty.",
     RowErrorCode.SYSTEM_MISSING: (
         "The number names no assigning authority, so it is taken as your organization's own and equals no hospital's. Give its system."
@@ -238,7 +293,11 @@ def layout_of(header: Sequence[str], *, row: int = 1) -> Layout:
         message = "The header has no column that tells who a row is about. Add member_id, medicaid_id or mrn, or both first_name and sex."
         errors.append(RowError(row, "member_id", RowErrorCode.COLUMN_MISSING, message))
     if len(names) > COLUMNS_MAX:
-        errors = [RowError(row, "", RowErrorCode.TOO_MANY_COLUMNS, f"The header has more than {COLUMNS_MAX} columns. Send only those of a roster.")]
+        errors = [
+            RowError(
+                row, "", RowErrorCode.TOO_MANY_COLUMNS, f"The header has more than {COLUMNS_MAX} columns. Send only those of a roster."
+            )
+        ]
     if errors:
         raise RosterRefusedError(errors)
     unknown = tuple(name for name in names if name not in COLUMNS and name != IGNORED_COLUMN)
@@ -282,4 +341,6 @@ def read_role(text: str) -> Role | None:
 
 def is_placeholder(value: str) -> bool:
     """Tell whether a cell for an identifier says that there is none. Two people must not become one over `999999999`."""
-    return value.upper() in PLACEHOLDER_IDENTIFIERS or (len(value) >= REPEATED_CHARACTERS_MIN and len(set(value)) == 1)
+    if len(value) < REPEATED_CHARACTERS_MIN or value[0] != value[1]:
+        return value.upper() in PLACEHOLDER_IDENTIFIERS
+    return value == value[0] * len(value)

@@ -61,7 +61,7 @@ class RosterRow(NamedTuple):
     row_hash: bytes
     """Of every cell but effective_to. Equal hash and equal effective_to: nothing changed."""
     program: str
-    program_key: str
+    """As sent; its key is in the row key."""
     role: str
     effective_from: date
     effective_to: date | None
@@ -97,7 +97,12 @@ def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
         return OwnId(NO_AUTHORITY, IdentifierType.MEDICAID.value, value)
     if value := cells.get("mrn"):
         return OwnId(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value)
-    parts = (normalised(cells.get("last_name", "")), normalised(cells.get("first_name", "")), cells.get("birth_date", ""), cells.get("sex", ""))
+    parts = (
+        normalised(cells.get("last_name", "")),
+        normalised(cells.get("first_name", "")),
+        cells.get("birth_date", ""),
+        cells.get("sex", ""),
+    )
     return OwnId(NO_AUTHORITY, ROW_TYPE, _digest(*parts).hex()) if all(parts) else None
 
 
@@ -152,13 +157,11 @@ class RowReader:
             if own is None and not faults:
                 faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
             return self._refused(raw, cells, faults)
-        key = program_key(program)
         return RosterRow(
             number=raw.number,
-            row_key=_digest(*own, key, role, cells["effective_from"]),
+            row_key=_digest(*own, program_key(program), role, cells["effective_from"]),
             row_hash=_digest(*cells, "", *cells.values()),
             program=program,
-            program_key=key,
             role=role,
             effective_from=starts_on,
             effective_to=ends_on,

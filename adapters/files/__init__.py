@@ -1,0 +1,1 @@
+"""Files that people send and take: rosters, and the rows of them that were refused. See README.md."""

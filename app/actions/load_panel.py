@@ -1,0 +1,287 @@
+"""Takes a roster: reads it as it comes, says what it changes, finds the people, and changes the panel in one short transaction.
+
+Stage, compare, guard, identify in chunks, apply. Good rows are taken although others are bad. A dry run stops before the people are
+looked for and gives the same answer. Not here: what a row means (domain/roster_row), which claims change (domain/panel), the
+statements (store/panel_stage), who may upload for whom (api).
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Final, Protocol
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.domain.calendar import local_date
+from app.domain.organization import Organization
+from app.domain.panel import (
+    ERRORS_SHOWN_MAX,
+    PanelDifference,
+    PanelWouldShrinkError,
+    RosterTooLargeError,
+    ShrinkGuard,
+    UploadMode,
+    UploadResult,
+    first_errors,
+    roster_sort_key,
+)
+from app.domain.person import RecordClaim, Resolved
+from app.domain.roster import Layout, RawRow, RowError, layout_of
+from app.domain.roster_row import RefusedRow, RosterRow, RowReader, claim_of_row
+from app.ports import Ids
+from app.store.panel_stage import OpenStage, Stage, StagedRow
+from app.store.raw import Raw
+
+PIECE_BYTES: Final = 256 * 1024
+"""Read at a time: some 1,500 rows, 15 ms of a thread, so that other tasks of the process are not held up."""
+
+
+class PanelReader(Protocol):
+    """Reads one roster, in pieces."""
+
+    header: tuple[str, ...] | None
+    """As sent; there as soon as its line was fed."""
+    header_row: int
+
+    def feed(self, data: bytes) -> list[RawRow]:
+        """Give the rows that are complete. Raises `RosterRefusedError` when the file is no roster."""
+        ...
+
+    def close(self) -> list[RawRow]:
+        """Give the last rows."""
+        ...
+
+
+class Identify(Protocol):
+    """Resolves claims to records and people, inside the caller's transaction (actions/identify)."""
+
+    def __call__(self, raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: datetime) -> Awaitable[list[Resolved]]:
+        """Give a result for each claim, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What is asked for."""
+
+    mode: UploadMode
+    dry_run: bool = False
+    force: bool = False
+    """Let a replace end more claims than the shrink guard allows."""
+    file_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How much an upload may be and do. Our policy."""
+
+    file_bytes_max: int = 256 * 1024 * 1024
+    guard: ShrinkGuard = field(default_factory=ShrinkGuard)
+    chunk_claims: int = 1_000
+    """People are looked for in transactions of so many claims; each claim takes some five locks until its chunk commits."""
+    reconsider_days: int = 45
+    """Stays that began or ended within this time are attributed anew; the same as the longest follow-up window and a half."""
+    settle_timeout_s: float = 10.0
+    """How long to wait, after the commit, for transactions that may have read the old panel."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelServices:
+    """What loading needs from the wiring."""
+
+    open_stage: OpenStage
+    """As the work role."""
+    open_reader: Callable[[], PanelReader]
+    identify: Identify
+    redo_on: tuple[type[Exception], ...]
+    """What `identify` raises when it met another transaction and the chunk must be done again."""
+    ids: Ids
+    limits: UploadLimits = field(default_factory=UploadLimits)
+
+
+async def load_panel(
+    services: PanelServices, organization: Organization, roster: AsyncIterable[bytes] | bytes, upload: Upload, *, now: datetime
+) -> UploadResult:
+    """Load a roster onto the organization's panel.
+
+    Raises `RosterRefusedError` (no roster), `RosterTooLargeError`, `PanelWouldShrinkError`; then nothing was changed or recorded.
+    """
+    today = local_date(now, ZoneInfo(organization.time_zone))
+    limits = services.limits
+    async with services.open_stage(organization.id) as stage:
+        intake = _Intake(services.open_reader(), organization, today)
+        await _stage_rows(stage, intake, _pieces(roster, limits.file_bytes_max))
+        intake.repeated, repetitions = await stage.drop_repetitions(ERRORS_SHOWN_MAX)
+        intake.warnings += [repetition.warning() for repetition in repetitions]
+        while True:
+            difference = await stage.compare(upload.mode, today)
+            result = intake.result(services.ids.new(), organization.id, upload, difference, limits.guard, now)
+            if upload.dry_run:
+                await stage.in_transaction(partial(stage.save_upload, result=result))
+                return result
+            if result.needs_force and not upload.force:
+                raise PanelWouldShrinkError(difference, limits.guard)
+            await _identify_rows(services, stage, organization.id, now)
+            if await _apply(stage, result, today, limits):
+                return result
+
+
+async def _stage_rows(stage: Stage, intake: "_Intake", pieces: AsyncIterator[bytes]) -> None:
+    """Read and copy at the same time: while the database takes one piece, a thread reads the next."""
+    waiting: tuple[list[RosterRow], list[RefusedRow]] = ([], [])
+    async for piece in pieces:
+        # Both end before either error is raised, so nothing uses the connection any more when it is given up.
+        read, copied = await asyncio.gather(asyncio.to_thread(intake.feed, piece), stage.add(*waiting), return_exceptions=True)
+        if isinstance(copied, BaseException):
+            raise copied
+        if isinstance(read, BaseException):
+            raise read
+        waiting = read
+    await stage.add(*waiting)
+    await stage.add(*await asyncio.to_thread(intake.close))
+
+
+async def _pieces(roster: AsyncIterable[bytes] | bytes, bytes_max: int) -> AsyncIterator[bytes]:
+    """Cut the file into pieces of one size, however it comes."""
+    size = 0
+    waiting = bytearray()
+    async for data in _stream(roster):
+        size += len(data)
+        if size > bytes_max:
+            raise RosterTooLargeError(bytes_max)
+        waiting += data
+        while len(waiting) >= PIECE_BYTES:
+            yield bytes(waiting[:PIECE_BYTES])
+            del waiting[:PIECE_BYTES]
+    if waiting:
+        yield bytes(waiting)
+
+
+async def _stream(roster: AsyncIterable[bytes] | bytes) -> AsyncIterator[bytes]:
+    if isinstance(roster, bytes):
+        for start in range(0, len(roster), PIECE_BYTES):
+            yield roster[start : start + PIECE_BYTES]
+    else:
+        async for data in roster:
+            yield data
+
+
+async def _identify_rows(services: PanelServices, stage: Stage, organization_id: UUID, now: datetime) -> None:
+    """Find the people of the rows that are to be asserted, each chunk in its own transaction, so that the feed goes on meanwhile."""
+
+    async def identify_chunk(raw: Raw, rows: Sequence[StagedRow]) -> None:
+        claims = [claim_of_row(row.cells, organization_id, roster_sort_key(now, row.number)) for row in rows]
+        found = await services.identify(raw, claims, ids=services.ids, now=now)
+        await stage.save_records(raw, ((row.number, resolved.record_id) for row, resolved in zip(rows, found, strict=True)))
+
+    after = 0
+    while rows := await stage.unidentified(after, services.limits.chunk_claims):
+        after = rows[-1].number
+        await stage.in_transaction(partial(identify_chunk, rows=rows), redo_on=services.redo_on)
+
+
+async def _apply(stage: Stage, result: UploadResult, today: date, limits: UploadLimits) -> bool:
+    """Change the panel; False when another upload came first and the comparison has to be made again."""
+    since = result.uploaded_at - timedelta(days=limits.reconsider_days)
+
+    async def change(raw: Raw) -> str | None:
+        if not await stage.lock_panel(raw):
+            return None
+        await stage.save_upload(raw, result)
+        return await stage.apply(raw, result, today, since)
+
+    transaction = await stage.in_transaction(change)
+    if transaction is None:
+        return False
+    await _settle(stage, transaction, limits.settle_timeout_s)
+    await stage.in_transaction(partial(stage.catch_up, result=result, reconsider_since=since))
+    return True
+
+
+async def _settle(stage: Stage, transaction: str, timeout_s: float) -> None:
+    """Wait until no transaction is left that may have read the panel as it was. One that hangs is not waited for for ever."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            pause_s = 0.005
+            while not await stage.is_settled(transaction):
+                await asyncio.sleep(pause_s)
+                pause_s = min(0.25, pause_s * 2)
+    except TimeoutError:
+        return
+
+
+class _Intake:
+    """What is counted and remembered while a file is read."""
+
+    def __init__(self, reader: PanelReader, organization: Organization, today: date) -> None:
+        self._reader = reader
+        self._organization = organization
+        self._today = today
+        self._hash = hashlib.sha256()
+        self._layout: Layout | None = None
+        self._rows: RowReader | None = None
+        self._taken = 0
+        self._refused = 0
+        self._errors: list[RowError] = []
+        self.repeated = 0
+        self.warnings: list[RowError] = []
+
+    def feed(self, piece: bytes) -> tuple[list[RosterRow], list[RefusedRow]]:
+        """Read a piece of the file. In a thread; raises `RosterRefusedError`."""
+        self._hash.update(piece)
+        return self._sorted(self._reader.feed(piece))
+
+    def close(self) -> tuple[list[RosterRow], list[RefusedRow]]:
+        """Read what is left."""
+        rows = self._sorted(self._reader.close())
+        if self._rows is not None:
+            self.warnings += self._rows.warnings()
+        return rows
+
+    def _sorted(self, raws: Sequence[RawRow]) -> tuple[list[RosterRow], list[RefusedRow]]:
+        if self._rows is None:
+            if self._reader.header is None:
+                return [], []
+            self._layout = layout_of(self._reader.header, row=self._reader.header_row)
+            self._rows = RowReader(self._layout, self._organization, self._today)
+        taken: list[RosterRow] = []
+        refused: list[RefusedRow] = []
+        for raw in raws:
+            row = self._rows.read(raw)
+            if isinstance(row, RosterRow):
+                taken.append(row)
+            else:
+                refused.append(row)
+                if len(self._errors) < ERRORS_SHOWN_MAX:
+                    self._errors += row.errors
+        self._taken += len(taken)
+        self._refused += len(refused)
+        return taken, refused
+
+    def result(
+        self, upload_id: UUID, organization_id: UUID, upload: Upload, difference: PanelDifference, guard: ShrinkGuard, now: datetime
+    ) -> UploadResult:
+        accepted = self._taken - self.repeated
+        layout = self._layout or Layout((), (), ())
+        return UploadResult(
+            id=upload_id,
+            organization_id=organization_id,
+            mode=upload.mode,
+            dry_run=upload.dry_run,
+            uploaded_at=now,
+            file_name=upload.file_name,
+            file_hash=self._hash.digest(),
+            header=layout.header,
+            unknown_columns=layout.unknown,
+            rows=self._taken + self._refused,
+            accepted=accepted,
+            rejected=self._refused,
+            repeated=self.repeated,
+            difference=difference,
+            errors=first_errors(self._errors),
+            warnings=first_errors(self.warnings),
+            needs_force=guard.refuses(ending=difference.removed, in_force=difference.in_force, accepted=accepted),
+        )

@@ -1,0 +1,320 @@
+"""An upload on its way to the panel: rows are copied into temporary tables, compared there, and applied by a few statements.
+
+One connection for the whole upload, because temporary tables belong to it; between the statements it is outside any transaction, so
+a slow sender holds nothing open. COPY is refused under row-level security, hence the stage (DESIGN 2.10). The rules are those of
+app/domain/panel. Not here: reading the panel (panels), who the people are (the caller identifies them chunk by chunk).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.panel import CLAIM_ID_DIGITS, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
+from app.domain.roster_row import RefusedRow, RosterRow
+from app.store.engine import raw_connection
+from app.store.failures import is_unavailable
+from app.store.raw import Raw
+
+T = TypeVar("T")
+
+_TABLES: Final = """
+create temporary table roster_row (
+    row int, row_key bytea, row_hash bytea, program text, role text, effective_from date, effective_to date,
+    coordinator text, plan_id text, cells text);
+create temporary table roster_refused (row int, errors text, cells text);
+create temporary table roster_kept (authority text, type text, value text);
+create temporary table roster_change (row int primary key, current_id uuid);
+create temporary table roster_end (id uuid primary key);
+create temporary table roster_record (row int primary key, record_id uuid);
+create temporary table roster_person (person_id uuid);
+create temporary table roster_stay (encounter_id uuid primary key);
+"""
+_BEGIN: Final = f"set statement_timeout = 0; {_TABLES}"
+_END: Final = """
+drop table roster_row, roster_refused, roster_kept, roster_change, roster_end, roster_record, roster_person, roster_stay;
+reset statement_timeout
+"""
+
+_TRIES_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """An accepted row whose person is to be found."""
+
+    number: int
+    cells: dict[str, str]
+
+
+class Stage:
+    """The staged rows of one upload, and the statements on them."""
+
+    def __init__(self, raw: Raw, organization_id: UUID) -> None:
+        """Begin with empty tables. Use `open_stage`."""
+        self._raw = raw
+        self._organization_id = organization_id
+        self._version = -1
+
+    async def add(self, taken: Sequence[RosterRow], refused: Sequence[RefusedRow]) -> None:
+        """Copy rows into the stage."""
+        if taken:
+            rows = ((*row[:-1], orjson.dumps(row.cells).decode()) for row in taken)
+            await self._raw.copy_records_to_table("roster_row", records=rows)
+        if refused:
+            refusals = ((row.number, _errors_json(row), orjson.dumps(row.cells).decode()) for row in refused)
+            await self._raw.copy_records_to_table("roster_refused", records=refusals)
+            await self._raw.copy_records_to_table("roster_kept", records=[row.own for row in refused if row.own is not None])
+
+    async def drop_repetitions(self, limit: int) -> tuple[int, list[Repetition]]:
+        """Leave the last row of each key; give how many were dropped, and the first of them."""
+        await self._raw.execute("analyze roster_row; analyze roster_kept")
+        await self._raw.execute(_FIND_REPETITIONS)
+        shown = await self._raw.fetch("select row, counting_row, is_identical from roster_repetition order by row limit $1", limit)
+        status = await self._raw.execute("delete from roster_row s using roster_repetition r where s.row = r.row")
+        await self._raw.execute("drop table roster_repetition; create index on roster_row (row)")
+        return _count(status), [Repetition(*row.values()) for row in shown]
+
+    async def compare(self, mode: UploadMode, today: date) -> PanelDifference:
+        """Find what the upload changes on the panel as it stands now."""
+        raw, owner = self._raw, self._organization_id
+        async with raw.transaction():
+            self._version = await raw.fetchval(_VERSION, owner)
+            await raw.execute("truncate roster_change; truncate roster_end")
+            await raw.execute(_FIND_CHANGES, owner)
+            await raw.execute("analyze roster_change")
+            added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
+            in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
+            removed = kept = 0
+            if mode is UploadMode.REPLACE:
+                # Both sides are read whole; without statistics of a panel just loaded the planner would pair every row with every row.
+                await raw.execute("set local enable_nestloop = off")
+                missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
+                await raw.execute("set local enable_nestloop = on")
+                kept = _count(await raw.execute(_KEEP, str(owner)))
+                removed = missing - kept
+                await raw.execute("analyze roster_end")
+        return PanelDifference(added, changed, staged - added - changed, removed, kept, in_force)
+
+    async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
+        """Give the next rows of the file that are to be asserted and whose record is not known yet."""
+        rows = await self._raw.fetch(_UNIDENTIFIED, after, limit)
+        return [StagedRow(row["row"], orjson.loads(row["cells"])) for row in rows]
+
+    async def in_transaction(self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = ()) -> T:
+        """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
+        for attempt in range(1, _TRIES_MAX + 1):
+            try:
+                async with self._raw.transaction():
+                    return await work(self._raw)
+            except Exception as error:
+                can_be_redone = isinstance(error, redo_on) or (is_unavailable(error) and not self._raw.is_closed())
+                if attempt == _TRIES_MAX or not can_be_redone:
+                    raise
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    async def save_records(self, raw: Raw, records: Iterable[tuple[int, UUID]]) -> None:
+        """Remember whose record each row is. Inside `in_transaction`."""
+        await raw.copy_records_to_table("roster_record", records=list(records))
+
+    async def lock_panel(self, raw: Raw) -> bool:
+        """Wait for other uploads of this panel to commit; False when one has changed it since `compare`. Inside `in_transaction`.
+
+        Whoever writes claims takes this lock and leaves a row in panel_upload.
+        """
+        await raw.execute(
+            "select pg_advisory_xact_lock(hashtextextended(current_schema() || '/panel/' || $1, 0))", str(self._organization_id)
+        )
+        return bool(await raw.fetchval(_VERSION, self._organization_id) == self._version)
+
+    async def save_upload(self, raw: Raw, result: UploadResult) -> None:
+        """Record the upload and its refused rows. Inside `in_transaction`."""
+        await raw.execute(
+            _INSERT_UPLOAD,
+            result.id,
+            result.organization_id,
+            result.mode.value,
+            result.dry_run,
+            result.file_name,
+            result.file_hash,
+            list(result.header),
+            result.uploaded_at,
+            orjson.dumps(result.summary()).decode(),
+        )
+        await raw.execute(_INSERT_REFUSED, result.id)
+
+    async def apply(self, raw: Raw, result: UploadResult, today: date, reconsider_since: datetime) -> str:
+        """Change the panel and queue the recent stays of the people concerned. Inside `in_transaction`; give the transaction's number."""
+        now, prefix = result.uploaded_at, claim_id_prefix(result.id)
+        await raw.execute("truncate roster_person; truncate roster_stay")
+        await raw.execute(_RETRACT_ENDED, now)
+        await raw.execute(_ASSERT_ENDED, prefix, result.id, now, today)
+        await raw.execute(_RETRACT_CHANGED, now)
+        await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
+        await raw.execute("analyze roster_person")
+        await raw.execute(_FIND_STAYS, reconsider_since)
+        await raw.execute(_RECONSIDER, now)
+        return str(await raw.fetchval("select pg_current_xact_id()::text"))
+
+    async def is_settled(self, transaction: str) -> bool:
+        """Tell whether every transaction has ended that may have read the panel before this one committed."""
+        return bool(await self._raw.fetchval("select pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8", transaction))
+
+    async def catch_up(self, raw: Raw, result: UploadResult, reconsider_since: datetime) -> None:
+        """See to what was under way while the upload committed. Inside `in_transaction`, after `is_settled`.
+
+        New stays whose attribution read the old panel are queued; claims follow records that moved before they were visible.
+        """
+        await raw.execute(_FOLLOW_RECORDS, result.organization_id, result.id, *_claim_id_range(result.id))
+        await raw.execute("create temporary table roster_stay_before on commit drop as select encounter_id from roster_stay")
+        await raw.execute("truncate roster_stay")
+        await raw.execute(_FIND_STAYS, reconsider_since)
+        await raw.execute("delete from roster_stay s using roster_stay_before b where s.encounter_id = b.encounter_id")
+        await raw.execute(_RECONSIDER, result.uploaded_at)
+
+
+_FIND_REPETITIONS = """
+create temporary table roster_repetition as
+select s.row, k.counting_row, s.row_hash = c.row_hash and s.effective_to is not distinct from c.effective_to as is_identical
+from (select row_key, max(row) as counting_row from roster_row group by row_key having count(*) > 1) as k
+join roster_row s on s.row_key = k.row_key and s.row < k.counting_row
+join roster_row c on c.row_key = k.row_key and c.row = k.counting_row
+"""
+
+# Claims change only with an upload, so their number tells whether somebody was here in between (ix_panel_upload_organization).
+_VERSION = "select count(*) from panel_upload where organization_id = $1 and not dry_run"
+
+# uq_panel_member_current, or one pass over the panel.
+_FIND_CHANGES = """
+insert into roster_change (row, current_id)
+select s.row, m.id
+from roster_row s
+left join panel_member m on m.organization_id = $1 and m.row_key = s.row_key and m.retracted_at is null
+where m.id is null or m.row_hash <> s.row_hash or m.effective_to is distinct from s.effective_to
+order by s.row
+"""
+
+_COUNT_CHANGES = """
+select count(*) filter (where current_id is null), count(current_id), (select count(*) from roster_row) from roster_change
+"""
+
+_IN_FORCE = "m.organization_id = $1 and m.retracted_at is null and (m.effective_to is null or m.effective_to > $2)"
+
+_COUNT_IN_FORCE = f"select count(*) from panel_member m where {_IN_FORCE}"
+
+_FIND_ENDINGS = f"""
+insert into roster_end (id)
+select m.id from panel_member m where {_IN_FORCE} and not exists (select from roster_row s where s.row_key = m.row_key)
+"""
+
+_KEEP = """
+delete from roster_end e
+using roster_kept k, patient_record r, panel_member m
+where r.source = $1 and r.authority = k.authority and r.type = k.type and r.value = k.value and m.record_id = r.id and m.id = e.id
+"""
+
+_UNIDENTIFIED = """
+select s.row, s.cells
+from roster_change c join roster_row s on s.row = c.row
+where c.row > $1 and not exists (select from roster_record f where f.row = c.row)
+order by c.row limit $2
+"""
+
+_INSERT_UPLOAD = """
+insert into panel_upload (id, organization_id, mode, dry_run, file_name, file_hash, header, uploaded_at, summary)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
+"""
+
+_INSERT_REFUSED = """
+insert into panel_upload_rejection (upload_id, row, errors, cells) select $1, row, errors::jsonb, cells::json from roster_refused
+"""
+
+_RETRACT_ENDED = "update panel_member m set retracted_at = greatest($1, m.asserted_at) from roster_end e where m.id = e.id"
+
+# What would begin only after today never holds: it is not asserted again. Counted from 2^40, above any row number.
+_ASSERT_ENDED = f"""
+with asserted as (
+    insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, effective_to,
+        coordinator, plan_id, row_key, row_hash, row, upload_id, asserted_at)
+    select ($1 || lpad(to_hex(1099511627776 + row_number() over (order by m.id)), {CLAIM_ID_DIGITS}, '0'))::uuid,
+        m.organization_id, m.record_id, m.person_id, m.program, m.role, m.effective_from, $4,
+        m.coordinator, m.plan_id, m.row_key, m.row_hash, m.row, $2, $3
+    from roster_end e join panel_member m on m.id = e.id
+    where m.effective_from <= $4
+)
+insert into roster_person select m.person_id from roster_end e join panel_member m on m.id = e.id
+"""
+
+_RETRACT_CHANGED = "update panel_member m set retracted_at = greatest($1, m.asserted_at) from roster_change c where m.id = c.current_id"
+
+_ASSERT_CHANGED = f"""
+with asserted as (
+    insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, effective_to,
+        coordinator, plan_id, row_key, row_hash, row, upload_id, asserted_at)
+    select ($1 || lpad(to_hex(s.row), {CLAIM_ID_DIGITS}, '0'))::uuid, $2, p.id, p.person_id, s.program, s.role,
+        s.effective_from, s.effective_to, s.coordinator, s.plan_id, s.row_key, s.row_hash, s.cells::json, $3, $4
+    from roster_change c
+    join roster_row s on s.row = c.row
+    join roster_record f on f.row = c.row
+    join patient_record p on p.id = f.record_id
+    order by s.row
+    returning person_id
+)
+insert into roster_person select person_id from asserted
+"""
+
+# Open, or begun or ended since.
+_FIND_STAYS = """
+insert into roster_stay (encounter_id)
+select e.id
+from encounter e
+where e.person_id in (select person_id from roster_person) and e.folded_into is null
+    and (e.admitted_at >= $1 or e.discharged_at >= $1 or (e.discharged_at is null and e.status in ('planned', 'in-progress', 'unknown')))
+"""
+
+_RECONSIDER = """
+insert into reconsideration (encounter_id, asked_at, cause) select encounter_id, $1, 'panel' from roster_stay on conflict do nothing
+"""
+
+# The ids of an upload's claims are one range of ix_panel_member_organization.
+_FOLLOW_RECORDS = """
+update panel_member m set person_id = r.person_id from patient_record r
+where m.organization_id = $1 and m.upload_id = $2 and m.id between $3 and $4 and r.id = m.record_id and r.person_id <> m.person_id
+"""
+
+OpenStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[Stage]]
+"""Opens the stage for an upload of this organization."""
+
+
+@asynccontextmanager
+async def open_stage(engine: AsyncEngine, organization_id: UUID) -> AsyncIterator[Stage]:
+    """Take a connection of the work role for one upload and give it back empty; after any error it is thrown away."""
+    async with engine.connect() as connection:
+        raw = await raw_connection(connection)
+        try:
+            await raw.execute(_BEGIN)
+            yield Stage(raw, organization_id)
+            await raw.execute(_END)
+        except BaseException:
+            # Closing the session rolls back and removes the temporary tables, whatever state it was in.
+            raw.terminate()
+            await connection.invalidate()
+            raise
+
+
+def _errors_json(row: RefusedRow) -> str:
+    return orjson.dumps([{"column": error.column, "code": error.code.value, "message": error.message} for error in row.errors]).decode()
+
+
+def _claim_id_range(upload_id: UUID) -> tuple[UUID, UUID]:
+    prefix = claim_id_prefix(upload_id)
+    return UUID(prefix + "0" * CLAIM_ID_DIGITS), UUID(prefix + "f" * CLAIM_ID_DIGITS)
+
+
+def _count(status: Any) -> int:  # noqa: ANN401 - asyncpg's command tag
+    return int(str(status).rsplit(" ", 1)[-1])
