@@ -321,7 +321,7 @@ def _unknown(given: Mapping[str, str]) -> list[str]:
     known = [_name(field) for field in fields] + [_name(field) + _FILE for field, info in fields.items() if _is_secret(info.annotation)]
     problems = []
     for name in sorted(set(given) - set(known)):
-        near = get_close_matches(name, known, n=1, cutoff=0.0)
+        near = get_close_matches(name.upper(), known, n=1, cutoff=0.0)
         problems.append(f"{name}: there is no such setting; the nearest is {near[0]}")
     return problems
 

@@ -14,7 +14,7 @@ def upgrade() -> None:
     """Make the function and the triggers."""
     op.execute("INSERT INTO registry_version (id, version) VALUES (1, 1)")
     op.execute(
-        "CREATE FUNCTION raise_registry_version() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "CREATE FUNCTION raise_registry_version() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "
         "BEGIN UPDATE registry_version SET version = version + 1; RETURN NULL; END $$"
     )
     for table in TABLES:
