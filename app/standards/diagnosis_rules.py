@@ -6,6 +6,7 @@ A licensed value-set folder of the same form can be loaded instead. Not here: wh
 import re
 from functools import cache
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules, ValueSet
 from app.standards.toml_table import StandardsError, TomlTable, build, no_repetition, read_folder, read_toml, shipped
@@ -46,10 +47,10 @@ def _value_sets(table: TomlTable) -> list[ValueSet]:
     periods = [_period(group, one) for one in table.tables("period")]
     table.finish()
     if not periods:
-        raise table.fail("period", "is missing: a value set needs at least one")
-    for before, after in zip(periods, periods[1:], strict=False):
+        table.fail("period", "is missing: a value set needs at least one")
+    for before, after in pairwise(periods):
         if before.effective_to is None or before.effective_to != after.effective_from:
-            raise table.fail("period", "must follow the one before it without gap or overlap, oldest first")
+            table.fail("period", "must follow the one before it without gap or overlap, oldest first")
     return periods
 
 
@@ -58,9 +59,9 @@ def _period(group: DiagnosisGroup, table: TomlTable) -> ValueSet:
     try:
         re.compile(pattern)
     except re.error as wrong:
-        raise table.fail("pattern", f"is not a regular expression: {wrong}") from wrong
+        table.fail("pattern", f"is not a regular expression: {wrong}")
     if not pattern.startswith("^"):
-        raise table.fail("pattern", "must begin with ^: a group is told by how codes begin")
+        table.fail("pattern", "must begin with ^: a group is told by how codes begin")
     version = table.text("version")
     effective_from, effective_to = table.day("effective_from"), table.day("effective_to")
     table.integer("leaf_codes")

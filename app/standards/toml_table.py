@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 Code = TypeVar("Code", bound=StrEnum)
 
@@ -26,9 +26,10 @@ class TomlTable:
         self._values = values
         self._used: set[str] = set()
 
-    def fail(self, key: str, expected: str) -> StandardsError:
-        """Give the error for a key, to be raised."""
-        return StandardsError(f"{self.place}: {key} {expected}")
+    def fail(self, key: str, expected: str) -> NoReturn:
+        """Refuse a key."""
+        message = f"{self.place}: {key} {expected}"
+        raise StandardsError(message)
 
     def has(self, key: str) -> bool:
         """Whether a key is there."""
@@ -44,7 +45,7 @@ class TomlTable:
         if found is None and default is not None:
             return default
         if not isinstance(found, str) or not found.strip():
-            raise self.fail(key, "must be a text that is not empty")
+            self.fail(key, "must be a text that is not empty")
         return found
 
     def integer(self, key: str, default: int | None = None) -> int:
@@ -53,7 +54,7 @@ class TomlTable:
         if found is None and default is not None:
             return default
         if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-            raise self.fail(key, "must be a whole number that is not negative")
+            self.fail(key, "must be a whole number that is not negative")
         return found
 
     def boolean(self, key: str, *, default: bool = False) -> bool:
@@ -62,7 +63,7 @@ class TomlTable:
         if found is None:
             return default
         if not isinstance(found, bool):
-            raise self.fail(key, "must be true or false")
+            self.fail(key, "must be true or false")
         return found
 
     def day(self, key: str) -> date | None:
@@ -71,7 +72,7 @@ class TomlTable:
         if found is None:
             return None
         if not isinstance(found, date) or isinstance(found, datetime):
-            raise self.fail(key, "must be a date without quotes, such as 2025-01-01")
+            self.fail(key, "must be a date without quotes, such as 2025-01-01")
         return found
 
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
@@ -79,9 +80,9 @@ class TomlTable:
         found = self._list(key)
         texts = tuple(one for one in found if isinstance(one, str) and one)
         if len(texts) != len(found) or len(set(texts)) != len(texts):
-            raise self.fail(key, "must be a list of distinct texts")
+            self.fail(key, "must be a list of distinct texts")
         if required and not texts:
-            raise self.fail(key, "must not be empty")
+            self.fail(key, "must not be empty")
         return texts
 
     def integers(self, key: str) -> tuple[int, ...]:
@@ -89,7 +90,7 @@ class TomlTable:
         found = self._list(key)
         numbers = tuple(one for one in found if isinstance(one, int) and not isinstance(one, bool))
         if len(numbers) != len(found):
-            raise self.fail(key, "must be a list of whole numbers")
+            self.fail(key, "must be a list of whole numbers")
         return numbers
 
     def code(self, key: str, codes: type[Code], default: Code | None = None) -> Code:
@@ -108,14 +109,14 @@ class TomlTable:
         if found is None:
             found = {}
         if not isinstance(found, dict):
-            raise self.fail(key, "must be a table")
+            self.fail(key, "must be a table")
         return TomlTable(f"{self.place}: {key}", found)
 
     def tables(self, key: str) -> "tuple[TomlTable, ...]":
         """Read a list of tables."""
         tables = [one for one in self._list(key) if isinstance(one, dict)]
         if len(tables) != len(self._list(key)):
-            raise self.fail(key, "must be a list of tables")
+            self.fail(key, "must be a list of tables")
         return tuple(TomlTable(f"{self.place}: {key}[{index}]", one) for index, one in enumerate(tables))
 
     def keys(self) -> tuple[str, ...]:
@@ -126,21 +127,21 @@ class TomlTable:
         """Complain about keys that nobody asked for."""
         unknown = sorted(set(self._values) - self._used)
         if unknown:
-            raise self.fail(", ".join(unknown), "is not a key of this table")
+            self.fail(", ".join(unknown), "is not a key of this table")
 
     def _list(self, key: str) -> list[object]:
         found = self._value(key)
         if found is None:
             return []
         if not isinstance(found, list):
-            raise self.fail(key, "must be a list")
+            self.fail(key, "must be a list")
         return found
 
     def _member(self, key: str, text: str, codes: type[Code]) -> Code:
         try:
             return codes(text)
         except ValueError:
-            raise self.fail(key, f"has a code that is not one of: {', '.join(codes)}") from None
+            self.fail(key, f"has a code that is not one of: {', '.join(codes)}")
 
 
 def shipped(*names: str) -> Traversable:
