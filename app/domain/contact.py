@@ -208,7 +208,7 @@ class Contact(ContactEntry):
     voided_at: datetime | None = None
 
     @staticmethod
-    def of(  # noqa: PLR0913 - one argument for each thing a recording adds
+    def of(
         entry: ContactEntry,
         *,
         id: str,  # noqa: A002 - the field's name

@@ -284,7 +284,7 @@ def _topic_item(reader: FieldReader, pointer: str, topic: ContactTopic, value: o
     return TopicItem(topic=topic, done=done)
 
 
-def _check_sense(  # noqa: PLR0913 - the facts that must agree with each other
+def _check_sense(
     reader: FieldReader,
     occurred_at: datetime | None,
     kind: ContactType | None,

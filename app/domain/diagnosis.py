@@ -18,6 +18,7 @@ CODE_SHAPE: Final = re.compile(r"[A-Z][0-9][0-9A-Z]{1,5}")
 """ICD-10-CM without its dot: three to seven characters. Nothing in our sets depends on more."""
 CODE_LENGTH_MAX: Final = 16
 """Longer text is no diagnosis code; it is not looked up, so it cannot fill the cache."""
+SYSTEM_LENGTH_MAX: Final = 64
 CACHED_CODES: Final = 16_384
 """Our policy: about as many distinct codes as a state's feeds send in a month; at 0.3 kB each it stays below 5 MB a period."""
 NOT_ALPHANUMERIC: Final = re.compile(r"[^0-9A-Z]")
@@ -118,7 +119,7 @@ class DiagnosisRules:
 
     def reads(self, system: str | None) -> bool:
         """Whether a coding-system name as sent (DG1-3.3, FHIR system) means ICD-10-CM. Nothing sent is read by the code's shape."""
-        return not system or normalized_system(system) in self._code_systems
+        return not system or (len(system) <= SYSTEM_LENGTH_MAX and normalized_system(system) in self._code_systems)
 
     def groups_of(self, code: str, on: date) -> frozenset[DiagnosisGroup]:
         """Give the groups of one code, dotted or not, in any case, on a date."""
@@ -140,6 +141,7 @@ def normalized_code(code: str) -> str:
     return code.strip().replace(".", "").upper()
 
 
+@lru_cache(maxsize=256)
 def normalized_system(system: str) -> str:
     """Give a coding-system name without case and punctuation, so that I10, ICD-10-CM and icd10cm can be listed once each."""
     return NOT_ALPHANUMERIC.sub("", system.upper())

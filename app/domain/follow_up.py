@@ -236,7 +236,7 @@ def _idle(state: FollowUpState, why: str, windows: tuple[ClockWindow, ...], cloc
     return FollowUpView(state=state, reasons=(why,), windows=windows, clocks=tuple(idle_clock(window, clocks, why) for window in windows))
 
 
-def _view(  # noqa: PLR0913 - one line for each thing that differs between the states
+def _view(
     facts: FollowUpFacts,
     state: FollowUpState,
     reasons: tuple[str, ...],
