@@ -13,11 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105 -- the prefix of every secret, not a secret
-SECRET_OCTETS: Final = range(24, 65)
-"""Standard Webhooks: "between 24 bytes (192 bits) and 64 bytes (512 bits)"."""
-SECRETS_MAX: Final = 3
-"""Our policy: the current secret and two that a rotation still lets through."""
+from app.domain.subscription import SECRET_OCTETS, SECRET_PREFIX, SECRETS_MAX
+
 TOLERANCE: Final = timedelta(minutes=5)
 """Both ways, as in the reference libraries."""
 
@@ -37,13 +34,6 @@ class SigningError(ValueError):
 
 class VerificationError(Exception):
     """A webhook did not verify: do not act on it."""
-
-
-def new_secret(octets: bytes) -> str:
-    """Write random octets as a secret to be shown to the receiver's owner once."""
-    if len(octets) not in SECRET_OCTETS:
-        raise SigningError(f"a signing secret has 24 to 64 octets, not {len(octets)}: make it from 32 random ones")
-    return SECRET_PREFIX + base64.b64encode(octets).decode("ascii")
 
 
 def sign(webhook_id: str, attempted_at: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:

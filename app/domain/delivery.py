@@ -53,6 +53,8 @@ class TransportFault(StrEnum):
     """Reset or closed after the request began."""
     ANSWER_MALFORMED = "answer_malformed"
     """The peer does not speak HTTP, or not within our limits."""
+    DEFECT = "defect"
+    """Our own error while sending; nothing says how far it got."""
 
 
 CONNECTION_FAULTS: Final = frozenset(

@@ -87,6 +87,7 @@ def test_status_decides_outcome(status_code: int, outcome: str) -> None:
         ("answer_timed_out", "unknown"),
         ("connection_lost", "unknown"),
         ("answer_malformed", "unknown"),
+        ("defect", "unknown"),
     ],
 )
 def test_fault_decides_outcome(fault: str, outcome: str) -> None:
@@ -96,7 +97,7 @@ def test_fault_decides_outcome(fault: str, outcome: str) -> None:
 
 def test_every_fault_is_in_the_table_above() -> None:
     assert {outcome_of_fault(fault) for fault in TransportFault} == {AttemptOutcome.UNAVAILABLE, AttemptOutcome.UNKNOWN}
-    assert len(TransportFault) == 7
+    assert len(TransportFault) == 8
 
 
 def test_a_request_and_a_result_cannot_be_spelled_into_a_log() -> None:

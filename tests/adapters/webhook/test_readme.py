@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from adapters.webhook.guard import Allowance, Guard
-from adapters.webhook.signing import new_secret, sign
+from adapters.webhook.signing import sign
 from app.domain.delivery import RETRY_DELAYS_S, AttemptOutcome, outcome_of_status
+from app.domain.subscription import spell_secret
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "adapters/webhook/README.md").read_text(encoding="utf-8")
-SECRET = new_secret(b"r" * 32)
+SECRET = spell_secret(b"r" * 32)
 
 
 def snippet() -> Callable[[dict[str, str], bytes, str], bool]:
@@ -26,10 +27,10 @@ def snippet() -> Callable[[dict[str, str], bytes, str], bool]:
 
 def test_the_snippet_accepts_what_we_send_and_nothing_else() -> None:
     is_genuine, now = snippet(), datetime.now(tz=UTC)
-    headers = sign("ntf_1", now, b'{"a": "\xc3\xa9"}', [new_secret(b"n" * 32), SECRET])
+    headers = sign("ntf_1", now, b'{"a": "\xc3\xa9"}', [spell_secret(b"n" * 32), SECRET])
     assert is_genuine(headers, b'{"a": "\xc3\xa9"}', SECRET)
     assert not is_genuine(headers, b'{"a": "e"}', SECRET)
-    assert not is_genuine(headers, b'{"a": "\xc3\xa9"}', new_secret(b"x" * 32))
+    assert not is_genuine(headers, b'{"a": "\xc3\xa9"}', spell_secret(b"x" * 32))
     assert not is_genuine({**headers, "webhook-id": "ntf_2"}, b'{"a": "\xc3\xa9"}', SECRET)
     assert not is_genuine({**headers, "webhook-timestamp": "soon"}, b"{}", SECRET)
     assert not is_genuine({**headers, "webhook-signature": "garbage"}, b"{}", SECRET)
