@@ -11,7 +11,7 @@ import hashlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from adapters.hl7v2.connection import MllpConnection
 from adapters.hl7v2.peers import Answer, CloseReason, ConnectionReport, Limits, Peer, Refuse
@@ -37,10 +37,11 @@ class MllpListener:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
         reuse_port: bool = False,
+        sock: socket.socket | None = None,
         on_opened: Callable[[Peer], None] | None = None,
         on_closed: Callable[[ConnectionReport], None] | None = None,
     ) -> None:
-        """Take what to answer with; nothing listens before `start`."""
+        """Take what to answer with; nothing listens before `start`. `sock` is bound already and takes the place of host and port."""
         self.answer = answer
         self.refuse = refuse
         self.limits = limits or Limits()
@@ -50,6 +51,7 @@ class MllpListener:
         self._host, self._port = host, port
         self._tls = tls
         self._reuse_port = reuse_port
+        self._sock = sock
         self._on_opened, self._on_closed = on_opened, on_closed
         self._connections: set[MllpConnection] = set()
         self._next_id = 0
@@ -61,14 +63,13 @@ class MllpListener:
     async def start(self) -> None:
         """Bind and accept. Raises OSError when the address is taken."""
         self.loop = asyncio.get_running_loop()
+        place: dict[str, Any] = {"host": self._host, "port": self._port, "reuse_port": self._reuse_port or None}
         self._server = await self.loop.create_server(
             lambda: MllpConnection(self),
-            self._host,
-            self._port,
             ssl=self._tls,
             ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_S if self._tls is not None else None,
             backlog=_BACKLOG,
-            reuse_port=self._reuse_port or None,
+            **({"sock": self._sock} if self._sock is not None else place),
         )
         self._sweep()
 
