@@ -127,8 +127,9 @@ class MllpClient:
 
     async def connect(self) -> None:
         """Open the connection unless it is open."""
-        if self._writer is not None and not self._writer.is_closing():
+        if not self._is_lost():
             return
+        await self.close()
         try:
             self._reader, self._writer = await asyncio.wait_for(
                 asyncio.open_connection(self._host, self._port, ssl=self._tls), self._connect_timeout_s
@@ -138,6 +139,9 @@ class MllpClient:
             raise NotConnectedError(message) from error
         self._framer = MllpFramer(self._frame_bytes_max)
         self._frames.clear()
+
+    def _is_lost(self) -> bool:
+        return self._writer is None or self._writer.is_closing() or self._reader is None or self._reader.at_eof()
 
     async def close(self) -> None:
         """Close the connection if it is open."""
@@ -153,18 +157,25 @@ class MllpClient:
         return replies[0]
 
     async def send_all(self, messages: Iterable[bytes]) -> AsyncIterator[Reply]:
-        """Send messages in order and give their answers in the same order, with up to the window unanswered."""
+        """Send messages in order and give their answers in the same order, with up to the window unanswered.
+
+        On an error, what was not yet taken from `messages` was not sent; `unanswered` names the rest.
+        """
         waiting: deque[_Sent] = deque()
+        taken: tuple[bytes, ...] = ()
         try:
             for message in messages:
-                while len(waiting) >= self._window or (waiting and waiting[-1].may_come):
+                taken = (message,)
+                while len(waiting) >= self._window or (waiting and (waiting[-1].may_come or self._is_lost())):
+                    # A lost connection is only opened anew when nothing waits for an answer on the old one.
                     yield await self._next_reply(waiting)
-                waiting.append(await self._write(message))
+                sent, taken = await self._write(message), ()
+                waiting.append(sent)
             while waiting:
                 yield await self._next_reply(waiting)
         except MllpError as error:
             await self.close()
-            error.unanswered = (*(sent.message for sent in waiting), *error.unanswered)
+            error.unanswered = (*(sent.message for sent in waiting), *taken)
             raise
         except BaseException:
             # Also when the caller stops listening: an answer left in the stream would be taken for the next message's.
@@ -180,9 +191,9 @@ class MllpClient:
             self._writer.write(wrap(message))
             await asyncio.wait_for(self._writer.drain(), self._answer_timeout_s)
         except TimeoutError as error:
-            raise AnswerTimeoutError("The peer does not read what is sent to it; the connection was closed.", (message,)) from error
+            raise AnswerTimeoutError("The peer does not read what is sent to it; the connection was closed.") from error
         except OSError as error:
-            raise NotConnectedError("The peer closed the connection.", (message,)) from error
+            raise NotConnectedError("The peer closed the connection.") from error
         return sent
 
     async def _next_reply(self, waiting: deque[_Sent]) -> Reply:
