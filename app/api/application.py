@@ -6,7 +6,21 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
-from app.api import docs, encounters, feeds, hl7v2, inbound, keys, notifications, operations, organizations
+from app.api import (
+    docs,
+    encounters,
+    feeds,
+    follow_ups,
+    hl7v2,
+    inbound,
+    keys,
+    members,
+    notifications,
+    operations,
+    organizations,
+    panels,
+    subscriptions,
+)
 from app.api.auth import Authenticator
 from app.api.contract import contract
 from app.api.doorman import Doorman
@@ -16,7 +30,11 @@ from app.api.services import Services
 ROUTERS: Final[Sequence[APIRouter]] = (
     hl7v2.router,
     notifications.router,
+    subscriptions.router,
+    follow_ups.router,
+    members.router,
     encounters.router,
+    panels.router,
     organizations.router,
     feeds.router,
     keys.router,
@@ -28,7 +46,11 @@ ROUTERS: Final[Sequence[APIRouter]] = (
 _TAGS: Final = [
     {"name": "hl7v2", "description": "HL7 over HTTP: messages in, acknowledgements out."},
     {"name": "notifications", "description": "What the key's organization is told, in its own gapless sequence."},
+    {"name": "subscriptions", "description": "The same, sent to a URL as signed webhooks."},
+    {"name": "follow-ups", "description": "The worklist as data, and recording what was done."},
+    {"name": "members", "description": "The plan's question: what became of the discharges of people it covers."},
     {"name": "encounters", "description": "Stays."},
+    {"name": "panels", "description": "Rosters in, and who is on a panel."},
     {"name": "inbound", "description": "Every message ever received, and what became of it."},
     {"name": "organizations", "description": "Who takes part, who may see whose rows, and what each wishes to be told of."},
     {"name": "feeds", "description": "Configured ADT sources."},

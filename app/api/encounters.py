@@ -1,6 +1,6 @@
 """`/v1/encounters`: stays as one may see them, and stays that somebody learned of himself."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -15,7 +15,6 @@ from app.api.schemas.encounters import EncounterDocument, EncounterPage, NewEnco
 from app.api.services import Services
 from app.domain.adt_event import EncounterClass
 from app.domain.encounter import EncounterStatus
-from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store.encounter_reads import EncounterFilter, find_encounter, list_encounters
 from app.store.engine import raw_connection
@@ -58,7 +57,10 @@ async def list_stays(
 @router.get("/v1/encounters/{encounter_id}", responses=ok(EncounterDocument, "The stay"))
 async def show_stay(encounter_id: EncounterId, viewer: Reader, services: FromServices) -> Response:
     """Show one stay, as much of it as the key may see."""
-    return JsonResponse(await _shown(services, viewer, encounter_id))
+    shown = await _shown(services, viewer, encounter_id)
+    if shown is None:
+        raise not_found("encounter")
+    return JsonResponse(shown)
 
 
 @router.post("/v1/encounters", status_code=201, responses=ok(EncounterDocument, "The stay as it stands now", status=201))
@@ -79,18 +81,20 @@ async def report_stay(body: NewEncounter, viewer: Reporter, services: FromServic
             directory = await services.registry.current(await raw_connection(connection))
         if stay.facility_id not in directory.organizations:
             raise invalid("/facility_id", "names no organization; give facility_name")
-    encounter_id = await services.report_stay(viewer, stay)
-    location = f"/v1/encounters/{public_id(Kind.ENCOUNTER, encounter_id)}"
-    return created(await _shown(services, viewer, encounter_id), location)
+    encounter_id = await services.report_stay(stay)
+    # The ADT stay that a report became part of may be one that the reporter is not to be told of: then it sees its own report.
+    shown = await _shown(services, viewer, encounter_id) or await _shown(services, viewer, stay.id)
+    if shown is None:
+        raise not_found("encounter")
+    return created(shown, f"/v1/encounters/{shown['id']}")
 
 
-async def _shown(services: Services, viewer: Viewer, encounter_id: EncounterId) -> dict[str, object]:
+async def _shown(services: Services, viewer: Viewer, encounter_id: EncounterId) -> dict[str, Any] | None:
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         found = await find_encounter(raw, viewer, encounter_id)
+        if found is None:
+            return None
         directory = await services.registry.current(raw)
-        rows = [] if found is None else [found]
-        shown = await present_encounters(raw, viewer, rows, directory=directory, read_stay=services.read_stay)
-    if not shown:
-        raise not_found("encounter")
-    return shown[0]
+        shown = await present_encounters(raw, viewer, [found], directory=directory, read_stay=services.read_stay)
+    return shown[0] if shown else None

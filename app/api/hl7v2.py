@@ -13,10 +13,11 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute, require_content_type
 from app.api.limits import BodyKind
 from app.api.problems import ProblemError, ProblemType
-from app.api.schemas.hl7v2 import ValidationDocument
+from app.api.schemas.hl7v2 import ValidationDocument, validation_json
 from app.api.services import Services
 from app.domain.inbound import Door, Envelope
 from app.domain.viewer import Scope, Viewer
+from app.store.engine import raw_connection
 
 router = APIRouter(route_class=GuardedRoute, tags=["hl7v2"])
 
@@ -110,7 +111,10 @@ async def validate_message(request: Request, viewer: Sender, services: FromServi
     The acknowledgement it would get, every problem with its place, the parsed tree, whom it would reach and which clocks it would start.
     """
     require_content_type(request, CONTENT_TYPES + _ALSO)
-    return JsonResponse(await services.validate(_envelope(await _octets(request), viewer, services, feed)))
+    rehearsed = await services.validate(_envelope(await _octets(request), viewer, services, feed))
+    async with services.unit_of_work(viewer) as connection:
+        directory = await services.registry.current(await raw_connection(connection))
+    return JsonResponse(validation_json(rehearsed, directory))
 
 
 async def _octets(request: Request) -> bytes:

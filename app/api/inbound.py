@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.actions.receive import LANES
+from app.actions.replay import replay
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
@@ -93,10 +95,10 @@ async def replay_inbound(message_id: MessageId, viewer: Reader, services: FromSe
     Replaying what went well changes nothing: every rule is a function of what happened, not of how often it was heard.
     """
     async with services.unit_of_work(viewer) as connection:
-        found = await find_message(await raw_connection(connection), viewer, message_id)
-        if found is None:
+        raw = await raw_connection(connection)
+        if await find_message(raw, viewer, message_id) is None:
             raise not_found("message")
-        if not await services.replay(connection, viewer, message_id):
+        if not await replay(raw, [message_id], LANES):
             raise ProblemError(
                 ProblemType.CONFLICT, "No feed claims this message, so it cannot be interpreted. Add the feed and have it sent again."
             )

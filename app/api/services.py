@@ -1,6 +1,6 @@
 """What the HTTP face needs from the wiring, and nothing more. Not here: how any of it is built."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,16 +8,22 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
+from app.actions.load_panel import PanelServices
+from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
+from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
-from app.domain.inbound import Answer, Envelope, Problem
+from app.domain.follow_up import ContactEffect
+from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem
+from app.domain.notification import Desired
 from app.domain.reported_stay import ReportedStay
-from app.domain.viewer import Viewer
-from app.ports import Cipher, Clock, Ids, Waker
-from app.store.connection import Connection, OpenUnitOfWork
+from app.domain.roster import RowError
+from app.ports import Cipher, Clock, Ids, Sender, Waker
+from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
+from app.store.follow_ups import FollowUpRow
 
 
 class SplitBatch(Protocol):
@@ -46,6 +52,18 @@ class BatchCodec(Protocol):
         ...
 
 
+class RefusedRowsWriter(Protocol):
+    """Writes the refused rows of an upload as a file."""
+
+    def begin(self) -> bytes:
+        """Give the header line."""
+        ...
+
+    def rows(self, refused: Iterable[tuple[Sequence[str], Sequence[RowError]]]) -> bytes:
+        """Give a line for each (cells as sent, errors)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether this process tree can serve, and each part of it by name: `schema`, `http`, `mllp`, `work`, ..."""
@@ -66,6 +84,22 @@ class KeySecrets:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What would become of a message: the rooms' own results, nothing of it stored."""
+
+    feed_id: UUID | None
+    code: AckCode
+    acks: Sequence[bytes]
+    """As the sender would get them; none where none is asked for."""
+    problems: Sequence[Problem]
+    outcome: Outcome
+    tree: Sequence[Mapping[str, Any]]
+    """The message as parsed, segment by segment."""
+    reaches: Sequence[Desired] = ()
+    follow_ups: Sequence[FollowUpRow] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RequestAnswered:
     """One request as it may be logged: no path values, no query string, no body."""
 
@@ -81,17 +115,17 @@ class RequestAnswered:
     """For a status of 500 and above: the class of the error and where it was raised, never its text."""
 
 
+Evaluate = Callable[[UUID, Contact | None], Awaitable[tuple[ContactEffect, ...]]]
+"""Looks at a stay again now, after a contact was recorded or taken back; gives what the contact did to each clock."""
+
 Receive = Callable[[Envelope], Awaitable[tuple[Answer, bytes | None]]]
 """Room 1 to room 2: stores the message and gives the answer and its ER7 bytes, None when the sender wants none."""
 
-Validate = Callable[[Envelope], Awaitable[Mapping[str, Any]]]
-"""What would become of a message: stores nothing, gives the JSON document of `POST /hl7v2/$validate`."""
+Validate = Callable[[Envelope], Awaitable[Rehearsed]]
+"""Says what would become of a message, and stores nothing."""
 
-ReportStay = Callable[[Viewer, ReportedStay], Awaitable[UUID]]
-"""Takes a stay that somebody learned of himself through rooms 4-7 and gives the encounter's id."""
-
-Replay = Callable[[Connection, Viewer, UUID], Awaitable[bool]]
-"""Puts a stored message back on the queue inside the caller's unit of work; False when there is none, or it never can be interpreted."""
+ReportStay = Callable[[ReportedStay], Awaitable[UUID]]
+"""Takes a reported stay through the rooms; gives its encounter, or the ADT one that it became part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +146,13 @@ class Services:
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay
     report_stay: ReportStay
-    replay: Replay
+    follow_ups: FollowUpPresenter
+    evaluate: Evaluate
+    panels: PanelServices
+    write_refused: Callable[[Sequence[str]], RefusedRowsWriter]
+    """Gives a writer for a roster's header."""
+    sender: Sender
+    """For test webhooks, and to say why a URL is refused."""
     cipher: Cipher
     waker: Waker
     arrivals: Arrivals

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from app.api.schemas.common import Document, FeedIdText, Instant, OrganizationIdText
+from app.api.services import Rehearsed
+from app.domain.directory import Directory
 from app.domain.inbound import AckCode, Problem, ProblemCode, Severity
+from app.domain.public_id import Kind, public_id, public_id_or_none
 
 
 class ProblemOfMessage(Document):
@@ -43,6 +46,14 @@ class ClockDocument(Document):
     state: str
 
 
+class SegmentDocument(Document):
+    """One segment as parsed. Fields by their number; each a list of repetitions of components of subcomponents, as sent."""
+
+    segment: Annotated[str, Field(examples=["PID"])]
+    sequence: Annotated[int, Field(description="Which one of this name in the message, from 1", examples=[1])]
+    fields: Annotated[dict[str, list[list[list[str]]]], Field(examples=[{"5": [[["TESTPERSON"], ["ANN"]]]}])]
+
+
 class ValidationDocument(Document):
     """What would become of a message. Nothing of it is stored."""
 
@@ -50,9 +61,43 @@ class ValidationDocument(Document):
     ack: AckDocument
     problems: list[ProblemOfMessage]
     outcome: Annotated[str, Field(description="processed, ignored, set_aside or rejected")]
-    tree: Annotated[list[Any], Field(description="The message as parsed: segments, their fields, repetitions and components")]
+    tree: Annotated[list[SegmentDocument], Field(description="The message as parsed")]
     reaches: list[ReachDocument]
     clocks: list[ClockDocument]
+
+
+def validation_json(rehearsed: Rehearsed, directory: Directory) -> dict[str, Any]:
+    """Show what would become of a message."""
+    return {
+        "feed_id": public_id_or_none(Kind.FEED, rehearsed.feed_id),
+        "ack": {
+            "code": rehearsed.code.value,
+            "message": b"".join(rehearsed.acks).decode("utf-8", "replace") if rehearsed.acks else None,
+        },
+        "problems": [problem_json(problem) for problem in rehearsed.problems],
+        "outcome": rehearsed.outcome.value,
+        "tree": list(rehearsed.tree),
+        "reaches": [
+            {
+                "organization_id": public_id(Kind.ORGANIZATION, item.recipient_id),
+                "name": directory.organizations[item.recipient_id].name if item.recipient_id in directory.organizations else "",
+                "event": item.kind.value,
+                "decision": str(item.decision),
+                "reasons": list(item.reasons),
+            }
+            for item in rehearsed.reaches
+        ],
+        "clocks": [
+            {
+                "organization_id": public_id_or_none(Kind.ORGANIZATION, follow_up.home_id),
+                "id": clock["id"],
+                "due_at": clock["due_at"],
+                "state": clock["state"],
+            }
+            for follow_up in rehearsed.follow_ups
+            for clock in follow_up.clocks
+        ],
+    }
 
 
 def problem_json(problem: Problem) -> dict[str, str]:

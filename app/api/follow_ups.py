@@ -1,0 +1,272 @@
+"""`/v1/follow-ups` and `/v1/contacts`: the worklist as data, and recording what was done.
+
+What is recorded is committed first; then the stay is looked at again, so that the answer says what it came to. Not here: the rules of
+clocks and measures (domain), and who may work on a follow-up (actions/follow_up_work).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from app.actions.follow_up_work import Author, NoSuchContactError, NoSuchFollowUpError, assign, close, record_contact, void_contact
+from app.api.answers import JsonResponse, ok, refused
+from app.api.auth import Access, FromServices
+from app.api.guard import GuardedRoute
+from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_instant, read_uuid, spell_cursor
+from app.api.problems import FieldError, ProblemError, ProblemType, not_found
+from app.api.schemas.common import ContactId, FollowUpId, InstantIn, OrganizationId
+from app.api.schemas.follow_ups import (
+    CONTACT_EXAMPLE,
+    AssignRequest,
+    CloseRequest,
+    FollowUpDocument,
+    FollowUpPage,
+    NewContact,
+    RecordedContactDocument,
+    VoidedContactDocument,
+    VoidRequest,
+    recorded_json,
+)
+from app.api.services import Services
+from app.domain.contact import Contact, ContactEntry
+from app.domain.contact_entry import read_contact
+from app.domain.directory import Directory
+from app.domain.follow_up import FollowUpState
+from app.domain.organization import OrganizationKind
+from app.domain.public_id import Kind, public_id
+from app.domain.viewer import Scope, Viewer
+from app.store import follow_up_reads as reads
+from app.store.connection import Connection
+from app.store.engine import raw_connection
+from app.store.follow_up_reads import FollowUpCursor, FollowUpFilter
+from app.store.idempotency import Claim, claim_idempotency_key
+
+router = APIRouter(route_class=GuardedRoute, tags=["follow-ups"])
+
+_BY_DUE: Final = "follow-ups-by-due"
+_BY_CHANGE: Final = "follow-ups-by-change"
+_LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQL's infinity, which has no zone
+COVERING_KINDS: Final = frozenset({OrganizationKind.PLAN, OrganizationKind.AGENCY})
+"""Who sees the follow-ups of those it covers, status only, beside its own."""
+
+Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
+Worker = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]
+_IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, description="The same key and body again give the same contact.", examples=["6f1a4c1e-visit-17"]),
+]
+
+
+def covers(viewer: Viewer, directory: Directory) -> bool:
+    """Tell whether the viewer sees the follow-ups of people it covers."""
+    organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
+    return organization is not None and organization.kind in COVERING_KINDS
+
+
+@router.get("/v1/follow-ups", responses=ok(FollowUpPage, "A page of the worklist"))
+async def list_follow_ups(
+    viewer: Reader,
+    services: FromServices,
+    page: PageOfQuery,
+    status: Annotated[list[FollowUpState] | None, Query(description="Only in one of these states.", examples=[["open"]])] = None,
+    due_before: Annotated[InstantIn | None, Query(description="Only with a clock due before.")] = None,
+    facility: Annotated[OrganizationId | None, Query(description="Only after stays at this hospital.")] = None,
+    program: Annotated[str | None, Query(max_length=100, description="Only under this program.", examples=["mainecare_bhh"])] = None,
+    assignee: Annotated[str | None, Query(max_length=200, description="Only given to.", examples=["C. Sample"])] = None,
+    changed_since: Annotated[InstantIn | None, Query(description="Only changed at or after; ordered by change.")] = None,
+    home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
+) -> Response:
+    """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
+
+    A home sees its own, a plan those of people it covered on the day of the stay: for a plan, status only.
+    """
+    wanted = FollowUpFilter(
+        [one.value for one in status] if status else None, due_before, facility, program, assignee, changed_since, None, home
+    )
+    return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit))
+
+
+async def follow_up_page(services: Services, viewer: Viewer, wanted: FollowUpFilter, cursor: str | None, limit: int) -> dict[str, Any]:
+    """Give a page of follow-ups as the viewer may see them."""
+    by_change = wanted.changed_since is not None
+    name = _BY_CHANGE if by_change else _BY_DUE
+    key = read_cursor(name, cursor, _read_sort, read_uuid)
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        after = FollowUpCursor(key[0], key[1]) if key else None
+        found = await reads.page(raw, viewer, wanted, covers=covers(viewer, directory), after=after, limit=limit + 1)
+        rows, more = cut(found, limit)
+        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=services.clock.now())
+    last = spell_cursor(name, reads.sort_value(rows[-1], by_change=by_change), rows[-1].id) if more else None
+    return listing(shown, last)
+
+
+def _read_sort(value: Any) -> datetime:  # noqa: ANN401 - whatever the cursor held
+    return _LAST if value is None else read_instant(value)
+
+
+@router.get("/v1/follow-ups/{follow_up_id}", responses=ok(FollowUpDocument, "The follow-up"))
+async def show_follow_up(follow_up_id: FollowUpId, viewer: Reader, services: FromServices) -> Response:
+    """Show one follow-up with its clocks, measures, contacts and owners."""
+    return JsonResponse(await _shown(services, viewer, follow_up_id))
+
+
+@router.post(
+    "/v1/follow-ups/{follow_up_id}/contacts",
+    status_code=201,
+    responses=ok(RecordedContactDocument, "The contact, what it satisfied and what not, and why", status=201),
+    openapi_extra=refused(ProblemType.IDEMPOTENCY_CONFLICT)
+    | {"requestBody": {"content": {"application/json": {"examples": {"call": {"value": CONTACT_EXAMPLE}}}}}},
+)
+async def add_contact(
+    follow_up_id: FollowUpId, body: NewContact, viewer: Worker, services: FromServices, idempotency_key: _IdempotencyKey = None
+) -> Response:
+    """Record a contact, reached or not. The answer says at once which clocks it satisfied, which not, and why.
+
+    Send an `Idempotency-Key` so that a repetition after a lost answer records it once.
+    """
+    now = services.clock.now()
+    entry = _entry_or_422(body, now)
+    recording = await _record(services, viewer, follow_up_id, body, entry, idempotency_key, now)
+    contact = Contact.of(
+        entry,
+        id=str(recording.contact_id),
+        follow_up_id=str(follow_up_id),
+        recorded_at=now,
+        author=body.author or "",
+        source=body.source,
+        source_id=body.source_id,
+    )
+    effects = await services.evaluate(recording.stay_id, contact)
+    follow_up = await _shown(services, viewer, follow_up_id)
+    headers = {"Location": f"/v1/follow-ups/{follow_up['id']}"}
+    if not recording.is_new:
+        headers["Idempotency-Replayed"] = "true"
+    return JsonResponse(recorded_json(_contact_in(follow_up, recording.contact_id), follow_up, effects), status_code=201, headers=headers)
+
+
+@router.post("/v1/contacts/{contact_id}/void", responses=ok(VoidedContactDocument, "The contact, taken back"))
+async def void_one_contact(contact_id: ContactId, body: VoidRequest, viewer: Worker, services: FromServices) -> Response:
+    """Take a contact back. It stays to be seen, satisfies nothing any more, and the follow-up is looked at again. Twice changes nothing."""
+    author = Author(viewer.key_id, body.author or "")
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        try:
+            owner = await void_contact(raw, viewer, contact_id, body.reason, author=author, now=services.clock.now())
+        except (NoSuchContactError, NoSuchFollowUpError):
+            raise not_found("contact") from None
+    await services.evaluate(owner.encounter_id, None)
+    follow_up = await _shown(services, viewer, owner.id)
+    return JsonResponse({**_contact_in(follow_up, contact_id), "follow_up_id": follow_up["id"], "follow_up": follow_up})
+
+
+@router.post("/v1/follow-ups/{follow_up_id}/assign", responses=ok(FollowUpDocument, "The follow-up as it stands now"))
+async def assign_follow_up(follow_up_id: FollowUpId, body: AssignRequest, viewer: Worker, services: FromServices) -> Response:
+    """Give a follow-up to a member of staff, or to nobody. The chain of owners keeps who had it until when."""
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        try:
+            await assign(raw, viewer, follow_up_id, body.assignee, link_id=services.ids.new(), now=services.clock.now())
+        except NoSuchFollowUpError:
+            raise not_found("follow-up") from None
+    return JsonResponse(await _shown(services, viewer, follow_up_id))
+
+
+@router.post("/v1/follow-ups/{follow_up_id}/close", responses=ok(FollowUpDocument, "The follow-up as it stands now"))
+async def close_follow_up(follow_up_id: FollowUpId, body: CloseRequest, viewer: Worker, services: FromServices) -> Response:
+    """Close a follow-up. Clocks that were not met are missed from now on; a contact that was made in time still counts."""
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        try:
+            owner = await close(raw, viewer, follow_up_id, body.reason, now=services.clock.now())
+        except NoSuchFollowUpError:
+            raise not_found("follow-up") from None
+    await services.evaluate(owner.encounter_id, None)
+    return JsonResponse(await _shown(services, viewer, follow_up_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    contact_id: UUID
+    stay_id: UUID
+    is_new: bool
+
+
+def _entry_or_422(body: NewContact, now: datetime) -> ContactEntry:
+    entry, problems = read_contact(body.said(), now=now)
+    if entry is None:
+        errors = [FieldError(problem.pointer, problem.message) for problem in problems]
+        raise ProblemError(ProblemType.INVALID, "Some of the contact's fields are not acceptable; see errors.", errors=errors)
+    return entry
+
+
+async def _record(
+    services: Services, viewer: Viewer, follow_up_id: UUID, body: NewContact, entry: ContactEntry, key: str | None, now: datetime
+) -> _Recording:
+    """Store the contact, or find the one that the same request made before."""
+    contact_id = services.ids.new()
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        if key is not None:
+            claim = await _claim(connection, viewer, follow_up_id, body, key, contact_id, now)
+            if not claim.is_new:
+                known = await reads.one(raw, viewer, follow_up_id, covers=False)
+                if known is None:
+                    raise not_found("follow-up")
+                return _Recording(claim.resource_id, known.encounter_id, is_new=False)
+        try:
+            stay_id = await record_contact(
+                raw,
+                viewer,
+                follow_up_id,
+                entry,
+                body.said(),
+                contact_id=contact_id,
+                author=Author(viewer.key_id, body.author or ""),
+                source=body.source,
+                source_id=body.source_id,
+                corrected_of=body.corrected_of,
+                now=now,
+            )
+        except NoSuchFollowUpError:
+            raise not_found("follow-up") from None
+    return _Recording(contact_id, stay_id, is_new=True)
+
+
+async def _claim(
+    connection: Connection, viewer: Viewer, follow_up_id: UUID, body: NewContact, key: str, contact_id: UUID, now: datetime
+) -> Claim:
+    """Claim an Idempotency-Key for this request; 409 when it was used for another."""
+    asked = orjson.dumps([follow_up_id, body.model_dump(mode="json", by_alias=True)], option=orjson.OPT_SORT_KEYS)
+    # The operator speaks for no organization: its keys share one space.
+    owner = viewer.organization_id or UUID(int=0)
+    claim = await claim_idempotency_key(connection, owner, key, hashlib.sha256(asked).digest(), contact_id, now)
+    if not claim.is_same_request:
+        raise ProblemError(
+            ProblemType.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used for another contact; give every contact a key of its own."
+        )
+    return claim
+
+
+async def _shown(services: Services, viewer: Viewer, follow_up_id: UUID) -> dict[str, Any]:
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        found = await reads.one(raw, viewer, follow_up_id, covers=covers(viewer, directory))
+        rows = [] if found is None else [found]
+        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=services.clock.now())
+    if not shown:
+        raise not_found("follow-up")
+    return shown[0]
+
+
+def _contact_in(follow_up: dict[str, Any], contact_id: UUID) -> dict[str, Any]:
+    wanted = public_id(Kind.CONTACT, contact_id)
+    found: dict[str, Any] = next(contact for contact in follow_up["contacts"] if contact["id"] == wanted)
+    return found

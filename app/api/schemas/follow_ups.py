@@ -1,0 +1,271 @@
+"""Follow-ups and contacts as they are sent and shown. What a contact may say is checked by the domain (contact_entry)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, WithJsonSchema
+
+from app.api.schemas.common import (
+    ContactId,
+    ContactIdText,
+    Day,
+    Document,
+    FollowUpIdText,
+    Instant,
+    Listing,
+    OrganizationIdText,
+    Request,
+    ShortText,
+    example_id,
+)
+from app.api.schemas.notifications import PersonDocument, ToldEncounterDocument
+from app.domain.clock import ClockState
+from app.domain.contact import ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.follow_up import ContactEffect, FollowUpState
+from app.domain.measure import MeasureState
+from app.domain.public_id import Kind
+
+_TEXT_MAX = 8000
+
+
+def _codes(codes: Any) -> WithJsonSchema:  # noqa: ANN401 - an enumeration
+    """Publish a list of codes; they are read in any case."""
+    return WithJsonSchema({"type": "string", "enum": [code.value for code in codes]})
+
+
+def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - parts of a JSON schema
+    return WithJsonSchema(schema)
+
+
+_CODE_LIST = _schema(type="array", items={"type": "string"}, maxItems=50)
+_CONTENT = _schema(
+    description="What was done: topics, or topics with true, a level, a score or a count.",
+    anyOf=[
+        {"type": "array", "items": {"type": "string", "enum": [topic.value for topic in ContactTopic]}, "maxItems": 50},
+        {"type": "object", "propertyNames": {"enum": [topic.value for topic in ContactTopic]}},
+    ],
+    examples=[{"safety_screen": True, "phq9": 12, "med_rec": {"done": True, "discrepancies": 2}}],
+)
+
+CONTACT_EXAMPLE = {
+    "occurred_at": "2026-11-18T14:30:00-05:00",
+    "type": "phone",
+    "outcome": "reached",
+    "with": "patient",
+    "role": "coordinator",
+    "duration_minutes": 12,
+    "content": ["safety_screen", "appt_confirmed"],
+    "note": "Will come on Monday.",
+    "author": "C. Sample",
+}
+
+
+class NewContact(Request):
+    """What a team did for a person's follow-up, reached or not. Never changed: a mistake is voided and said again."""
+
+    occurred_at: Annotated[
+        Any, _schema(type="string", format="date-time", description="RFC 3339 with an offset", examples=["2026-11-18T14:30:00-05:00"])
+    ]
+    type: Annotated[Any, _codes(ContactType)]
+    outcome: Annotated[Any, _codes(ContactOutcome)]
+    direction: Annotated[Any, _codes(ContactDirection)] = None
+    with_: Annotated[Any, _codes(ContactWith), Field(alias="with")] = None
+    role: Annotated[Any, _codes(ContactRole)] = None
+    npi: Annotated[Any, _schema(type="string", description="National Provider Identifier, checked", examples=["1234567893"])] = None
+    taxonomies: Annotated[Any, _CODE_LIST] = None
+    live_two_way: Annotated[Any, _schema(type="boolean", description="Left out: what type and outcome imply")] = None
+    duration_minutes: Annotated[Any, _schema(type="integer", minimum=0, maximum=1440)] = None
+    content: Annotated[Any, _CONTENT] = None
+    visit_codes: Annotated[Any, _CODE_LIST] = None
+    diagnoses: Annotated[Any, _CODE_LIST] = None
+    place_of_service: Annotated[Any, _schema(type="string", description="CMS place of service, two digits", examples=["11"])] = None
+    note: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
+    next_action: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
+    next_action_due_on: Annotated[Any, _schema(type="string", format="date")] = None
+    author: Annotated[
+        ShortText | None, Field(description="The person who did it; the key is remembered anyway.", examples=["C. Sample"])
+    ] = None
+    source: Annotated[
+        str, StringConstraints(pattern="^[a-z][a-z0-9_.-]{0,39}$"), Field(description="Which system says it", examples=["ehr"])
+    ] = "api"
+    source_id: Annotated[ShortText | None, Field(description="Its id there", examples=["note-5512"])] = None
+    corrected_of: Annotated[
+        ContactId | None, Field(description="The voided contact that this one replaces.", examples=[example_id(Kind.CONTACT)])
+    ] = None
+
+    def said(self) -> dict[str, Any]:
+        """Give what was said of the contact itself, in the words of the API, as it is stored."""
+        around = {"author", "source", "source_id", "corrected_of"}
+        return {
+            name: value for name, value in self.model_dump(by_alias=True, exclude_unset=True, exclude=around).items() if value is not None
+        }
+
+
+class VoidRequest(Request):
+    """Why the contact is taken back."""
+
+    reason: Annotated[ShortText, Field(examples=["wrong person"])]
+    author: ShortText | None = None
+
+
+class AssignRequest(Request):
+    """To whom; null: to nobody."""
+
+    assignee: Annotated[ShortText | None, Field(examples=["C. Sample"])]
+
+
+class CloseRequest(Request):
+    """Why the home closes it."""
+
+    reason: Annotated[ShortText, Field(examples=["completed"])]
+
+
+class HomeDocument(Document):
+    """The responsible home."""
+
+    id: OrganizationIdText
+    name: str
+
+
+class ClockDocument(Document):
+    """A program clock."""
+
+    id: Annotated[str, Field(examples=["mainecare_bhh.contact_2bd"])]
+    due_at: Instant
+    state: ClockState
+    satisfied_by: ContactIdText | None
+    met_at: Instant | None
+    reasons: list[str]
+    priority: int
+
+
+class MeasureStatusDocument(Document):
+    """Where the discharge stands in a measure. Program clocks and measures are never mixed."""
+
+    measure: str
+    period: str
+    status: MeasureState
+    status_7: MeasureState
+    status_30: MeasureState
+    reason: str
+    reasons: list[str]
+    final: bool
+    anchor_on: Day | None
+    due_7_on: Day | None
+    due_30_on: Day | None
+    met_7_on: Day | None
+    met_30_on: Day | None
+    rule_version: str
+
+
+class ContactDocument(Document):
+    """A contact as recorded."""
+
+    id: ContactIdText
+    occurred_at: Instant
+    recorded_at: Instant
+    author: str
+    source: str
+    source_id: str | None
+    type: ContactType
+    direction: ContactDirection
+    with_: Annotated[ContactWith, Field(alias="with")]
+    role: ContactRole | None
+    npi: str | None
+    outcome: ContactOutcome
+    live_two_way: bool
+    duration_minutes: int | None
+    content: dict[str, bool | int | str]
+    visit_codes: list[str]
+    diagnoses: list[str]
+    place_of_service: str | None
+    note: str | None
+    next_action: str | None
+    next_action_due_on: Day | None
+    voided_at: Instant | None
+
+
+class OwnerDocument(Document):
+    """Who had the follow-up, from when to when."""
+
+    organization_id: OrganizationIdText | None
+    staff: str | None
+    starts_at: Instant
+    ends_at: Instant | None
+
+
+class FollowUpDocument(Document):
+    """What one discharge asks of the responsible home, and where that stands. A plan sees status only."""
+
+    id: FollowUpIdText
+    person: PersonDocument
+    encounter: ToldEncounterDocument
+    home: HomeDocument | None
+    program: str | None
+    programs: list[str]
+    state: FollowUpState
+    state_reasons: list[str]
+    anchor_on: Day | None
+    anchor_at: Instant | None
+    opened_at: Instant
+    closed_at: Instant | None
+    close_reason: str | None
+    updated_at: Instant
+    version: int
+    source: Annotated[str, Field(description="adt, or reported")]
+    assignee: str | None
+    clocks: list[ClockDocument]
+    measures: list[MeasureStatusDocument]
+    contacts: list[ContactDocument]
+    owners: list[OwnerDocument]
+
+
+FollowUpPage = Listing[FollowUpDocument]
+
+
+class EffectDocument(Document):
+    """What the contact did to one clock, and why not more."""
+
+    clock_id: str
+    clock_state: ClockState
+    satisfies: bool
+    attempt: bool
+    reasons: list[str]
+
+
+class RecordedContactDocument(ContactDocument):
+    """The contact, what it satisfied and what not and why, and the follow-up as it stands now."""
+
+    follow_up_id: FollowUpIdText
+    satisfied: Annotated[list[str], Field(description="Ids of the clocks it satisfied")]
+    effects: list[EffectDocument]
+    follow_up: FollowUpDocument
+
+
+class VoidedContactDocument(ContactDocument):
+    """The contact, taken back, and the follow-up as it stands now."""
+
+    follow_up_id: FollowUpIdText
+    follow_up: FollowUpDocument
+
+
+def effect_json(effect: ContactEffect) -> dict[str, Any]:
+    """Show what a contact did to a clock."""
+    return {
+        "clock_id": effect.clock_id,
+        "clock_state": effect.clock_state.value,
+        "satisfies": effect.satisfies,
+        "attempt": effect.attempt,
+        "reasons": list(effect.reasons),
+    }
+
+
+def recorded_json(contact: dict[str, Any], follow_up: dict[str, Any], effects: Sequence[ContactEffect]) -> dict[str, Any]:
+    """Show a recorded contact with what it came to."""
+    return {
+        **contact,
+        "follow_up_id": follow_up["id"],
+        "satisfied": [effect.clock_id for effect in effects if effect.satisfies],
+        "effects": [effect_json(effect) for effect in effects],
+        "follow_up": follow_up,
+    }
