@@ -23,7 +23,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test check fix bench coverage lock migration-rebase clean
+.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-house fix bench coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -56,12 +56,25 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
-check: $(READY)
+# Each check is a target of its own; `make -k check` goes through all of them.
+check: check-lint check-format check-types check-imports check-dependencies check-house
+
+check-lint: $(READY)
 	$(BIN)/ruff check .
+
+check-format: $(READY)
 	$(BIN)/ruff format --check --quiet .
+
+check-types: $(READY)
 	$(BIN)/mypy
+
+check-imports: $(READY)
 	$(BIN)/lint-imports
+
+check-dependencies: $(READY)
 	$(BIN)/deptry app adapters migrations
+
+check-house: $(READY)
 	$(BIN)/python -m pytest -q -p no:randomly tests/house
 
 fix: $(READY)

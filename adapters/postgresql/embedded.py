@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,10 +27,8 @@ from adapters.postgresql.errors import EmbeddedPostgresError
 from adapters.postgresql.folders import ServerFolders
 from adapters.postgresql.locks import UserLock, exclusive
 from adapters.postgresql.machine import ServerProcesses, memory_mebibytes, server_processes
+from adapters.postgresql.patience import LOG_TAIL_BYTES, Patience, log_tail
 from adapters.postgresql.probe import SOCKET_NAME, ServerState, server_state
-
-_PAUSE_S = 0.02
-_LOG_TAIL_BYTES = 2000
 
 
 class EmbeddedPostgres:
@@ -156,7 +153,7 @@ class EmbeddedPostgres:
 
     def _await_leftover(self, socket_folder: Path) -> bool:
         """Deal with what an earlier user left: True when its server accepts sessions, False when nothing of it lives any more."""
-        waiting = _Patience(self, "A server left over from an earlier run neither answers nor ends")
+        waiting = self._patience("A server left over from an earlier run neither answers nor ends")
         while True:
             if server_state(socket_folder) is ServerState.READY:
                 return True
@@ -188,7 +185,7 @@ class EmbeddedPostgres:
             made = account.run(single, cwd=growing, text_input=bootstrap_statements())
         if made.returncode != 0 or "ERROR:" in made.stderr:
             shutil.rmtree(growing, ignore_errors=True)
-            said = (made.stderr or made.stdout).strip()[-_LOG_TAIL_BYTES:]
+            said = (made.stderr or made.stdout).strip()[-LOG_TAIL_BYTES:]
             msg = f"A new database could not be made in {self._folders.base}: {said}"
             raise EmbeddedPostgresError(msg)
         growing.rename(self._folders.data)
@@ -239,17 +236,17 @@ class EmbeddedPostgres:
             )
         finally:
             os.close(log)
-        waiting = _Patience(self, "The server does not come up")
+        waiting = self._patience("The server does not come up")
         while (state := server_state(socket_folder)) is not ServerState.READY:
             if state is ServerState.ABSENT and self._child.poll() is not None:
-                msg = f"PostgreSQL ended at its start with code {self._child.returncode}. It said: {self._log_tail(log_start)}"
+                msg = f"PostgreSQL ended at its start with code {self._child.returncode}. It said: {log_tail(self._folders.log, log_start)}"
                 raise EmbeddedPostgresError(msg)
             waiting.pause()
 
     def _stop(self) -> None:
         """Stop the server in order (sessions ended, checkpoint written) and wait for the end of its last process."""
         pid = self.server_pid()
-        waiting = _Patience(self, "The server does not stop")
+        waiting = self._patience("The server does not stop")
         if pid is not None:
             _signal([pid], signal.SIGINT)
         while True:
@@ -274,14 +271,8 @@ class EmbeddedPostgres:
     def _processes(self) -> ServerProcesses:
         return server_processes(self._folders.data, self._recorded_pid())
 
-    def _log_tail(self, start: int = 0) -> str:
-        try:
-            with self._folders.log.open("rb") as log:
-                size = log.seek(0, os.SEEK_END)
-                log.seek(max(start, size - _LOG_TAIL_BYTES))
-                return log.read().decode(errors="replace").strip()
-        except OSError:
-            return "nothing"
+    def _patience(self, complaint: str) -> Patience:
+        return Patience(complaint, self._processes, self._folders.log, stalled_after_s=self._stalled_after_s, on_wait=self._on_wait)
 
 
 class _Server(subprocess.Popen[bytes]):
@@ -291,39 +282,6 @@ class _Server(subprocess.Popen[bytes]):
         if self.poll() is None:
             self.returncode = 0
         super().__del__()
-
-
-class _Patience:
-    """Waits for as long as the server does anything: writes to its log, uses processor time, gains or loses a process."""
-
-    def __init__(self, server: EmbeddedPostgres, complaint: str) -> None:
-        self._server = server
-        self._complaint = complaint
-        self._started_s = self._moved_s = time.monotonic()
-        self._seen: tuple[object, ...] = ()
-        self._looked_s = self._told_s = self._started_s
-
-    def pause(self) -> None:
-        """Wait a moment; raise when nothing has moved for too long."""
-        time.sleep(_PAUSE_S)
-        now_s = time.monotonic()
-        if now_s - self._looked_s < 1.0:
-            return
-        self._looked_s = now_s
-        processes = self._server._processes()  # noqa: SLF001 - one mechanism in two classes
-        log = self._server.log_path
-        seen = (processes, log.stat().st_size if log.exists() else 0)
-        if seen != self._seen:
-            self._seen, self._moved_s = seen, now_s
-        elif now_s - self._moved_s > self._server._stalled_after_s:  # noqa: SLF001 - as above
-            pids = ", ".join(str(pid) for pid in sorted(processes.pids)) or "none"
-            msg = (
-                f"{self._complaint}: nothing has moved for {self._server._stalled_after_s:.0f} s (processes: {pids}). "  # noqa: SLF001
-                f"Look at {log}, end those processes if they hang, and try again. It said last: {self._server._log_tail()}"  # noqa: SLF001
-            )
-            raise EmbeddedPostgresError(msg)
-        if self._server._on_wait is not None:  # noqa: SLF001 - as above
-            self._server._on_wait(now_s - self._started_s)  # noqa: SLF001 - as above
 
 
 def _signal(pids: "frozenset[int] | list[int]", number: signal.Signals) -> None:

@@ -13,6 +13,7 @@ from adapters.postgresql.probe import SOCKET_NAME
 
 _SOCKET_PATH_BYTES_MAX = 100
 """sun_path ends at 103 bytes on macOS and 107 on Linux."""
+_PRIVATE = 0o700
 _LOG_BYTES_MAX = 8 * 1024 * 1024
 
 
@@ -126,4 +127,4 @@ def _is_private(folder: Path, uid: int) -> bool:
         found = os.lstat(folder)
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and stat.S_IMODE(found.st_mode) == 0o700  # noqa: PLR2004
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == uid and stat.S_IMODE(found.st_mode) == _PRIVATE

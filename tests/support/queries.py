@@ -36,7 +36,7 @@ class QueryRecorder:
         finally:
             self._recording = False
 
-    def _connected(self, connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapted connection
+    def _connected(self, connection: Any, _record: object) -> None:
         connection.driver_connection.add_query_logger(self._logged)
 
     def _executed(self, _c: object, _cursor: object, statement: str, _p: object, _context: object, executemany: bool) -> None:
@@ -44,6 +44,6 @@ class QueryRecorder:
         if self._recording and not executemany:
             self.statements.append(statement)
 
-    def _logged(self, record: Any) -> None:  # noqa: ANN401 - asyncpg's LoggedQuery
+    def _logged(self, record: Any) -> None:
         if self._recording and not record.query.startswith(_ENVELOPE):
             self.statements.append(record.query)
