@@ -78,7 +78,9 @@ def _escape_table(delimiters: Delimiters) -> dict[int, str]:
         unsafe = (delimiters.field, delimiters.component, delimiters.subcomponent, delimiters.repetition, delimiters.truncation)
         return {ord(character): " " for character in (*unsafe, "\r", "\n", "\x0b", "\x1c") if character != ABSENT}
     table = {ord(plain): f"{mark}{letter}{mark}" for letter, plain in _replacements(delimiters).items()}
-    table.update({ord(character): f"{mark}X{ord(character):02X}{mark}" for character in "\r\x0b\x1c"})
+    # Where the point is itself a delimiter, `.br` would be cut before it is read.
+    has_point = "." in delimiters.field + delimiters.encoding_characters
+    table.update({ord(character): f"{mark}X{ord(character):02X}{mark}" for character in ("\r\x0b\x1c\n" if has_point else "\r\x0b\x1c")})
     return table
 
 
