@@ -152,7 +152,7 @@ with result as (
     update delivery d set state = r.state, next_attempt_at = coalesce(r.next_attempt_at, d.next_attempt_at),
            finished_at = r.finished_at, attempts = r.attempts, lease_until = null
     from result r
-    where d.subscription_id = r.subscription_id and d.sequence = r.sequence and d.fence = r.fence and d.state = 'pending'
+    where d.subscription_id = r.subscription_id and d.sequence = r.sequence and d.fence = r.fence and d.lease_until is not null
     returning d.subscription_id, d.sequence
 ), recorded as (
     insert into attempt (id, subscription_id, sequence, number, started_at, duration_ms, outcome, status_code, error, response_excerpt)
@@ -167,6 +167,8 @@ select subscription_id, sequence from finished
 async def finish(raw: Raw, results: Sequence[Finished]) -> set[tuple[UUID, int]]:
     """Record attempts and settle their deliveries; give those that were still ours (pk_delivery).
 
+    Ours is what has our fence and a lease. It is not asked whether it is pending, though that is the same: the planner would then
+    take the small partial index of a person's line, and read the whole queue of an endpoint that is far behind for each result.
     A result whose fence is old is dropped, attempt and all: another worker owns the delivery now, and records its own.
     """
     if not results:
@@ -195,7 +197,7 @@ async def finish(raw: Raw, results: Sequence[Finished]) -> set[tuple[UUID, int]]
 _GIVE_BACK: Final = """
 update delivery d set state = $4, lease_until = null, attempts = d.attempts - 1, finished_at = $5
 from unnest($1::uuid[], $2::bigint[], $3::int[]) as r(subscription_id, sequence, fence)
-where d.subscription_id = r.subscription_id and d.sequence = r.sequence and d.fence = r.fence and d.state = 'pending'
+where d.subscription_id = r.subscription_id and d.sequence = r.sequence and d.fence = r.fence and d.lease_until is not null
 """
 
 
