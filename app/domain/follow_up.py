@@ -21,6 +21,7 @@ from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
 READMISSION_DAYS: Final = 30
 TRANSFER_WAIT: Final = timedelta(days=1)
 """Our policy: how long a transfer may take to show up as an admission before the person counts as lost on the way."""
+MOVED_ON: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE, Disposition.NONACUTE})
 RESIDENTIAL: Final = frozenset({CareLevel.PSYCHIATRIC_RESIDENTIAL, CareLevel.SUBSTANCE_USE_RESIDENTIAL})
 """Treatment where the person lives: a team still follows them there, so it ends no follow-up."""
 
@@ -103,6 +104,7 @@ class _Stop:
     reason: str
     unmet: ClockState
     stay_id: str | None = None
+    flag: FollowUpFlag | None = None
 
     @property
     def by_home(self) -> bool:
@@ -133,7 +135,7 @@ def evaluate(
     if stop is not None:
         counting = done if stop.by_home else [one for one in done if one.occurred_at < stop.at]
         clocks = tuple(stopped_clock(window, counting, stop.at, stop.reason, stop.unmet) for window in windows)
-        return _view(facts, stop.state, (stop.reason,), windows, clocks, superseded_by=stop.stay_id)
+        return _view(facts, stop.state, (stop.reason,), windows, clocks, stop=stop)
     waiting = _waiting(stay, stay.discharged_at, now)
     running = tuple(evaluate_clock(window, done, now) for window in windows)
     if waiting is not None:
@@ -193,17 +195,24 @@ def _stop(facts: FollowUpFacts, anchor_at: datetime, now: datetime) -> _Stop | N
         stops.append(_Stop(max(facts.died_at, anchor_at), FollowUpState.CLOSED, "died: the person has died", ClockState.VOID))
     returned = min((one for one in facts.stays if _takes_over(stay, one)), key=lambda one: one.order, default=None)
     if returned is not None:
-        at = max(returned.admitted_at or anchor_at, anchor_at)
-        why = (
-            "admitted_after_emergency: an inpatient stay followed"
-            if stay.stay_class is StayClass.EMERGENCY
-            else "readmitted: within 30 days"
-        )
-        stops.append(_Stop(at, FollowUpState.SUPERSEDED, why, ClockState.VOID, returned.id))
+        stops.append(_taken_over(stay, returned, anchor_at))
     if facts.closed_at is not None and facts.closed_at >= anchor_at:
         why = f"closed_by_home: {facts.closed_reason}" if facts.closed_reason else "closed_by_home: without a reason"
         stops.append(_Stop(facts.closed_at, FollowUpState.CLOSED, why, ClockState.MISSED))
     return min((one for one in stops if one.at <= now), key=lambda one: one.at, default=None)
+
+
+def _taken_over(stay: Stay, other: Stay, anchor_at: datetime) -> _Stop:
+    """Say how another stay took over. A transfer that arrived is no readmission, and nobody's failure."""
+    at = max(other.admitted_at or anchor_at, anchor_at)
+    flag = None
+    if stay.stay_class is StayClass.EMERGENCY:
+        why = "admitted_after_emergency: an inpatient stay followed the visit"
+    elif stay.disposition in MOVED_ON and at < anchor_at + TRANSFER_WAIT:
+        why = "transferred: the receiving stay has begun"
+    else:
+        why, flag = "readmitted: within 30 days", FollowUpFlag.READMITTED
+    return _Stop(at, FollowUpState.SUPERSEDED, why, ClockState.VOID, other.id, flag)
 
 
 def _takes_over(stay: Stay, other: Stay) -> bool:
@@ -243,7 +252,7 @@ def _view(
     windows: tuple[ClockWindow, ...],
     clocks: tuple[Clock, ...],
     *,
-    superseded_by: str | None = None,
+    stop: _Stop | None = None,
     next_change_at: datetime | None = None,
 ) -> FollowUpView:
     """Give a follow-up of a discharge that stands."""
@@ -252,8 +261,8 @@ def _view(
         flags.append(FollowUpFlag.AGAINST_ADVICE)
     if state is FollowUpState.OPEN and facts.stay.disposition in (Disposition.TRANSFER, Disposition.ADMITTED_HERE):
         flags.append(FollowUpFlag.LOST_IN_TRANSFER)
-    if state is FollowUpState.SUPERSEDED:
-        flags.append(FollowUpFlag.READMITTED)
+    if stop is not None and stop.flag is not None:
+        flags.append(stop.flag)
     return FollowUpView(
         state=state,
         reasons=reasons,
@@ -262,6 +271,6 @@ def _view(
         anchor_at=facts.stay.discharged_at,
         anchor_on=facts.stay.discharged_on,
         flags=tuple(flags),
-        superseded_by=superseded_by,
+        superseded_by=None if stop is None else stop.stay_id,
         next_change_at=next_change_at,
     )

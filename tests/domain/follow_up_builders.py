@@ -1,14 +1,25 @@
 """Builders for the follow-up rules: keyword-only, local wall-clock times, sensible defaults. Everybody in them is made up."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from app.domain.behavioral import BehavioralSignal, behavioral_health_signal
 from app.domain.contact import Contact, ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith, TopicItem
-from app.domain.encounter import Diagnosis
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass
 from app.standards.diagnosis_rules import diagnosis_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A diagnosis as a message says it."""
+
+    code: str
+    system: str = "I10"
+    use: str = "F"
+    rank: int | None = None
+
 
 EASTERN = ZoneInfo("America/New_York")
 DEPRESSION = ("F32.2",)
@@ -22,7 +33,7 @@ def local(text: str, zone: ZoneInfo = EASTERN) -> datetime:
 
 def make_signal(codes: Sequence[str] = DEPRESSION, *, use: str = "F", on: date = date(2025, 6, 1)) -> BehavioralSignal:
     """What these diagnoses say, the first being the principal one."""
-    diagnoses = [Diagnosis(code=code, system="I10", text="", use=use, rank=rank) for rank, code in enumerate(codes, start=1)]
+    diagnoses = [Said(code=code, use=use, rank=rank) for rank, code in enumerate(codes, start=1)]
     return behavioral_health_signal(diagnosis_rules(), diagnoses, on)
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behavioral_health_signal
 from app.domain.diagnosis import DiagnosisGroup
-from app.domain.encounter import Diagnosis
 from app.standards.code_tables import hospital_services
 from app.standards.diagnosis_rules import diagnosis_rules
+from tests.domain.follow_up_builders import Said
 
 ON = date(2025, 6, 1)
 MENTAL, SUBSTANCE, BOTH, NONE = BehavioralKind.MENTAL_HEALTH, BehavioralKind.SUBSTANCE_USE, BehavioralKind.BOTH, BehavioralKind.NONE
@@ -24,7 +24,7 @@ def read(said: str, place: Place = Place()) -> BehavioralSignal:  # noqa: B008 -
         head, _, code = one.partition(":")
         use = head[:1] if head[:1].isalpha() else ""
         rank = head.removeprefix(use)
-        diagnoses.append(Diagnosis(code=code, system="I10", text="", use=use, rank=int(rank) if rank else None))
+        diagnoses.append(Said(code=code, system="I10", use=use, rank=int(rank) if rank else None))
     return behavioral_health_signal(diagnosis_rules(), diagnoses, ON, place)
 
 
@@ -81,7 +81,7 @@ def test_a_remission_code_is_no_index_but_still_sensitive() -> None:
 
 
 def test_an_unread_code_system_says_nothing() -> None:
-    snomed = Diagnosis(code="F32.2", system="SCT", text="", use="F", rank=1)
+    snomed = Said(code="F32.2", system="SCT", use="F", rank=1)
     found = behavioral_health_signal(diagnosis_rules(), [snomed], ON)
     assert (found.kind, found.provisional, found.reasons) == (NONE, True, ("no_principal_diagnosis: none has arrived that can be read",))
 
@@ -102,7 +102,7 @@ DIAGNOSES = st.lists(st.tuples(CODES, st.sampled_from(["A", "W", "F", "", "D"]),
 
 @given(DIAGNOSES, st.sampled_from(["", "5WEST", "DETOX"]))
 def test_firm_exactly_when_a_final_diagnosis_can_be_the_principal_one(rows: list[tuple[str, str, int | None]], unit: str) -> None:
-    diagnoses = [Diagnosis(code=code, system="", text="", use=use, rank=rank) for code, use, rank in rows]
+    diagnoses = [Said(code=code, system="", use=use, rank=rank) for code, use, rank in rows]
     found = behavioral_health_signal(diagnosis_rules(), diagnoses, ON, at(unit=unit))
     firm = any(code and use == "F" and rank in (1, None) for code, use, rank in rows)
     assert found.provisional is not firm

@@ -47,6 +47,7 @@ T, O, W = ContactType, ContactOutcome, ContactWith  # noqa: E741 - outcome
 REASONS = [
     # clock, contact, satisfies, attempt, the first reason's code
     (BHH, make_contact("2026-11-25 15:00"), True, True, "counts"),
+    (BHH, make_contact("2026-11-25 14:00"), True, True, "counts"),
     (BHH, make_contact("2026-11-30 23:59"), True, True, "counts"),
     (BHH, make_contact("2026-11-25 13:59"), False, False, "before_anchor"),
     (BHH, make_contact("2026-12-01 00:00"), False, False, "late"),
@@ -115,6 +116,7 @@ STATES = [
     (BHH, [call("2026-11-24", outcome=O.REACHED)], "2026-12-02", ClockState.OVERDUE, None, "past_due"),
     (BHH, [call("2026-11-26"), call("2026-11-27", "c2")], "2026-12-02", ClockState.OVERDUE, None, "past_due"),
     (TCM, [call("2026-11-26")], "2026-12-02", ClockState.OVERDUE, None, "past_due"),
+    (TCM, [*TWICE, call("2026-11-28", "c3")], "2026-11-29", ClockState.MET, "c2", "met_by_attempts"),
     (TCM, TWICE, "2026-11-28", ClockState.MET, "c2", "met_by_attempts"),
     (TCM, [call("2026-11-26"), call("2026-11-26", "c2")], "2026-12-02", ClockState.OVERDUE, None, "past_due"),
     (TCM, [call("2026-11-26"), call("2026-12-02", "c2")], "2026-12-03", ClockState.OVERDUE, None, "past_due"),
@@ -192,6 +194,19 @@ def test_order_and_repetition_of_contacts_do_not_matter(clock_id: str, contacts:
     again = contacts * 2
     shuffled.shuffle(again)  # type: ignore[attr-defined]  # a Random drawn by Hypothesis
     assert evaluate_clock(window(clock_id), again, now) == evaluate_clock(window(clock_id), contacts, now)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abcdef")), min_size=2, max_size=6, unique_by=lambda row: row[1]), st.randoms()
+)
+def test_the_second_attempt_is_the_second_in_time_however_they_arrive(tries: list[tuple[int, str]], shuffled: object) -> None:
+    contacts = [call(f"2026-11-2{6 + day // 2} {9 + day:02d}:00", contact_id) for day, contact_id in tries]
+    expected = evaluate_clock(window(TCM), sorted(contacts, key=lambda one: (one.occurred_at, one.id)), local("2026-12-01"))
+    shuffled.shuffle(contacts)  # type: ignore[attr-defined]  # a Random drawn by Hypothesis
+    found = evaluate_clock(window(TCM), contacts, local("2026-12-01"))
+    assert found == expected
+    distinct = sorted({contact.occurred_at for contact in contacts})
+    assert found.met_at == (distinct[1] if len(distinct) > 1 else None)
 
 
 @given(CLOCKS, CONTACTS, INSTANTS)

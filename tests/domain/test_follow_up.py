@@ -196,6 +196,24 @@ def test_an_emergency_visit_that_ends_in_an_admission_hands_over() -> None:
         assert (view.state, view.superseded_by, view.reasons[0].partition(":")[0]) == (S.SUPERSEDED, "B", "admitted_after_emergency")
 
 
+@pytest.mark.parametrize(
+    ("disposition", "admitted", "reason", "flags"),
+    [
+        (D.TRANSFER, "2026-11-18 14:00", "transferred", ()),
+        (D.NONACUTE, "2026-11-18 14:00", "transferred", ()),
+        (D.TRANSFER, "2026-11-18 11:50", "transferred", ()),
+        (D.TRANSFER, "2026-11-20 14:00", "readmitted", (FollowUpFlag.READMITTED,)),
+        (D.HOME, "2026-11-18 14:00", "readmitted", (FollowUpFlag.READMITTED,)),
+    ],
+)
+def test_a_transfer_that_arrives_is_no_readmission(
+    disposition: Disposition, admitted: str, reason: str, flags: tuple[FollowUpFlag, ...]
+) -> None:
+    received = make_stay("B", admitted=admitted, discharged=None)
+    view = look(replace(STAY, disposition=disposition), "2026-11-21", stays=[received])
+    assert (view.state, view.superseded_by, view.reasons[0].partition(":")[0], view.flags) == (S.SUPERSEDED, "B", reason, flags)
+
+
 def test_death_closes_and_keeps_what_was_done() -> None:
     view = look(now="2026-11-24", died="2026-11-23", contacts=[make_contact("2026-11-19", contact_id="call")])
     assert view.state is S.CLOSED
