@@ -38,6 +38,9 @@ from app.store.raw import Raw
 PIECE_BYTES: Final = 256 * 1024
 """Read at a time: some 1,500 rows, 15 ms of a thread, so that other tasks of the process are not held up."""
 
+SETTLE_PAUSE_S: Final = 0.005
+SETTLE_PAUSE_S_MAX: Final = 0.25
+
 
 class PanelReader(Protocol):
     """Reads one roster, in pieces."""
@@ -187,28 +190,30 @@ async def _apply(stage: Stage, result: UploadResult, today: date, limits: Upload
     """Change the panel; False when another upload came first and the comparison has to be made again."""
     since = result.uploaded_at - timedelta(days=limits.reconsider_days)
 
-    async def change(raw: Raw) -> str | None:
+    async def change(raw: Raw) -> bool:
         if not await stage.lock_panel(raw):
-            return None
+            return False
         await stage.save_upload(raw, result)
-        return await stage.apply(raw, result, today, since)
+        await stage.apply(raw, result, today, since)
+        return True
 
-    transaction = await stage.in_transaction(change)
-    if transaction is None:
+    if not await stage.in_transaction(change):
         return False
-    await _settle(stage, transaction, limits.settle_timeout_s)
+    await _settle(stage, limits.settle_timeout_s)
     await stage.in_transaction(partial(stage.catch_up, result=result, reconsider_since=since))
     return True
 
 
-async def _settle(stage: Stage, transaction: str, timeout_s: float) -> None:
-    """Wait until no transaction is left that may have read the panel as it was. One that hangs is not waited for for ever."""
+async def _settle(stage: Stage, timeout_s: float) -> None:
+    """Wait for the transactions that read the panel as it was. One that hangs is not waited for for ever."""
+    waited_for = set(await stage.readers())
+    pause_s = SETTLE_PAUSE_S
     try:
         async with asyncio.timeout(timeout_s):
-            pause_s = 0.005
-            while not await stage.is_settled(transaction):
+            while waited_for:
                 await asyncio.sleep(pause_s)
-                pause_s = min(0.25, pause_s * 2)
+                pause_s = min(SETTLE_PAUSE_S_MAX, pause_s * 2)
+                waited_for.intersection_update(await stage.readers())
     except TimeoutError:
         return
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -82,23 +83,26 @@ class Stage:
 
     async def compare(self, mode: UploadMode, today: date) -> PanelDifference:
         """Find what the upload changes on the panel as it stands now."""
-        raw, owner = self._raw, self._organization_id
-        async with raw.transaction():
-            self._version = await raw.fetchval(_VERSION, owner)
-            await raw.execute("truncate roster_change; truncate roster_end")
-            await raw.execute(_FIND_CHANGES, owner)
-            await raw.execute("analyze roster_change")
-            added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
-            in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
-            removed = kept = 0
-            if mode is UploadMode.REPLACE:
-                # Both sides are read whole; without statistics of a panel just loaded the planner would pair every row with every row.
-                await raw.execute("set local enable_nestloop = off")
-                missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
-                await raw.execute("set local enable_nestloop = on")
-                kept = _count(await raw.execute(_KEEP, str(owner)))
-                removed = missing - kept
-                await raw.execute("analyze roster_end")
+        return await self.in_transaction(partial(self._compare, mode=mode, today=today))
+
+    async def _compare(self, raw: Raw, mode: UploadMode, today: date) -> PanelDifference:
+        owner = self._organization_id
+        # Before anything is read of the panel, so that a change in between is noticed rather than missed.
+        self._version = await raw.fetchval(_VERSION, owner)
+        await raw.execute("truncate roster_change; truncate roster_end")
+        await raw.execute(_FIND_CHANGES, owner)
+        await raw.execute("analyze roster_change")
+        added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
+        in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
+        removed = kept = 0
+        if mode is UploadMode.REPLACE:
+            # Both sides are read whole; without statistics of a panel just loaded the planner would pair every row with every row.
+            await raw.execute("set local enable_nestloop = off")
+            missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
+            await raw.execute("set local enable_nestloop = on")
+            kept = _count(await raw.execute(_KEEP, str(owner)))
+            removed = missing - kept
+            await raw.execute("analyze roster_end")
         return PanelDifference(added, changed, staged - added - changed, removed, kept, in_force)
 
     async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
@@ -109,13 +113,18 @@ class Stage:
     async def in_transaction(self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = ()) -> T:
         """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
         for attempt in range(1, _TRIES_MAX + 1):
+            # Not asyncpg's own transaction block: on a connection that died it raises in the place of the error, even of a cancellation.
+            await self._raw.execute("begin")
             try:
-                async with self._raw.transaction():
-                    return await work(self._raw)
+                result = await work(self._raw)
+                await self._raw.execute("commit")
             except Exception as error:
-                can_be_redone = isinstance(error, redo_on) or (is_unavailable(error) and not self._raw.is_closed())
-                if attempt == _TRIES_MAX or not can_be_redone:
+                can_be_redone = isinstance(error, redo_on) or is_unavailable(error)
+                if attempt == _TRIES_MAX or not can_be_redone or self._raw.is_closed():
                     raise
+                await self._raw.execute("rollback")
+            else:
+                return result
         raise AssertionError  # pragma: no cover - the loop returns or raises
 
     async def save_records(self, raw: Raw, records: Iterable[tuple[int, UUID]]) -> None:
@@ -148,8 +157,8 @@ class Stage:
         )
         await raw.execute(_INSERT_REFUSED, result.id)
 
-    async def apply(self, raw: Raw, result: UploadResult, today: date, reconsider_since: datetime) -> str:
-        """Change the panel and queue the recent stays of the people concerned. Inside `in_transaction`; give the transaction's number."""
+    async def apply(self, raw: Raw, result: UploadResult, today: date, reconsider_since: datetime) -> None:
+        """Change the panel and queue the recent stays of the people concerned. Inside `in_transaction`."""
         now, prefix = result.uploaded_at, claim_id_prefix(result.id)
         await raw.execute("truncate roster_person; truncate roster_stay")
         await raw.execute(_RETRACT_ENDED, now)
@@ -159,14 +168,14 @@ class Stage:
         await raw.execute("analyze roster_person")
         await raw.execute(_FIND_STAYS, reconsider_since)
         await raw.execute(_RECONSIDER, now)
-        return str(await raw.fetchval("select pg_current_xact_id()::text"))
 
-    async def is_settled(self, transaction: str) -> bool:
-        """Tell whether every transaction has ended that may have read the panel before this one committed."""
-        return bool(await self._raw.fetchval("select pg_snapshot_xmin(pg_current_snapshot()) > $1::text::xid8", transaction))
+    async def readers(self) -> list[str]:
+        """Name the transactions that have read or changed panels and may write: asked right after the commit, they saw the old panel."""
+        rows = await self._raw.fetch(_READERS)
+        return [row["virtualtransaction"] for row in rows]
 
     async def catch_up(self, raw: Raw, result: UploadResult, reconsider_since: datetime) -> None:
-        """See to what was under way while the upload committed. Inside `in_transaction`, after `is_settled`.
+        """See to what was under way while the upload committed. Inside `in_transaction`, when those `readers` have ended.
 
         New stays whose attribution read the old panel are queued; claims follow records that moved before they were visible.
         """
@@ -281,6 +290,15 @@ _RECONSIDER = """
 insert into reconsideration (encounter_id, asked_at, cause) select encounter_id, $1, 'panel' from roster_stay on conflict do nothing
 """
 
+# A lock on a table is held until the transaction ends; one with a number of its own has written, or locked a row to write.
+_READERS = """
+select distinct l.virtualtransaction
+from pg_locks l
+join pg_locks w on w.virtualtransaction = l.virtualtransaction and w.locktype = 'transactionid' and w.mode = 'ExclusiveLock' and w.granted
+where l.locktype = 'relation' and l.relation = 'panel_member'::regclass and l.granted and l.pid <> pg_backend_pid()
+    and l.database = (select oid from pg_database where datname = current_database())
+"""
+
 # The ids of an upload's claims are one range of ix_panel_member_organization.
 _FOLLOW_RECORDS = """
 update panel_member m set person_id = r.person_id from patient_record r
@@ -293,7 +311,7 @@ OpenStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[Stage]]
 
 @asynccontextmanager
 async def open_stage(engine: AsyncEngine, organization_id: UUID) -> AsyncIterator[Stage]:
-    """Take a connection of the work role for one upload and give it back empty; after any error it is thrown away."""
+    """Take a connection of the work role for one upload and give it back empty; after an error or a refusal it is thrown away."""
     async with engine.connect() as connection:
         raw = await raw_connection(connection)
         try:

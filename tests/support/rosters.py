@@ -57,8 +57,12 @@ def member(number: int, **cells: str) -> dict[str, str]:
     return row | cells
 
 
-def roster_bytes(rows: Iterable[Mapping[str, str]], header: Sequence[str] = HEADER, delimiter: str = ",", encoding: str = "utf-8") -> bytes:
-    """A file."""
+def roster_bytes(
+    rows: Iterable[Mapping[str, str]], header: Sequence[str] | None = None, delimiter: str = ",", encoding: str = "utf-8"
+) -> bytes:
+    """A file; its header names what the rows have."""
+    rows = list(rows)
+    header = header or list(dict.fromkeys([*HEADER, *(name for row in rows for name in row)]))
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, header, restval="", delimiter=delimiter, lineterminator="\n")
     writer.writeheader()
