@@ -3,14 +3,20 @@
 Nothing happens at import, and nothing here decides anything. The clock, ids and randomness of the process live here.
 """
 
+import os
 import secrets
+import sys
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,23 +24,33 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.cipher.aes_gcm import AesGcmCipher, derive
 from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
 from adapters.hl7v2.reader import Hl7v2Reader
+from adapters.webhook.guard import Allowance, Guard
+from adapters.webhook.sender import WebhookSender
+from app.actions.deliver import Delivered, Deliverer, DeliveryLimits
+from app.actions.present_notifications import present_notifications
 from app.actions.receive import LANES
 from app.domain.inbound import Acceptance, AckCode, Answer, Header
 from app.domain.rulebook import Rulebook
+from app.domain.viewer import OPERATOR
 from app.intake import Intake, WriteAcks
-from app.pipeline import OpenTransaction, Pipeline, Rooms
-from app.ports import Clock, Ids, Waker
-from app.settings import Settings, read_or_make_secret
+from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
+from app.ports import Clock, Ids, Sender, Waker
+from app.settings import LogFormat, Settings, load_settings, read_or_make_secret
 from app.standards.calendars import holiday_calendar
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.diagnosis_rules import diagnosis_rules
 from app.standards.program_catalog import program_catalog
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
+from app.store.encounter_reads import ReadStay
 from app.store.engine import PoolLimits, make_engine, raw_connection
+from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
 from app.store.roles import Network, Role
 from app.store.unit_of_work import unit_of_work
+from app.telemetry.events import Level, Part
+from app.telemetry.log import EventLog, close_other_ways
+from app.telemetry.metrics import FOLDER_VARIABLE
 
 _OUTCOMES = {
     AckCode.AA: Acceptance.ACCEPT,
@@ -72,7 +88,12 @@ class SystemIds:
             if self._counter > _COUNTER_MAX:
                 self._last_ms, self._counter = self._last_ms + 1, 0
         return UUID(
-            int=(self._last_ms << 80) | (0x7 << 76) | ((self._counter >> 6) << 64) | (0b10 << 62) | ((self._counter & 0x3F) << 56) | secrets.randbits(56)
+            int=(self._last_ms << 80)
+            | (0x7 << 76)
+            | ((self._counter >> 6) << 64)
+            | (0b10 << 62)
+            | ((self._counter & 0x3F) << 56)
+            | secrets.randbits(56)
         )
 
     def fraction(self) -> float:
@@ -178,7 +199,7 @@ def build_rooms(keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids) -> Rooms
     return Rooms(reader=Hl7v2Reader(), cipher=keys.cipher, rulebook=rules, clock=clock, ids=ids)
 
 
-def build_pipeline(  # noqa: PLR0913  # what a worker needs, each once
+def build_pipeline(  # what a worker needs, each once
     settings: Settings, engine: AsyncEngine, keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids, waker: Waker
 ) -> Pipeline:
     """Build the pipeline of one worker process."""
@@ -192,3 +213,82 @@ def build_pipeline(  # noqa: PLR0913  # what a worker needs, each once
         lanes_max=max(1, -(-LANES // max(1, workers))),
     )
 
+
+def settings_with(overrides: Mapping[str, str]) -> Settings:
+    """Read the environment with what the command line says in its place; names as in the environment."""
+    return load_settings({**os.environ, **overrides})
+
+
+def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of a process of the tree: ours, and these."""
+    return {**os.environ, **variables}
+
+
+def service_log(settings: Settings, part: Part, number: int) -> EventLog:
+    """Open the log of one process on its standard output, and close every other way to it."""
+    log = EventLog(
+        sys.stdout.buffer,
+        is_json=settings.log_format is LogFormat.JSON,
+        level=Level(settings.log_level),
+        part=part.value,
+        number=number,
+        pid=os.getpid(),
+    )
+    close_other_ways(log)
+    return log
+
+
+def webhook_sender(settings: Settings) -> WebhookSender:
+    """Build the sender of webhooks. Raises AllowanceError for an entry of ENDPOINT_ALLOW that is none."""
+    guard = Guard(tuple(Allowance.parse(entry) for entry in settings.endpoint_allow))
+    return WebhookSender(guard, deadline_s=settings.delivery_timeout_s)
+
+
+def read_stay(rules: Rulebook) -> ReadStay:
+    """Give what reads off a stored stay by the rules in force."""
+    return lambda row, directory: in_hand(row, directory, rules, None)
+
+
+def build_deliverer(
+    settings: Settings,
+    engine: AsyncEngine,
+    keys: Keys,
+    rules: Rulebook,
+    sender: Sender,
+    *,
+    clock: Clock,
+    ids: Ids,
+    on_defect: Callable[[Exception], None],
+    on_recorded: Callable[[Delivered], None],
+) -> Deliverer:
+    """Build room 8 of one worker process."""
+    registry, read = RegistryReader(), read_stay(rules)
+
+    async def present(raw: Raw, rows: Sequence[StoredNotification]) -> Sequence[Mapping[str, Any]]:
+        return await present_notifications(raw, OPERATOR, rows, directory=await registry.current(raw), read_stay=read)
+
+    return Deliverer(
+        open_transaction(engine),
+        sender,
+        present,
+        cipher=keys.cipher,
+        clock=clock,
+        ids=ids,
+        limits=DeliveryLimits(deliveries_in_hand=settings.delivery_concurrency_max),
+        on_defect=on_defect,
+        on_recorded=on_recorded,
+    )
+
+
+def version() -> str:
+    """Give the version of the distribution; `0` in a tree that was never installed."""
+    try:
+        return installed_version("warm-handoff")
+    except PackageNotFoundError:
+        return "0"
+
+
+def metrics_folder() -> Path | None:
+    """Give the folder that the supervisor made for the counters of the tree, if there is one."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return Path(folder) if folder else None

@@ -1,0 +1,1 @@
+"""What the operating system ties the processes of one tree together with."""

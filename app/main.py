@@ -1,0 +1,383 @@
+"""The front process: HTTP and MLLP on one event loop, both behind the same door. `handoff serve` starts it.
+
+Its sockets are the supervisor's, so that a front that is killed and started again refuses nobody. Not here: the routes (app/api),
+what becomes of a message (app/intake, app/pipeline), and the building of both (app/wiring).
+"""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import uvicorn
+import uvloop
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.hl7v2.listener import MllpListener
+from adapters.hl7v2.peers import ConnectionReport, Peer, Refuse
+from adapters.process.board import RowState
+from adapters.process.child import Child, finish
+from app import wiring
+from app.api.application import build_application
+from app.api.arrivals import Arrivals
+from app.api.services import Readiness, RequestAnswered
+from app.domain.inbound import Answer, Door, Envelope
+from app.intake import Received
+from app.settings import Settings
+from app.store.backlog import read_backlog
+from app.store.hints import Hints
+from app.store.roles import Network, Role
+from app.store.schema import SCHEMA_REVISION, schema_revision
+from app.telemetry.events import (
+    ConnectionClosed,
+    DoorName,
+    HintsLost,
+    HintsRestored,
+    Level,
+    MessageReceived,
+    MessageRefused,
+    Part,
+    ProcessStarted,
+    ProcessStopped,
+)
+from app.telemetry.events import RequestAnswered as RequestEvent
+from app.telemetry.fields import class_of
+from app.telemetry.log import EventLog, watch_loop
+from app.telemetry.metrics import Metrics, Sample, page_registry
+from app.wiring import face
+
+SILENT_S_MAX: Final = 3.0
+"""A process that gave no sign of life for longer does not serve."""
+SCHEMA_ASKED_EVERY_S: Final = 1.0
+SAMPLED_EVERY_S: Final = 5.0
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_UNREMARKABLE: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_ERROR_MIN: Final = 400
+_KEEP_ALIVE_S: Final = 75
+"""Longer than the pause between two requests of a poller, and than most proxies' own limit."""
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn's server without its own signal handlers: this process decides when it stops."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+class Readyz:
+    """Answers whether the whole tree serves."""
+
+    def __init__(self, child: Child, wanted: "SchemaCheck") -> None:
+        self._child, self._schema = child, wanted
+
+    async def __call__(self) -> Readiness:
+        """Look at the board, and at the schema at most once a second."""
+        parts = {"schema": await self._schema.state()}
+        for part, rows in self._child.assignment.all_rows.items():
+            silent = sum(not self._serves(row) for row in rows)
+            parts[part] = "ok" if not silent else f"{silent} of {len(rows)} processes do not serve"
+        return Readiness(all(said == "ok" for said in parts.values()), parts)
+
+    def serving(self) -> dict[str, int]:
+        """Count the processes that serve, by part."""
+        return {part: sum(self._serves(row) for row in rows) for part, rows in self._child.assignment.all_rows.items()}
+
+    def _serves(self, row: int) -> bool:
+        seen = self._child.board.read(row)
+        return seen.state is RowState.SERVING and seen.silent_for_s <= SILENT_S_MAX
+
+
+class SchemaCheck:
+    """Whether the database is there and at this release's revision; asked once a second for all who want to know."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._said = "not looked at yet"
+        self._until_s = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    async def state(self) -> str:
+        """Give `ok`, or what is wrong."""
+        if time.monotonic() >= self._until_s:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.create_task(self._ask())
+            await asyncio.shield(self._asking)
+        return self._said
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(SCHEMA_ASKED_EVERY_S * 2):
+                found = await schema_revision(self._engine)
+        except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
+            self._said = "the database does not answer"
+        else:
+            wrong = f"at revision {found or 'none'}, this release needs {SCHEMA_REVISION}; run `handoff migrate up`"
+            self._said = "ok" if found == SCHEMA_REVISION else wrong
+        self._until_s = time.monotonic() + SCHEMA_ASKED_EVERY_S
+
+
+class Front:
+    """The front process."""
+
+    def __init__(self, child: Child, settings: Settings, log: EventLog, metrics: Metrics) -> None:
+        """Build everything; nothing connects or listens before `run`."""
+        self._child, self._settings, self._log, self._metrics = child, settings, log, metrics
+        url = child.assignment.database_url
+        self._clock, ids = wiring.SystemClock(), wiring.SystemIds()
+        self._work = wiring.engine_of(settings, url, Role.WORK, name="handoff front")
+        self._app = wiring.engine_of(settings, url, Role.APP, name="handoff front")
+        self._hints = Hints(
+            url,
+            Network(settings.network),
+            name=f"handoff front {settings.network}",
+            on_hint=self._hinted,
+            on_lost=self._hints_lost,
+            on_restored=self._hints_restored,
+        )
+        keys, rules = wiring.keys_of(settings), wiring.rulebook()
+        self._intake = wiring.build_intake(settings, self._work, keys, clock=self._clock, ids=ids, waker=self._hints)
+        self._groups = self._grouped = 0
+        self._turned_away = 0
+        self._arrivals = Arrivals(face.newest_numbers(self._app))
+        self._readyz = Readyz(child, SchemaCheck(self._app))
+        self._sample = Sample()
+        self._listeners = self._mllp(face.refuse_frame(wiring.ack_writer(self._clock, ids)))
+        self._sender = wiring.webhook_sender(settings)
+        self._http: _HttpServer | None = None
+        if Part.HTTP in child.assignment.sockets:
+            behind = face.Face(
+                receive=self._receive_http,
+                arrivals=self._arrivals,
+                readiness=self._readyz,
+                metrics=page_registry(wiring.metrics_folder(), lambda: self._sample),
+                observe=self._observe,
+            )
+            engines = face.Engines(self._work, self._app)
+            services = face.build_services(
+                settings, engines, keys, rules, behind, clock=self._clock, ids=ids, waker=self._hints, sender=self._sender
+            )
+            self._http = _HttpServer(self._http_configuration(uvicorn.Config(build_application(services))))
+
+    async def run(self, started_at_s: float) -> None:
+        """Serve until told to stop, then answer what came in."""
+        child = self._child
+        watch_loop(asyncio.get_running_loop(), self._log)
+        child.listen_for_the_end()
+        background = {
+            asyncio.create_task(child.beat(self._count)),
+            asyncio.create_task(self._hints.run()),
+            asyncio.create_task(self._keep_sampling()),
+        }
+        gc.collect()
+        gc.freeze()
+        for listener in self._listeners:
+            await listener.start()
+        serving: set[asyncio.Task[None]] = set()
+        if self._http is not None:
+            descriptor = child.assignment.sockets[Part.HTTP]
+            serving.add(asyncio.create_task(self._http.serve(sockets=[socket.socket(fileno=descriptor)])))
+            while not self._http.started:  # noqa: ASYNC110 - the library has a flag, no event
+                await asyncio.sleep(0.005)
+        for part in child.assignment.rows:
+            child.say(part, RowState.SERVING)
+        part = Part.HTTP if self._http is not None else Part.MLLP
+        self._log.emit(ProcessStarted(part, 0, _ms_since(started_at_s)))
+        served_from_s = time.monotonic()
+        stopped = asyncio.create_task(child.stopping.wait())
+        await asyncio.wait({stopped, *serving}, return_when=asyncio.FIRST_COMPLETED)
+        cut_off = await self._stop(serving)
+        for task in (stopped, *background):
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self._sender.close()
+        await self._work.dispose()
+        await self._app.dispose()
+        self._log.emit(ProcessStopped(part, 0, int(time.monotonic() - served_from_s), cut_off))
+
+    async def _stop(self, serving: set[asyncio.Task[None]]) -> int:
+        """Accept nothing more, answer what is under way, close."""
+        grace_s = self._settings.shutdown_grace_s
+        self._child.stop()
+        # Long polls end with what they have; their clients ask again elsewhere.
+        self._arrivals.close()
+        if self._http is not None:
+            self._http.should_exit = True
+        closing = asyncio.gather(*(listener.close(grace_s) for listener in self._listeners))
+        cut_off = await finish(serving, grace_s)
+        cut_off += sum(await closing)
+        await self._intake.close()
+        return cut_off
+
+    # MLLP.
+
+    def _mllp(self, refuse: Refuse) -> list[MllpListener]:
+        listeners = []
+        for index, listener in enumerate(self._settings.listeners):
+            descriptor = self._child.assignment.sockets.get(f"{Part.MLLP}/{index}")
+            if descriptor is not None:
+                listeners.append(
+                    face.mllp_listener(
+                        self._settings, listener, self._answer_mllp, refuse, socket.socket(fileno=descriptor), on_closed=self._closed
+                    )
+                )
+        return listeners
+
+    async def _answer_mllp(self, frame: bytes, peer: Peer) -> tuple[bytes, ...]:
+        started_s = time.perf_counter()
+        received = await self._intake.receive(Envelope(frame, Door.MLLP, self._clock.now(), peer=peer.host))
+        self._note(received, DoorName.MLLP, started_s)
+        return received.acks
+
+    def _closed(self, report: ConnectionReport) -> None:
+        counters = report.counters
+        self._log.emit(
+            ConnectionClosed(
+                report.peer.listener,
+                report.peer.connection_id,
+                report.reason.value if report.reason is not None else "unknown",
+                int(report.open_for_s),
+                counters.frames,
+                counters.replies,
+                counters.garbage_bytes,
+                counters.failures,
+            )
+        )
+
+    # HTTP.
+
+    def _http_configuration(self, configuration: uvicorn.Config) -> uvicorn.Config:
+        configuration.http = "httptools"
+        configuration.ws = "none"
+        configuration.lifespan = "off"
+        configuration.log_config = None
+        configuration.access_log = False
+        configuration.server_header = False
+        configuration.proxy_headers = False
+        configuration.timeout_keep_alive = _KEEP_ALIVE_S
+        configuration.timeout_graceful_shutdown = max(1, int(self._settings.shutdown_grace_s))
+        return configuration
+
+    async def _receive_http(self, envelope: Envelope) -> tuple[Answer, bytes | None]:
+        started_s = time.perf_counter()
+        received = await self._intake.receive(envelope)
+        self._note(received, DoorName.HTTP, started_s)
+        return received.answer, received.acks[-1] if received.acks else None
+
+    def _observe(self, request: RequestAnswered) -> None:
+        method = request.method if request.method in _METHODS else "OTHER"
+        self._metrics.requests.labels(method, request.route, str(request.status)).inc()
+        self._metrics.request_time.labels(request.route).observe(request.duration_ms / 1000)
+        if request.failure is not None:
+            self._metrics.defects.inc()
+        if request.route in _UNREMARKABLE and request.status < _ERROR_MIN:
+            return
+        self._log.emit(
+            RequestEvent(
+                request.trace_id,
+                request.method,
+                request.route,
+                request.status,
+                request.duration_ms,
+                request.organization_id,
+                request.key_id,
+                request.failure,
+            )
+        )
+
+    # Both doors.
+
+    def _note(self, received: Received, door: DoorName, started_s: float) -> None:
+        answer = received.answer
+        self._metrics.messages.labels(door.value, answer.code.value).inc()
+        self._metrics.receipt.labels(door.value).observe(time.perf_counter() - started_s)
+        if answer.code.value.endswith("A"):
+            if self._log.takes(Level.DEBUG):
+                self._log.emit(MessageReceived(answer.message_id, door, answer.code.value, answer.duplicate))
+            return
+        codes = tuple(problem.code.value for problem in answer.problems)
+        self._log.emit(MessageRefused(answer.message_id, door, answer.code.value, codes))
+
+    def _count(self) -> None:
+        """Bring counters up to date that others keep."""
+        groups, messages = self._intake.groups, self._intake.messages
+        self._metrics.groups.inc(groups - self._groups)
+        self._metrics.group_messages.inc(messages - self._grouped)
+        self._groups, self._grouped = groups, messages
+        turned_away = 0
+        for listener in self._listeners:
+            self._metrics.connections.labels(listener.name).set(len(listener.reports()))
+            turned_away += listener.turned_away
+        self._metrics.connections_refused.inc(turned_away - self._turned_away)
+        self._turned_away = turned_away
+
+    async def _keep_sampling(self) -> None:
+        """Ask the database once in a while what waits, for `/metrics`; only one process of a tree does."""
+        if self._http is None:
+            return
+        transaction = wiring.open_transaction(self._work)
+        while True:
+            board = self._child.board
+            sample = Sample(
+                parts_serving=self._readyz.serving(),
+                process_restarts=board.process_restarts,
+                database_restarts=board.database_restarts,
+            )
+            # A database that is away: its numbers are left out of the page, which is what is true of them.
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
+                    waiting = await read_backlog(raw)
+                age_s = (self._clock.now() - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
+                sample = Sample(
+                    waiting.messages,
+                    max(0.0, age_s),
+                    waiting.deliveries,
+                    sample.parts_serving,
+                    sample.process_restarts,
+                    sample.database_restarts,
+                )
+            self._sample = sample
+            await asyncio.sleep(SAMPLED_EVERY_S)
+
+    # Hints.
+
+    def _hinted(self, topic: str) -> None:
+        kind, _, recipient = topic.partition(":")
+        if kind == "notification":
+            self._arrivals.wake(UUID(recipient))
+
+    def _hints_lost(self, error: BaseException) -> None:
+        self._lost_at_s = time.monotonic()
+        self._log.emit(HintsLost(class_of(error)))
+        # The same server held the pools' connections. Each dead one would cost a sender a negative answer.
+        self._drop = asyncio.gather(self._work.dispose(), self._app.dispose())
+
+    def _hints_restored(self) -> None:
+        self._log.emit(HintsRestored(int((time.monotonic() - self._lost_at_s) * 1000)))
+
+
+def _ms_since(started_s: float) -> int:
+    return int((time.monotonic() - started_s) * 1000)
+
+
+def main() -> int:
+    """Be the front process of the tree that started this one."""
+    started_s = time.monotonic()
+    child = Child.join()
+    settings = wiring.settings_with(child.assignment.overrides)
+    part = Part.HTTP if Part.HTTP in child.assignment.rows else Part.MLLP
+    log = wiring.service_log(settings, part, 0)
+    front = Front(child, settings, log, Metrics(None))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(front.run(started_s))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

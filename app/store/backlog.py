@@ -1,0 +1,42 @@
+"""How much waits, and since when: for the metrics, `doctor` and the demo. Not here: the work itself (inbound, deliveries)."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from app.store.raw import Raw
+
+_BACKLOG: Final = """
+select (select count(*) from inbound_queue) as messages,
+       (select message_id from inbound_queue order by message_id limit 1) as oldest,
+       (select count(*) from inbound_queue where attempts > 0) as taken_up,
+       (select count(*) from delivery where state = 'pending') as deliveries,
+       (select count(*) from reconsideration) as stays
+"""
+_TIME_SHIFT: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits now."""
+
+    messages: int
+    oldest_at: datetime | None
+    """When the oldest waiting message was received; None: nothing waits."""
+    taken_up: int
+    """Messages that a worker has in hand, or had when it died."""
+    deliveries: int
+    stays: int
+    """Stays that were asked to be looked at again."""
+
+
+async def read_backlog(raw: Raw) -> Backlog:
+    """Count. The queues are narrow and short in health; a backlog of a million is counted in a few tenths of a second."""
+    row = await raw.fetchrow(_BACKLOG)
+    return Backlog(row["messages"], received_at(row["oldest"]) if row["oldest"] else None, row["taken_up"], row["deliveries"], row["stays"])
+
+
+def received_at(message_id: UUID) -> datetime:
+    """Read the time off an id (UUID version 7, RFC 9562: milliseconds in the first 48 bits)."""
+    return datetime.fromtimestamp((message_id.int >> _TIME_SHIFT) / 1000, UTC)

@@ -1,0 +1,293 @@
+"""Every log event: a noun, what happened to it, and the fields that may be told. Not here: how a line is written (log.py).
+
+One wide event for each passage through a room, with ids, counts, durations and codes. Every class is a line of the list in
+README.md of this folder; a test holds the two together, and another one the kinds of the fields (fields.py).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from app.telemetry.fields import ClassName, Code, Failure, LibraryName, Listener, Method, Place, Revision, Route, TraceId
+
+
+class Level(StrEnum):
+    """How much an event matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    """Somebody should look when it repeats."""
+    ERROR = "error"
+    """Somebody should look."""
+
+
+class Part(StrEnum):
+    """The parts of a process tree."""
+
+    SUPERVISOR = "supervisor"
+    HTTP = "http"
+    MLLP = "mllp"
+    WORK = "work"
+
+
+class Loop(StrEnum):
+    """The loops of a worker process."""
+
+    PIPELINE = "pipeline"
+    RECONSIDER = "reconsider"
+    TIMERS = "timers"
+    DELIVERIES = "deliveries"
+
+
+class DoorName(StrEnum):
+    """By which wire a message came."""
+
+    MLLP = "mllp"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What every event has: a name and a level."""
+
+    name: ClassVar[str]
+    level: ClassVar[Level] = Level.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStarted(Event):
+    """A process serves from now on."""
+
+    name = "process.started"
+    part: Part
+    number: int
+    started_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStopped(Event):
+    """A process ends in order."""
+
+    name = "process.stopped"
+    part: Part
+    number: int
+    served_for_s: int
+    cut_off: int
+    """Connections or rounds that were not finished within the grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStarted(Event):
+    """Every part of the tree serves."""
+
+    name = "service.started"
+    http_port: int
+    """0: this tree has no HTTP listener."""
+    mllp_ports: tuple[int, ...]
+    workers: int
+    started_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStopped(Event):
+    """The tree has ended."""
+
+    name = "service.stopped"
+    stopped_in_ms: int
+    killed: int
+    """Processes that did not end within the grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded(Event):
+    """A process of the tree ended although nobody asked it to; it is started again after the pause."""
+
+    name = "child.ended"
+    level = Level.ERROR
+    part: Part
+    number: int
+    child_pid: int
+    exit_code: int
+    """Negative: ended by this signal."""
+    restarts: int
+    pause_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildKilled(Event):
+    """A process of the tree gave no sign of life and was killed, so that another takes its place."""
+
+    name = "child.killed"
+    level = Level.ERROR
+    part: Part
+    number: int
+    child_pid: int
+    silent_for_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRestarted(Event):
+    """The embedded PostgreSQL had died and was started again."""
+
+    name = "database.restarted"
+    level = Level.ERROR
+    restarts: int
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseMigrated(Event):
+    """The embedded database was brought to this release's schema."""
+
+    name = "database.migrated"
+    revision: Revision
+    took_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived(Event):
+    """A message was stored and acknowledged."""
+
+    name = "message.received"
+    level = Level.DEBUG
+    message_id: UUID | None
+    door: DoorName
+    answer: Code
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused(Event):
+    """A message was answered negatively. The problems and their places are with the message (`handoff inbound show`)."""
+
+    name = "message.refused"
+    level = Level.WARNING
+    message_id: UUID | None
+    """None: it could not even be stored."""
+    door: DoorName
+    answer: Code
+    problems: tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed(Event):
+    """An MLLP connection ended."""
+
+    name = "connection.closed"
+    listener: Listener
+    connection: int
+    reason: Code
+    open_for_s: int
+    frames: int
+    replies: int
+    garbage_bytes: int
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWorked(Event):
+    """One batch went through rooms 3 to 7 and was committed."""
+
+    name = "batch.worked"
+    loop: Loop
+    messages: int
+    reconsidered: int
+    notifications: int
+    set_aside: int
+    recipients: int
+    size_max: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFailed(Event):
+    """A batch was rolled back; it is tried again in halves."""
+
+    name = "batch.failed"
+    level = Level.WARNING
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesAttempted(Event):
+    """One round of webhook deliveries."""
+
+    name = "delivery.attempted"
+    delivered: int
+    retried: int
+    failed: int
+    lost: int
+    """Results that another worker had already recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPaused(Event):
+    """A loop could not work because the database is away; it tries again after the pause."""
+
+    name = "loop.paused"
+    level = Level.WARNING
+    loop: Loop
+    error: ClassName
+    pause_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HintsLost(Event):
+    """The connection that brings hints of new work ended; until it is back the loops look once a second."""
+
+    name = "hints.lost"
+    level = Level.WARNING
+    error: ClassName
+
+
+@dataclass(frozen=True, slots=True)
+class HintsRestored(Event):
+    """Hints of new work come again."""
+
+    name = "hints.restored"
+    away_for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered(Event):
+    """One HTTP request was answered."""
+
+    name = "request.answered"
+    trace_id: TraceId
+    method: Method
+    route: Route
+    status: int
+    duration_ms: float
+    organization_id: UUID | None
+    key_id: UUID | None
+    failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class DefectFound(Event):
+    """An error that no rule expects. Please report it: the class and the place are enough."""
+
+    name = "defect.found"
+    level = Level.ERROR
+    error: ClassName
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryLogged(Event):
+    """A library wrote to its log. Its text is not passed on: it may quote what it worked on."""
+
+    name = "library.logged"
+    level = Level.WARNING
+    library: LibraryName
+    library_level: Level
+    error: ClassName | None
+    place: Place | None
+
+
+def event_classes() -> tuple[type[Event], ...]:
+    """Give every event, in the order of this file."""
+    # Not __subclasses__(): a slotted dataclass leaves its forerunner there until it is collected.
+    return tuple(item for item in globals().values() if isinstance(item, type) and issubclass(item, Event) and item is not Event)

@@ -1,0 +1,109 @@
+"""Counters, gauges and histograms of one process, and one page of them for the whole tree.
+
+Labels are enumerations, codes, route templates and feed ids: their number is bounded and none is about a patient. The processes of a
+tree write into small files of one folder (prometheus_client's multiprocess mode, switched on by the supervisor through
+PROMETHEUS_MULTIPROC_DIR before they start); the process that has `/metrics` adds them up. Not here: when something is counted.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_GaugeMode = Literal["livesum", "livemostrecent"]
+
+
+class Metrics:
+    """What one process counts. Made once a process: the library refuses a second of the same name in one registry."""
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        """Register with a registry, or with none where the processes of a tree write into files."""
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"handoff_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"handoff_{name}", text, labels, registry=registry, buckets=buckets)
+
+        def gauge(name: str, text: str, *labels: str, mode: _GaugeMode) -> Gauge:
+            return Gauge(f"handoff_{name}", text, labels, registry=registry, multiprocess_mode=mode)
+
+        self.messages = counter("messages_received", "Messages answered at the door.", "door", "answer")
+        self.receipt = histogram("message_receipt_seconds", "From the frame to its answer, commit included.", "door", buckets=_SECONDS)
+        self.groups = counter("commit_groups", "Group commits of the door; messages divided by groups is the size of a group.")
+        self.group_messages = counter("commit_group_messages", "Messages that the group commits stored.")
+        self.connections = gauge("mllp_connections", "Open MLLP connections.", "listener", mode="livesum")
+        self.connections_refused = counter("mllp_connections_refused", "MLLP connections turned away because there were too many.")
+        self.batches = histogram("batch_messages", "Messages of one pipeline batch.", buckets=_SIZES)
+        self.batch_time = histogram("batch_seconds", "One pipeline batch, commit included.", "loop", buckets=_SECONDS)
+        self.processed = counter("messages_processed", "Messages that went through rooms 3 to 7.")
+        self.set_aside = counter("messages_set_aside", "Messages that a person must look at.")
+        self.reconsidered = counter("stays_reconsidered", "Stays decided again after a panel, a merge, a contact or the time.", "loop")
+        self.batches_failed = counter("batches_failed", "Batches rolled back and tried again in halves.")
+        self.notifications = counter("notifications_numbered", "Notifications written to the outboxes.")
+        self.pauses = counter("loop_pauses", "Rounds that could not work because the database was away.", "loop")
+        self.deliveries = counter("deliveries_attempted", "Webhook attempts by outcome.", "outcome")
+        self.attempt_time = histogram("delivery_attempt_seconds", "One webhook attempt.", buckets=_SECONDS)
+        self.requests = counter("http_requests", "HTTP requests answered.", "method", "route", "status")
+        self.request_time = histogram("http_request_seconds", "HTTP requests, long polls included.", "route", buckets=_SECONDS)
+        self.defects = counter("defects", "Errors that no rule expects; the log has their places.")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is asked of the database and the tree once in a while, for the page."""
+
+    queue_depth: int | None = None
+    """None: the database is away."""
+    queue_oldest_s: float | None = None
+    deliveries_waiting: int | None = None
+    parts_serving: dict[str, int] = field(default_factory=dict)
+    """Part -> processes that serve."""
+    process_restarts: int = 0
+    database_restarts: int = 0
+
+
+class SampleCollector:
+    """Gives the latest sample as metrics."""
+
+    def __init__(self, latest: Callable[[], Sample]) -> None:
+        self._latest = latest
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the metrics; what is not known is left out."""
+        sample = self._latest()
+        for name, text, value in (
+            ("handoff_queue_depth", "Messages that wait for the pipeline.", sample.queue_depth),
+            ("handoff_queue_oldest_seconds", "Age of the oldest message that waits: how far the pipeline lags.", sample.queue_oldest_s),
+            ("handoff_deliveries_waiting", "Deliveries that are not settled.", sample.deliveries_waiting),
+        ):
+            if value is not None:
+                yield GaugeMetricFamily(name, text, value=value)
+        serving = GaugeMetricFamily("handoff_processes_serving", "Processes of this tree that serve.", labels=["part"])
+        for part, count in sample.parts_serving.items():
+            serving.add_metric([part], count)
+        yield serving
+        yield CounterMetricFamily("handoff_process_restarts", "Processes of this tree started again.", value=sample.process_restarts)
+        yield CounterMetricFamily("handoff_database_restarts", "Restarts of the embedded PostgreSQL.", value=sample.database_restarts)
+
+
+def page_registry(folder: Path | None, latest: Callable[[], Sample]) -> CollectorRegistry:
+    """Give the registry behind `/metrics`: the files of the whole tree, or an empty one to count in, and the latest sample."""
+    registry = CollectorRegistry()
+    if folder is not None:
+        MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # the library publishes no types for it
+    registry.register(SampleCollector(latest))
+    return registry
+
+
+def forget_process(folder: Path, pid: int) -> None:
+    """Remove the live gauges of a process that has ended; its counters stay, so that sums never fall."""
+    for path in folder.glob(f"gauge_live*_{pid}.db"):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,230 @@
+"""What the front process is built from: listeners, and everything that the HTTP routes call. Not here: serving it (app/main.py)."""
+
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.files.refused_rows_csv import RefusedRowsCsv
+from adapters.files.roster_csv import RosterCsv
+from adapters.hl7v2.batch import join_acks, split_batch
+from adapters.hl7v2.er7 import Er7Message, field_tree, tokenize
+from adapters.hl7v2.listener import MllpListener
+from adapters.hl7v2.peers import Answer as AnswerFrame
+from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse
+from adapters.hl7v2.reader import Hl7v2Reader
+from adapters.hl7v2.tls import server_context
+from app.actions.identify import IdentityMovedError, identify
+from app.actions.load_panel import PanelServices, UploadLimits
+from app.actions.present_follow_ups import FollowUpPresenter
+from app.api.arrivals import Arrivals, LastSequences
+from app.api.limits import ApiLimits
+from app.api.services import KeySecrets, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
+from app.domain.credential import KeyEnvironment, key_digest
+from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem, ProblemCode, Severity
+from app.domain.rulebook import Rulebook
+from app.domain.viewer import OPERATOR
+from app.intake import WriteAcks
+from app.pipeline.desk import Desk
+from app.pipeline.rehearse import Rehearsals
+from app.pipeline.report import Reports
+from app.ports import Clock, Ids, Sender, Waker
+from app.settings import Environment, Listener, Settings
+from app.standards.measure_rules import measure_catalog
+from app.store.directory import RegistryReader
+from app.store.engine import raw_connection
+from app.store.notification_reads import last_sequences
+from app.store.panel_stage import open_stage
+from app.store.unit_of_work import unit_of_work
+from app.wiring import Keys, ack_writer, build_rooms, open_transaction, open_unit_of_work, read_stay, version
+
+_REFUSALS = {
+    Failure.ANSWER_FAILED: (AckCode.AE, "The message could not be taken and nothing was kept. Send it again."),
+    Failure.ANSWER_TIMED_OUT: (AckCode.AE, "The message could not be stored in time. Send it again; it is taken once."),
+    Failure.TOO_LONG: (AckCode.AR, "The frame is larger than this listener takes (HANDOFF_MESSAGE_BYTES_MAX). Send it in parts."),
+    Failure.UNFRAMED: (AckCode.AR, "The message came without its MLLP start byte (0x0B); nothing was taken. Check the sender's framing."),
+}
+
+
+def refuse_frame(write: WriteAcks) -> Refuse:
+    """Give what answers a frame that never became a message, so that no peer is left waiting."""
+    reader = Hl7v2Reader()
+
+    def refuse(head: bytes, _peer: Peer, failure: Failure) -> bytes | None:
+        code, text = _REFUSALS[failure]
+        problem = Problem(ProblemCode.INTERNAL, Severity.ERROR, "", text)
+        acks = write(head, reader.header(head), Answer(code, (problem,)))
+        return acks[-1] if acks else None
+
+    return refuse
+
+
+def mllp_listener(
+    settings: Settings,
+    listener: Listener,
+    answer: AnswerFrame,
+    refuse: Refuse,
+    sock: socket.socket,
+    *,
+    on_closed: Callable[[ConnectionReport], None],
+) -> MllpListener:
+    """Build one listener on a socket that is bound already."""
+    tls = listener.tls
+    limits = Limits(
+        frame_bytes_max=settings.message_bytes_max,
+        idle_timeout_s=settings.mllp_idle_timeout_s,
+        frame_timeout_s=settings.mllp_frame_timeout_s,
+        connections_max=settings.mllp_connections_max,
+    )
+    return MllpListener(
+        answer,
+        refuse,
+        host=listener.host,
+        port=listener.port,
+        name=listener.name or f"{listener.host}:{listener.port}",
+        limits=limits,
+        tls=server_context(tls.certificate_file, tls.key_file, tls.client_authority_file) if tls is not None else None,
+        sock=sock,
+        on_closed=on_closed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The two engines of a process with the HTTP door."""
+
+    work: AsyncEngine
+    app: AsyncEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """What the HTTP face gets from the process that serves it."""
+
+    receive: Receive
+    arrivals: Arrivals
+    readiness: Callable[[], Awaitable[Readiness]]
+    metrics: CollectorRegistry
+    observe: Callable[[RequestAnswered], None]
+
+
+def build_services(
+    settings: Settings, engines: Engines, keys: Keys, rules: Rulebook, face: Face, *, clock: Clock, ids: Ids, waker: Waker, sender: Sender
+) -> Services:
+    """Build everything the routes call."""
+    rooms = build_rooms(keys, rules, clock=clock, ids=ids)
+    transaction = open_transaction(engines.work)
+    return Services(
+        unit_of_work=open_unit_of_work(engines.app),
+        clock=clock,
+        ids=ids,
+        monotonic=time.monotonic,
+        secrets=key_secrets(settings, keys),
+        receive=face.receive,
+        validate=validator(Rehearsals(rooms, transaction, RegistryReader()), ack_writer(clock, ids)),
+        batches=_Batches(),
+        registry=RegistryReader(),
+        read_stay=read_stay(rules),
+        report_stay=Reports(rooms, transaction, RegistryReader()).report,
+        follow_ups=FollowUpPresenter(read_stay(rules), rules, measure_catalog()),
+        evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
+        panels=panel_services(settings, engines.work, ids),
+        write_refused=RefusedRowsCsv,
+        sender=sender,
+        cipher=keys.cipher,
+        waker=waker,
+        arrivals=face.arrivals,
+        readiness=face.readiness,
+        metrics=face.metrics,
+        observe=face.observe,
+        limits=ApiLimits(
+            json_octets_max=settings.json_bytes_max,
+            message_octets_max=settings.message_bytes_max,
+            batch_octets_max=settings.upload_bytes_max,
+            roster_octets_max=settings.roster_bytes_max,
+            requests_per_s=settings.requests_per_key_per_s,
+            requests_burst=settings.requests_per_key_burst,
+        ),
+        version=version(),
+    )
+
+
+def key_secrets(settings: Settings, keys: Keys) -> KeySecrets:
+    """Give what API keys are made and checked with."""
+    admin = settings.admin_key
+    return KeySecrets(
+        keys.pepper,
+        KeyEnvironment.PRODUCTION if settings.environment is Environment.PRODUCTION else KeyEnvironment.DEVELOPMENT,
+        key_digest(keys.pepper, admin.get_secret_value()) if admin is not None else None,
+    )
+
+
+def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelServices:
+    """Give what loads rosters, with the engine of the work role."""
+    return PanelServices(
+        open_stage=partial(open_stage, engine),
+        open_reader=RosterCsv,
+        identify=identify,
+        redo_on=(IdentityMovedError,),
+        ids=ids,
+        limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
+    )
+
+
+def newest_numbers(engine: AsyncEngine) -> LastSequences:
+    """Give what reads the highest sequence number of recipients, for whoever waits for the next."""
+
+    async def newest(recipients: Sequence[UUID]) -> Mapping[UUID, int]:
+        async with unit_of_work(engine, OPERATOR) as connection:
+            return await last_sequences(await raw_connection(connection), recipients)
+
+    return newest
+
+
+def validator(rehearsals: Rehearsals, write: WriteAcks) -> Validate:
+    """Give what says what would become of a message."""
+    outcomes = {AckCode.AA: Outcome.PROCESSED, AckCode.AE: Outcome.SET_ASIDE, AckCode.AR: Outcome.REJECTED}
+
+    async def validate(envelope: Envelope) -> Rehearsed:
+        rehearsal = await rehearsals.rehearse(envelope)
+        arrival = rehearsal.arrival
+        return Rehearsed(
+            feed_id=arrival.feed.id if arrival.feed else None,
+            code=arrival.code,
+            acks=write(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)),
+            problems=rehearsal.problems,
+            outcome=outcomes[arrival.code],
+            tree=message_tree(envelope.body),
+            reaches=rehearsal.reaches,
+            follow_ups=rehearsal.follow_ups,
+        )
+
+    return validate
+
+
+def message_tree(body: bytes) -> list[dict[str, Any]]:
+    """Give a message as it is parsed, segment by segment."""
+    message = tokenize(body)
+    if not isinstance(message, Er7Message):
+        return []
+    return [
+        {
+            "segment": segment.name,
+            "sequence": segment.sequence,
+            "fields": {str(number): field_tree(raw, segment.delimiters) for number, raw in enumerate(segment.fields) if number and raw},
+        }
+        for segment in message.segments()
+    ]
+
+
+class _Batches:
+    """The codec of batch files."""
+
+    split = staticmethod(split_batch)
+    join = staticmethod(join_acks)

@@ -1,0 +1,353 @@
+"""The background process: rooms 3 to 7 in batches, the stays to look at again, the timers, and the deliveries. `handoff serve` starts it.
+
+Every loop works while there is work, and otherwise waits for a hint or, because a hint may be lost, for about a second. A database
+that is away is waited for. Not here: what a round does (app/pipeline, app/actions/deliver) and how many workers there are (app/cli).
+"""
+
+import asyncio
+import contextlib
+import gc
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import uvloop
+
+from adapters.process.board import RowState
+from adapters.process.child import Child, finish
+from adapters.process.lifeline import lower_priority
+from app import wiring
+from app.actions.deliver import Delivered, Deliverer
+from app.actions.identify import IdentityMovedError
+from app.actions.receive import LANES
+from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
+from app.pipeline.rooms import Worked
+from app.pipeline.work import BatchFailedError, Pipeline
+from app.ports import Sender
+from app.settings import Settings
+from app.store.failures import is_unavailable
+from app.store.hints import Hints, Place
+from app.store.roles import Network, Role
+from app.telemetry.events import (
+    BatchFailed,
+    BatchWorked,
+    DeliveriesAttempted,
+    HintsLost,
+    HintsRestored,
+    Loop,
+    LoopPaused,
+    Part,
+    ProcessStarted,
+    ProcessStopped,
+)
+from app.telemetry.fields import class_of
+from app.telemetry.log import EventLog, watch_loop
+from app.telemetry.metrics import Metrics
+
+POLL_S: Final = 1.0
+SUSPECTS_INTERVAL_S: Final = 2.0
+"""How soon the messages of a worker that died are taken up by another."""
+RECONSIDER_INTERVAL_S: Final = 0.2
+"""Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
+PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+NICENESS: Final = 10
+"""The door has priority on a full machine."""
+TOPICS: Final = {"inbound": (Loop.PIPELINE, Loop.RECONSIDER), "delivery": (Loop.DELIVERIES,), "": tuple(Loop)}
+"""Topic of a hint -> who looks. The empty topic says that hints may have been missed."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many messages a batch may have: halved when one fails, doubled when one succeeds."""
+
+    most: int
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin with whole batches."""
+        self.size = self.size or self.most
+
+    def failed(self, messages: int) -> None:
+        """Take half of what just failed, so that the bad message stands alone in few steps."""
+        self.size = max(1, min(self.size, messages) // 2)
+
+    def worked(self) -> None:
+        """Dare twice as many."""
+        self.size = min(self.most, self.size * 2)
+
+
+def pause_s(failures: int, fraction: float) -> float:
+    """Give the wait after so many failures in a row, with jitter and never above a second."""
+    longest = PAUSES_S[min(failures, len(PAUSES_S)) - 1]
+    return longest * (0.5 + fraction / 2)
+
+
+def start_lane_of(place: Place, lanes: int = LANES) -> int:
+    """Give the lane at which a worker begins to look, so that workers meet only when there is little to do."""
+    return place.index * lanes // place.of if place.of else 0
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, child: Child, settings: Settings, log: EventLog, metrics: Metrics) -> None:
+        """Build everything; nothing connects before `run`."""
+        self._child, self._settings, self._log, self._metrics = child, settings, log, metrics
+        assignment = child.assignment
+        url = assignment.database_url
+        self._ids = wiring.SystemIds()
+        clock = wiring.SystemClock()
+        self._engine = wiring.engine_of(settings, url, Role.WORK, name="handoff worker")
+        self._hints = Hints(
+            url,
+            Network(settings.network),
+            name=f"handoff worker {settings.network}",
+            on_hint=self._hinted,
+            on_lost=self._hints_lost,
+            on_restored=self._hints_restored,
+            on_place=self._placed,
+        )
+        keys = wiring.keys_of(settings)
+        rules = wiring.rulebook()
+        pipeline = wiring.build_pipeline(settings, self._engine, keys, rules, clock=clock, ids=self._ids, waker=self._hints)
+        self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
+        self._sender = _Measured(wiring.webhook_sender(settings), metrics)
+        self._deliverer: Deliverer = wiring.build_deliverer(
+            settings,
+            self._engine,
+            keys,
+            rules,
+            self._sender,
+            clock=clock,
+            ids=self._ids,
+            on_defect=self._defect,
+            on_recorded=self._recorded,
+        )
+        self._pace = Pace(settings.batch_max)
+        self._place = Place(assignment.number, assignment.of)
+        self._suspects_at_s = 0.0
+        self._lost_at_s: float | None = None
+        self._paused: set[Loop] = set()
+        self._wakers = {loop: asyncio.Event() for loop in Loop}
+
+    async def run(self, started_at_s: float) -> None:
+        """Work until told to stop, then finish what is under way."""
+        child = self._child
+        watch_loop(asyncio.get_running_loop(), self._log)
+        child.listen_for_the_end()
+        background = {asyncio.create_task(child.beat()), asyncio.create_task(self._hints.run())}
+        # What lives from here on is garbage for nobody: not looked at by the collector again.
+        gc.collect()
+        gc.freeze()
+        loops = {
+            asyncio.create_task(self._rounds(Loop.PIPELINE, self._work)),
+            asyncio.create_task(self._rounds(Loop.RECONSIDER, self._reconsider, at_least_s=RECONSIDER_INTERVAL_S)),
+            asyncio.create_task(self._rounds(Loop.TIMERS, self._time)),
+            asyncio.create_task(self._deliverer.run(child.stopping)),
+        }
+        child.say(Part.WORK, RowState.SERVING)
+        self._log.emit(ProcessStarted(Part.WORK, child.assignment.number, _ms_since(started_at_s)))
+        served_from_s = time.monotonic()
+        stopped = asyncio.create_task(child.stopping.wait())
+        # A loop ends only when told to; one that ends by an error takes the process with it, and the supervisor starts another.
+        await asyncio.wait({stopped, *loops}, return_when=asyncio.FIRST_COMPLETED)
+        is_defect = not child.stopping.is_set()
+        child.stop()
+        for event in self._wakers.values():
+            event.set()
+        cut_off = await finish(loops, self._settings.shutdown_grace_s)
+        for task in (stopped, *background):
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self._sender.close()
+        await self._engine.dispose()
+        self._log.emit(ProcessStopped(Part.WORK, child.assignment.number, int(time.monotonic() - served_from_s), cut_off))
+        if is_defect:
+            for task in loops:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+
+    # The loops.
+
+    async def _rounds(self, loop: Loop, round_: Callable[[], Awaitable[bool]], *, at_least_s: float = 0.0) -> None:
+        """Do rounds while there is work; `round_` tells whether there may be more."""
+        failures = 0
+        waker = self._wakers[loop]
+        while not self._child.stopping.is_set():
+            waker.clear()
+            try:
+                has_more = await round_()
+            except IdentityMovedError:
+                # Another worker merged these people a moment ago; it has committed by now.
+                await asyncio.sleep(0)
+                continue
+            except Exception as error:  # noqa: BLE001 - the loop outlives whatever one round meets
+                failures += 1
+                wait_s = pause_s(failures, self._ids.fraction())
+                self._paused_by(loop, error, wait_s)
+                await asyncio.sleep(wait_s)
+                continue
+            failures = 0
+            self._resumed(loop)
+            if not has_more:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S * (0.75 + self._ids.fraction() / 2)):
+                        await waker.wait()
+                if at_least_s and not self._child.stopping.is_set():
+                    await asyncio.sleep(at_least_s)
+
+    async def _work(self) -> bool:
+        """Rooms 3 to 7 once: what is new, and now and then what another worker took up and never finished."""
+        lane = start_lane_of(self._place)
+        if time.monotonic() >= self._suspects_at_s:
+            if not (await self._batch(lambda: self._pipeline.work_once(lane, 1, suspects=True), 1)).idle:
+                return True
+            self._suspects_at_s = time.monotonic() + SUSPECTS_INTERVAL_S
+        size = self._pace.size
+        try:
+            worked = await self._batch(lambda: self._pipeline.work_once(lane, size), size)
+        except BatchFailedError as error:
+            self._pace.failed(error.messages)
+            self._metrics.batches_failed.inc()
+            self._log.emit(BatchFailed(error.messages))
+            return True
+        self._pace.worked()
+        return not worked.idle
+
+    async def _reconsider(self) -> bool:
+        worked = await self._round(Loop.RECONSIDER, lambda: self._pipeline.reconsider_once(self._settings.batch_max))
+        return not worked.idle
+
+    async def _time(self) -> bool:
+        worked = await self._round(Loop.TIMERS, lambda: self._pipeline.time_once(self._settings.batch_max))
+        return not worked.idle
+
+    async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
+        worked = await self._round(Loop.PIPELINE, round_, size_max)
+        if worked.messages:
+            self._metrics.batches.observe(worked.messages)
+            self._metrics.processed.inc(worked.messages)
+            self._metrics.set_aside.inc(worked.set_aside)
+        return worked
+
+    async def _round(self, loop: Loop, round_: Callable[[], Awaitable[Worked]], size_max: int = 0) -> Worked:
+        started_s = time.perf_counter()
+        worked = await round_()
+        if worked.idle:
+            return worked
+        took_s = time.perf_counter() - started_s
+        self._metrics.batch_time.labels(loop.value).observe(took_s)
+        self._metrics.notifications.inc(worked.notifications)
+        self._metrics.reconsidered.labels(loop.value).inc(worked.reconsidered)
+        self._log.emit(
+            BatchWorked(
+                loop,
+                worked.messages,
+                worked.reconsidered,
+                worked.notifications,
+                worked.set_aside,
+                len(worked.recipients),
+                size_max or self._settings.batch_max,
+                int(took_s * 1000),
+            )
+        )
+        return worked
+
+    # What is heard from outside and inside.
+
+    def _hinted(self, topic: str) -> None:
+        for loop in TOPICS.get(topic, ()):
+            if loop is Loop.DELIVERIES:
+                self._deliverer.wake()
+            else:
+                self._wakers[loop].set()
+
+    def _placed(self, place: Place) -> None:
+        if place == self._place:
+            return
+        self._place = place
+        # Lanes are shared among all workers of the network, on whatever machine.
+        self._pipeline = replace(self._pipeline, lanes_max=max(1, -(-LANES // place.of)))
+
+    def _hints_lost(self, error: BaseException) -> None:
+        self._lost_at_s = time.monotonic()
+        self._log.emit(HintsLost(class_of(error)))
+        # The same server held the pool's connections; better none than dead ones.
+        self._drop = asyncio.ensure_future(self._engine.dispose())
+
+    def _hints_restored(self) -> None:
+        away_s = time.monotonic() - self._lost_at_s if self._lost_at_s is not None else 0.0
+        self._log.emit(HintsRestored(int(away_s * 1000)))
+
+    def _paused_by(self, loop: Loop, error: Exception, wait_s: float) -> None:
+        self._metrics.pauses.labels(loop.value).inc()
+        if not is_unavailable(error):
+            self._defect(error)
+            return
+        if loop not in self._paused:
+            self._paused.add(loop)
+            self._child.say(Part.WORK, RowState.IMPAIRED)
+        self._log.emit(LoopPaused(loop, class_of(error), int(wait_s * 1000)))
+
+    def _resumed(self, loop: Loop) -> None:
+        if loop in self._paused:
+            self._paused.discard(loop)
+            if not self._paused and not self._child.stopping.is_set():
+                self._child.say(Part.WORK, RowState.SERVING)
+
+    def _defect(self, error: Exception) -> None:
+        self._metrics.defects.inc()
+        self._log.defect(error)
+
+    def _recorded(self, round_: Delivered) -> None:
+        for outcome, count in round_.outcomes.items():
+            self._metrics.deliveries.labels(outcome.value).inc(count)
+        delivered = round_.outcomes.get(AttemptOutcome.DELIVERED, 0)
+        final = round_.outcomes.get(AttemptOutcome.REFUSED, 0) + round_.outcomes.get(AttemptOutcome.GONE, 0)
+        attempted = sum(round_.outcomes.values())
+        if attempted:
+            self._log.emit(DeliveriesAttempted(delivered, attempted - delivered - final, final, attempted - round_.recorded))
+
+
+class _Measured:
+    """A sender whose attempts are timed."""
+
+    def __init__(self, sender: Sender, metrics: Metrics) -> None:
+        self._sender, self._metrics = sender, metrics
+
+    async def send(self, request: WebhookRequest) -> AttemptResult:
+        """Send, and note how long it took."""
+        result = await self._sender.send(request)
+        self._metrics.attempt_time.observe(result.duration_s)
+        return result
+
+    def objection(self, url: str) -> str | None:
+        """Say why nothing will ever be sent to the URL."""
+        return self._sender.objection(url)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._sender.close()
+
+
+def _ms_since(started_s: float) -> int:
+    return int((time.monotonic() - started_s) * 1000)
+
+
+def main() -> int:
+    """Be a worker process of the tree that started this one."""
+    started_s = time.monotonic()
+    child = Child.join()
+    lower_priority(NICENESS)
+    settings = wiring.settings_with(child.assignment.overrides)
+    log = wiring.service_log(settings, Part.WORK, child.assignment.number)
+    worker = Worker(child, settings, log, Metrics(None))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(worker.run(started_s))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
