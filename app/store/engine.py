@@ -21,9 +21,8 @@ from app.store.roles import Network, Role
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """How many connections one engine holds, and how long the server lets them idle or work. Zero time means no limit."""
+    """How many connections one engine may open, and how long the server lets them idle or work. Zero time means no limit."""
 
-    connections_min: int = 2
     connections_max: int = 10
     acquire_timeout_s: float = 10.0
     connect_timeout_s: float = 10.0
@@ -63,8 +62,9 @@ def make_engine(url: str, network: Network, role: Role, *, limits: PoolLimits | 
         isolation_level="AUTOCOMMIT",
         json_serializer=_to_json,
         json_deserializer=orjson.loads,
-        pool_size=limits.connections_min,
-        max_overflow=max(0, limits.connections_max - limits.connections_min),
+        # Opened when needed and then kept: an overflow would be closed after each use and opened again under load.
+        pool_size=limits.connections_max,
+        max_overflow=0,
         pool_timeout=limits.acquire_timeout_s,
         pool_use_lifo=True,
         pool_reset_on_return=None,

@@ -24,6 +24,10 @@ async def unit_of_work(engine: AsyncEngine, viewer: Viewer | None) -> AsyncItera
     """
     async with engine.connect() as connection:
         raw = await raw_connection(connection)
+        if raw.is_closed():
+            # The server was restarted while the connection lay in the pool. Nothing was sent on it, so a new one is as good.
+            await connection.invalidate()
+            raw = await raw_connection(connection)
         finished = False
         try:
             await raw.execute(_begin(viewer))

@@ -112,6 +112,43 @@ async def test_a_connection_that_died_in_the_block_raises_and_is_replaced(engine
     assert database.network.name == "handoff"
 
 
+async def test_connections_that_died_in_the_pool_are_replaced_without_an_error(engine_work: AsyncEngine, database: Database) -> None:
+    """After a restart of the server nobody pays for the connections that lay idle."""
+    opened = asyncio.Barrier(4)
+
+    async def hold() -> None:
+        async with unit_of_work(engine_work, None):
+            await opened.wait()
+
+    await asyncio.gather(*(hold() for _ in range(4)))
+    raws = []
+    async with unit_of_work(engine_work, None) as connection:
+        raws.append(await raw_connection(connection))
+    login = await asyncpg.connect(database.url)
+    await login.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await login.close()
+    async with asyncio.timeout(10):
+        while not raws[0].is_closed():
+            await asyncio.sleep(0.005)
+    await asyncio.gather(*(_seen(engine_work, None) for _ in range(8)))
+
+
+async def test_the_pool_keeps_what_it_opened(engine_work: AsyncEngine) -> None:
+    """Busy moments do not open and close connections again and again."""
+    pids: set[int] = set()
+
+    async def note() -> None:
+        async with unit_of_work(engine_work, None) as connection:
+            pids.add((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+            await asyncio.sleep(0)
+
+    for _ in range(5):
+        await asyncio.gather(*(note() for _ in range(10)))
+    assert len(pids) <= 10
+
+
 async def test_json_is_given_back_as_it_was_by_sqlalchemy_and_by_asyncpg(engine_work: AsyncEngine) -> None:
     """One JSON codec for both ways into the database."""
     value = {"a": [1, 2.5, None, "ü"], "b": {"c": True}}
