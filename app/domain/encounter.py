@@ -7,13 +7,14 @@ What the stay *is* (status, class, when) is read off the marks by `view`. Source
 Not here: whose stay it is (`matching`), whether it is behavioral health (`diagnosis`), who is told (`happenings`).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app.domain.adt_event import AdtEvent, DiagnosisAction, DiagnosisFact, EncounterClass, Practitioner, Trigger, VisitFacts
-from app.domain.event_order import sort_key
+from app.domain.adt_event import AdtEvent, EncounterClass, Practitioner, Trigger, VisitFacts
+from app.domain.diagnosis_set import Diagnosis, standing_diagnoses, with_diagnoses
+from app.domain.event_order import recorded_instant, sort_key
 from app.domain.known import ERASED, Erasure
 from app.domain.latest import Said, key_of, known, learn
 
@@ -43,7 +44,10 @@ class Mark(NamedTuple):
 
 
 ADMISSIONS = frozenset({Trigger.PRE_ADMIT, Trigger.REGISTER, Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT, Trigger.REPORTED})
-_MOVES = ADMISSIONS | {Trigger.DISCHARGE, Trigger.CANCEL_ADMIT, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER}
+_REOPENING = frozenset({Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
+"""An admission after a discharge opens the stay again: an emergency visit that ends by being admitted (same number)."""
+_INFERRING = frozenset({Trigger.UPDATE, Trigger.TRANSFER})
+_MOVES = ADMISSIONS | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
 _IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 
 
@@ -54,29 +58,22 @@ class EncounterState:
     said: Said = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     diagnoses: dict[str, Any] = field(default_factory=dict)
-    """Use -> {"key": of the snapshot, "set": [diagnosis...], "changes": [[key, action, diagnosis]...]}"""
+    """See `diagnosis_set`."""
     last_key: str = ""
+    dead_since: str | None = None
+    """The earliest event that called the patient dead. Every later message repeats the flag, and few say when it was (PID-29)."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the stored form."""
-        return {"said": self.said, "marks": [list(mark) for mark in self.marks], "diagnoses": self.diagnoses, "last_key": self.last_key}
+        marks = [list(mark) for mark in self.marks]
+        stored = {"said": self.said, "marks": marks, "diagnoses": self.diagnoses, "last_key": self.last_key}
+        return stored if self.dead_since is None else {**stored, "dead_since": self.dead_since}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "EncounterState":
         """Read the stored form."""
         marks = [Mark(*mark) for mark in stored["marks"]]
-        return cls(stored["said"], marks, stored["diagnoses"], stored["last_key"])
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """A diagnosis of the stay as it stands."""
-
-    code: str
-    system: str
-    text: str
-    use: str
-    rank: int | None
+        return cls(stored["said"], marks, stored["diagnoses"], stored["last_key"], stored.get("dead_since"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +111,29 @@ def apply(state: EncounterState, event: AdtEvent) -> EncounterState:
     return EncounterState(
         said=learn(state.said, key, _stated(event, visit)),
         marks=_with_mark(state.marks, _mark(key, event, visit)),
-        diagnoses=_with_diagnoses(state.diagnoses, key, event),
+        diagnoses=with_diagnoses(state.diagnoses, key, event),
         last_key=max(state.last_key, key),
+        dead_since=_earliest(state.dead_since, _text(event.occurred_at) if event.person.deceased is True else None),
     )
+
+
+def _earliest(left: str | None, right: str | None) -> str | None:
+    return min((text for text in (left, right) if text is not None), default=None)
 
 
 def _text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
 
 
+_TEXTS = (
+    "class_code", "unit", "room", "bed", "facility", "admission_type", "hospital_service", "admit_source", "discharged_to", "admit_reason",
+)  # fmt: skip
+
+
 def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
     """List the facts a message states as JSON values; erased ones as None. Times and class live in the marks."""
     stated: dict[str, Any] = {}
-    for name in ("class_code", "unit", "room", "bed", "facility", "admission_type", "hospital_service", "admit_source", "discharged_to", "admit_reason"):
+    for name in _TEXTS:
         value = getattr(visit, name)
         if value is not None:
             stated[name] = None if isinstance(value, Erasure) else value
@@ -140,17 +147,16 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
     # A cancel names the class it cancels, not the one that remains: it says nothing about the class.
     if isinstance(visit.encounter_class, EncounterClass) and event.trigger != Trigger.CANCEL_ADMIT:
         stated["class"] = visit.encounter_class.value
-    if event.person.deceased is True:
-        died_at = event.person.died_at
-        stated["deceased_at"] = _text(died_at if isinstance(died_at, datetime) else event.occurred_at)
-    elif event.person.deceased is False:
-        stated["deceased_at"] = None
+    if event.person.deceased is not None:
+        stated["deceased"] = True if event.person.deceased is True else None
+    if event.person.died_at is not None:
+        stated["died_at"] = _text(event.person.died_at) if isinstance(event.person.died_at, datetime) else None
     return stated
 
 
 def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
     ends_at = visit.discharged_at if isinstance(visit.discharged_at, datetime) else None
-    infers = ends_at is not None and event.trigger in (Trigger.UPDATE, Trigger.TRANSFER)
+    infers = ends_at is not None and event.trigger in _INFERRING
     if event.trigger not in _MOVES and not infers:
         return None
     encounter_class = visit.encounter_class.value if isinstance(visit.encounter_class, EncounterClass) else None
@@ -159,7 +165,15 @@ def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
     if event.trigger == Trigger.TO_OUTPATIENT and encounter_class is None:
         encounter_class = EncounterClass.OUTPATIENT.value
     disposition = visit.disposition if isinstance(visit.disposition, str) else None
-    return Mark(key, event.trigger, _text(event.occurred_at), _text(event.recorded_at), encounter_class, _text(ends_at) if ends_at else None, disposition)
+    return Mark(
+        key,
+        event.trigger,
+        _text(event.occurred_at),
+        _text(event.recorded_at),
+        encounter_class,
+        _text(ends_at) if ends_at else None,
+        disposition,
+    )
 
 
 def _with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
@@ -168,78 +182,84 @@ def _with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
     return sorted([*marks, mark])
 
 
-def _with_diagnoses(before: dict[str, Any], key: str, event: AdtEvent) -> dict[str, Any]:
-    """Fold the DG1 set: a snapshot replaces the set of its use, an action code changes one diagnosis (ADT-2, DG1-21)."""
-    if not event.diagnoses and not event.diagnoses_erased:
-        return before
-    after = dict(before)
-    uses = {diagnosis.use.value for diagnosis in event.diagnoses} | {use.value for use in event.diagnoses_erased}
-    for use in sorted(uses):
-        facts = [diagnosis for diagnosis in event.diagnoses if diagnosis.use == use]
-        held = after.get(use, {"key": "", "set": [], "changes": []})
-        snapshot = [_listed(fact) for fact in facts if fact.action is DiagnosisAction.SNAPSHOT]
-        changes = [[key, fact.action.value, _listed(fact)] for fact in facts if fact.action is not DiagnosisAction.SNAPSHOT]
-        if (snapshot or not changes) and key >= held["key"]:
-            held = {"key": key, "set": snapshot, "changes": [change for change in held["changes"] if change[0] > key]}
-        kept = [change for change in held["changes"] if change[0] != key]
-        fresh = [change for change in changes if change[0] >= held["key"]]
-        after[use] = {**held, "changes": sorted([*kept, *fresh])}
-    return after
-
-
-def _listed(fact: DiagnosisFact) -> list[Any]:
-    return [fact.code, fact.system, fact.text, fact.rank]
-
-
-def _standing(use: str, held: dict[str, Any]) -> list[Diagnosis]:
-    by_code = {entry[0]: entry for entry in held["set"]}
-    for _, action, entry in held["changes"]:
-        if action == DiagnosisAction.DELETE:
-            by_code.pop(entry[0], None)
-        else:
-            by_code[entry[0]] = entry
-    return [Diagnosis(code, system, text, use, rank) for code, system, text, rank in by_code.values()]
-
-
-def _discharges(marks: list[Mark]) -> tuple[list[Mark], list[Mark]]:
+def _discharges(marks: list[Mark], standing_admissions: list[Mark]) -> tuple[list[Mark], list[Mark]]:
     """Give the discharges that stand and those that were struck: a cancel strikes every one that was recorded before it.
 
     By recording time, not by event time: a discharge that is entered again with the old time after its cancel stands.
-    An update that merely repeats the struck time does not discharge again.
+    An update that merely repeats the struck time does not discharge again, nor one that repeats the end of an emergency visit
+    after its patient was admitted. An A11 that leaves no admission takes the discharges recorded before it along: the stay never was.
     """
-    cancels = [mark for mark in marks if mark.trigger == Trigger.CANCEL_DISCHARGE]
-    standing: list[Mark] = []
-    struck: list[Mark] = []
-    for mark in marks:
-        if mark.trigger != Trigger.DISCHARGE and not (mark.ends_at and mark.trigger in (Trigger.UPDATE, Trigger.TRANSFER)):
+    cancels = [mark.recorded_at for mark in marks if mark.trigger == Trigger.CANCEL_DISCHARGE]
+    if not standing_admissions:
+        cancels += [mark.recorded_at for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT]
+    last_cancel = max(cancels, default="")
+    ends = [mark for mark in marks if mark.trigger == Trigger.DISCHARGE or (mark.ends_at and mark.trigger in _INFERRING)]
+    struck = [mark for mark in ends if mark.recorded_at <= last_cancel]
+    stated = [mark for mark in ends if mark.recorded_at > last_cancel and mark.trigger == Trigger.DISCHARGE]
+    struck_times = {_end_of(mark) for mark in struck}
+    standing = list(stated)
+    for mark in ends:
+        if mark.recorded_at <= last_cancel or mark.trigger == Trigger.DISCHARGE or _end_of(mark) in struck_times:
             continue
-        if any(cancel.recorded_at >= mark.recorded_at for cancel in cancels):
-            struck.append(mark)
-        else:
+        reopened_by = [other.key for other in standing_admissions if other.trigger in _REOPENING and other.key < mark.key]
+        reopened = max(reopened_by, default="")
+        if not any(end.key < reopened and _end_of(end) == _end_of(mark) for end in stated):
             standing.append(mark)
-    struck_times = {mark.ends_at or mark.occurred_at for mark in struck}
-    return [mark for mark in standing if mark.trigger == Trigger.DISCHARGE or mark.ends_at not in struck_times], struck
+    return sorted(standing), struck
+
+
+def _end_of(mark: Mark) -> str:
+    return mark.ends_at or mark.occurred_at
 
 
 def _admissions(marks: list[Mark]) -> tuple[list[Mark], list[tuple[str, str]]]:
     """Give the admissions that stand, and the spans (struck admission, its cancel) by sort key.
 
     Each A11 strikes the last admission that was recorded before it: an A01 after an emergency visit, and only then the visit
-    itself. Two A11 of one recording time are one cancel sent twice.
+    itself. An admission that was sent twice is struck as one, and two A11 of one recording time are one cancel sent twice.
     """
     standing = [mark for mark in marks if mark.trigger in ADMISSIONS]
+    recorded = sorted((mark for mark in marks if mark.trigger in ADMISSIONS or mark.trigger == Trigger.DISCHARGE), key=_recorded_order)
     struck: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for cancel in sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT), key=lambda mark: (mark.recorded_at, mark.key)):
+    for cancel in sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT), key=_recorded_order):
         if cancel.recorded_at in seen:
             continue
         seen.add(cancel.recorded_at)
-        before = [mark for mark in standing if mark.recorded_at <= cancel.recorded_at]
-        if before:
-            last = max(before, key=lambda mark: (mark.recorded_at, mark.key))
-            standing.remove(last)
-            struck.append((last.key, cancel.key))
+        for mark in _last_admission([mark for mark in recorded if mark.recorded_at <= cancel.recorded_at], standing):
+            standing.remove(mark)
+            struck.append((mark.key, cancel.key))
     return standing, struck
+
+
+def _recorded_order(mark: Mark) -> tuple[str, str]:
+    return mark.recorded_at, mark.key
+
+
+def _last_admission(before: list[Mark], standing: list[Mark]) -> list[Mark]:
+    """Give the last admission that stands with its repetitions: the same trigger again, with no discharge in between."""
+    last: list[Mark] = []
+    for mark in reversed(before):
+        if mark.trigger == Trigger.DISCHARGE:
+            if last:
+                break
+        elif mark in standing:
+            if last and mark.trigger != last[0].trigger:
+                break
+            last.append(mark)
+    return last
+
+
+def _transfers(marks: list[Mark]) -> list[Mark]:
+    """Give the transfers that stand: each A12 strikes the last one that was recorded before it (C.6, A12)."""
+    standing = sorted((mark for mark in marks if mark.trigger == Trigger.TRANSFER), key=_recorded_order)
+    seen: set[str] = set()
+    for cancel in sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_TRANSFER), key=_recorded_order):
+        before = [mark for mark in standing if mark.recorded_at <= cancel.recorded_at]
+        if before and cancel.recorded_at not in seen:
+            standing.remove(before[-1])
+        seen.add(cancel.recorded_at)
+    return sorted(standing)
 
 
 def _class_between(state: EncounterState, standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
@@ -247,9 +267,9 @@ def _class_between(state: EncounterState, standing: list[Mark], struck: list[tup
     stated = known(state.said).get("class")
     stated_key = key_of(state.said, "class")
     last = standing[-1] if standing else None
-    if stated is not None and not any(start <= stated_key <= end for start, end in struck):
-        if last is None or last.encounter_class is None or stated_key >= last.key:
-            return EncounterClass(stated)
+    is_newest = last is None or last.encounter_class is None or stated_key >= last.key
+    if stated is not None and is_newest and not any(start <= stated_key <= end for start, end in struck):
+        return EncounterClass(stated)
     if last is not None and last.encounter_class is not None:
         return EncounterClass(last.encounter_class)
     return EncounterClass(stated) if stated is not None else EncounterClass.UNKNOWN
@@ -258,69 +278,80 @@ def _class_between(state: EncounterState, standing: list[Mark], struck: list[tup
 def view(state: EncounterState) -> EncounterView:
     """Read off what the stay is."""
     standing, struck = _admissions(state.marks)
-    discharges, struck_discharges = _discharges(state.marks)
+    discharges, struck_discharges = _discharges(state.marks, standing)
     facts = known(state.said)
     encounter_class = _class_between(state, standing, struck)
-    last_discharge = discharges[-1] if discharges else None
-    # An admission after the discharge opens the stay again: an emergency visit that ends by being admitted (same number).
-    reopened = last_discharge is not None and any(
-        mark.key > last_discharge.key and mark.trigger in (Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT) for mark in standing
-    )
-    finished = last_discharge is not None and not reopened
-    discharged_at = _instant(last_discharge.ends_at or last_discharge.occurred_at) if finished and last_discharge else None
-    disposition = facts.get("disposition") if finished and key_of(state.said, "disposition") > _last_cancelled(state.marks) else None
-    phases = _phases(standing, encounter_class)
+    last = discharges[-1] if discharges else None
+    if last is not None and any(mark.key > last.key and mark.trigger in _REOPENING for mark in standing):
+        last = None
+    phases = _phases(standing, _transfers(state.marks), encounter_class)
     admitted_at = _instant(facts["admitted_at"]) if "admitted_at" in facts else (phases[0].starts_at if phases else None)
     return EncounterView(
-        status=_status(state.marks, standing, finished, encounter_class),
+        status=_status(state.marks, standing, encounter_class, is_finished=last is not None),
         encounter_class=encounter_class,
         phases=phases,
         admitted_at=admitted_at,
-        discharged_at=discharged_at,
-        disposition=disposition,
-        inferred_discharge=finished and all(mark.trigger != Trigger.DISCHARGE for mark in discharges),
-        diagnoses=tuple(diagnosis for use, held in sorted(state.diagnoses.items()) for diagnosis in _standing(use, held)),
+        discharged_at=_instant(_end_of(last)) if last else None,
+        disposition=_disposition(state, last, standing) if last else None,
+        inferred_discharge=last is not None and all(mark.trigger != Trigger.DISCHARGE for mark in discharges),
+        diagnoses=tuple(diagnosis for use, held in sorted(state.diagnoses.items()) for diagnosis in standing_diagnoses(use, held)),
         facts=facts,
-        deceased_at=_instant(facts["deceased_at"]) if "deceased_at" in facts else None,
-        cancelled_discharge_at=None if finished or not struck_discharges else _instant(struck_discharges[-1].ends_at or struck_discharges[-1].occurred_at),
+        deceased_at=_deceased_at(state, facts),
+        cancelled_discharge_at=None if last or not struck_discharges else _instant(_end_of(struck_discharges[-1])),
     )
 
 
-def _last_cancelled(marks: list[Mark]) -> str:
-    """Give the key of the newest cancelled discharge: a disposition stated before it went with it."""
-    return max((mark.key for mark in marks if mark.trigger == Trigger.CANCEL_DISCHARGE), default="")
+def _disposition(state: EncounterState, last: Mark, standing: list[Mark]) -> str | None:
+    """Give the disposition of the discharge that stands: as an update said it since, else as the discharge itself says it.
+
+    One that was recorded before a cancelled discharge, or stated before an admission that opened the stay again, went with that end.
+    """
+    said = known(state.said).get("disposition")
+    said_key = key_of(state.said, "disposition")
+    cancelled = max((mark.recorded_at for mark in state.marks if mark.trigger == Trigger.CANCEL_DISCHARGE), default="")
+    reopened = max((mark.key for mark in standing if mark.trigger in _REOPENING and mark.key < last.key), default="")
+    holds = said_key > reopened and (not cancelled or recorded_instant(said_key) > _instant(cancelled))
+    if holds and (said_key >= last.key or last.disposition is None):
+        return said if isinstance(said, str) else None
+    return last.disposition
+
+
+def _deceased_at(state: EncounterState, facts: dict[str, Any]) -> datetime | None:
+    """Give when the patient died: PID-29 as stated last, else the first event that called them dead, unless that was taken back."""
+    if "deceased" not in facts:
+        return None
+    return _instant(facts["died_at"]) if "died_at" in facts else _instant(state.dead_since) if state.dead_since else None
 
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _status(marks: list[Mark], standing: list[Mark], finished: bool, encounter_class: EncounterClass) -> EncounterStatus:  # noqa: FBT001  # one private reader
+def _status(marks: list[Mark], standing: list[Mark], encounter_class: EncounterClass, *, is_finished: bool) -> EncounterStatus:
     triggers = {mark.trigger for mark in marks}
-    if finished:
+    if is_finished:
         return EncounterStatus.FINISHED
     if not standing and Trigger.CANCEL_ADMIT in triggers:
         return EncounterStatus.CANCELLED
     if standing and (encounter_class is EncounterClass.PREADMIT or all(mark.trigger == Trigger.PRE_ADMIT for mark in standing)):
         return EncounterStatus.PLANNED
-    if standing or triggers & {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER}:
+    if standing or triggers & {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER}:
         return EncounterStatus.IN_PROGRESS
     return EncounterStatus.UNKNOWN
 
 
-def _phases(standing: list[Mark], encounter_class: EncounterClass) -> tuple[Phase, ...]:
-    """Cut the stay where its class changes between out of the house and in the house.
+def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: EncounterClass) -> tuple[Phase, ...]:
+    """Cut the stay where its class changes between out of the house and in the house, by admission or by transfer (DV-7).
 
-    The last phase has the class in force, so that a corrected class corrects it and does not add one.
+    The last phase has the class in force, so that a corrected class corrects it and does not add one. A transfer alone begins nothing.
     """
     phases: list[Phase] = []
-    for mark in standing:
-        if mark.trigger == Trigger.PRE_ADMIT:
+    for mark in sorted([*standing, *(mark for mark in transfers if mark.encounter_class)]):
+        if mark.trigger == Trigger.PRE_ADMIT or (mark.trigger == Trigger.TRANSFER and not phases):
             continue
         stated = EncounterClass(mark.encounter_class) if mark.encounter_class else encounter_class
         if not phases or (stated in _IN_HOUSE) != (phases[-1].encounter_class in _IN_HOUSE):
             phases.append(Phase(stated, _instant(mark.occurred_at), mark.trigger))
     if phases:
-        last = phases[-1]
-        phases[-1] = Phase(encounter_class, last.starts_at, last.trigger)
+        phases[-1] = replace(phases[-1], encounter_class=encounter_class)
     return tuple(phases)

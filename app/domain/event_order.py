@@ -41,3 +41,8 @@ def sort_key(event: AdtEvent) -> str:
             event.content_hash[:8].hex(),
         )
     )
+
+
+def recorded_instant(key: str) -> datetime:
+    """Read the recording time (EVN-2) back out of a sort key."""
+    return _EPOCH + int(key.split(".", 3)[2], 16) * _MICROSECOND

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.adt_event import DiagnosisUse, EncounterClass, Trigger
-from app.domain.encounter import Diagnosis, EncounterStatus, EncounterView
+from app.domain.diagnosis_set import Diagnosis
+from app.domain.encounter import EncounterStatus, EncounterView
 
 
 class Kind(StrEnum):

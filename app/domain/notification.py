@@ -111,11 +111,17 @@ def _towards(item: Desired, last: Told | None) -> Change | None:
             return None
         corrects = last is not None and last.effective
         told_as = NotificationType.UPDATED if corrects else item.type
-        return Change(item.recipient_id, item.kind, event_id, told_as, version + 1, supersedes, True, item.decision, item.reasons, item)
+        return Change(
+            item.recipient_id, item.kind, event_id, told_as, version + 1, supersedes, decision=item.decision, reasons=item.reasons,
+            desired=item, effective=True,
+        )  # fmt: skip
     if last is not None and last.decision == item.decision and not last.effective:
         return None
     # The right ended after it was told: the number stays and reads as withdrawn; a retraction would say too much.
-    return Change(item.recipient_id, item.kind, event_id, None, version, supersedes, False, item.decision, item.reasons, item)
+    return Change(
+        item.recipient_id, item.kind, event_id, None, version, supersedes, decision=item.decision, reasons=item.reasons,
+        desired=item, effective=False,
+    )  # fmt: skip
 
 
 def _retraction(last: Told) -> Change:
@@ -126,8 +132,8 @@ def _retraction(last: Told) -> Change:
         NotificationType.CANCELLED,
         last.version + 1,
         last.notification_id,
-        False,
-        GONE,
-        ("the event was cancelled, corrected away or moved to another person",),
-        None,
+        effective=False,
+        decision=GONE,
+        reasons=("the event was cancelled, corrected away or moved to another person",),
+        desired=None,
     )
