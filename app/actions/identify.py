@@ -7,15 +7,16 @@ are queued for reconsideration).
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
-from app.domain.latest import known, learn
+from app.domain.latest import Said, known, learn
 from app.domain.matching import ANY_AUTHORITY, Group, assign_people, match_keys, partition
-from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key
+from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key, normalised
 from app.ports import Ids
 from app.store import people
 from app.store.raw import Raw
@@ -25,7 +26,7 @@ CLOSURE_ROUNDS = 6
 
 
 class IdentityMovedError(Exception):
-    """Another transaction joined or parted these people while we waited for their lock. Roll back and do the batch again."""
+    """Another transaction changed what we had read while we waited for its lock. Roll back and do the batch again."""
 
 
 async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: datetime) -> list[Resolved]:
@@ -33,12 +34,15 @@ async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: da
 
     Raises `IdentityMovedError` when a concurrent transaction changed the ground; the caller's transaction must be redone.
     """
-    known_records = await people.find_own(raw, sorted({(claim.source, claim.own) for claim in claims}))
-    plan = _Plan(claims, known_records, ids)
+    named = sorted({(claim.source, own) for claim in claims for own in (claim.own, *claim.retires)})
+    plan = _Plan(claims, await people.find_own(raw, named), ids)
     if plan.needs_matching:
-        await people.lock_keys(raw, plan.lock_keys())
+        locked = plan.lock_keys()
+        await people.lock_keys(raw, locked)
         # What we were told of before the lock may have changed while we waited for it.
-        plan = _Plan(claims, await people.find_own(raw, sorted({(claim.source, claim.own) for claim in claims})), ids)
+        plan = _Plan(claims, await people.find_own(raw, named), ids)
+        if not plan.lock_keys() <= locked:
+            raise IdentityMovedError
         await _load_neighbourhood(raw, plan)
     await people.lock_people(raw, {record.person_id for record in plan.records.values() if record.id not in plan.new})
     await _check_unmoved(raw, plan)
@@ -91,10 +95,13 @@ class _Plan:
         self.new: set[UUID] = set()
         self.changed: set[UUID] = set()
         self.identity_changed: set[UUID] = set()
+        self._former_keys: set[int] = set()
+        """Demographics that a record no longer has: without it, those who are left may have become one person."""
         self.added: list[tuple[Identifier, UUID]] = []
         self.new_people: list[UUID] = []
         self.reasons: dict[UUID, tuple[str, ...]] = {}
         self._stored_person = {record.id: record.person_id for record in known_records.values()}
+        self._revisions = {record.id: record.revision for record in known_records.values()}
         self._neighbours: set[UUID] = set()
         for claim in claims:
             self._take(claim)
@@ -116,21 +123,30 @@ class _Plan:
     def _take(self, claim: RecordClaim) -> None:
         record = self._record_named(claim.source, claim.own)
         self._add_identifiers(record, claim.identifiers)
-        said = learn(record.said, claim.sort_key, claim.facts)
-        if said != record.said:
-            record.said = said
-            self.changed.add(record.id)
-            key = demographic_key(known(said))
-            if key != record.demographic_key:
-                record.demographic_key = key
-                self.identity_changed.add(record.id)
+        self._learn(record, claim.sort_key, claim.facts)
         for retired in claim.retires:
             loser = self._record_named(claim.source, retired)
             self._add_identifiers(loser, (retired,))
-            if loser.id != record.id and loser.retired_into != record.id:
-                loser.retired_into = record.id
-                self.changed.add(loser.id)
+            if loser.id != record.id:
+                # The latest merge counts, like any other fact: two merges of one record may arrive in either order.
+                self._learn(loser, claim.sort_key, {_RETIRED_INTO: str(record.id)})
                 self.identity_changed.update((loser.id, record.id))
+
+    def _learn(self, record: PatientRecord, key: str, facts: Mapping[str, Any]) -> None:
+        said = learn(record.said, key, facts)
+        if said == record.said:
+            return
+        before, after = _matched_by(record.said), _matched_by(said)
+        record.said = said
+        self.changed.add(record.id)
+        if before == after:
+            return
+        if record.demographic_key is not None:
+            self._former_keys.add(record.demographic_key)
+        record.demographic_key = demographic_key(known(said))
+        winner = known(said).get(_RETIRED_INTO)
+        record.retired_into = UUID(winner) if winner is not None else None
+        self.identity_changed.add(record.id)
 
     def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:
         wanted = set(identifiers)
@@ -139,23 +155,24 @@ class _Plan:
         missing = wanted - record.identifiers
         if missing:
             record.identifiers |= missing
+            self.changed.add(record.id)
             self.added.extend((identifier, record.id) for identifier in sorted(missing))
             self.identity_changed.add(record.id)
 
-    def lock_keys(self) -> list[int]:
+    def lock_keys(self) -> set[int]:
         """Hash everything by which the changed records could meet others."""
-        keys: set[int] = set()
+        keys = set(self._former_keys)
         for record_id in self.identity_changed:
             record = self.records[record_id]
             keys.update(_hash64(f"{authority}|{value}") for authority, value in match_keys(record.identifiers))
             keys.add(_hash64(f"own|{record.source}|{record.own}"))
             if record.demographic_key is not None:
                 keys.add(record.demographic_key)
-        return sorted(keys)
+        return keys
 
     def frontier(self) -> "Frontier":
         """Give by what everything in play could meet other records."""
-        found = Frontier()
+        found = Frontier(demographic_keys=set(self._former_keys))
         for record_id in self._in_play():
             record = self.records[record_id]
             found.identifiers.update(match_keys(record.identifiers))
@@ -177,6 +194,7 @@ class _Plan:
                 self.records[record.id] = record
                 self._by_own[(record.source, record.own)] = record
                 self._stored_person[record.id] = record.person_id
+                self._revisions[record.id] = record.revision
         self._neighbours |= {record.id for record in found}
 
     def match(self) -> dict[UUID, UUID]:
@@ -201,8 +219,12 @@ class _Plan:
         return moved
 
     def stored_people(self) -> dict[UUID, UUID]:
-        """Give record -> person as we read it, for the check after the locks."""
+        """Give record -> person as we read it."""
         return self._stored_person
+
+    def revisions(self) -> dict[UUID, int]:
+        """Give the version of each stored record as we read it, for the check after the locks."""
+        return self._revisions
 
     def resolved(self, moved: dict[UUID, UUID]) -> list[Resolved]:
         touched: defaultdict[UUID, set[UUID]] = defaultdict(set)
@@ -214,6 +236,16 @@ class _Plan:
             reasons = self.reasons.get(record.id, ())
             results.append(Resolved(record.id, record.person_id, reasons, frozenset(touched.get(record.person_id, ()))))
         return results
+
+
+_RETIRED_INTO = "retired_into"
+"""Kept among the facts of a record, beside the column, for its sort key."""
+_MATCHED_BY = ("first_name", "last_name", "birth_date", "sex", _RETIRED_INTO)
+
+
+def _matched_by(said: Said) -> tuple[str, ...]:
+    facts = known(said)
+    return tuple(normalised(str(facts.get(name) or "")) for name in _MATCHED_BY)
 
 
 def _hash64(text: str) -> int:
@@ -231,8 +263,9 @@ async def _load_neighbourhood(raw: Raw, plan: _Plan) -> None:
 
 
 async def _check_unmoved(raw: Raw, plan: _Plan) -> None:
-    read = plan.stored_people()
-    if await people.people_of(raw, list(read)) != read:
+    """Make sure that what we read before we had the locks is still so: neither whose a record is, nor what is known of it."""
+    read = plan.revisions()
+    if await people.revisions(raw, list(read)) != read:
         raise IdentityMovedError
 
 

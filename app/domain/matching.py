@@ -111,23 +111,57 @@ def partition(records: Sequence[PatientRecord]) -> list[Group]:
 
 
 def _shared_identifiers(records: Sequence[PatientRecord]) -> list[tuple[UUID, UUID, str]]:
-    by_key: dict[tuple[str, str], list[tuple[PatientRecord, Identifier]]] = defaultdict(list)
+    """Give the pairs of records that one authority names alike, and that authority.
+
+    Where the holders of a number contradict each other (a mother, and her newborn under her number), a third who contradicts
+    neither, because it says too little of itself, is joined to neither: there is no telling whose record it is.
+    """
+    by_key: dict[tuple[str, str], dict[UUID, list[Identifier]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        for identifier in record.identifiers:
+        for identifier in _own_identifiers(record):
             for key in match_keys((identifier,)):
-                by_key[key].append((record, identifier))
+                by_key[key][record.id].append(identifier)
     facts = {record.id: known(record.said) for record in records}
     edges: list[tuple[UUID, UUID, str]] = []
     for (authority, _), holders in by_key.items():
         if len(holders) > SHARED_IDENTIFIER_LIMIT:
             continue
-        for position, (left, mine) in enumerate(holders):
-            edges.extend(
-                (left.id, right.id, authority)
-                for right, theirs in holders[position + 1 :]
-                if left.id != right.id and _same(mine, theirs) and not _contradict(facts[left.id], facts[right.id])
-            )
+        alike = _alike(holders)
+        apart = {pair for pair in alike if _contradict(facts[pair[0]], facts[pair[1]])}
+        joined = alike - apart
+        edges.extend((left, right, authority) for left, right in joined if not _bridges(left, right, joined, apart))
     return edges
+
+
+def _own_identifiers(record: PatientRecord) -> list[Identifier]:
+    """Leave out the copy of a Medicaid number without its authority, which is stored to be found: two states may give one number."""
+    named = {item.value for item in record.identifiers if item.type == IdentifierType.MEDICAID and item.authority != ANY_AUTHORITY}
+    return [
+        item
+        for item in record.identifiers
+        if not (item.type == IdentifierType.MEDICAID and item.authority == ANY_AUTHORITY and item.value in named)
+    ]
+
+
+def _alike(holders: dict[UUID, list[Identifier]]) -> set[tuple[UUID, UUID]]:
+    ordered = sorted(holders)
+    return {
+        (left, right)
+        for position, left in enumerate(ordered)
+        for right in ordered[position + 1 :]
+        if any(_same(mine, theirs) for mine in holders[left] for theirs in holders[right])
+    }
+
+
+def _bridges(left: UUID, right: UUID, joined: set[tuple[UUID, UUID]], apart: set[tuple[UUID, UUID]]) -> bool:
+    """Tell whether one of the two is alike with two who contradict each other."""
+    if not apart:
+        return False
+    for middle in (left, right):
+        beside = {one if other == middle else other for one, other in joined if middle in (one, other)}
+        if any(one in beside and other in beside for one, other in apart):
+            return True
+    return False
 
 
 def _demographic_unions(by_id: dict[UUID, PatientRecord], sets: _Sets) -> list[tuple[UUID, UUID]]:

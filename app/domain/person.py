@@ -45,6 +45,8 @@ class PatientRecord:
     said: Said
     demographic_key: int | None
     retired_into: UUID | None = None
+    revision: int = 0
+    """What the store calls this version of the row as it was read; 0 for a new record."""
 
 
 @dataclass(frozen=True, slots=True)

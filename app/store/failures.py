@@ -39,3 +39,8 @@ def is_unavailable(error: BaseException) -> bool:
         else:
             current = current.__cause__
     return False
+
+
+def is_race(error: BaseException) -> bool:
+    """Tell whether another transaction wrote the same key first. It has committed by now, so the same work done again finds it."""
+    return isinstance(error, asyncpg.UniqueViolationError)

@@ -14,6 +14,7 @@ from app.store.raw import Raw
 
 _COLUMNS = """
 r.id, r.source, r.authority, r.type, r.value, r.person_id, r.demographics, r.demographic_key, r.retired_into,
+r.xmin::text::bigint as revision,
 (select array_agg(array[i.authority, i.type, i.value]) from record_identifier i where i.record_id = r.id) as identifiers
 """
 
@@ -29,6 +30,7 @@ def _record(row: Record) -> PatientRecord:
         said=orjson.loads(said) if isinstance(said, str) else said,
         demographic_key=row["demographic_key"],
         retired_into=row["retired_into"],
+        revision=row["revision"],
     )
 
 
@@ -105,16 +107,17 @@ async def neighbours(
     return [_record(row) for row in rows]
 
 
-async def people_of(raw: Raw, records: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Give record -> person as it stands now, after the locks."""
-    rows = await raw.fetch("select id, person_id from patient_record where id = any($1::uuid[])", list(records))
-    return {row["id"]: row["person_id"] for row in rows}
+async def revisions(raw: Raw, records: Sequence[UUID]) -> dict[UUID, int]:
+    """Give the version of each record as it stands now, after the locks: the id of the transaction that wrote it last."""
+    rows = await raw.fetch("select id, xmin::text::bigint as revision from patient_record where id = any($1::uuid[])", list(records))
+    return {row["id"]: row["revision"] for row in rows}
 
 
 _INSERT_PEOPLE = "insert into person (id, created_at) select id, $2 from unnest($1::uuid[]) as id"
 
 _INSERT_RECORDS = """
-insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons, updated_at)
+insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons,
+    updated_at)
 select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11
 from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::uuid[], $10::text[])
     as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons)
@@ -204,8 +207,8 @@ update follow_up f set person_id = s.person_id, updated_at = $3 from stays s whe
 
 _RECONSIDER_PEOPLE = """
 insert into reconsideration (encounter_id, asked_at, cause)
-select id, $2, $3 from encounter where person_id = any($1::uuid[])
-on conflict do nothing
+select id, $2, $3 from encounter where person_id = any($1::uuid[]) order by id
+on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
 
 
