@@ -17,6 +17,7 @@ from app.domain.known import stated
 from app.domain.person import Resolved
 from app.ports import Ids
 from app.store import encounters
+from app.store import people as person_store
 from app.store.encounters import EncounterRow, EventRow, VisitKey
 from app.store.raw import Raw
 
@@ -32,13 +33,12 @@ class Recorded:
     changed: bool
 
 
-async def record(
-    raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolved], *, ids: Ids, now: datetime
-) -> list[Recorded]:
+async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolved], *, ids: Ids, now: datetime) -> list[Recorded]:
     """Apply each event to its stay and remember which message said it. Stays are not saved yet."""
     keys = [_visit_key(item.event, item.feed.organization_id) for item in batch]
     wanted = sorted({key for key in keys if key is not None})
     stays = await encounters.by_visit(raw, wanted) if wanted else {}
+    found = {stay.id: stay.person_id for stay in stays.values()}
     recorded: list[Recorded] = []
     for item, key, resolved in zip(batch, keys, people, strict=True):
         if key is None:
@@ -49,6 +49,11 @@ async def record(
         if stay is None:
             stay = stays[key] = _new_stay(item, key, resolved, ids.new(), now)
         recorded.append(Recorded(stay, changed=_fold(stay, item, resolved) or is_new))
+    moved = {stay.id: stay.person_id for stay in stays.values() if found.get(stay.id, stay.person_id) != stay.person_id}
+    if moved:
+        # Whoever lost or got a stay has another history now: their other stays are looked at again.
+        await encounters.move_follow_ups(raw, moved, now)
+        await person_store.reconsider_people(raw, {found[stay] for stay in moved} | set(moved.values()), now, "moved")
     await encounters.save_events(
         raw,
         [
@@ -107,15 +112,14 @@ def _new_stay(item: Interpreted, key: VisitKey, resolved: Resolved, stay_id: UUI
 
 
 def _fold(stay: EncounterRow, item: Interpreted, resolved: Resolved) -> bool:
-    """Apply the event; the newest event also says whose stay it is (a corrected PID moves it)."""
+    """Apply the event; the newest event also says whose stay it is (a corrected PID moves it) and by whose profile it is read."""
     before = EncounterState.from_json(stay.state)
     after = apply(before, item.event)
-    newest = sort_key(item.event) >= before.last_key
-    if newest:
-        stay.record_id = resolved.record_id
-        stay.person_id = resolved.person_id
+    held = (stay.record_id, stay.person_id, stay.feed_id, stay.mode)
+    if sort_key(item.event) >= before.last_key:
+        stay.record_id, stay.person_id, stay.feed_id = resolved.record_id, resolved.person_id, item.feed.id
     stay.mode = min(stay.mode, _mode(item), key=MODES.index)
-    if (after.said, after.marks, after.diagnoses) == (before.said, before.marks, before.diagnoses):
+    if after == before and held == (stay.record_id, stay.person_id, stay.feed_id, stay.mode):
         return False
     stay.state = after.to_json()
     stay.version += 1

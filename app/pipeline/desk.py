@@ -74,8 +74,9 @@ class Desk:
     async def evaluate(self, stay_id: UUID, contact: Contact | None = None) -> tuple[ContactEffect, ...]:
         """Look at the stay again now; give what the contact did to each clock of its follow-up."""
         async with self.work() as raw:
-            await encounters.take_reconsideration(raw, stay_id)
+            asked = await encounters.asking_for(raw, stay_id)
             looked = await self.rooms.reconsider(raw, [stay_id], await self.registry.current(raw))
+            await encounters.reconsidered(raw, asked)
         for recipient in looked.worked.recipients:
             self.waker.wake(f"notification:{recipient}")
         seen = looked.follow_ups.get(UUID(contact.follow_up_id)) if contact is not None else None

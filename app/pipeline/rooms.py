@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.actions.attribute import attribute, claims_on
 from app.actions.fold_reports import fold_reports
-from app.actions.identify import identify
+from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
 from app.actions.keep_follow_ups import keep_follow_ups
 from app.actions.notify import notify
@@ -113,12 +113,13 @@ class Rooms:
         """Attribute and tell stays anew: a panel, a merge, a clock or the registry changed something about them."""
         now = self.clock.now()
         # The same order of locks as a batch of messages: people, then stays.
-        await people.lock_people(raw, await encounters.people_of(raw, stays))
+        whose = await encounters.people_of(raw, stays)
+        await people.lock_people(raw, whose)
         batch = Batch(stays={row.id: row for row in await encounters.by_id(raw, stays)})
+        if not {row.person_id for row in batch.stays.values()} <= set(whose):
+            raise IdentityMovedError
         told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now)
-        return Reconsidered(
-            Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients), told.follow_ups
-        )
+        return Reconsidered(Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients), told.follow_ups)
 
     def interpret(self, batch: Batch, directory: Directory) -> list[Interpreted]:
         """Room 3. What cannot be read is set aside; what means nothing here is marked ignored."""
@@ -140,6 +141,10 @@ class Rooms:
     async def record(self, raw: Raw, batch: Batch, understood: Sequence[Interpreted], resolved: Sequence[Resolved], now: datetime) -> None:
         """Room 5, and what became of each message."""
         recorded = await record(raw, understood, resolved, ids=self.ids, now=now)
+        # A late message under another number does not move its stay: that person's history is worked on too.
+        others = {item.stay.person_id for item in recorded if item.stay is not None} - {whose.person_id for whose in resolved}
+        if others:
+            await people.lock_people(raw, others)
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
             stay = recording.stay
             if stay is not None and (recording.changed or whose.moved_people):
@@ -177,7 +182,14 @@ class Rooms:
         claimed = await claims_on(raw, stays)
         desired = [(stay, attribute(stay, claimed.get(stay.person_id, ()), directory), claimed.get(stay.person_id, ())) for stay in stays]
         follow_ups = await keep_follow_ups(
-            raw, stays, claimed, directory, self.rulebook, read=lambda row: in_hand(row, directory, self.rulebook, None), ids=self.ids, now=now
+            raw,
+            stays,
+            claimed,
+            directory,
+            self.rulebook,
+            read=lambda row: in_hand(row, directory, self.rulebook, None),
+            ids=self.ids,
+            now=now,
         )
         rows = await notify(raw, desired, follow_ups.ids, ids=self.ids, now=now)
         rows.extend(follow_ups.notices)

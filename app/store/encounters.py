@@ -75,6 +75,17 @@ async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[EncounterRow]:
     return [_row(row) for row in rows]
 
 
+async def move_follow_ups(raw: Raw, moved: dict[UUID, UUID], now: datetime) -> None:
+    """Let the follow-ups of stays go to the person that the stays went to."""
+    await raw.execute(
+        "update follow_up f set person_id = m.person_id, updated_at = $3 from unnest($1::uuid[], $2::uuid[]) as m(encounter_id, person_id) "
+        "where f.encounter_id = m.encounter_id and f.person_id <> m.person_id",
+        list(moved),
+        list(moved.values()),
+        now,
+    )
+
+
 async def people_of(raw: Raw, ids: Iterable[UUID]) -> list[UUID]:
     """Give whose stays these are, without locking anything."""
     rows = await raw.fetch("select distinct person_id from encounter where id = any($1::uuid[])", list(ids))
@@ -214,20 +225,54 @@ async def save_events(raw: Raw, events: Sequence[EventRow]) -> None:
     )
 
 
-async def claim_reconsiderations(raw: Raw, stays_max: int) -> list[UUID]:
-    """Take stays that were asked to be attributed and told anew; other workers take others."""
+@dataclass(frozen=True, slots=True)
+class Reconsideration:
+    """A stay that was asked to be looked at again, as the asking stood when it was read."""
+
+    encounter_id: UUID
+    revision: int
+
+
+async def asked_to_reconsider(raw: Raw, now: datetime, stays_max: int) -> list[Reconsideration]:
+    """Read which stays were asked to be attributed and told anew, the longest waiting first. Locks nothing."""
     rows = await raw.fetch(
-        "delete from reconsideration where encounter_id in "
-        "(select encounter_id from reconsideration order by asked_at limit $1 for update skip locked) returning encounter_id",
+        "select encounter_id, xmin::text::bigint as revision from reconsideration where asked_at <= $1 order by asked_at limit $2",
+        now,
         stays_max,
     )
-    return sorted(row["encounter_id"] for row in rows)
+    return [Reconsideration(row["encounter_id"], row["revision"]) for row in rows]
+
+
+async def asking_for(raw: Raw, stay: UUID) -> list[Reconsideration]:
+    """Read whether this stay was asked to be looked at again."""
+    rows = await raw.fetch("select encounter_id, xmin::text::bigint as revision from reconsideration where encounter_id = $1", stay)
+    return [Reconsideration(row["encounter_id"], row["revision"]) for row in rows]
+
+
+_RECONSIDERED = """
+delete from reconsideration where encounter_id in (
+    select r.encounter_id from unnest($1::uuid[], $2::bigint[]) as k(encounter_id, revision)
+    join reconsideration r on r.encounter_id = k.encounter_id and r.xmin::text::bigint = k.revision
+    for update of r skip locked
+)
+"""
+
+
+async def reconsidered(raw: Raw, done: Sequence[Reconsideration]) -> None:
+    """Take off what was looked at, last of all: what was asked again meanwhile, committed or not yet, stays and is looked at again."""
+    await raw.execute(_RECONSIDERED, [item.encounter_id for item in done], [item.revision for item in done])
+
+
+async def put_off(raw: Raw, stay: UUID, until: datetime) -> None:
+    """Look at a stay later: looking at it now fails, and the others must not wait for it."""
+    await raw.execute("update reconsideration set asked_at = $2 where encounter_id = $1", stay, until)
 
 
 async def reconsider(raw: Raw, stays: Iterable[UUID], now: datetime, cause: str) -> None:
     """Ask that these stays be attributed and told anew."""
     await raw.execute(
-        "insert into reconsideration (encounter_id, asked_at, cause) select id, $2, $3 from unnest($1::uuid[]) as id on conflict do nothing",
+        "insert into reconsideration (encounter_id, asked_at, cause) select id, $2, $3 from unnest($1::uuid[]) as id order by id "
+        "on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause",
         list(stays),
         now,
         cause,
@@ -238,8 +283,3 @@ async def folded_into(raw: Raw, stay: UUID) -> UUID | None:
     """Give the stay that a report became part of, if it did."""
     found: UUID | None = await raw.fetchval("select folded_into from encounter where id = $1", stay)
     return found
-
-
-async def take_reconsideration(raw: Raw, stay: UUID) -> None:
-    """Take a request back because it is being done right now."""
-    await raw.execute("delete from reconsideration where encounter_id = $1", stay)

@@ -57,9 +57,7 @@ def read_row(record: Record) -> FollowUpRow:
 
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[FollowUpRow]:
     """Find and lock every follow-up of these people, with its contacts (ix_follow_up_person)."""
-    rows = await raw.fetch(
-        f"select {COLUMNS} from follow_up f where f.person_id = any($1::uuid[]) order by f.id for update", list(people)
-    )
+    rows = await raw.fetch(f"select {COLUMNS} from follow_up f where f.person_id = any($1::uuid[]) order by f.id for update", list(people))
     follow_ups = [read_row(row) for row in rows]
     await _add_contacts(raw, follow_ups)
     return follow_ups
@@ -134,8 +132,8 @@ def _contact(row: Record) -> Contact:
 _SAVE = """
 insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at,
     close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version)
-select id, encounter_id, home_id, person_id, string_to_array(programs, ' '), state, state_reasons::jsonb, anchor_at, anchor_on, opened_at, closed_at,
-    close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version
+select id, encounter_id, home_id, person_id, string_to_array(programs, ' '), state, state_reasons::jsonb, anchor_at, anchor_on, opened_at,
+    closed_at, close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::date[],
     $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
     $17::timestamptz[], $18::int[])
@@ -180,6 +178,11 @@ async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
         strict=True,
     )
     await raw.execute(_SAVE, *(list(column) for column in columns))
+
+
+async def put_off(raw: Raw, stay: UUID, until: datetime) -> None:
+    """Evaluate the follow-ups of a stay later: evaluating them now fails, and the others must not wait for it."""
+    await raw.execute("update follow_up set next_change_at = $2 where encounter_id = $1 and next_change_at < $2", stay, until)
 
 
 async def due_for_change(raw: Raw, now: datetime, stays_max: int) -> list[UUID]:

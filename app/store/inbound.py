@@ -164,7 +164,7 @@ async def try_lock(raw: Raw, lock_space: int, number: int) -> bool:
 _CLAIM = """
 select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at
 from (
-    select message_id, attempts from inbound_queue where lane = any($1::int[]) and ($3 or attempts = 0)
+    select message_id, attempts from inbound_queue where lane = any($1::int[]) and attempts between $3 and $4
     order by message_id limit $2
 ) q
 join inbound_message m on m.id = q.message_id
@@ -172,12 +172,18 @@ order by q.message_id
 """
 
 
-async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, *, tried_before: bool) -> list[Waiting]:
-    """Read the oldest messages of locked lanes. With `tried_before` also those that a worker took up and did not finish."""
-    rows = await raw.fetch(_CLAIM, list(lanes), messages_max, tried_before)
+async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, attempts: tuple[int, int] = (0, 0)) -> list[Waiting]:
+    """Read the oldest messages of locked lanes that were taken up and not finished as often as `attempts` says, from and to."""
+    rows = await raw.fetch(_CLAIM, list(lanes), messages_max, *attempts)
     return [
         Waiting(
-            row["message_id"], row["feed_id"], row["organization_id"], row["attempts"], row["cipher_key_id"], row["body"], row["received_at"]
+            row["message_id"],
+            row["feed_id"],
+            row["organization_id"],
+            row["attempts"],
+            row["cipher_key_id"],
+            row["body"],
+            row["received_at"],
         )
         for row in rows
     ]
@@ -190,9 +196,7 @@ async def count_attempt(raw: Raw, messages: Sequence[UUID]) -> None:
 
 async def forget_attempt(raw: Raw, messages: Sequence[UUID]) -> None:
     """Take the count back for messages that were given up through no fault of theirs (a lost lock, a lost database)."""
-    await raw.execute(
-        "update inbound_queue set attempts = greatest(attempts - 1, 0) where message_id = any($1::uuid[])", list(messages)
-    )
+    await raw.execute("update inbound_queue set attempts = greatest(attempts - 1, 0) where message_id = any($1::uuid[])", list(messages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,19 +212,23 @@ class OutcomeRow:
 
 _FINISH = """
 with done as (
-    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[]) as d(message_id, outcome, problems, person_id, encounter_id)
+    select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[])
+        as d(message_id, outcome, problems, person_id, encounter_id)
 ), unqueued as (
-    delete from inbound_queue q using done d where q.message_id = d.message_id
+    delete from inbound_queue q using done d where q.message_id = d.message_id returning q.message_id
 )
 insert into inbound_outcome (message_id, outcome, problems, person_id, encounter_id, decided_at)
-select message_id, outcome, problems::jsonb, person_id, encounter_id, $6 from done
+select message_id, outcome, problems::jsonb, person_id, encounter_id, $6 from done join unqueued using (message_id)
 on conflict (message_id) do update set outcome = excluded.outcome, problems = excluded.problems,
     person_id = excluded.person_id, encounter_id = excluded.encounter_id, decided_at = excluded.decided_at
 """
 
 
 async def finish(raw: Raw, outcomes: Sequence[OutcomeRow], now: datetime) -> None:
-    """Record what became of messages and take them off the queue. A replayed message gets its new outcome."""
+    """Record what became of messages and take them off the queue. A replayed message gets its new outcome.
+
+    A message that another worker has finished meanwhile is no longer on the queue, and keeps that outcome.
+    """
     if not outcomes:
         return
     await raw.execute(
