@@ -119,6 +119,15 @@ class FieldErrorDocument(Document):
     message: Annotated[str, Field(description="What was expected. Never repeats what was sent.", examples=["Field required"])]
 
 
+class RowErrorDocument(Document):
+    """What is wrong with a row, and what would be right."""
+
+    row: Annotated[int, Field(description="Line of the file; the header is the first", examples=[3])]
+    column: Annotated[str | None, Field(examples=["birth_date"])]
+    code: Annotated[str, Field(examples=["not_a_date"])]
+    message: str
+
+
 class ProblemDocument(Document):
     """RFC 9457. `type` is stable and never reused; `trace_id` is what an operator finds the request by."""
 
@@ -128,4 +137,5 @@ class ProblemDocument(Document):
     detail: Annotated[str, Field(examples=["1 field is not acceptable; see errors."])]
     trace_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
     errors: list[FieldErrorDocument] | None = None
-    required_scopes: list[str] | None = None
+    required_scopes: Annotated[list[str] | None, Field(description="Of a 403: any one of these would do")] = None
+    rows: Annotated[list[RowErrorDocument] | None, Field(description="Of a roster that could not be read")] = None

@@ -4,19 +4,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.api.schemas.common import AttributionIdText, Day, Document, Instant, Listing, OrganizationIdText, PersonIdText, UploadIdText
+from app.api.schemas.common import (
+    AttributionIdText,
+    Day,
+    Document,
+    Instant,
+    Listing,
+    OrganizationIdText,
+    PersonIdText,
+    RowErrorDocument,
+    UploadIdText,
+)
 from app.domain.panel import PanelMember, error_document
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.store.panels import PastUpload
-
-
-class RowErrorDocument(Document):
-    """What is wrong with a row, and what would be right."""
-
-    row: Annotated[int, Field(description="Line of the file; the header is the first", examples=[3])]
-    column: Annotated[str | None, Field(examples=["birth_date"])]
-    code: Annotated[str, Field(examples=["not_a_date"])]
-    message: str
 
 
 class _UploadCounts(Document):

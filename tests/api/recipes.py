@@ -1,0 +1,140 @@
+"""For every operation of the contract a request that succeeds in the story, so that statuses can be produced one by one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.api.world import ADMIT, ANN_AT_HOME, ER7
+
+Ids = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A request that succeeds: who sends it, with what, and what it is answered."""
+
+    who: str
+    status: int = 200
+    json: Callable[[Ids], Any] | None = None
+    content: bytes | None = None
+    content_type: str | None = None
+    params: Callable[[Ids], Mapping[str, Any]] = lambda _ids: {}
+    path_ids: Mapping[str, str] = field(default_factory=dict)
+    """Path parameter -> name of the id in the world, where they differ."""
+    bad_json: Any = None
+    """A body of the right type that breaks a rule."""
+    bad_params: Mapping[str, Any] | None = None
+    streams: bool = False
+
+    def path(self, template: str, ids: Ids) -> str:
+        """Fill in the path."""
+        filled = template
+        for name in [part[1:-1] for part in template.split("/") if part.startswith("{")]:
+            filled = filled.replace(f"{{{name}}}", ids[self.path_ids.get(name, name)])
+        return filled
+
+    def options(self, ids: Ids) -> dict[str, Any]:
+        """Give the parts of the request beside the path."""
+        options: dict[str, Any] = {"params": dict(self.params(ids))}
+        if self.json is not None:
+            options["json"] = self.json(ids)
+        if self.content is not None:
+            options["content"] = self.content
+            options["headers"] = {"content-type": self.content_type}
+        return options
+
+
+def _er7(who: str = "hospital", status: int = 200) -> Recipe:
+    return Recipe(who, status, content=ADMIT, content_type=ER7["content-type"], bad_params={"feed": "x" * 200})
+
+
+_REPORT = {
+    "person": {"identifiers": [{"system": "HOMEB", "value": "H-1"}], "last_name": "Alder", "first_name": "Ann"},
+    "facility_name": "Hospital far away",
+    "discharged_at": "2026-03-05T10:00:00-05:00",
+    "told_by": "patient",
+}
+_CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "reached", "author": "C. Sample"}
+_LIMIT = {"limit": 0}
+_SUBSCRIPTION = {"url": "https://receiver.example.org/handoff"}
+_ITS_HOME = {"organization_id": "home"}
+
+RECIPES: dict[tuple[str, str], Recipe] = {
+    ("POST", "/hl7v2"): _er7(),
+    ("POST", "/hl7v2/batch"): _er7(),
+    ("POST", "/hl7v2/$validate"): _er7(),
+    ("GET", "/v1/notifications"): Recipe("home", bad_params={"after": "x"}),
+    ("GET", "/v1/notifications/stream"): Recipe("home", bad_params={"after": -1}, streams=True),
+    ("GET", "/v1/notifications/{notification_id}"): Recipe("home"),
+    ("GET", "/v1/notifications/{notification_id}/why"): Recipe("home"),
+    ("POST", "/v1/notifications/{notification_id}/acknowledge"): Recipe("home"),
+    ("POST", "/v1/subscriptions"): Recipe("home", 201, lambda _: _SUBSCRIPTION, bad_json={"url": "http://plain.example.org/"}),
+    ("GET", "/v1/subscriptions"): Recipe("home", bad_params=_LIMIT),
+    ("GET", "/v1/subscriptions/{subscription_id}"): Recipe("home"),
+    ("PATCH", "/v1/subscriptions/{subscription_id}"): Recipe("home", 200, lambda _: {"description": "x"}, bad_json={"url": "ftp://x.example.org"}),
+    ("POST", "/v1/subscriptions/{subscription_id}/test"): Recipe("home"),
+    ("POST", "/v1/subscriptions/{subscription_id}/pause"): Recipe("home", 200, lambda _: {"reason": "holidays"}, bad_json={"why": 1}),
+    ("POST", "/v1/subscriptions/{subscription_id}/resume"): Recipe("home"),
+    ("POST", "/v1/subscriptions/{subscription_id}/rotate-secret"): Recipe("home"),
+    ("GET", "/v1/subscriptions/{subscription_id}/deliveries"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/subscriptions/{subscription_id}/redrive"): Recipe("home", 202, lambda _: {"sequence_from": 1}, bad_json={"sequence_from": -1}),
+    ("GET", "/v1/follow-ups"): Recipe("home", bad_params={"status": "odd"}),
+    ("GET", "/v1/follow-ups/{follow_up_id}"): Recipe("home"),
+    ("POST", "/v1/follow-ups/{follow_up_id}/contacts"): Recipe("home", 201, lambda _: _CONTACT, bad_json={**_CONTACT, "type": "smoke signal"}),
+    ("POST", "/v1/contacts/{contact_id}/void"): Recipe("home", 200, lambda _: {"reason": "wrong person"}, bad_json={}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/assign"): Recipe("home", 200, lambda _: {"assignee": "C. Sample"}, bad_json={}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/close"): Recipe("home", 200, lambda _: {"reason": "completed"}, bad_json={}),
+    ("GET", "/v1/members"): Recipe("plan", params=lambda _: {"identifier": "MAINECARE|MC1"}, bad_params={"identifier": "MC1"}),
+    ("POST", "/v1/members/search"): Recipe("plan", 200, lambda _: {"identifier": "MAINECARE|MC1"}, bad_json={"identifier": "MC1"}),
+    ("GET", "/v1/members/{person_id}/follow-ups"): Recipe("plan", bad_params=_LIMIT),
+    ("GET", "/v1/encounters"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/encounters"): Recipe("home", 201, lambda _: _REPORT, bad_json={**_REPORT, "facility_name": None}),
+    ("GET", "/v1/encounters/{encounter_id}"): Recipe("home"),
+    ("POST", "/v1/panels/{organization_id}/uploads"): Recipe(
+        "home",
+        201,
+        content=ANN_AT_HOME.encode(),
+        content_type="text/csv",
+        params=lambda _: {"mode": "delta"},
+        path_ids=_ITS_HOME,
+        bad_params={"mode": "odd"},
+    ),
+    ("GET", "/v1/panels/{organization_id}/uploads"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("GET", "/v1/panels/{organization_id}/uploads/{upload_id}"): Recipe("home", path_ids=_ITS_HOME),
+    ("GET", "/v1/panels/{organization_id}/uploads/{upload_id}/rejected.csv"): Recipe("home", path_ids=_ITS_HOME),
+    ("GET", "/v1/panels/{organization_id}/members"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("GET", "/v1/organizations"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/organizations"): Recipe("operator", 201, lambda _: {"name": "New", "kind": "hospital"}, bad_json={"name": "New", "kind": "odd"}),
+    ("GET", "/v1/organizations/{organization_id}"): Recipe("home", path_ids=_ITS_HOME),
+    ("PATCH", "/v1/organizations/{organization_id}"): Recipe("home", 200, lambda _: {"npi": "1234567893"}, path_ids=_ITS_HOME, bad_json={"npi": "1"}),
+    ("GET", "/v1/organizations/{organization_id}/grants"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("POST", "/v1/organizations/{organization_id}/grants"): Recipe(
+        "home", 201, lambda ids: {"grantee_id": ids["plan"]}, path_ids=_ITS_HOME, bad_json={"grantee_id": "?"}
+    ),
+    ("DELETE", "/v1/organizations/{organization_id}/grants/{grantee_id}"): Recipe("home", 204, path_ids=_ITS_HOME),
+    ("GET", "/v1/organizations/{organization_id}/preferences"): Recipe("home", path_ids=_ITS_HOME),
+    ("PUT", "/v1/organizations/{organization_id}/preferences"): Recipe(
+        "home", 200, lambda _: {"rules": [{"classes": ["outpatient"], "tell": True}]}, path_ids=_ITS_HOME, bad_json={"rules": [{}]}
+    ),
+    ("GET", "/v1/feeds"): Recipe("hospital", bad_params=_LIMIT),
+    ("POST", "/v1/feeds"): Recipe(
+        "hospital",
+        201,
+        lambda _: {"sending_application": "LAB", "sending_facility": "HOSPA", "time_zone": "America/New_York", "assigning_authority": "HOSPA"},
+        bad_json={"sending_application": "LAB", "sending_facility": "HOSPA", "time_zone": "Mars/Olympus", "assigning_authority": "HOSPA"},
+    ),
+    ("GET", "/v1/feeds/{feed_id}"): Recipe("hospital"),
+    ("PATCH", "/v1/feeds/{feed_id}"): Recipe("hospital", 200, lambda _: {"mode": "shadow"}, bad_json={"mode": "odd"}),
+    ("GET", "/v1/keys"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/keys"): Recipe("home", 201, lambda _: {"scopes": ["members.read"]}, bad_json={"scopes": ["odd"]}),
+    ("DELETE", "/v1/keys/{key_id}"): Recipe("home"),
+    ("GET", "/v1/inbound"): Recipe("hospital", bad_params=_LIMIT),
+    ("GET", "/v1/inbound/{message_id}"): Recipe("hospital"),
+    ("GET", "/v1/inbound/{message_id}/trace"): Recipe("hospital"),
+    ("POST", "/v1/inbound/{message_id}/replay"): Recipe("hospital", 202),
+    ("GET", "/healthz"): Recipe(""),
+    ("GET", "/readyz"): Recipe(""),
+    ("GET", "/metrics"): Recipe(""),
+    ("GET", "/docs"): Recipe(""),
+    ("GET", "/openapi.json"): Recipe(""),
+}
