@@ -31,6 +31,7 @@ create temporary table roster_row (
 create temporary table roster_refused (row int, errors text, cells text);
 create temporary table roster_kept (authority text, type text, value text);
 create temporary table roster_change (row int primary key, current_id uuid);
+create temporary table roster_unidentified (row int primary key);
 create temporary table roster_end (id uuid primary key);
 create temporary table roster_record (row int primary key, record_id uuid);
 create temporary table roster_person (person_id uuid);
@@ -38,7 +39,7 @@ create temporary table roster_stay (encounter_id uuid primary key);
 """
 _BEGIN: Final = f"set statement_timeout = 0; {_TABLES}"
 _END: Final = """
-drop table roster_row, roster_refused, roster_kept, roster_change, roster_end, roster_record, roster_person, roster_stay;
+drop table roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end, roster_record, roster_person, roster_stay;
 reset statement_timeout
 """
 
@@ -89,9 +90,10 @@ class Stage:
         owner = self._organization_id
         # Before anything is read of the panel, so that a change in between is noticed rather than missed.
         self._version = await raw.fetchval(_VERSION, owner)
-        await raw.execute("truncate roster_change; truncate roster_end")
+        await raw.execute("truncate roster_change; truncate roster_unidentified; truncate roster_end")
         await raw.execute(_FIND_CHANGES, owner)
-        await raw.execute("analyze roster_change")
+        await raw.execute(_FIND_UNIDENTIFIED)
+        await raw.execute("analyze roster_change; analyze roster_unidentified")
         added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
         in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
         removed = kept = 0
@@ -227,11 +229,14 @@ using roster_kept k, patient_record r, panel_member m
 where r.source = $1 and r.authority = k.authority and r.type = k.type and r.value = k.value and m.record_id = r.id and m.id = e.id
 """
 
+# All of them, unless this is compared again because another upload came first.
+_FIND_UNIDENTIFIED = """
+insert into roster_unidentified select c.row from roster_change c
+where not exists (select from roster_record f where f.row = c.row) order by c.row
+"""
+
 _UNIDENTIFIED = """
-select s.row, s.cells
-from roster_change c join roster_row s on s.row = c.row
-where c.row > $1 and not exists (select from roster_record f where f.row = c.row)
-order by c.row limit $2
+select s.row, s.cells from roster_unidentified u join roster_row s on s.row = u.row where u.row > $1 order by u.row limit $2
 """
 
 _INSERT_UPLOAD = """
