@@ -26,6 +26,9 @@ _OWN_NAME: Final = "HANDOFF"
 _FALLBACK_VERSION: Final = "2.5.1"
 _TEXT_MAX: Final = 80
 """MSA-3 is ST of 80 characters up to 2.3.1."""
+_ECHO_MAX: Final = 500
+"""Longest header field that is echoed; the standard's longest has 427 characters, and an answer is not to grow with a hostile header."""
+_TRIGGER_MAX: Final = 8
 _TRIGGER_IN_ACK_SINCE = (2, 4)
 _UNSAFE = re.compile("[\x00-\x1f\x7f]")
 
@@ -112,7 +115,7 @@ _UNEXPLAINED = Problem(ProblemCode.INTERNAL, Severity.ERROR, "", "The message co
 
 def _msh(asked: list[str], header: Header, delimiters: Delimiters, control_id: str, at: datetime) -> str:
     def echo(number: int) -> str:
-        return _UNSAFE.sub(" ", asked[number]) if number < len(asked) else ""
+        return _UNSAFE.sub(" ", asked[number][:_ECHO_MAX]) if number < len(asked) else ""
 
     version = echo(12).strip() or _FALLBACK_VERSION
     fields = [
@@ -141,12 +144,12 @@ def _message_type(trigger: str, version: str, delimiters: Delimiters) -> str:
     is_since = number is None or (int(number.group(1)), int(number.group(2))) >= _TRIGGER_IN_ACK_SINCE
     if not trigger or not is_since:
         return "ACK"
-    return delimiters.component.join(["ACK", escape(_UNSAFE.sub(" ", trigger), delimiters), "ACK"])
+    return delimiters.component.join(["ACK", escape(_UNSAFE.sub(" ", trigger[:_TRIGGER_MAX]), delimiters), "ACK"])
 
 
 def _msa(asked: list[str], code: AckCode, problems: Sequence[Problem], delimiters: Delimiters) -> str:
     """MSA-2 is MSH-10 as sent. MSA-3 repeats the first problem for senders that know no ERR-8 (before 2.5)."""
-    fields = ["MSA", code.value, _UNSAFE.sub(" ", asked[10]) if len(asked) > 10 else ""]  # noqa: PLR2004 -- MSH-10
+    fields = ["MSA", code.value, _UNSAFE.sub(" ", asked[10][:_ECHO_MAX]) if len(asked) > 10 else ""]  # noqa: PLR2004 -- MSH-10
     if code not in _POSITIVE:
         first = next((problem for problem in problems if problem.severity is Severity.ERROR), problems[0] if problems else _UNEXPLAINED)
         text = f"{first.location}: {first.text}" if first.location else first.text

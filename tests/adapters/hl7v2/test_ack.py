@@ -183,6 +183,11 @@ def test_a_long_text_is_cut_in_msa_3_only() -> None:
     assert error.raw(8) == text.rstrip()
 
 
+def test_a_hostile_header_does_not_make_a_large_answer() -> None:
+    answer = write(er7(msh("A03" * 100_000, f3="x" * 200_000, f10="y" * 200_000, f18="z" * 200_000)), AckCode.AE, MISSING)
+    assert len(answer) < 4_000
+
+
 def test_an_independent_library_reads_it() -> None:
     answer = hl7.parse(write(discharge(), AckCode.AE, MISSING).decode())
     assert str(answer["MSA.F1"]) == "AE"
