@@ -54,12 +54,16 @@ _THROWAWAY: Mapping[str, str] = {
 }
 
 
-def server_configuration(*, socket_folder: str, memory_mebibytes: int, durable: bool) -> str:
-    """Give `postgresql.conf` for a machine with this much memory; without `durable` a power cut loses everything (tests)."""
+def server_configuration(*, socket_folder: str, memory_mebibytes: int, durable: bool, syncfs: bool = False) -> str:
+    """Give `postgresql.conf` for a machine with this much memory; without `durable` a power cut loses everything (tests).
+
+    `syncfs`: before recovery everything is flushed by one call for the filesystem, not by one for each file (0.3 s, not 3.5 s).
+    """
     shared = max(64, min(2048, memory_mebibytes // 8)) if durable else 128
     settings = {
         **_BASE,
         **(_DURABLE if durable else _THROWAWAY),
+        "recovery_init_sync_method": "syncfs" if syncfs else "fsync",
         "unix_socket_directories": socket_folder,
         "shared_buffers": f"{shared}MB",
         "effective_cache_size": f"{max(256, memory_mebibytes // 2)}MB",

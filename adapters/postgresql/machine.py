@@ -1,12 +1,14 @@
 """What this machine gives the embedded server: memory, and the processes that belong to a data folder. Reads only."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _MEBIBYTE = 1024 * 1024
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _PROC = Path("/proc")
+_SYNCFS_REPORTS_ERRORS = (5, 8)
 
 
 def memory_mebibytes() -> int:
@@ -21,6 +23,13 @@ def memory_mebibytes() -> int:
         if text.isdigit():
             limits.append(int(text))
     return max(1, min(limits) // _MEBIBYTE)
+
+
+def flushes_whole_filesystems() -> bool:
+    """Tell whether syncfs() is there and reports errors (Linux 5.8): one call instead of a flush for each of a thousand files."""
+    system = os.uname()
+    numbers = re.match(r"(\d+)\.(\d+)", system.release)
+    return system.sysname == "Linux" and numbers is not None and (int(numbers[1]), int(numbers[2])) >= _SYNCFS_REPORTS_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
