@@ -16,19 +16,21 @@ from uuid import UUID
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import ConnectionReport, Peer, Refuse
 from adapters.process.board import RowState
-from adapters.process.child import Child, finish
+from adapters.process.child import Child, finish, own_grace_s
+from adapters.process.lifeline import NoParentError
 from app import wiring
 from app.api.application import build_application
 from app.api.arrivals import Arrivals
 from app.api.services import Readiness, RequestAnswered
 from app.domain.inbound import Answer, Door, Envelope
 from app.intake import Received
-from app.settings import Settings
+from app.settings import LogFormat, Settings, load_settings
 from app.store.backlog import read_backlog
 from app.store.hints import Hints
 from app.store.roles import Network, Role
@@ -47,7 +49,7 @@ from app.telemetry.events import (
 )
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
-from app.telemetry.log import EventLog, watch_loop
+from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics, Sample, page_registry
 from app.wiring import face
 
@@ -163,7 +165,7 @@ class Front:
             services = face.build_services(
                 settings, engines, keys, rules, behind, clock=self._clock, ids=ids, waker=self._hints, sender=self._sender
             )
-            self._http = _HttpServer(self._http_configuration(uvicorn.Config(build_application(services))))
+            self._http = _HttpServer(self._http_configuration(build_application(services)))
 
     async def run(self, started_at_s: float) -> None:
         """Serve until told to stop, then answer what came in."""
@@ -203,7 +205,7 @@ class Front:
 
     async def _stop(self, serving: set[asyncio.Task[None]]) -> int:
         """Accept nothing more, answer what is under way, close."""
-        grace_s = self._settings.shutdown_grace_s
+        grace_s = own_grace_s(self._settings.shutdown_grace_s)
         self._child.stop()
         # Long polls end with what they have; their clients ask again elsewhere.
         self._arrivals.close()
@@ -252,17 +254,19 @@ class Front:
 
     # HTTP.
 
-    def _http_configuration(self, configuration: uvicorn.Config) -> uvicorn.Config:
-        configuration.http = "httptools"
-        configuration.ws = "none"
-        configuration.lifespan = "off"
-        configuration.log_config = None
-        configuration.access_log = False
-        configuration.server_header = False
-        configuration.proxy_headers = False
-        configuration.timeout_keep_alive = _KEEP_ALIVE_S
-        configuration.timeout_graceful_shutdown = max(1, int(self._settings.shutdown_grace_s))
-        return configuration
+    def _http_configuration(self, application: FastAPI) -> uvicorn.Config:
+        return uvicorn.Config(
+            application,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, int(own_grace_s(self._settings.shutdown_grace_s))),
+        )
 
     async def _receive_http(self, envelope: Envelope) -> tuple[Answer, bytes | None]:
         started_s = time.perf_counter()
@@ -369,10 +373,14 @@ def _ms_since(started_s: float) -> int:
 def main() -> int:
     """Be the front process of the tree that started this one."""
     started_s = time.monotonic()
-    child = Child.join()
-    settings = wiring.settings_with(child.assignment.overrides)
+    try:
+        child = Child.join()
+    except NoParentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    settings = load_settings()
     part = Part.HTTP if Part.HTTP in child.assignment.rows else Part.MLLP
-    log = wiring.service_log(settings, part, 0)
+    log = process_log(part, 0, is_json=settings.log_format is LogFormat.JSON, level=settings.log_level)
     front = Front(child, settings, log, Metrics(None))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(front.run(started_s))

@@ -16,8 +16,8 @@ from typing import Final
 import uvloop
 
 from adapters.process.board import RowState
-from adapters.process.child import Child, finish
-from adapters.process.lifeline import lower_priority
+from adapters.process.child import Child, finish, own_grace_s
+from adapters.process.lifeline import NoParentError, lower_priority
 from app import wiring
 from app.actions.deliver import Delivered, Deliverer
 from app.actions.identify import IdentityMovedError
@@ -26,7 +26,7 @@ from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
 from app.pipeline.rooms import Worked
 from app.pipeline.work import BatchFailedError, Pipeline
 from app.ports import Sender
-from app.settings import Settings
+from app.settings import LogFormat, Settings, load_settings
 from app.store.failures import is_unavailable
 from app.store.hints import Hints, Place
 from app.store.roles import Network, Role
@@ -43,7 +43,7 @@ from app.telemetry.events import (
     ProcessStopped,
 )
 from app.telemetry.fields import class_of
-from app.telemetry.log import EventLog, watch_loop
+from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
 
 POLL_S: Final = 1.0
@@ -157,7 +157,7 @@ class Worker:
         child.stop()
         for event in self._wakers.values():
             event.set()
-        cut_off = await finish(loops, self._settings.shutdown_grace_s)
+        cut_off = await finish(loops, own_grace_s(self._settings.shutdown_grace_s))
         for task in (stopped, *background):
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
@@ -339,10 +339,14 @@ def _ms_since(started_s: float) -> int:
 def main() -> int:
     """Be a worker process of the tree that started this one."""
     started_s = time.monotonic()
-    child = Child.join()
+    try:
+        child = Child.join()
+    except NoParentError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     lower_priority(NICENESS)
-    settings = wiring.settings_with(child.assignment.overrides)
-    log = wiring.service_log(settings, Part.WORK, child.assignment.number)
+    settings = load_settings()
+    log = process_log(Part.WORK, child.assignment.number, is_json=settings.log_format is LogFormat.JSON, level=settings.log_level)
     worker = Worker(child, settings, log, Metrics(None))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.run(started_s))

@@ -14,6 +14,8 @@ from adapters.process.board import Board, RowState
 from adapters.process.lifeline import die_with_parent, read_assignment, watch_parent
 
 BEAT_INTERVAL_S: Final = 0.5
+GRACE_MARGIN_S: Final = 2.0
+"""A child is done this much before its supervisor ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,6 @@ class Assignment:
     database_url: str = field(repr=False)
     is_embedded: bool
     """The database is the private one; its address is no secret and ends with this tree."""
-    overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Settings given on the command line, by their names in the environment."""
     sockets: Mapping[str, int] = field(default_factory=dict)
     """Name -> descriptor of a bound socket. The supervisor keeps them, so a restart refuses nobody."""
 
@@ -95,6 +95,11 @@ class Child:
                 self.board.beat(self.assignment.rows[part], state)
             on_beat()
             await asyncio.sleep(BEAT_INTERVAL_S)
+
+
+def own_grace_s(shutdown_grace_s: float) -> float:
+    """Give how long a child may take to finish, out of what the whole tree has."""
+    return max(0.0, shutdown_grace_s - GRACE_MARGIN_S)
 
 
 async def finish(tasks: "set[asyncio.Task[Any]]", grace_s: float) -> int:

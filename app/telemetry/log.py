@@ -6,6 +6,7 @@ call each, so that the processes of a tree can share one output. Not here: which
 
 import dataclasses
 import logging
+import os
 import sys
 import threading
 from asyncio import AbstractEventLoop
@@ -19,7 +20,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from app.telemetry.events import DefectFound, Event, Level, LibraryLogged
+from app.telemetry.events import DefectFound, Event, Level, LibraryLogged, Part
 from app.telemetry.fields import WITHHELD, Form, class_of, place_of
 
 _ORDER: Final = {level: place for place, level in enumerate(Level)}
@@ -163,6 +164,13 @@ def close_other_ways(log: EventLog) -> None:
     sys.excepthook = uncaught
     threading.excepthook = uncaught_in_thread
     sys.unraisablehook = unraisable
+
+
+def process_log(part: Part, number: int, *, is_json: bool, level: str) -> EventLog:
+    """Open the log of one process of the service on its standard output, and close every other way to it."""
+    log = EventLog(sys.stdout.buffer, is_json=is_json, level=Level(level), part=part.value, number=number, pid=os.getpid())
+    close_other_ways(log)
+    return log
 
 
 def watch_loop(loop: AbstractEventLoop, log: EventLog) -> None:

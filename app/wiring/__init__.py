@@ -5,7 +5,6 @@ Nothing happens at import, and nothing here decides anything. The clock, ids and
 
 import os
 import secrets
-import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -35,7 +34,7 @@ from app.domain.viewer import OPERATOR
 from app.intake import Intake, WriteAcks
 from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
 from app.ports import Clock, Ids, Sender, Waker
-from app.settings import LogFormat, Settings, load_settings, read_or_make_secret
+from app.settings import Settings, read_or_make_secret
 from app.standards.calendars import holiday_calendar
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.diagnosis_rules import diagnosis_rules
@@ -48,8 +47,6 @@ from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
 from app.store.roles import Network, Role
 from app.store.unit_of_work import unit_of_work
-from app.telemetry.events import Level, Part
-from app.telemetry.log import EventLog, close_other_ways
 from app.telemetry.metrics import FOLDER_VARIABLE
 
 _OUTCOMES = {
@@ -214,34 +211,14 @@ def build_pipeline(  # what a worker needs, each once
     )
 
 
-def settings_with(overrides: Mapping[str, str]) -> Settings:
-    """Read the environment with what the command line says in its place; names as in the environment."""
-    return load_settings({**os.environ, **overrides})
-
-
-def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a process of the tree: ours, and these."""
-    return {**os.environ, **variables}
-
-
-def service_log(settings: Settings, part: Part, number: int) -> EventLog:
-    """Open the log of one process on its standard output, and close every other way to it."""
-    log = EventLog(
-        sys.stdout.buffer,
-        is_json=settings.log_format is LogFormat.JSON,
-        level=Level(settings.log_level),
-        part=part.value,
-        number=number,
-        pid=os.getpid(),
-    )
-    close_other_ways(log)
-    return log
+def webhook_allowances(settings: Settings) -> tuple[Allowance, ...]:
+    """Read ENDPOINT_ALLOW. Raises AllowanceError for an entry that is none."""
+    return tuple(Allowance.parse(entry) for entry in settings.endpoint_allow)
 
 
 def webhook_sender(settings: Settings) -> WebhookSender:
-    """Build the sender of webhooks. Raises AllowanceError for an entry of ENDPOINT_ALLOW that is none."""
-    guard = Guard(tuple(Allowance.parse(entry) for entry in settings.endpoint_allow))
-    return WebhookSender(guard, deadline_s=settings.delivery_timeout_s)
+    """Build the sender of webhooks."""
+    return WebhookSender(Guard(webhook_allowances(settings)), deadline_s=settings.delivery_timeout_s)
 
 
 def read_stay(rules: Rulebook) -> ReadStay:
