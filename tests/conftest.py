@@ -117,8 +117,14 @@ def ids() -> FakeIds:
 
 
 @pytest.fixture
-def server_folder() -> Iterator[Path]:
-    """A short, empty data folder for a test that runs an embedded server of its own."""
+def server_folder(empty_folder: Path) -> Path:
+    """A data folder for a test that runs an embedded server of its own."""
+    return empty_folder
+
+
+@pytest.fixture
+def empty_folder() -> Iterator[Path]:
+    """The name of a short data folder that does not exist yet."""
     # Not pytest's tmp_path: as root it is closed to the server's account, and its names are long for a socket.
     with TemporaryDirectory(prefix="handoff-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

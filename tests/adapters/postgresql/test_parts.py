@@ -31,6 +31,12 @@ from tests.adapters.postgresql.conftest import is_root
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture
+def server_folder(empty_folder: Path) -> Path:
+    """Not there yet: each test makes of it what it needs."""
+    return empty_folder
+
+
 @contextmanager
 def _answering(folder: Path, answer: bytes | None) -> Iterator[None]:
     """Something that listens like a server and says `answer`; None: says nothing and keeps the line open."""
