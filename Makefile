@@ -23,7 +23,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-house fix bench coverage lock migration-rebase clean
+.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -57,7 +57,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 # Each check is a target of its own; `make -k check` goes through all of them.
-check: check-lint check-format check-types check-imports check-dependencies check-house
+check: check-lint check-format check-types check-imports check-dependencies check-contract check-house
 
 check-lint: $(READY)
 	$(BIN)/ruff check .
@@ -74,8 +74,16 @@ check-imports: $(READY)
 check-dependencies: $(READY)
 	$(BIN)/deptry app adapters migrations
 
+check-contract: $(READY)
+	@$(BIN)/python -m app.api | diff -u openapi/openapi.json - \
+	  || { echo "openapi/openapi.json is not what the service says of itself; read the difference, then: make contract" >&2; exit 1; }
+
 check-house: $(READY)
 	$(BIN)/python -m pytest -q -p no:randomly tests/house
+
+contract: $(READY)
+	$(BIN)/python -m app.api > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .
