@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable
 
 import pytest
@@ -426,6 +427,22 @@ async def test_a_taken_port_is_an_error_at_the_start() -> None:
             await second.start()
         assert not second.is_serving
         assert await second.close() == 0
+
+
+@on_both_loops
+async def test_a_socket_that_is_bound_already_is_listened_on() -> None:
+    bound = socket.create_server(("127.0.0.1", 0))
+    listener = MllpListener(echo, lambda *_: None, sock=bound)
+    await listener.start()
+    try:
+        assert listener.port == bound.getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        writer.write(wrap(b"one"))
+        assert await asyncio.wait_for(reader.readexactly(len(wrap(b"ACK one"))), PATIENCE_S) == wrap(b"ACK one")
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await listener.close(PATIENCE_S)
 
 
 @on_both_loops

@@ -46,22 +46,26 @@ def compare_with_python_hl7(text: str) -> None:
                 assert repetitions == [str(one) for one in other[number]] or (repetitions == [""] and str(other[number]) == "")
 
 
+@settings(max_examples=40, deadline=None)  # python-hl7 takes milliseconds a message
 @given(segments=SEGMENTS)
 def test_python_hl7_cuts_made_up_messages_the_same(segments: list[tuple[str, list[str]]]) -> None:
     compare_with_python_hl7(er7(msh(), *("|".join([name, *fields]) for name, fields in segments)).decode())
 
 
-@settings(max_examples=25)  # hl7apy takes milliseconds a segment
-@given(segments=SEGMENTS)
+PLAIN = st.text(alphabet="AZ", min_size=1, max_size=6)
+PLAIN_SEGMENTS = st.lists(st.tuples(st.sampled_from(["PID", "PV1", "DG1"]), st.lists(PLAIN, min_size=1, max_size=5)), max_size=4)
+
+
+@settings(max_examples=25, deadline=None)  # hl7apy takes milliseconds a segment
+@given(segments=PLAIN_SEGMENTS)
 def test_hl7apy_finds_the_same_segments_and_fields(segments: list[tuple[str, list[str]]]) -> None:
-    lines = ["|".join([name, *fields]) for name, fields in segments if name in {"PID", "PV1", "DG1"}]
-    text = er7(msh(), *lines).decode()
+    """Plain words only: hl7apy rewrites numbers, and what it makes of components depends on the data type that it expects."""
+    text = er7(msh(), *("|".join([name, *fields]) for name, fields in segments)).decode()
     theirs = parse_message(text, find_groups=False)
     ours = list(cut(text.encode()).segments())
     assert [segment.name for segment in ours] == [child.name for child in theirs.children]
     for segment, other in zip(ours[1:], theirs.children[1:], strict=True):
-        # hl7apy drops empty parts at the end of every level.
-        assert segment.line.rstrip("|^~& ").replace(" ", "") == other.to_er7().rstrip("|^~& ").replace(" ", "") or "~" in segment.line
+        assert segment.line == other.to_er7()
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.name}")
