@@ -50,10 +50,15 @@ class Directory:
         if named is not None:
             found = next((feed for feed in self.feeds.values() if named in (str(feed.id), feed.id.hex, f"feed_{feed.id.hex}")), None)
         else:
-            found = self.by_sender.get((application, facility))
+            # As sent first, components and all; else by the namespace alone (MSH-3 and MSH-4 are HD: namespace, id, id type).
+            found = self.by_sender.get((application, facility)) or self.by_sender.get((_namespace(application), _namespace(facility)))
             if found is None and organization_id is not None:
                 own = self.by_organization.get(organization_id, ())
                 found = own[0] if len(own) == 1 else None
         if found is not None and organization_id is not None and found.organization_id != organization_id:
             return None
         return found
+
+
+def _namespace(text: str) -> str:
+    return text.partition("^")[0].strip()
