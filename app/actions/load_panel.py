@@ -277,7 +277,8 @@ class _Intake:
             mode=upload.mode,
             dry_run=upload.dry_run,
             uploaded_at=now,
-            file_name=upload.file_name,
+            # The one character that no text of the database can hold.
+            file_name=upload.file_name.replace("\0", ""),
             file_hash=self._hash.digest(),
             header=layout.header,
             unknown_columns=layout.unknown,

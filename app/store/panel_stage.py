@@ -39,7 +39,8 @@ create temporary table roster_stay (encounter_id uuid primary key);
 """
 _BEGIN: Final = f"set statement_timeout = 0; {_TABLES}"
 _END: Final = """
-drop table roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end, roster_record, roster_person, roster_stay;
+drop table roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end, roster_record, roster_person,
+    roster_stay;
 reset statement_timeout
 """
 

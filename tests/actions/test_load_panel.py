@@ -308,7 +308,7 @@ async def test_a_file_comes_in_pieces_of_any_size(loader: Loader, clock: FakeClo
             yield file[start : start + size]
 
     await loader.make()
-    upload = Upload(UploadMode.REPLACE, file_name="sample.csv")
+    upload = Upload(UploadMode.REPLACE, file_name="sample\0.csv")
     first = await load_panel(loader.services, loader.organization, stream(7), upload, now=clock.now())
     again = await load_panel(loader.services, loader.organization, stream(100_000), upload, now=clock.now())
     assert (_numbers(first), _numbers(again)) == ((300, 0, 0, 0), (0, 0, 300, 0))
