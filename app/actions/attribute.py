@@ -57,6 +57,7 @@ def _desired(
         reasons=reasons,
         attribution_id=grounds[0].id,
         digest=digest_of(_seen(stay, happening, outcome)),
+        encounter_class=happening.encounter_class.value,
     )
 
 

@@ -57,7 +57,7 @@ async def notify(
     return rows
 
 
-def _row(  # noqa: PLR0913  # everything a notification is made of
+def _row(  # everything a notification is made of
     stay: StayInHand,
     change: Change,
     event_id: UUID,
@@ -67,11 +67,14 @@ def _row(  # noqa: PLR0913  # everything a notification is made of
     notification_id: UUID,
     now: datetime,
 ) -> NotificationRow:
-    assert change.type is not None
+    assert change.type is not None  # noqa: S101 - the caller has looked
     # A retraction tells no more than that the event is withdrawn: the person may be somebody else's patient by now.
     tier = change.decision if change.desired else Tier.ID_ONLY
     occurred_at = change.desired.occurred_at if change.desired else now
     follow_up_id = follow_ups.get((stay.id, change.recipient_id))
+    encounter = encounter_content(stay, tier)
+    if change.desired and "class" in encounter:
+        encounter["class"] = change.desired.encounter_class
     payload: dict[str, Any] = {
         "id": public_id(IdKind.NOTIFICATION, notification_id),
         "event_id": public_id(IdKind.EVENT, event_id),
@@ -83,7 +86,7 @@ def _row(  # noqa: PLR0913  # everything a notification is made of
         "occurred_at": occurred_at.isoformat(),
         "created_at": now.isoformat(),
         "person": person_content(stay.person_id, records, change.recipient_id, tier),
-        "encounter": encounter_content(stay, tier),
+        "encounter": encounter,
         "attribution": attribution_content(claim),
         "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),
         "reason": change.reasons[-1],

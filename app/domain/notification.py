@@ -41,6 +41,8 @@ class Desired:
     attribution_id: UUID
     digest: bytes
     """Of what the recipient would see change."""
+    encounter_class: str
+    """Of the event: an emergency visit stays one when its patient is admitted later."""
 
     @property
     def tells(self) -> bool:

@@ -24,7 +24,7 @@ TYPES = {
 
 def desired(recipient: UUID, kind: Kind, decision: str = Tier.FULL, text: str = "") -> Desired:
     digest = digest_of({"tier": decision, "text": text})
-    return Desired(recipient, kind, TYPES[kind], at(0), decision, ("a ground", "because"), UUID(int=9), digest)
+    return Desired(recipient, kind, TYPES[kind], at(0), decision, ("a ground", "because"), UUID(int=9), digest, "inpatient")
 
 
 decisions = st.sampled_from([*Tier, *Withheld])

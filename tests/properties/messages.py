@@ -1,0 +1,163 @@
+"""Draws what two hospitals send about a few people: registrations, stays, corrections, merges; and the panels that claim them.
+
+Small on purpose: two people, a duplicate registration, few instants, so that examples meet in every way there is.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from hypothesis import strategies as st
+
+from tests.properties.world import Claimed
+from tests.support.messages import adt
+
+BEGIN = datetime(2026, 3, 2, 15, 0)  # noqa: DTZ001 - written with its offset below
+
+
+def stamp(hours: float) -> str:
+    """Write an instant so many hours after the beginning, with its offset."""
+    return (BEGIN + timedelta(hours=hours)).strftime("%Y%m%d%H%M%S+0000")
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A made-up person as a hospital knows them."""
+
+    name: str
+    misspelt: str
+    born: str
+    sex: str
+    medicaid: str
+
+
+ANN = Patient("Alder^Ann", "Alder^Anne", "19800102", "F", "MC1")
+BEN = Patient("Birch^Ben", "Birch^Benn", "19750607", "M", "MC2")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A hospital's record of a patient."""
+
+    facility: str
+    application: str
+    mrn: str
+    patient: Patient
+    shows_medicaid: bool
+
+
+REGISTRATIONS = (("HOSPA", "EPIC", "M1", ANN), ("HOSPA", "EPIC", "M2", ANN), ("HOSPB", "CERNER", "X1", ANN), ("HOSPA", "EPIC", "M3", BEN))
+LIVES = (
+    ("A01", "A03"),
+    ("A01", "A08", "A03"),
+    ("A04", "A03"),
+    ("A04", "A06", "A03"),
+    ("A04", "A01", "A11", "A03"),
+    ("A04", "A03", "A01", "A03"),
+    ("A05", "A01", "A02", "A12", "A03"),
+    ("A01", "A03", "A13"),
+    ("A01", "A03", "A13", "A03"),
+    ("A01", "A11"),
+    ("A01", "A03", "A08"),
+    ("A04", "A02", "A12"),
+    ("A01", "A07", "A08"),
+)
+CLASSES = {"A01": "I", "A04": "E", "A05": "P", "A06": "I", "A07": "O"}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message; `copy` is the same again under another control id."""
+
+    trigger: str
+    fields: tuple[tuple[str, object], ...]
+    number: int
+    copy: int = 0
+
+    def bytes(self) -> bytes:
+        """Write it."""
+        given = dict(self.fields)
+        return adt(self.trigger, control=f"C{self.number}{'c' * self.copy}", **given)  # type: ignore[arg-type]
+
+    def again(self) -> "Message":
+        """Give the same event in another message."""
+        return replace(self, copy=self.copy + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is sent and who claims whom."""
+
+    messages: tuple[Message, ...]
+    claims: tuple[Claimed, ...]
+
+
+CLAIMS = (
+    Claimed("Home H", medicaid="MC1"),
+    Claimed("Home H", first="Ann", last="Alder", born="1980-01-02", sex="F"),
+    Claimed("Plan P", medicaid="MC1"),
+    Claimed("Plan P", first="Ben", last="Birch", born="1975-06-07", sex="M"),
+    Claimed("Home H", medicaid="MC2", effective_from=date(2026, 3, 5)),
+)
+CODES = (("F32.2", "A"), ("F32.2", "F"), ("F10.20", "F"), ("I10", "F"))
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """Draw a story."""
+    registrations = [Registration(*one, shows_medicaid=draw(st.booleans())) for one in REGISTRATIONS]
+    drawn: list[tuple[str, dict[str, object]]] = []
+    for visit in range(draw(st.integers(1, 3))):
+        drawn += _stay(draw, f"V{visit}", registrations)
+    for _ in range(draw(st.integers(0, 2))):
+        one = draw(st.sampled_from(registrations))
+        drawn.append(
+            (draw(st.sampled_from(["A31", "A28"])), {"at": stamp(draw(st.integers(0, 100))), **_patient(draw, one), "patient_class": None})
+        )
+    for winner, loser in draw(st.lists(st.sampled_from([("M1", "M2"), ("M2", "M1"), ("M1", "M3")]), max_size=2, unique=True)):
+        one = next(item for item in registrations if item.mrn == winner)
+        drawn.append(("A40", {"at": stamp(draw(st.integers(0, 200))), **_patient(draw, one), "merged": loser, "patient_class": None}))
+    messages = tuple(Message(trigger, tuple(fields.items()), number) for number, (trigger, fields) in enumerate(drawn))
+    claims = draw(st.lists(st.sampled_from(CLAIMS), max_size=3, unique=True))
+    return Story(messages, tuple(claims))
+
+
+def _patient(draw: st.DrawFn, one: Registration) -> dict[str, object]:
+    misspelt = draw(st.integers(0, 7)) == 0
+    patient = one.patient
+    return {
+        "facility": one.facility,
+        "application": one.application,
+        "mrn": one.mrn,
+        "medicaid": patient.medicaid if one.shows_medicaid else None,
+        "name": patient.misspelt if misspelt else patient.name,
+        "born": patient.born,
+        "sex": patient.sex,
+    }
+
+
+def _stay(draw: st.DrawFn, visit: str, registrations: list[Registration]) -> list[tuple[str, dict[str, object]]]:
+    one = draw(st.sampled_from(registrations))
+    at_same_house = [item for item in registrations if item.facility == one.facility]
+    hour = draw(st.integers(0, 300))
+    patient_class = "I"
+    sent = []
+    for trigger in draw(st.sampled_from(LIVES)):
+        recorded = hour + draw(st.sampled_from([0, 0, 0, 2]))
+        patient_class = CLASSES.get(trigger, patient_class)
+        # Now and then the stay is written under another patient's number, or corrected to the right one.
+        whose = draw(st.sampled_from(at_same_house)) if draw(st.integers(0, 9)) == 0 else one
+        fields: dict[str, object] = {
+            "at": stamp(recorded),
+            "event": stamp(hour) if recorded != hour else None,
+            "visit": visit,
+            "patient_class": patient_class,
+            **_patient(draw, whose),
+            "diagnoses": tuple(draw(st.lists(st.sampled_from(CODES), max_size=2, unique=True))),
+        }
+        if trigger == "A03":
+            fields["disposition"] = draw(st.sampled_from(["01", "65", "20", ""]))
+        if trigger == "A08" and draw(st.integers(0, 3)) == 0:
+            fields["discharged"] = stamp(hour - 1)
+        sent.append((trigger, fields))
+        hour += draw(st.sampled_from([0, 1, 24]))
+    return sent
