@@ -20,9 +20,10 @@ from app.api import (
     organizations,
     panels,
     subscriptions,
+    webhooks,
 )
 from app.api.auth import Authenticator
-from app.api.contract import contract
+from app.api.contract import CONTRACT_VERSION, TITLE, contract
 from app.api.doorman import Doorman
 from app.api.handlers import install_handlers
 from app.api.services import Services
@@ -61,7 +62,7 @@ _TAGS: Final = [
 
 def build_application(services: Services) -> FastAPI:
     """Build the application."""
-    application = _routes(services.version)
+    application = _routes()
     application.state.services = services
     application.state.authenticator = Authenticator(services)
     application.add_middleware(Doorman, services=lambda: services)
@@ -69,20 +70,21 @@ def build_application(services: Services) -> FastAPI:
     return application
 
 
-def openapi_document(version: str = "0") -> dict[str, Any]:
-    """Give the published contract; nothing has to run for it. `openapi/openapi.json` is this with the version of the package."""
-    return _routes(version).openapi()
+def openapi_document() -> dict[str, Any]:
+    """Give the published contract; nothing has to run for it. `openapi/openapi.json` is this as committed."""
+    return _routes().openapi()
 
 
-def _routes(version: str) -> FastAPI:
+def _routes() -> FastAPI:
     application = FastAPI(
-        title="Warm Handoff",
-        version=version,
+        title=TITLE,
+        version=CONTRACT_VERSION,
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         openapi_tags=_TAGS,
+        webhooks=webhooks.router,
         generate_unique_id_function=lambda route: route.name,
     )
     for router in ROUTERS:

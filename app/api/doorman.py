@@ -61,10 +61,7 @@ class Doorman:
             await send(message)
 
         try:
-            if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
-                await _send_problem(labelled, ProblemType.MALFORMED_REQUEST, "The address contains a NUL.", trace_id)
-            else:
-                await self._app(scope, receive, labelled)
+            await self._app(scope, receive, labelled)
         except Exception as error:  # noqa: BLE001 - the last net: whatever it is, its text must not reach a log or a client
             failure = _where(error)
             if status == _CLIENT_GONE:

@@ -24,7 +24,10 @@ Reader = Annotated[Viewer, Depends(Access(Scope.ADMIN, Scope.ADT_WRITE))]
 
 
 @router.post(
-    "/v1/feeds", status_code=201, responses=ok(FeedDocument, "The new feed", status=201), openapi_extra=refused(ProblemType.CONFLICT)
+    "/v1/feeds",
+    status_code=201,
+    responses=ok(FeedDocument, "The new feed", status=201),
+    openapi_extra=refused(ProblemType.CONFLICT, ProblemType.NOT_FOUND),
 )
 async def add_feed(body: NewFeed, viewer: Administrator, services: FromServices) -> Response:
     """Add an ADT source.

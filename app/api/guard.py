@@ -8,6 +8,7 @@ from email.message import Message
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.api.auth import Authenticator, access_of
@@ -47,6 +48,7 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         access = access_of([dependency.call for dependency in self.dependant.dependencies])
         takes_json = self.body_field is not None
+        takes_query = _takes_query(self.dependant)
         template = self.path_format
 
         async def guarded(request: Request) -> Response:
@@ -60,6 +62,9 @@ class GuardedRoute(APIRoute):
                 request.state.viewer = viewer
                 access.check(viewer)
                 body = access.body
+            if takes_query and b"%00" in request.scope["query_string"]:
+                # PostgreSQL stores no NUL, and no honest value has one.
+                raise ProblemError(ProblemType.INVALID, "A parameter contains a NUL.")
             if takes_json and _has_body(request):
                 require_content_type(request, (JSON,))
             octets_max = request.app.state.services.limits.octets_max(body)
@@ -67,6 +72,10 @@ class GuardedRoute(APIRoute):
             return await handle(StrictRequest(request.scope, receive))
 
         return guarded
+
+
+def _takes_query(dependant: Dependant) -> bool:
+    return bool(dependant.query_params) or any(_takes_query(inner) for inner in dependant.dependencies)
 
 
 def _has_body(request: Request) -> bool:

@@ -25,7 +25,7 @@ _LIST = "keys"
     "/v1/keys",
     status_code=201,
     responses=ok(IssuedKeyDocument, "The key, shown this once", status=201),
-    openapi_extra=refused(ProblemType.NOT_PERMITTED),
+    openapi_extra=refused(ProblemType.NOT_PERMITTED, ProblemType.NOT_FOUND),
 )
 async def add_key(body: NewKey, viewer: Administrator, services: FromServices) -> Response:
     """Make a key for an organization. The key is shown this once; only its keyed hash is stored."""

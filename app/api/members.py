@@ -9,12 +9,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.api.answers import JsonResponse, ok
+from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.follow_ups import follow_up_page
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, listing
-from app.api.problems import invalid, not_found
+from app.api.problems import ProblemType, invalid, not_found
 from app.api.schemas.common import OrganizationId, PersonId
 from app.api.schemas.follow_ups import FollowUpPage
 from app.api.schemas.members import IDENTIFIER_LENGTH_MAX, MemberPage, MemberSearch, member_json, read_identifier
@@ -36,7 +36,7 @@ Reader = Annotated[Viewer, Depends(Access(Scope.MEMBERS_READ))]
 _Whose = Annotated[OrganizationId | None, Query(description="Whose members; the key's own when left out, the operator must say.")]
 
 
-@router.get("/v1/members", responses=ok(MemberPage, "The members with this identifier"))
+@router.get("/v1/members", responses=ok(MemberPage, "The members with this identifier"), openapi_extra=refused(ProblemType.NOT_FOUND))
 async def find_member(
     viewer: Reader,
     services: FromServices,
@@ -54,7 +54,9 @@ async def find_member(
     return JsonResponse(await _members(services, viewer, organization_id, wanted, as_of))
 
 
-@router.post("/v1/members/search", responses=ok(MemberPage, "The members with this identifier"))
+@router.post(
+    "/v1/members/search", responses=ok(MemberPage, "The members with this identifier"), openapi_extra=refused(ProblemType.NOT_FOUND)
+)
 async def search_members(body: MemberSearch, viewer: Reader, services: FromServices, organization_id: _Whose = None) -> Response:
     """Find members by an identifier, with it in the body."""
     return JsonResponse(await _members(services, viewer, organization_id, body.wanted(), body.as_of))

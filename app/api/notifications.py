@@ -7,12 +7,12 @@ import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.answers import JsonResponse, ok, plain
+from app.api.answers import JsonResponse, ok, plain, refused
 from app.api.auth import Access, Authenticator, FromAuthenticator, FromServices
 from app.api.guard import GuardedRoute
 from app.api.outbox import Outbox, open_outbox, opened_notification
 from app.api.paging import LIMIT_DEFAULT, LIMIT_MAX, Limit, listing
-from app.api.problems import invalid
+from app.api.problems import ProblemType, invalid
 from app.api.schemas.common import NotificationId, OrganizationId
 from app.api.schemas.notifications import (
     AcknowledgementDocument,
@@ -40,7 +40,11 @@ After = Annotated[int | None, Query(ge=0, le=SEQUENCE_MAX, description="Only num
 Cursor = Annotated[int | None, Query(ge=0, le=SEQUENCE_MAX, description="Another name of `after`.", examples=[None])]
 
 
-@router.get("/v1/notifications", responses=ok(NotificationPage, "The notifications after that number, in sequence order"))
+@router.get(
+    "/v1/notifications",
+    responses=ok(NotificationPage, "The notifications after that number, in sequence order"),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
+)
 async def list_notifications(
     viewer: Reader,
     services: FromServices,
@@ -67,6 +71,7 @@ async def list_notifications(
 @router.get(
     "/v1/notifications/stream",
     responses=plain("Server-sent events: `id` is the sequence, `event` the type, `data` the notification", media_type="text/event-stream"),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
 )
 async def stream_notifications(
     request: Request,

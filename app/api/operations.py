@@ -16,9 +16,9 @@ _NOT_READY = 503
 
 
 @router.get("/healthz", responses=ok(HealthDocument, "The process runs"))
-async def healthz() -> Response:
+async def healthz(services: FromServices) -> Response:
     """Tell whether the process runs. Touches nothing else: a database that is away is no reason to restart this process."""
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "version": services.version})
 
 
 @router.get(

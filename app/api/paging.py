@@ -48,7 +48,7 @@ PageOfQuery = Annotated[Page, Depends(page_of_query)]
 
 def spell_cursor(list_name: str, *key: object) -> str:
     """Give the cursor for a sort key."""
-    return urlsafe_b64encode(orjson.dumps([list_name, *key])).rstrip(b"=").decode()
+    return urlsafe_b64encode(orjson.dumps([list_name, *key], default=str)).rstrip(b"=").decode()
 
 
 def read_cursor(list_name: str, cursor: str | None, *readers: Callable[[Any], Any]) -> tuple[Any, ...] | None:

@@ -20,7 +20,6 @@ class ProblemType(Enum):
     """The catalogue. Value: slug (the end of the URN), status, title."""
 
     MALFORMED_JSON = ("malformed-json", HTTPStatus.BAD_REQUEST, "The body is not acceptable JSON")
-    MALFORMED_REQUEST = ("malformed-request", HTTPStatus.BAD_REQUEST, "The request cannot be read")
     UNAUTHENTICATED = ("unauthenticated", HTTPStatus.UNAUTHORIZED, "A valid key is needed")
     MISSING_SCOPE = ("missing-scope", HTTPStatus.FORBIDDEN, "The key lacks a scope")
     NOT_PERMITTED = ("not-permitted", HTTPStatus.FORBIDDEN, "The key may not do this")

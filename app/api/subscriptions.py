@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from app.actions.redrive import redrive
 from app.actions.send_test import send_test
 from app.actions.subscribe import EndpointRefusedError, Revision, SubscriptionWish, pause, resume, revise, rotate_secret, subscribe
-from app.api.answers import JsonResponse, created, ok
+from app.api.answers import JsonResponse, created, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import LIMIT_DEFAULT, Limit, PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
-from app.api.problems import invalid, not_found
+from app.api.problems import ProblemType, invalid, not_found
 from app.api.schemas.common import OrganizationId, SubscriptionId
 from app.api.schemas.subscriptions import (
     DeliveryPage,
@@ -47,7 +47,10 @@ Subscriber = Annotated[Viewer, Depends(Access(Scope.SUBSCRIPTIONS_WRITE))]
 
 
 @router.post(
-    "/v1/subscriptions", status_code=201, responses=ok(SecretSubscriptionDocument, "The subscription, with its secret", status=201)
+    "/v1/subscriptions",
+    status_code=201,
+    responses=ok(SecretSubscriptionDocument, "The subscription, with its secret", status=201),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
 )
 async def add_subscription(body: NewSubscription, viewer: Subscriber, services: FromServices) -> Response:
     """Have notifications sent to a URL as signed webhooks (Standard Webhooks 1.0).

@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from app.api.application import openapi_document
 
-DOCUMENT = openapi_document("tests")
+DOCUMENT = openapi_document()
 METHODS = ("get", "put", "post", "delete", "patch")
 OPERATIONS = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in METHODS if method in operations]
 

@@ -71,16 +71,22 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/subscriptions"): Recipe("home", 201, lambda _: _SUBSCRIPTION, bad_json={"url": "http://plain.example.org/"}),
     ("GET", "/v1/subscriptions"): Recipe("home", bad_params=_LIMIT),
     ("GET", "/v1/subscriptions/{subscription_id}"): Recipe("home"),
-    ("PATCH", "/v1/subscriptions/{subscription_id}"): Recipe("home", 200, lambda _: {"description": "x"}, bad_json={"url": "ftp://x.example.org"}),
+    ("PATCH", "/v1/subscriptions/{subscription_id}"): Recipe(
+        "home", 200, lambda _: {"description": "x"}, bad_json={"url": "ftp://x.example.org"}
+    ),
     ("POST", "/v1/subscriptions/{subscription_id}/test"): Recipe("home"),
     ("POST", "/v1/subscriptions/{subscription_id}/pause"): Recipe("home", 200, lambda _: {"reason": "holidays"}, bad_json={"why": 1}),
     ("POST", "/v1/subscriptions/{subscription_id}/resume"): Recipe("home"),
     ("POST", "/v1/subscriptions/{subscription_id}/rotate-secret"): Recipe("home"),
     ("GET", "/v1/subscriptions/{subscription_id}/deliveries"): Recipe("home", bad_params=_LIMIT),
-    ("POST", "/v1/subscriptions/{subscription_id}/redrive"): Recipe("home", 202, lambda _: {"sequence_from": 1}, bad_json={"sequence_from": -1}),
+    ("POST", "/v1/subscriptions/{subscription_id}/redrive"): Recipe(
+        "home", 202, lambda _: {"sequence_from": 1}, bad_json={"sequence_from": -1}
+    ),
     ("GET", "/v1/follow-ups"): Recipe("home", bad_params={"status": "odd"}),
     ("GET", "/v1/follow-ups/{follow_up_id}"): Recipe("home"),
-    ("POST", "/v1/follow-ups/{follow_up_id}/contacts"): Recipe("home", 201, lambda _: _CONTACT, bad_json={**_CONTACT, "type": "smoke signal"}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/contacts"): Recipe(
+        "home", 201, lambda _: _CONTACT, bad_json={**_CONTACT, "type": "smoke signal"}
+    ),
     ("POST", "/v1/contacts/{contact_id}/void"): Recipe("home", 200, lambda _: {"reason": "wrong person"}, bad_json={}),
     ("POST", "/v1/follow-ups/{follow_up_id}/assign"): Recipe("home", 200, lambda _: {"assignee": "C. Sample"}, bad_json={}),
     ("POST", "/v1/follow-ups/{follow_up_id}/close"): Recipe("home", 200, lambda _: {"reason": "completed"}, bad_json={}),
@@ -104,9 +110,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/panels/{organization_id}/uploads/{upload_id}/rejected.csv"): Recipe("home", path_ids=_ITS_HOME),
     ("GET", "/v1/panels/{organization_id}/members"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
     ("GET", "/v1/organizations"): Recipe("home", bad_params=_LIMIT),
-    ("POST", "/v1/organizations"): Recipe("operator", 201, lambda _: {"name": "New", "kind": "hospital"}, bad_json={"name": "New", "kind": "odd"}),
+    ("POST", "/v1/organizations"): Recipe(
+        "operator", 201, lambda _: {"name": "New", "kind": "hospital"}, bad_json={"name": "New", "kind": "odd"}
+    ),
     ("GET", "/v1/organizations/{organization_id}"): Recipe("home", path_ids=_ITS_HOME),
-    ("PATCH", "/v1/organizations/{organization_id}"): Recipe("home", 200, lambda _: {"npi": "1234567893"}, path_ids=_ITS_HOME, bad_json={"npi": "1"}),
+    ("PATCH", "/v1/organizations/{organization_id}"): Recipe(
+        "home", 200, lambda _: {"npi": "1234567893"}, path_ids=_ITS_HOME, bad_json={"npi": "1"}
+    ),
     ("GET", "/v1/organizations/{organization_id}/grants"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
     ("POST", "/v1/organizations/{organization_id}/grants"): Recipe(
         "home", 201, lambda ids: {"grantee_id": ids["plan"]}, path_ids=_ITS_HOME, bad_json={"grantee_id": "?"}
@@ -120,7 +130,12 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/feeds"): Recipe(
         "hospital",
         201,
-        lambda _: {"sending_application": "LAB", "sending_facility": "HOSPA", "time_zone": "America/New_York", "assigning_authority": "HOSPA"},
+        lambda _: {
+            "sending_application": "LAB",
+            "sending_facility": "HOSPA",
+            "time_zone": "America/New_York",
+            "assigning_authority": "HOSPA",
+        },
         bad_json={"sending_application": "LAB", "sending_facility": "HOSPA", "time_zone": "Mars/Olympus", "assigning_authority": "HOSPA"},
     ),
     ("GET", "/v1/feeds/{feed_id}"): Recipe("hospital"),

@@ -3,25 +3,22 @@
 Undocumented statuses are found the other way round: the client of every test checks each answer against the contract.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.api.application import build_application
 from app.api.limits import ApiLimits
 from app.api.services import Readiness
 from tests.api import contract
 from tests.api.client import Api, api_of, check
 from tests.api.recipes import RECIPES, Recipe
-from tests.api.world import ADMIN_KEY, EVERY_SCOPE, World, application_with, backstage, exchange, load_panel, tell_the_story
+from tests.api.world import ADMIN_KEY, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
 
 CANARY = "Canary-Patient-4711"
 SUCCESS = range(200, 300)
@@ -38,7 +35,9 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["follow_up_id"] = (await api.json("GET", "/v1/follow-ups", home, 200))["items"][0]["id"]
         contact = {"occurred_at": "2026-03-06T14:40:00-05:00", "type": "phone", "outcome": "no_answer"}
         ids["contact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/contacts", home, 201, json=contact))["id"]
-        ids["upload_id"] = (await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta"))["id"]
+        ids["upload_id"] = (
+            await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta")
+        )["id"]
         ids["key_id"] = (await api.json("POST", "/v1/keys", home, 201, json={"scopes": ["members.read"]}))["id"]
         ids["grantee_id"] = ids["plan"]
         await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
@@ -102,7 +101,14 @@ class Case:
         return await self._sent(await self.world.key(who, other))
 
     async def _404(self) -> int:
-        return await self._sent(self._key(), _ids_of_nothing())
+        if "{" in self.template:
+            return await self._sent(self._key(), _ids_of_nothing())
+        # The organization that the request names is somebody else's.
+        others = {"organization_id": self.world.ids["stranger"]}
+        options = self.recipe.options(self.world.ids)
+        if "organization_id" in {one["name"] for one in contract.operation_of(self.method, self.template).get("parameters", [])}:
+            return await self._sent(self._key(), params={**options["params"], **others})
+        return await self._sent(self._key(), json={**options["json"], **others})
 
     async def _413(self) -> int:
         headers = {"content-type": self.recipe.content_type or "application/json", "content-length": str(10**12)}
@@ -160,7 +166,11 @@ class Case:
         takes = {parameter["name"] for parameter in contract.operation_of(self.method, self.template).get("parameters", [])}
         if "organization_id" in takes and "{organization_id}" not in self.template:
             options["params"] = {**options["params"], "organization_id": ids[self.recipe.who]}
-        if isinstance(options.get("json"), dict) and self.template in ("/v1/subscriptions", "/v1/feeds", "/v1/keys") and self.method == "POST":
+        if (
+            isinstance(options.get("json"), dict)
+            and self.template in ("/v1/subscriptions", "/v1/feeds", "/v1/keys")
+            and self.method == "POST"
+        ):
             options["json"] = {"organization_id": ids["home"], **options["json"]}
         return options
 
@@ -209,7 +219,9 @@ async def _special(case: Case, status: int) -> int:
         case "POST", "/v1/panels/{organization_id}/uploads", 409:
             await load_panel(world, "home", _roster(8))
             return await case._sent(home, content=_roster(1).encode(), params={"mode": "replace"})
-    raise AssertionError(f"nobody knows how {case.method} {case.template} comes to answer {status}: write it down, or take it from the contract")
+    raise AssertionError(
+        f"nobody knows how {case.method} {case.template} comes to answer {status}: write it down, or take it from the contract"
+    )
 
 
 def _roster(people: int) -> str:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -16,41 +14,24 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.cipher.aes_gcm import AesGcmCipher, derive
-from adapters.files.refused_rows_csv import RefusedRowsCsv
-from adapters.files.roster_csv import RosterCsv
-from adapters.hl7v2.batch import join_acks, split_batch
-from adapters.hl7v2.er7 import Er7Message, field_tree, tokenize
 from app import wiring
-from app.actions.identify import IdentityMovedError, identify
-from app.actions.load_panel import PanelServices
-from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.application import build_application
 from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
-from app.api.services import KeySecrets, Readiness, Rehearsed, RequestAnswered, Services
-from app.domain.credential import KeyEnvironment, key_digest
+from app.api.services import Readiness, RequestAnswered, Services
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
-from app.domain.inbound import AckCode, Answer, Envelope, Outcome
-from app.domain.viewer import OPERATOR, Scope
-from app.pipeline import Pipeline, in_hand
-from app.pipeline.desk import Desk
-from app.pipeline.rehearse import Rehearsals
-from app.pipeline.report import Reports
+from app.domain.inbound import Answer, Envelope
+from app.domain.viewer import Scope
+from app.pipeline import Pipeline
 from app.ports import Sender
 from app.settings import load_settings
-from app.standards.measure_rules import measure_catalog
-from app.store.directory import RegistryReader
-from app.store.engine import raw_connection
-from app.store.notification_reads import last_sequences
-from app.store.panel_stage import open_stage
+from app.wiring import face
 from tests.api.client import Api, api_of
-from tests.support.fakes import FakeClock, FakeIds
+from tests.support.fakes import FakeClock
 from tests.support.messages import adt
 
 NOW = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
-ADMIN_KEY = "test-operator-key-0123456789abcdef"
-PEPPER = b"p" * 32
+ADMIN_KEY = "tests-0p3rat0r-kEy-9f8e7d6c5b4a3210"
 EVERY_SCOPE = [scope.value for scope in Scope]
 
 ADMIT = adt("A01", "20260302100000-0500", control="C1", admitted="20260302100000-0500", diagnoses=(("F32.2", "A"),))
@@ -128,104 +109,40 @@ class Backstage:
 
 
 def backstage(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None) -> Backstage:
-    """Build the services as wiring does, with the clock and ids of tests and the operator's key of tests."""
-    settings = load_settings({"HANDOFF_WORKERS": "1", "HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst"})
-    keys = wiring.Keys(AesGcmCipher({1: derive(PEPPER, "tests")}), PEPPER)
-    clock, ids, waker, rules = FakeClock(NOW), wiring.SystemIds(), HintingWaker(), wiring.rulebook()
+    """Build everything as the front process does, with the clock and the operator's key of tests."""
+    settings = load_settings(
+        {"HANDOFF_WORKERS": "1", "HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst", "HANDOFF_ADMIN_KEY": ADMIN_KEY}
+    )
+    keys, rules = wiring.keys_of(settings), wiring.rulebook()
+    clock, ids, waker = FakeClock(NOW), wiring.SystemIds(), HintingWaker()
     intake = wiring.build_intake(settings, work, keys, clock=clock, ids=ids, waker=waker)
-    rooms = wiring.build_rooms(keys, rules, clock=clock, ids=ids)
-    transaction = wiring.open_transaction(work)
-    rehearsals = Rehearsals(rooms, transaction, RegistryReader())
-    acks = wiring.ack_writer(clock, FakeIds())
-    unit_of_work = wiring.open_unit_of_work(app)
+    arrivals = Arrivals(face.newest_numbers(app), poll_interval_s=0.05)
+    waker.arrivals = arrivals
+    observed: list[RequestAnswered] = []
 
     async def receive(envelope: Envelope) -> tuple[Answer, bytes | None]:
         received = await intake.receive(envelope)
         return received.answer, received.acks[-1] if received.acks else None
 
-    async def validate(envelope: Envelope) -> Rehearsed:
-        rehearsal = await rehearsals.rehearse(envelope)
-        arrival = rehearsal.arrival
-        outcomes = {AckCode.AA: Outcome.PROCESSED, AckCode.AE: Outcome.SET_ASIDE, AckCode.AR: Outcome.REJECTED}
-        return Rehearsed(
-            feed_id=arrival.feed.id if arrival.feed else None,
-            code=arrival.code,
-            acks=acks(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)),
-            problems=rehearsal.problems,
-            outcome=outcomes[arrival.code],
-            tree=_tree(envelope.body),
-            reaches=rehearsal.reaches,
-            follow_ups=rehearsal.follow_ups,
-        )
-
-    async def newest(recipients: Any) -> Any:
-        async with unit_of_work(OPERATOR) as connection:
-            return await last_sequences(await raw_connection(connection), recipients)
-
-    arrivals = Arrivals(newest, poll_interval_s=0.05)
-    waker.arrivals = arrivals
-    observed: list[RequestAnswered] = []
-
     async def ready() -> Readiness:
         return Readiness(True, {"schema": "ok"})
 
-    services = Services(
-        follow_ups=FollowUpPresenter(partial(_read_stay, rules), rules, measure_catalog()),
-        evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
-        panels=PanelServices(
-            open_stage=partial(open_stage, work),
-            open_reader=RosterCsv,
-            identify=identify,
-            redo_on=(IdentityMovedError,),
-            ids=ids,
-        ),
-        write_refused=RefusedRowsCsv,
-        sender=sender or NoSender(),
-        unit_of_work=unit_of_work,
+    behind = face.Face(receive=receive, arrivals=arrivals, readiness=ready, metrics=CollectorRegistry(), observe=observed.append)
+    services = face.build_services(
+        settings,
+        face.Engines(work, app),
+        keys,
+        rules,
+        behind,
         clock=clock,
         ids=ids,
-        monotonic=monotonic,
-        secrets=KeySecrets(PEPPER, KeyEnvironment.DEVELOPMENT, key_digest(PEPPER, ADMIN_KEY)),
-        receive=receive,
-        validate=validate,
-        batches=_Batches(),
-        registry=RegistryReader(),
-        read_stay=partial(_read_stay, rules),
-        report_stay=Reports(rooms, transaction, RegistryReader()).report,
-        cipher=keys.cipher,
         waker=waker,
-        arrivals=arrivals,
-        readiness=ready,
-        metrics=CollectorRegistry(),
-        observe=observed.append,
-        limits=limits or ApiLimits(),
-        version="tests",
+        sender=sender or NoSender(),
     )
+    if limits is not None:
+        services = replace(services, limits=limits)
     pipeline = wiring.build_pipeline(settings, work, keys, rules, clock=clock, ids=ids, waker=waker)
     return Backstage(services, pipeline, work, clock, waker, observed)
-
-
-def _read_stay(rules: Any, row: Any, directory: Any) -> Any:
-    return in_hand(row, directory, rules, None)
-
-
-def _tree(body: bytes) -> list[dict[str, Any]]:
-    message = tokenize(body)
-    if not isinstance(message, Er7Message):
-        return []
-    return [
-        {
-            "segment": segment.name,
-            "sequence": segment.sequence,
-            "fields": {str(number): field_tree(raw, segment.delimiters) for number, raw in enumerate(segment.fields) if number and raw},
-        }
-        for segment in message.segments()
-    ]
-
-
-class _Batches:
-    split = staticmethod(split_batch)
-    join = staticmethod(join_acks)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ class HealthDocument(Document):
     """The process runs."""
 
     status: Annotated[str, Field(examples=["ok"])]
+    version: Annotated[str, Field(description="Of the software", examples=["0.1.0"])]
 
 
 class ReadinessDocument(Document):
