@@ -16,7 +16,7 @@ from app import wiring
 from app.cli.exits import refused
 from app.domain.viewer import OPERATOR
 from app.settings import Settings
-from app.store.connection import OpenUnitOfWork
+from app.store.connection import Connection, OpenUnitOfWork
 from app.store.engine import raw_connection
 from app.store.raw import Raw
 from app.store.roles import Network, Role
@@ -77,6 +77,12 @@ class Office:
     def unit_of_work(self) -> OpenUnitOfWork:
         """Open a transaction as a viewer; commands are the operator's."""
         return wiring.open_unit_of_work(self.app)
+
+    @asynccontextmanager
+    async def operator(self) -> AsyncIterator[Connection]:
+        """Open a transaction as the operator."""
+        async with self.unit_of_work(OPERATOR) as connection:
+            yield connection
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[Raw]:

@@ -14,10 +14,11 @@ from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.exits import CommandError, ExitCode
+from app.cli.exits import CommandError, ExitCode, usage
 
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -89,6 +90,15 @@ class Output:
         self._error_console.print(error.remedy, markup=False)
         if place:
             self._error_console.print(f"Place: {place}", markup=False)
+
+
+def invalid(error: ValidationError) -> CommandError:
+    """Turn a library's objections to what was typed into ours: option and reason, without repeating the value."""
+    lines = []
+    for found in error.errors(include_url=False, include_input=False, include_context=False):
+        option = "--" + "-".join(str(part) for part in found["loc"]).replace("_", "-")
+        lines.append(f"{option}: {found['msg'].removeprefix('Value error, ')}")
+    return usage("\n".join(lines), "Correct it and try again; --help describes every option.")
 
 
 def print_json(value: Any, stream: Any = None) -> None:  # noqa: ANN401 - any JSON value, any text stream

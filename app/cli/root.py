@@ -29,7 +29,7 @@ NOUNS: Final = {
     "inbound": "Messages that were received.",
     "notification": "What was told, to whom, and why.",
     "doctor": "Check everything that the service needs.",
-    "config": "The settings.",
+    "config": "Look at the settings.",
     "openapi": "The published contract of the HTTP interface.",
 }
 """Noun -> its line in `handoff --help`; a test holds it equal to the noun's own help."""

@@ -186,3 +186,13 @@ def payloads(topics: Iterable[str]) -> Iterable[str]:
         size += len(topic) + 1
     if line:
         yield "\n".join(line)
+
+
+async def hint_once(url: str, network: Network, topic: str) -> None:
+    """Send one hint from a process that has no line: a command. Losing it costs a second."""
+    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection = await asyncpg.connect(plain_url(url), timeout=_CHECK_TIMEOUT_S)
+        try:
+            await connection.execute(_SEND, channel_of(network), [topic])
+        finally:
+            await connection.close(timeout=_CHECK_TIMEOUT_S)

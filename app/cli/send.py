@@ -1,0 +1,181 @@
+"""`handoff send`: messages from a file to any receiver, ours or another's, and what each was answered.
+
+Every message is sent once. Nothing is sent again here: a message whose fate is not known is named, and sending it again is safe with us
+as the receiver. Not here: what a message means.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+import typer
+
+from adapters.hl7v2.batch import split_batch
+from adapters.hl7v2.client import Acknowledgement, MllpClient, MllpError, NotConnectedError
+from adapters.hl7v2.er7 import Er7Message, tokenize
+from adapters.hl7v2.escapes import unescape
+from adapters.hl7v2.tls import client_context
+from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
+from app.cli.output import JsonFlag, Output
+
+app = typer.Typer(add_completion=False)
+
+_POSITIVE = frozenset({"AA", "CA"})
+_ER7 = "application/hl7-v2"
+_CONDITIONS = ("control_id", "code", "text")
+
+
+@app.command()
+def send(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="One message, many, or a batch (FHS/BHS); - is the standard input.")],
+    mllp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="An MLLP receiver.")] = None,
+    http: Annotated[str | None, typer.Option(metavar="URL", help="An HTTP receiver: the service's address, or that of its /hl7v2.")] = None,
+    key: Annotated[str | None, typer.Option(help="API key for --http; @FILE reads it from a file, which no process list shows.")] = None,
+    feed: Annotated[str | None, typer.Option(help="For --http: the feed, where MSH-3 and MSH-4 do not name it.")] = None,
+    tls_authority: Annotated[Path | None, typer.Option(help="For --mllp: speak TLS and trust this PEM authority.")] = None,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait for one answer.")] = 30.0,
+    *,
+    as_json: JsonFlag = False,
+) -> int:
+    """Send the HL7 messages of a file, one after the other, and print each acknowledgement with its problems."""
+    if (mllp is None) == (http is None):
+        raise usage("Say where to send: --mllp HOST:PORT or --http URL.", "Exactly one of the two.")
+    output = Output(as_json=as_json)
+    messages = _messages(file)
+    if mllp is not None:
+        host, port = _place(mllp)
+        tls = client_context(tls_authority) if tls_authority is not None else None
+        client = MllpClient(host, port, tls=tls, answer_timeout_s=timeout_s)
+        answers = _over_mllp(client, messages)
+    else:
+        answers = _over_http(str(http), _key(key), feed, messages, timeout_s)
+    negative = asyncio.run(_print_all(answers, output, len(messages)))
+    return ExitCode.REFUSED if negative else ExitCode.OK
+
+
+async def _print_all(answers: AsyncIterator[Acknowledgement | None], output: Output, total: int) -> int:
+    """Print as they come; give how many were negative."""
+    shown: list[dict[str, Any]] = []
+    negative = 0
+    async for one in answers:
+        if one is None:
+            shown.append({"code": None, "text": "no acknowledgement is due"})
+        else:
+            problems = [{"location": location, "text": text} for location, text in one.errors]
+            shown.append({"control_id": one.control_id, "code": one.code, "text": one.text, "problems": problems})
+            negative += one.code not in _POSITIVE
+        if not output.as_json:
+            said = shown[-1]
+            output.text("  ".join(str(said[name]) for name in _CONDITIONS if said.get(name)))
+            for problem in said.get("problems", ()):
+                output.text(f"    {problem['location'] or '(message)'}: {problem['text']}")
+    if output.as_json:
+        output.result({"sent": total, "negative": negative, "acknowledgements": shown})
+    else:
+        output.say(f"{total} sent, {total - negative} accepted, {negative} answered negatively.")
+    return negative
+
+
+def _messages(file: Path) -> list[bytes]:
+    if str(file) == "-":
+        content = sys.stdin.buffer.read()
+    elif file.is_file():
+        content = file.read_bytes()
+    else:
+        raise usage(f"There is no file {file}.", "Name a file with HL7 messages, or - for the standard input.")
+    batch = split_batch(content)
+    if not batch.messages:
+        raise refused(f"{file} holds no HL7 message.", "A message begins with MSH and a delimiter; `handoff lint` looks closer.")
+    return list(batch.messages)
+
+
+def _place(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise usage(f"{text!r} is not HOST:PORT.", "For example 127.0.0.1:2575.")
+    return host.strip("[]"), int(port)
+
+
+def _key(text: str | None) -> str:
+    if text is None:
+        return ""
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_text().strip()
+    except OSError as error:
+        raise usage(f"The key's file {text[1:]} cannot be read ({error.strerror}).", "Check the path and its owner.") from None
+
+
+async def _over_mllp(client: MllpClient, messages: list[bytes]) -> AsyncIterator[Acknowledgement | None]:
+    answered = 0
+    try:
+        async with client:
+            async for reply in client.send_all(messages):
+                answered += 1
+                for one in reply.acknowledgements or (None,):
+                    yield one
+    except NotConnectedError as error:
+        if not error.unanswered and not answered:
+            raise unavailable(str(error), "Nothing was sent. Check host and port, and that the receiver listens.") from None
+        raise _unknown(error, answered, len(messages)) from None
+    except MllpError as error:
+        raise _unknown(error, answered, len(messages)) from None
+
+
+def _unknown(error: MllpError, answered: int, total: int) -> CommandError:
+    return CommandError(
+        ExitCode.UNKNOWN,
+        f"{error} {answered} of {total} messages were answered; it is not known whether the next was taken.",
+        f"Send the file again from message {answered + 1} on; with this service as the receiver, sending all of it again is safe.",
+    )
+
+
+async def _over_http(
+    url: str, key: str, feed: str | None, messages: Iterable[bytes], timeout_s: float
+) -> AsyncIterator[Acknowledgement | None]:
+    target = url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
+    headers = {"Content-Type": _ER7, **({"Authorization": f"Bearer {key}"} if key else {})}
+    answered = 0
+    async with httpx2.AsyncClient(timeout=timeout_s, trust_env=False, headers=headers) as client:
+        for message in messages:
+            try:
+                answer = await client.post(target, content=message, params={"feed": feed} if feed else None)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+                text = f"Cannot reach {target} ({type(error).__name__}); {answered} messages were answered before."
+                raise unavailable(text, "Check the address, and that the receiver listens.") from None
+            except httpx2.HTTPError as error:
+                text = f"No answer to message {answered + 1} ({type(error).__name__}); it is not known whether it was taken."
+                raise CommandError(ExitCode.UNKNOWN, text, "Send it again; this service takes a message once.") from None
+            answered += 1
+            yield _read(answer, answered)
+
+
+def _read(answer: httpx2.Response, number: int) -> Acknowledgement | None:
+    if answer.status_code == httpx2.codes.NO_CONTENT:
+        return None
+    if answer.is_success:
+        return _acknowledgement(answer.content, number)
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    said = problem.get("detail") or problem.get("title") or "no explanation"
+    text = f"Message {number} was answered with HTTP {answer.status_code}: {said}"
+    if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR or answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+        raise unavailable(text, "Wait a moment and send the rest again.")
+    raise refused(text, "Check --key and --feed; the answer names what is wrong.")
+
+
+def _acknowledgement(body: bytes, number: int) -> Acknowledgement:
+    message = tokenize(body)
+    msa = message.first("MSA") if isinstance(message, Er7Message) else None
+    if not isinstance(message, Er7Message) or msa is None:
+        text = f"The answer to message {number} is no acknowledgement; it is not known whether it was taken."
+        raise CommandError(ExitCode.UNKNOWN, text, "Check that the address is that of an HL7 receiver.")
+    delimiters, codec = message.delimiters, message.decoded.codec
+    errors = tuple((error.raw(2), unescape(error.raw(8), delimiters, codec)) for error in message.all("ERR"))
+    return Acknowledgement(msa.raw(1).strip().upper(), msa.raw(2), unescape(msa.raw(3), delimiters, codec), errors, body)
