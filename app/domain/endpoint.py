@@ -66,6 +66,8 @@ class EndpointHealth:
     """`Retry-After` speaks for the whole service (RFC 9110 section 10.2.3), so it holds the endpoint, not one delivery."""
     failing_since: datetime | None = None
     """The first failure after the last success."""
+    owner_told_at: datetime | None = None
+    """When its owner was told that it is behind; told once, until something arrives again."""
     disabled: DisabledReason | None = None
 
 
@@ -114,6 +116,7 @@ def after_attempt(
         tallies=_counted(health.tallies, at, is_failure=not is_success),
         connection_faults=health.connection_faults + 1 if is_connection_fault else 0,
         failing_since=None if is_success else (health.failing_since or at),
+        owner_told_at=None if is_success else health.owner_told_at,
         held_until=_held(health.held_until, at, 0.0 if is_success else honoured_retry_after_s(retry_after_s)),
     )
     if outcome is AttemptOutcome.GONE:
@@ -137,6 +140,9 @@ def _held(held_until: datetime | None, at: datetime, wait_s: float) -> datetime 
 def _counted(tallies: tuple[Tally, ...], at: datetime, *, is_failure: bool) -> tuple[Tally, ...]:
     """Add to the minute of `at`; results may come a little out of order, so a minute is looked up, not assumed last."""
     started_at = at.replace(second=0, microsecond=0)
+    if tallies and tallies[-1].started_at == started_at and _is_recent(tallies[0], at):
+        last = tallies[-1]  # nearly always
+        return (*tallies[:-1], Tally(started_at, last.attempts + 1, last.failures + is_failure))
     kept = {tally.started_at: tally for tally in tallies if _is_recent(tally, at)}
     old = kept.get(started_at, Tally(started_at, 0, 0))
     kept[started_at] = Tally(started_at, old.attempts + 1, old.failures + is_failure)

@@ -97,7 +97,7 @@ with room as (
           and not (room.in_line and exists (
               select 1 from delivery e where e.subscription_id = d.subscription_id and e.person_id = d.person_id
                 and e.state = 'pending' and e.sequence < d.sequence))
-        order by d.next_attempt_at, d.sequence limit room.deliveries_max
+        order by d.next_attempt_at limit room.deliveries_max
     ) h
 ), claimed as (
     update delivery d set lease_until = now() + $5::interval, fence = d.fence + 1, attempts = d.attempts + 1

@@ -191,6 +191,7 @@ def _health(document: Mapping[str, Any]) -> EndpointHealth:
         ),
         held_until=_instant(document.get("held_until")),
         failing_since=_instant(document.get("failing_since")),
+        owner_told_at=_instant(document.get("owner_told_at")),
         disabled=None if disabled is None else DisabledReason(disabled),
     )
 

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.webhook.signing import verify
 from app.actions.deliver import Deliverer
+from app.actions.notice_delays import notice_delays
 from app.actions.send_test import send_test
 from app.actions.subscribe import resume
 from app.domain.delivery import AttemptOutcome, AttemptResult, OrderMode, WebhookRequest
@@ -305,6 +306,33 @@ async def test_five_days_without_a_success_disable(world: DeliveryWorld, receive
     found = await world.find(shown.subscription.id)
     assert (found.status, found.status_reason) == ("disabled", "no_success")
     assert "delivered" not in (await world.states(shown.subscription.id)).values()
+
+
+async def test_an_owner_is_told_once_each_time_an_endpoint_falls_behind(world: DeliveryWorld, receiver: Receiver) -> None:
+    shown = await world.subscribe(receiver.url())
+    async with receiving() as healthy:
+        await world.subscribe(healthy.url())
+        deliverer = world.deliverer()
+
+        async def told() -> list[tuple[UUID, int]]:
+            async with world.transaction() as raw:
+                return [(one.subscription_id, one.pending) for one in await notice_delays(raw, world.clock.now())]
+
+        for _ in range(2):
+            receiver.behaviour = answer(500)
+            await world.notify("pp")
+            await world.drain(deliverer)
+            world.later(minutes=14, seconds=59)
+            assert await told() == []
+            world.later(seconds=1)
+            assert await told() == [(shown.subscription.id, 2)]
+            await world.drain(deliverer)
+            world.later(hours=1)
+            assert await told() == [], "still behind, but its owner knows"
+            receiver.behaviour = answer(200)
+            world.later(hours=2)
+            await world.drain(deliverer)
+            assert await told() == []
 
 
 # --- crashes and fences -----------------------------------------------------------------------------------------------------
