@@ -6,7 +6,7 @@ Not here: which days are holidays (``app.standards.calendars``), which rule a pr
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol
 
 ONE_DAY: Final = timedelta(days=1)
 LAST_SECOND: Final = timedelta(hours=23, minutes=59, seconds=59)
@@ -68,14 +68,11 @@ def due_at(anchor_at: datetime, count: int, unit: ClockUnit, zone: tzinfo, holid
 
     The anchor's own day is day 0 for both kinds of days.
     """
-    match unit:
-        case ClockUnit.HOURS:
-            return anchor_at.astimezone(UTC) + timedelta(hours=count)
-        case ClockUnit.CALENDAR_DAYS:
-            return end_of_day(local_date(anchor_at, zone) + timedelta(days=count), zone)
-        case ClockUnit.BUSINESS_DAYS:
-            return end_of_day(add_business_days(local_date(anchor_at, zone), count, holidays), zone)
-    assert_never(unit)
+    if unit is ClockUnit.HOURS:
+        return anchor_at.astimezone(UTC) + timedelta(hours=count)
+    first = local_date(anchor_at, zone)
+    last = first + timedelta(days=count) if unit is ClockUnit.CALENDAR_DAYS else add_business_days(first, count, holidays)
+    return end_of_day(last, zone)
 
 
 def age_on(born_on: date, on: date) -> int:

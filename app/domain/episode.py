@@ -5,7 +5,7 @@ keep one visit in 31 days. The public question is ``measure_statuses``. Not here
 """
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from app.domain.calendar import age_on, local_date
@@ -206,19 +206,19 @@ def _by_disposition(event: MeasureEvent) -> Standing | None:
 
 def _repeated(event: MeasureEvent) -> Standing | None:
     """Keep the first eligible visit of the year, then each that is far enough from the last one kept; drop the others."""
-    visits = {one.id: one for one in event.history.stays if one.stay_class is event.stay.stay_class and not one.cancelled}
-    visits[event.stay.id] = event.stay
-    kept_on: date | None = None
-    for one in sorted(visits.values(), key=lambda one: (one.discharged_on or date.max, one.order)):
-        on = one.discharged_on
-        if on is None or on.year != event.anchor_on.year:
-            continue
-        near = kept_on is not None and (on - kept_on).days < event.rules.visit_gap_days
-        if one.id == event.stay.id:
-            return REPEATED_VISIT if near else None
-        if not near and _eligible(replace(event, stay=one, anchor_on=on)):
+    own = (event.anchor_on, event.stay.order)
+    earlier = {
+        (one.discharged_on, one.order): one
+        for one in event.history.stays
+        if one.stay_class is event.stay.stay_class and not one.cancelled and one.id != event.stay.id
+        if one.discharged_on is not None and one.discharged_on.year == event.anchor_on.year and (one.discharged_on, one.order) < own
+    }
+    kept_on = date.min
+    gap = timedelta(days=event.rules.visit_gap_days)
+    for on, order in sorted(earlier):
+        if on - kept_on >= gap and _eligible(replace(event, stay=earlier[on, order], anchor_on=on)):
             kept_on = on
-    return None
+    return REPEATED_VISIT if event.anchor_on - kept_on < gap else None
 
 
 def _eligible(event: MeasureEvent) -> bool:

@@ -50,6 +50,7 @@ def at(unit: str = "", service: str = "", facility: BehavioralKind = NONE) -> Pl
         ("F1:J18.9 A:F32.2", at(), NONE, False),
         ("F2:F32.2 A:J18.9", at(), NONE, True),
         ("F2:F32.2 F1:J18.9", at(), NONE, False),
+        ("F:J18.9 F1:F32.2", at(), MENTAL, False),
         ("F0:F32.2 F:J18.9", at(), NONE, False),
         ("", at(unit="5west"), MENTAL, True),
         ("", at(unit="DETOX"), SUBSTANCE, True),

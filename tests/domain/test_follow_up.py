@@ -146,6 +146,18 @@ def test_a_readmission_supersedes_and_stops_the_clocks() -> None:
     assert view.next_change_at is None
 
 
+def test_a_call_to_somebody_back_in_hospital_satisfies_nothing() -> None:
+    back = make_stay("B", admitted="2026-11-19 10:00", discharged=None)
+    bedside = make_contact("2026-11-19 15:00", type=ContactType.IN_PERSON_HOSPITAL)
+    assert set(states(look(now="2026-11-20", stays=[back], contacts=[bedside])).values()) == {C.VOID}
+
+
+def test_what_was_done_while_a_transfer_is_awaited_stays_done() -> None:
+    moving = replace(STAY, disposition=D.TRANSFER)
+    found = states(look(moving, "2026-11-18 15:00", contacts=[make_contact("2026-11-18 14:00")]))
+    assert found == {"contact_2bd": C.MET, "medication_review": C.SUSPENDED, "follow_up_7d": C.SUSPENDED, "follow_up_30d": C.SUSPENDED}
+
+
 @pytest.mark.parametrize(
     ("other", "superseded"),
     [
@@ -161,6 +173,7 @@ def test_a_readmission_supersedes_and_stops_the_clocks() -> None:
         (make_stay("B", admitted="2026-11-24", discharged=None, care_level=CareLevel.PSYCHIATRIC_RESIDENTIAL), False),
         (make_stay("B", admitted="2026-11-18 11:40", discharged="2026-11-22"), True),
         (make_stay("B", admitted="2026-11-17 23:30", discharged="2026-11-22"), True),
+        (make_stay("B", admitted="2026-11-17 20:00", discharged="2026-11-18 08:00"), False),
         (make_stay("B", admitted="2026-11-12", discharged="2026-11-14"), False),
         (make_stay("B", admitted="2026-11-12", discharged=None), False),
         (make_stay("B", admitted="2026-10-01", discharged="2026-10-05"), False),

@@ -196,6 +196,15 @@ def test_e4_one_visit_in_31_days_counts() -> None:
     assert [one.status for one in kept] == [NOT, EXCLUDED, NOT, EXCLUDED, NOT]
 
 
+def test_visits_of_another_year_or_not_over_yet_take_nobodys_place() -> None:
+    visits = [
+        make_visit("old", "2024-12-20"),
+        make_visit("new", "2025-01-05"),
+        replace(make_visit("now", "2025-01-02"), discharged_at=None),
+    ]
+    assert statuses(visits[1], *visits)["FUM"].reason == "no_service_in_30_days"
+
+
 def test_a_visit_that_is_excluded_takes_nobodys_place() -> None:
     """Exclusions first, then the 31 days: the admission after the first visit leaves the place to the second."""
     first, second = make_visit("1", "2025-03-01"), make_visit("2", "2025-04-05")
@@ -268,6 +277,12 @@ def test_self_harm_in_a_later_position_is_an_event_from_2025(year: str) -> None:
     assert fuh(principal).status is NOT
 
 
+def test_a_readmission_to_a_psychiatric_unit_is_taken_for_one_until_its_diagnosis_comes() -> None:
+    undiagnosed = back(discharged="2025-03-22", codes=[])
+    on_the_unit = replace(undiagnosed, signal=replace(undiagnosed.signal, kind=BehavioralKind.MENTAL_HEALTH))
+    assert (fuh(A, undiagnosed).status, fuh(A, on_the_unit).status) == (SUSPENDED, SUPERSEDED)
+
+
 def test_psychiatric_residential_treatment_changed_sides_in_2025() -> None:
     found = {}
     for year in ("2024", "2025"):
@@ -283,6 +298,11 @@ def test_a_readmission_for_a_disorder_that_is_no_index_ends_the_episode() -> Non
     dementia = make_stay("B", admitted="2025-03-15", discharged="2025-03-20", codes=["F03.90"])
     assert fuh(dementia).status is M.NOT_ELIGIBLE
     assert (fuh(A, dementia).status, fuh(dementia, A).status) == (SUPERSEDED, NOT)
+    again = make_stay("C", admitted="2025-04-01", discharged="2025-04-05", codes=["F03.90"])
+    assert [fuh(stay, A, dementia, again).status for stay in (A, dementia, again)] == [SUPERSEDED, SUPERSEDED, NOT]
+    ended = make_stay("A", admitted="2025-01-02", discharged="2025-01-05")
+    for between in (make_stay("P", admitted="2025-01-10", discharged="2025-01-12", codes=["J18.9"]), back("2025-06-01")):
+        assert fuh(dementia, ended, between).status is M.NOT_ELIGIBLE, "that episode ended before, or otherwise"
     year_before = make_stay("Z", admitted="2024-12-01", discharged="2024-12-28")
     january = make_stay("B", admitted="2025-01-05", discharged="2025-01-10", codes=["F03.90"])
     assert fuh(january, year_before).status is M.NOT_ELIGIBLE

@@ -73,6 +73,12 @@ def test_a_role_opens_a_program_to_another_kind_of_organization() -> None:
     assert [program.id for program in chosen.programs] == ["health_home"]
 
 
+def test_a_name_with_a_separator_in_it_is_one_name_where_it_is_known() -> None:
+    catalog = replace(CATALOG, aliases={**CATALOG.aliases, normalized_program("HH/CCT"): "tcm"})
+    assert [one.id for one in catalog.choose("hh/cct", ON, organization_kind="health_home").programs] == ["tcm"]
+    assert [one.id for one in CATALOG.choose("hh/cct", ON, organization_kind="health_home").programs] == ["health_home"]
+
+
 def test_before_a_program_began_the_default_runs_and_says_why() -> None:
     choice = CATALOG.choose("BHH", date(2014, 3, 31), organization_kind="behavioral_health_home")
     assert [program.id for program in choice.programs] == ["default"]

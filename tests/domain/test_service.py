@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from app.domain.contact import ContactOutcome, ContactRole, ContactType, ContactWith
-from app.domain.measure import MeasureState
+from app.domain.episode import measure_statuses
+from app.domain.measure import MeasureCatalog, MeasureState, PersonHistory
 from app.domain.service import Service, service_of
-from tests.domain.follow_up_builders import EASTERN, make_contact, make_stay, make_visit
-from tests.domain.measure_builders import CATALOG, PSYCHOLOGIST, A, fuh, statuses, visit
+from tests.domain.follow_up_builders import EASTERN, local, make_contact, make_stay, make_visit
+from tests.domain.measure_builders import BORN, CATALOG, PSYCHOLOGIST, A, fuh, statuses, visit
 
 M = MeasureState
 MET, NOT, PENDING, EXCLUDED, SUPERSEDED, SUSPENDED = M.MET, M.NOT_MET, M.PENDING, M.EXCLUDED, M.SUPERSEDED, M.SUSPENDED
@@ -61,6 +62,7 @@ def test_what_qualifies(year: str, what: str, service: Service, in_fuh: bool, in
         (make_contact("2025-03-12", diagnoses=["F32.2"]), False),
         (make_contact("2025-03-12", diagnoses=["F32.2"], taxonomies=[PSYCHOLOGIST]), True),
         (make_contact("2025-03-12", taxonomies=[PSYCHOLOGIST]), False),
+        (make_contact("2025-03-12", visit_codes=["T1016"], diagnoses=["F32.2"], taxonomies=[PSYCHOLOGIST]), False),
         (make_contact("2025-03-12", diagnoses=["F32.2"], taxonomies=["171M00000X"]), False),
         (make_contact("2025-03-12", diagnoses=["F32.2"], taxonomies=[PSYCHOLOGIST], type=ContactType.IN_PERSON_HOSPITAL), False),
         (make_contact("2025-03-12", visit_codes=["99213"], diagnoses=["F32.2"], outcome=ContactOutcome.NO_SHOW), False),
@@ -84,10 +86,10 @@ def test_an_e_visit_counts_after_an_emergency_visit() -> None:
 
 
 def test_a_fourteen_day_claim_can_be_read_as_thirty_days_only() -> None:
-    rules = CATALOG.rules_for("FUH", 2025)
     claim = visit("2025-03-12", "99495")
-    assert CATALOG.reader.qualifying(claim, rules.services) is not None
-    narrowed = [replace(rule, long_window_only="transitional_care_moderate" in rule.name) for rule in rules.services]
-    found = CATALOG.reader.qualifying(claim, narrowed)
-    assert found is not None
-    assert found.long_window_only
+    assert fuh(A, services=[claim]).status_7 is MET
+    rules = CATALOG.rules_for("FUH", 2025)
+    services = tuple(replace(rule, long_window_only=rule.name.startswith("transitional_care_moderate")) for rule in rules.services)
+    narrowed = MeasureCatalog([replace(rules, services=services)], CATALOG.reader)
+    found = measure_statuses(A, PersonHistory(birth_on=BORN, stays=(A,), services=(claim,)), narrowed, local("2025-12-31"))[0]
+    assert (found.status_7, found.status_30, found.met_7_on, found.met_30_on) == (NOT, MET, None, claim.on)

@@ -155,11 +155,38 @@ def copied(tmp_path: Path, kind: str, name: str, change: tuple[str, str]) -> Pat
         (("[50, 80, 100]", '[50, "80"]'), r"list of whole numbers"),
         (("[50, 80, 100]", "[80, 50]"), r"ascend"),
         (('title = "Follow-up after discharge"', "title = "), r"is not TOML"),
+        (("aliases = []", 'aliases = "BHH"'), r"aliases must be a list"),
     ],
 )
 def test_a_wrong_program_file_is_refused_with_its_place(tmp_path: Path, change: tuple[str, str], message: str) -> None:
     with pytest.raises(StandardsError, match=message):
         load_programs(copied(tmp_path, "programs", "default.toml", change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clock = [1]", r"clock must be a list of tables"),
+        ("clock = []", r"clock is missing"),
+        ('id = "x"', r"clock is missing"),
+        ("[[clock]]\nsatisfied_by = 3", r"satisfied_by must be a table"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.toml").write_text(text, "utf-8")
+    with pytest.raises(StandardsError, match=message):
+        load_programs(tmp_path)
+
+
+def test_a_definition_without_versions_is_refused(tmp_path: Path) -> None:
+    head = (FOLDER / "measures" / "fua.toml").read_text("utf-8").partition("[[version]]")[0]
+    (tmp_path / "fua.toml").write_text(head, "utf-8")
+    with pytest.raises(StandardsError, match="version is missing"):
+        load_measures(tmp_path, FOLDER / "codes" / "visit_codes.toml", diagnosis_rules())
+    head = (FOLDER / "value_sets" / "mh_dx.toml").read_text("utf-8").partition("[[period]]")[0]
+    (tmp_path / "fua.toml").write_text(head, "utf-8")
+    with pytest.raises(StandardsError, match="period is missing"):
+        load_diagnosis_rules(tmp_path)
 
 
 def test_an_empty_folder_is_no_set_of_programs(tmp_path: Path) -> None:
