@@ -33,7 +33,11 @@ def _panel() -> None:
 def load(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The roster: CSV with a header.")],
     organization: Annotated[str, typer.Option(help="Whose panel: id or name.")],
-    mode: Annotated[UploadMode, typer.Option(help="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today.")] = UploadMode.DELTA,
+    mode: Annotated[
+        UploadMode,
+        typer.Option(help="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today."),
+    ] = UploadMode.DELTA,
+    ] = UploadMode.DELTA,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Let a replace end more claims than the guard allows.")] = False,
