@@ -37,7 +37,6 @@ def load(
         UploadMode,
         typer.Option(help="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today."),
     ] = UploadMode.DELTA,
-    ] = UploadMode.DELTA,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Let a replace end more claims than the guard allows.")] = False,
