@@ -12,6 +12,8 @@ select (select count(*) from inbound_queue) as messages,
        (select message_id from inbound_queue order by message_id limit 1) as oldest,
        (select count(*) from inbound_queue where attempts > 0) as taken_up,
        (select count(*) from delivery where state = 'pending') as deliveries,
+       (select count(*) from delivery where state = 'pending' and lease_until < now() - interval '1 minute') as stalled,
+       (select count(*) from subscription where status = 'disabled') as disabled,
        (select count(*) from reconsideration) as stays
 """
 _TIME_SHIFT: Final = 80
@@ -27,6 +29,10 @@ class Backlog:
     taken_up: int
     """Messages that a worker has in hand, or had when it died."""
     deliveries: int
+    stalled: int
+    """Deliveries whose worker let its lease run out, and that nobody took up since."""
+    disabled: int
+    """Endpoints that were given up."""
     stays: int
     """Stays that were asked to be looked at again."""
 
@@ -34,7 +40,15 @@ class Backlog:
 async def read_backlog(raw: Raw) -> Backlog:
     """Count. The queues are narrow and short in health; a backlog of a million is counted in a few tenths of a second."""
     row = await raw.fetchrow(_BACKLOG)
-    return Backlog(row["messages"], received_at(row["oldest"]) if row["oldest"] else None, row["taken_up"], row["deliveries"], row["stays"])
+    return Backlog(
+        messages=row["messages"],
+        oldest_at=received_at(row["oldest"]) if row["oldest"] else None,
+        taken_up=row["taken_up"],
+        deliveries=row["deliveries"],
+        stalled=row["stalled"],
+        disabled=row["disabled"],
+        stays=row["stays"],
+    )
 
 
 def received_at(message_id: UUID) -> datetime:

@@ -1,0 +1,70 @@
+"""`handoff notification`: what was told, to whom, and the chain of reasons behind it. Holds patient data, like the thing itself."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from app import wiring
+from app.actions.present_notifications import present_notifications
+from app.api.schemas.notifications import why_json
+from app.cli.database import open_office
+from app.cli.exits import refused
+from app.cli.names import read_id
+from app.cli.output import JsonFlag, Output
+from app.domain.public_id import Kind
+from app.domain.viewer import OPERATOR
+from app.settings import load_settings
+from app.store.directory import RegistryReader
+from app.store.notification_reads import find_notification, why_notified
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="What was told, to whom, and why.")
+
+
+@app.callback()
+def _notification() -> None:
+    """Look at what was told, to whom, and why."""
+
+
+@app.command("why")
+def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the recipient has it.")], *, as_json: JsonFlag = False) -> None:
+    """Say why a recipient was told: the claim, every decision with its reasons, every version, and the message behind it."""
+    output = Output(as_json=as_json)
+    id_ = read_id(Kind.NOTIFICATION, notification_id)
+
+    async def run() -> dict[str, Any]:
+        async with open_office(load_settings()) as office, office.raw() as raw:
+            found = await find_notification(raw, OPERATOR, id_)
+            if found is None:
+                raise refused(
+                    f"There is no notification {notification_id}.", "The id is in the notification itself, and in `handoff inbound show`."
+                )
+            directory = await RegistryReader().current(raw)
+            read = wiring.read_stay(wiring.rulebook())
+            (shown,) = await present_notifications(raw, OPERATOR, [found], directory=directory, read_stay=read)
+            document = why_json(shown, await why_notified(raw, OPERATOR, found))
+            recipient = directory.organizations.get(found.recipient_id)
+            return document | {"recipient": recipient.name if recipient is not None else None}
+
+    document = asyncio.run(run())
+    if as_json:
+        output.result(document)
+        return
+    told, now = document["notification"], document["now"]
+    output.fields(
+        {
+            "recipient": document["recipient"],
+            "type": told["type"],
+            "sequence": told["sequence"],
+            "decision now": now["decision"] if now else None,
+            "reasons": now["reasons"] if now else None,
+            "claim": document["attribution"],
+            "message": document["cause"],
+            "acknowledged": document["acknowledged_at"],
+        }
+    )
+    output.table(
+        [{"decided": line["decided_at"], "decision": line["decision"], "reasons": line["reasons"]} for line in document["ledger"]],
+        ("decided", "decision", "reasons"),
+        none="No event of a stay is behind it: a clock passed.",
+    )
