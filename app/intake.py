@@ -40,7 +40,7 @@ class Received:
 class Intake:
     """One per process that has a door. `close` waits for what is in flight."""
 
-    def __init__(  # noqa: PLR0913  # what the door needs, each once
+    def __init__(  # what the door needs, each once
         self,
         transaction: OpenTransaction,
         registry: RegistryReader,

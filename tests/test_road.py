@@ -1,9 +1,8 @@
 """One ADT message becomes a notification and a follow-up: the thin road through rooms 2 to 7, with a real database."""
 
+import traceback
 from datetime import UTC, date, datetime
 from uuid import UUID
-
-import traceback
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine

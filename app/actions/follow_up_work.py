@@ -48,7 +48,7 @@ async def _own(raw: Raw, viewer: Viewer, follow_up_id: UUID) -> FollowUpOwner:
     raise NoSuchFollowUpError
 
 
-async def record_contact(  # noqa: PLR0913  # what a contact is made of
+async def record_contact(  # what a contact is made of
     raw: Raw,
     viewer: Viewer,
     follow_up_id: UUID,

@@ -30,8 +30,8 @@ def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> I
     if not isinstance(event, AdtEvent):
         return event
     if _is_test(event, feed):
-        return Interpreted(message_id, feed, _apart(event), True)
-    return Interpreted(message_id, feed, event, False)
+        return Interpreted(message_id, feed, _apart(event), is_test=True)
+    return Interpreted(message_id, feed, event, is_test=False)
 
 
 def _is_test(event: AdtEvent, feed: Feed) -> bool:

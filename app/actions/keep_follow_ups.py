@@ -58,7 +58,7 @@ class _Home:
     claim: Attribution | None
 
 
-async def keep_follow_ups(  # noqa: PLR0913  # the stays, whose they are, the registry, the rules, and what is injected
+async def keep_follow_ups(  # the stays, whose they are, the registry, the rules, and what is injected
     raw: Raw,
     changed: Sequence[StayInHand],
     claimed: Mapping[UUID, Sequence[Attribution]],

@@ -119,7 +119,7 @@ def _died_on(stays: Sequence[StayInHand]) -> date | None:
     return min(deaths, default=None)
 
 
-def _shown(  # noqa: PLR0913  # everything a follow-up is made of
+def _shown(  # everything a follow-up is made of
     row: FollowUpRow,
     stay: StayInHand,
     reader: Organization,

@@ -70,7 +70,8 @@ async def upload_roster(
     viewer: Uploader,
     services: FromServices,
     mode: Annotated[
-        UploadMode, Query(description="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today.")
+        UploadMode,
+        Query(description="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today."),
     ] = UploadMode.DELTA,
     dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,  # noqa: FBT002 - a query parameter
     force: Annotated[bool, Query(description="Let a replace end more claims than the guard allows.")] = False,  # noqa: FBT002 - a query parameter

@@ -101,7 +101,7 @@ def demographic_key(facts: dict[str, Any]) -> int | None:
         return None
     if sex not in {"M", "F", "O", "A", "N"}:
         return None
-    digest = hashlib.blake2b("|".join((last, first, born, sex)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{last}|{first}|{born}|{sex}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 

@@ -39,12 +39,12 @@ def wished(rules: Sequence[Mapping[str, Any]], question: Question) -> Wish:
     """
     for position, rule in enumerate(rules):
         if _fits(rule, question):
-            return Wish(bool(rule["tell"]), f"the recipient's preference {position + 1}")
+            return Wish(wanted=bool(rule["tell"]), reason=f"the recipient's preference {position + 1}")
     if question.facility_id == question.recipient_id:
-        return Wish(False, "an event at the recipient's own facility is told only on request")
+        return Wish(wanted=False, reason="an event at the recipient's own facility is told only on request")
     if question.encounter_class not in TOLD_CLASSES:
-        return Wish(False, f"{question.encounter_class} events are told only on request")
-    return Wish(True, "emergency, observation and inpatient events are told by default")
+        return Wish(wanted=False, reason=f"{question.encounter_class} events are told only on request")
+    return Wish(wanted=True, reason="emergency, observation and inpatient events are told by default")
 
 
 def _fits(rule: Mapping[str, Any], question: Question) -> bool:

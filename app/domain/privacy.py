@@ -62,7 +62,9 @@ def may_be_told(origin: Origin, recipient: OrganizationKind) -> Decision:
     if origin.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY):
         return Decision(Tier.SUPPRESS, ("42 CFR 2.12, 2.13(c): the source is a Part 2 program and no consent is on file",))
     if origin.part2_status is Part2Status.UNKNOWN and origin.substance_use_signal:
-        return Decision(Tier.HOLD, ("the source's Part 2 status is unknown and the stay carries a substance-use signal: a person must decide",))
+        return Decision(
+            Tier.HOLD, ("the source's Part 2 status is unknown and the stay carries a substance-use signal: a person must decide",)
+        )
     labels = ["R"] if origin.substance_use_signal or origin.mental_health_signal else ["N"]
     if recipient not in PROVIDER_KINDS:
         return Decision(Tier.MINIMAL, ("45 CFR 164.502(b): minimum necessary for payment and operations",), ("N",))

@@ -53,7 +53,9 @@ class StayInHand:
         return Origin(status, self.signal.substance_use_mentioned, self.signal.mental_health_mentioned)
 
 
-def signal_of(view: EncounterView, facility: Organization | None, profile: FeedProfile | None, rulebook: Rulebook, on: date) -> BehavioralSignal:
+def signal_of(
+    view: EncounterView, facility: Organization | None, profile: FeedProfile | None, rulebook: Rulebook, on: date
+) -> BehavioralSignal:
     """Decide whether the stay is behavioral health, by diagnoses, unit, service and facility (domain section 2.1)."""
     units = profile.behavioral_units if profile else frozenset()
     place = Place(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.actions.identify import IdentityMovedError, identify
+from app.actions.identify import identify
 from app.actions.interpret import interpret
 from app.actions.receive import Arrival, judge
 from app.actions.record import record
@@ -40,7 +40,11 @@ class Rehearsal:
 
 
 class _RolledBackError(Exception):
-    """Ends the transaction of a rehearsal."""
+    """Ends the transaction of a rehearsal, and carries out what it came to."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__("a rehearsal ends by rolling back")
+        self.rehearsal = rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +57,11 @@ class Rehearsals:
 
     async def rehearse(self, envelope: Envelope) -> Rehearsal:
         """Judge, interpret and run the message through the rooms, and take everything back."""
-        result: list[Rehearsal] = []
         try:
             async with self.transaction() as raw:
-                result.append(await self._rehearse(raw, envelope))
-                raise _RolledBackError
-        except (_RolledBackError, IdentityMovedError):
-            if not result:
-                raise
-        return result[0]
+                raise _RolledBackError(await self._rehearse(raw, envelope))  # noqa: TRY301  # raising is how the block rolls back
+        except _RolledBackError as ended:
+            return ended.rehearsal
 
     async def _rehearse(self, raw: Raw, envelope: Envelope) -> Rehearsal:
         directory = await self.registry.current(raw)

@@ -30,7 +30,9 @@ async def follow_up_of(raw: Raw, follow_up_id: UUID) -> FollowUpOwner | None:
 
 async def is_granted(raw: Raw, organization_id: UUID, grantee_id: UUID | None) -> bool:
     """Tell whether an organization granted its rows to another."""
-    found = await raw.fetchval("select true from organization_grant where organization_id = $1 and grantee_id = $2", organization_id, grantee_id)
+    found = await raw.fetchval(
+        "select true from organization_grant where organization_id = $1 and grantee_id = $2", organization_id, grantee_id
+    )
     return bool(found)
 
 
@@ -117,7 +119,8 @@ async def close(raw: Raw, follow_up_id: UUID, reason: str, now: datetime) -> Non
 async def owners_of(raw: Raw, follow_ups: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
     """Give the chain of owners of each follow-up, oldest first."""
     rows = await raw.fetch(
-        "select follow_up_id, organization_id, staff, starts_at, ends_at from follow_up_owner where follow_up_id = any($1::uuid[]) order by starts_at",
+        "select follow_up_id, organization_id, staff, starts_at, ends_at from follow_up_owner "
+        "where follow_up_id = any($1::uuid[]) order by starts_at",
         follow_ups,
     )
     chains: dict[UUID, list[dict[str, Any]]] = {}

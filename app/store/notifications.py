@@ -84,12 +84,16 @@ with decided as (
         as d(encounter_id, recipient_id, kind, event_id, decision, reasons, notification_id, version, effective, digest,
              attribution_id, ledger_id, person_id, cause_id)
 ), ledger as (
-    insert into disclosure (id, encounter_id, person_id, recipient_id, kind, decision, reasons, attribution_id, notification_id, cause_id, decided_at)
-    select ledger_id, encounter_id, person_id, recipient_id, kind, decision, reasons::jsonb, attribution_id, notification_id, cause_id, $15
+    insert into disclosure (id, encounter_id, person_id, recipient_id, kind, decision, reasons, attribution_id, notification_id,
+                            cause_id, decided_at)
+    select ledger_id, encounter_id, person_id, recipient_id, kind, decision, reasons::jsonb, attribution_id, notification_id,
+           cause_id, $15
     from decided
 )
-insert into telling (encounter_id, recipient_id, kind, event_id, decision, reasons, notification_id, version, effective, digest, attribution_id, decided_at)
-select encounter_id, recipient_id, kind, event_id, decision, reasons::jsonb, notification_id, version, effective, digest, attribution_id, $15
+insert into telling (encounter_id, recipient_id, kind, event_id, decision, reasons, notification_id, version, effective, digest,
+                     attribution_id, decided_at)
+select encounter_id, recipient_id, kind, event_id, decision, reasons::jsonb, notification_id, version, effective, digest,
+       attribution_id, $15
 from decided
 on conflict (encounter_id, recipient_id, kind) do update set decision = excluded.decision, reasons = excluded.reasons,
     notification_id = excluded.notification_id, version = excluded.version, effective = excluded.effective, digest = excluded.digest,
@@ -149,7 +153,8 @@ select id, recipient_id, sequence, event_id, type, version, supersedes, tier, pe
        occurred_at, $14, cause_id, payload::json
 from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::int[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[],
             $11::uuid[], $12::timestamptz[], $13::text[], $15::uuid[])
-    as n(id, recipient_id, sequence, event_id, type, version, supersedes, tier, person_id, encounter_id, follow_up_id, occurred_at, payload, cause_id)
+    as n(id, recipient_id, sequence, event_id, type, version, supersedes, tier, person_id, encounter_id, follow_up_id, occurred_at,
+         payload, cause_id)
 """
 
 

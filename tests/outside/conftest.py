@@ -154,8 +154,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                 client.close()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        code = process.wait(60)
         log.close()
+        assert code == 0, (folder / "service.log").read_text()[-3000:]
 
 
 def _wait_until_ready(base_url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

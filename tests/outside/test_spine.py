@@ -29,7 +29,8 @@ class World:
         self.medicaid = f"MC{number}X{id(self) % 9973}"
         self.name = f"Zz{number}x{id(self) % 9973}^Ann"
         self.service = service
-        self.hospital: Member = service.organization(f"Hospital {self.facility}", "hospital", **({"part2_status": "not_program"} | hospital))
+        about = {"part2_status": "not_program"} | hospital
+        self.hospital: Member = service.organization(f"Hospital {self.facility}", "hospital", **about)
         self.hospital.feed("EPIC", self.facility)
         self.home: Member = service.organization("Home", "behavioral_health_home")
         self.plan: Member = service.organization("Plan", "plan")
@@ -64,7 +65,14 @@ def stay(world: World, **more: Any) -> tuple[bytes, bytes]:
     return (
         world.message("A01", ADMITTED, "C1", admitted=stamp(ADMITTED), diagnoses=(("F32.2", "A"),), **more),
         world.message(
-            "A03", DISCHARGED, "C2", admitted=stamp(ADMITTED), discharged=stamp(DISCHARGED), disposition="01", diagnoses=(("F32.2", "F"),), **more
+            "A03",
+            DISCHARGED,
+            "C2",
+            admitted=stamp(ADMITTED),
+            discharged=stamp(DISCHARGED),
+            disposition="01",
+            diagnoses=(("F32.2", "F"),),
+            **more,
         ),
     )
 
@@ -248,8 +256,18 @@ def test_webhooks_are_signed_and_carry_the_same_notifications(service: Service) 
 def test_a_merge_brings_two_records_together(service: Service) -> None:
     """Two registrations of one hospital, one on the panel by Medicaid number; the merge tells the home of the other's stay."""
     world = World(service)
-    other = adt("A01", stamp(ADMITTED), control="M1", facility=world.facility, medicaid=None, mrn="M2", visit="V2", name=f"Zq^{world.facility}",
-                born="19700101", admitted=stamp(ADMITTED))  # fmt: skip
+    other = adt(
+        "A01",
+        stamp(ADMITTED),
+        control="M1",
+        facility=world.facility,
+        medicaid=None,
+        mrn="M2",
+        visit="V2",
+        name=f"Zq^{world.facility}",
+        born="19700101",
+        admitted=stamp(ADMITTED),
+    )
     world.send(other, world.message("A28", ADMITTED, "M2", patient_class=None))
     assert world.home.http.get("/v1/notifications").json()["items"] == []
     world.send(world.message("A40", NOW, "M3", patient_class=None, merged="M2"))

@@ -27,7 +27,9 @@ encounter = Table(
     Column("folded_into", Id, comment="the ADT stay that a reported one became part of"),
     Column("mode", Text, nullable=False, comment="live | shadow | backfill | test: of the messages that made it"),
     Column("state", Payload, nullable=False, comment="the whole folded state, with what cancels need to undo"),
-    Column("last_key", Text, nullable=False, comment="sort key of the newest event folded: a newer one is applied, an older one folds again"),
+    Column(
+        "last_key", Text, nullable=False, comment="sort key of the newest event folded: a newer one is applied, an older one folds again"
+    ),
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
