@@ -21,6 +21,7 @@ from adapters.process.lifeline import NoParentError, lower_priority
 from app import wiring
 from app.actions.deliver import Delivered, Deliverer
 from app.actions.identify import IdentityMovedError
+from app.actions.notice_delays import notice_delays
 from app.actions.receive import LANES
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
 from app.pipeline.rooms import Worked
@@ -34,6 +35,7 @@ from app.telemetry.events import (
     BatchFailed,
     BatchWorked,
     DeliveriesAttempted,
+    EndpointBehind,
     HintsLost,
     HintsRestored,
     Loop,
@@ -49,6 +51,7 @@ from app.telemetry.metrics import Metrics
 POLL_S: Final = 1.0
 SUSPECTS_INTERVAL_S: Final = 2.0
 """How soon the messages of a worker that died are taken up by another."""
+DELAYS_INTERVAL_S: Final = 60.0
 RECONSIDER_INTERVAL_S: Final = 0.2
 """Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -128,6 +131,7 @@ class Worker:
         self._pace = Pace(settings.batch_max)
         self._place = Place(assignment.number, assignment.of)
         self._suspects_at_s = 0.0
+        self._delays_at_s = 0.0
         self._lost_at_s: float | None = None
         self._paused: set[Loop] = set()
         self._wakers = {loop: asyncio.Event() for loop in Loop}
@@ -221,8 +225,20 @@ class Worker:
         return not worked.idle
 
     async def _time(self) -> bool:
+        if time.monotonic() >= self._delays_at_s:
+            await self._tell_delays()
+            self._delays_at_s = time.monotonic() + DELAYS_INTERVAL_S
         worked = await self._round(Loop.TIMERS, lambda: self._pipeline.time_once(self._settings.batch_max))
         return not worked.idle
+
+    async def _tell_delays(self) -> None:
+        """Say, once, which endpoints have been behind for too long: to the exchange's log, and to the owner at the subscription."""
+        now = self._pipeline.rooms.clock.now()
+        async with self._pipeline.transaction() as raw:
+            late = await notice_delays(raw, now)
+        for one in late:
+            behind_for_s = int((now - one.waiting_since).total_seconds())
+            self._log.emit(EndpointBehind(one.subscription_id, one.organization_id, one.pending, behind_for_s))
 
     async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
         worked = await self._round(Loop.PIPELINE, round_, size_max)

@@ -223,6 +223,18 @@ class DeliveriesAttempted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointBehind(Event):
+    """An endpoint has been behind for a quarter of an hour; said once until it has caught up. Its owner sees it at the subscription."""
+
+    name = "endpoint.behind"
+    level = Level.WARNING
+    subscription_id: UUID
+    organization_id: UUID
+    pending: int
+    behind_for_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class LoopPaused(Event):
     """A loop could not work because the database is away; it tries again after the pause."""
 
