@@ -290,6 +290,8 @@ def test_psychiatric_residential_treatment_changed_sides_in_2025() -> None:
         care = make_stay("R", admitted=f"{year}-03-10 15:00", discharged=f"{year}-04-20", care_level=CareLevel.PSYCHIATRIC_RESIDENTIAL)
         found[year] = fuh(stay, care)
     assert (found["2024"].status, found["2025"].status) == (EXCLUDED, MET)
+    over = make_stay("R", admitted="2025-01-02", discharged="2025-02-02", care_level=CareLevel.PSYCHIATRIC_RESIDENTIAL)
+    assert fuh(A, over).status is NOT
     assert found["2025"].met_7_on == date(2025, 3, 11), "day 0 does not count, the first night after it does"
 
 
