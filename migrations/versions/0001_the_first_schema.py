@@ -567,26 +567,26 @@ def upgrade() -> None:
     op.secure_table("attempt", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
         "disclosure",
-        visible="recipient_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = recipient_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
         "idempotency_key",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("inbound_outcome", visible="exists (select 1 from inbound_message i where i.id = message_id)")
     op.secure_table("inbound_queue")
     op.secure_table(
         "notification",
-        visible="recipient_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = recipient_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("organization")
     op.secure_table(
         "panel_member",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
         "patient_record",
-        visible="source = nullif(current_setting('handoff.viewer', true), '')::uuid::text or exists (select 1 from panel_member m where m.person_id = person_id and m.organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("person")
     op.secure_table("reconsideration")
@@ -594,41 +594,41 @@ def upgrade() -> None:
     op.secure_table("registry_version")
     op.secure_table(
         "telling",
-        visible="recipient_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = recipient_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
         "api_key",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("feed")
     op.secure_table(
         "notification_acknowledgement",
-        visible="recipient_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = recipient_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("organization_grant")
     op.secure_table(
         "panel_upload",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("preference")
     op.secure_table("recipient_sequence")
     op.secure_table(
         "subscription",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("delivery", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
         "encounter",
-        visible="facility_id = nullif(current_setting('handoff.viewer', true), '')::uuid or reported_by = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from panel_member m where m.person_id = person_id and m.organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
         "inbound_message",
-        visible="organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = organization_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("panel_upload_rejection", visible="exists (select 1 from panel_upload u where u.id = upload_id)")
     op.secure_table(
         "follow_up",
-        visible="home_id = nullif(current_setting('handoff.viewer', true), '')::uuid or exists (select 1 from organization_grant g where g.organization_id = home_id and g.grantee_id = nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = person_id and m.organization_id = nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")

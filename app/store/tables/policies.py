@@ -5,21 +5,22 @@ visible); the operator sees all. Equality on indexed columns only, because other
 their index under a policy (DESIGN section 2.10). The `work` role's policy is true.
 """
 
-VIEWER = "nullif(current_setting('handoff.viewer', true), '')::uuid"
-OPERATOR = "current_setting('handoff.operator', true) = 'on'"
+VIEWER = "(select nullif(current_setting('handoff.viewer', true), '')::uuid)"
+"""Evaluated once a statement, not once a row."""
 
 
 def owned(column: str) -> str:
     """Visible to the organization named in the column, and to those it granted its rows to."""
+    # `{table}.`: the grants have a column of that name too, and a bare one would be theirs, which is true for everybody.
     return (
         f"{column} = {VIEWER} or exists (select 1 from organization_grant g "
-        f"where g.organization_id = {column} and g.grantee_id = {VIEWER})"
+        f"where g.organization_id = {{table}}.{column} and g.grantee_id = {VIEWER})"
     )
 
 
 def claimed(person: str) -> str:
     """Visible to an organization whose panel holds, or held, the person."""
-    return f"exists (select 1 from panel_member m where m.person_id = {person} and m.organization_id = {VIEWER})"
+    return f"exists (select 1 from panel_member m where m.person_id = {{table}}.{person} and m.organization_id = {VIEWER})"
 
 
 VISIBILITY: dict[str, str] = {
