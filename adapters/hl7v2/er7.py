@@ -54,7 +54,7 @@ STANDARD: Final = Delimiters("|", "^", "~", "\\", "&", ABSENT, "^~\\&")
 
 def read_delimiters(line: str) -> Delimiters | Problem:
     """Read MSH-1 and MSH-2 from the first line of a message (or of an FHS or BHS header)."""
-    end = line.find(line[3:4], 4) if len(line) > 4 else -1  # noqa: PLR2004
+    end = line.find(line[3:4], 4) if len(line) > 4 else -1  # noqa: PLR2004 -- "MSH" and MSH-1 are four characters
     head = line if end < 0 else line[:end]
     # Nearly every message of a feed begins with the same nine characters.
     return _delimiters(head) if len(head) <= 4 + _ENCODING_CHARACTERS_MAX + 1 else _encoding_characters_unusable(head[:3])
@@ -229,7 +229,7 @@ def join_field(tree: FieldTree, delimiters: Delimiters) -> str:
 
 def is_segment(line: str, delimiters: Delimiters) -> bool:
     """Tell whether a line begins like a segment: three capitals or digits, then the field separator or nothing."""
-    return (line[3:4] == delimiters.field or len(line) == 3) and _SEGMENT_NAME.fullmatch(line, 0, 3) is not None  # noqa: PLR2004
+    return (line[3:4] == delimiters.field or len(line) == 3) and _SEGMENT_NAME.fullmatch(line, 0, 3) is not None  # noqa: PLR2004 -- a segment name has three characters
 
 
 def tokenize(body: bytes, default_charset: str | None = None) -> Er7Message | Problem:
