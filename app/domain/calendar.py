@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 ONE_DAY: Final = timedelta(days=1)
-LAST_SECOND: Final = timedelta(hours=23, minutes=59, seconds=59)
 SATURDAY: Final = 5
 
 
@@ -43,8 +42,7 @@ def end_of_day(day: date, zone: tzinfo) -> datetime:
 
     ``fold=1`` takes the later of the two where the clocks go back at midnight (Havana, Beirut): the day is not over before it is.
     """
-    local = datetime(day.year, day.month, day.day, tzinfo=zone) + LAST_SECOND
-    return local.replace(fold=1).astimezone(UTC)
+    return datetime(day.year, day.month, day.day, 23, 59, 59, tzinfo=zone, fold=1).astimezone(UTC)
 
 
 def is_business_day(day: date, holidays: Holidays = NO_HOLIDAYS) -> bool:

@@ -197,5 +197,6 @@ def _misfits(contact: Contact, definition: ClockDefinition) -> tuple[str, ...]:
         reasons.append(f"outcome_not_counted: {contact.outcome} is not reaching the person")
     if asked.live_two_way and not contact.is_live:
         reasons.append("not_live_two_way: nobody answered, so it is at most an attempt")
-    reasons.extend(f"topic_missing: {topic} was not done" for topic in sorted(asked.topics) if not contact.did(topic))
+    if asked.topics:
+        reasons.extend(f"topic_missing: {topic} was not done" for topic in sorted(asked.topics) if not contact.did(topic))
     return tuple(reasons)
