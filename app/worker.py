@@ -141,7 +141,8 @@ class Worker:
         child = self._child
         watch_loop(asyncio.get_running_loop(), self._log)
         child.listen_for_the_end()
-        background = {asyncio.create_task(child.beat()), asyncio.create_task(self._hints.run())}
+        warming = asyncio.to_thread(wiring.warm_calendars)
+        background = {asyncio.create_task(child.beat()), asyncio.create_task(self._hints.run()), asyncio.create_task(warming)}
         # What lives from here on is garbage for nobody: not looked at by the collector again.
         gc.collect()
         gc.freeze()

@@ -35,10 +35,10 @@ from app.intake import Intake, WriteAcks
 from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
 from app.ports import Clock, Ids, Sender, Waker
 from app.settings import Settings, read_or_make_secret
-from app.standards.calendars import holiday_calendar
+from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.diagnosis_rules import diagnosis_rules
-from app.standards.program_catalog import program_catalog
+from app.standards.program_catalog import calendar_ids, program_catalog
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
@@ -155,6 +155,11 @@ def rulebook() -> Rulebook:
         programs=program_catalog(),
         calendars=holiday_calendar,
     )
+
+
+def warm_calendars() -> None:
+    """Read the holidays of the shipped programs' calendars, so that no batch waits for the first question (half a second)."""
+    warm(calendar_ids(program_catalog()), SystemClock().now().year)
 
 
 def lock_space_of(network: str) -> int:
