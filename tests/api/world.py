@@ -104,7 +104,12 @@ class Backstage:
 
     async def settle(self) -> None:
         """Work until nothing waits."""
-        while not (await self.pipeline.work_once(0)).idle:
+        while not (await self.pipeline.work_once(0)).idle or not (await self.pipeline.reconsider_once()).idle:
+            pass
+
+    async def pass_time(self) -> None:
+        """Do what the passing of time asks for, as the timers do."""
+        while not (await self.pipeline.time_once()).idle:
             pass
 
 
@@ -207,7 +212,8 @@ async def load_panel(world: World, who: str, roster: str, **query: Any) -> dict[
 
 async def tell_the_story(world: World) -> None:
     """Ann is admitted and discharged; note the ids of what came of it, as the home and the hospital see them."""
-    await world.send(ADMIT, DISCHARGE)
+    await world.send(ADMIT)
+    await world.send(DISCHARGE)
     api = world.api
     told = await api.json("GET", "/v1/notifications", world.keys["home"], 200)
     world.ids["notification_id"] = told["items"][-1]["id"]
