@@ -236,8 +236,12 @@ insert into roster_unidentified select c.row from roster_change c
 where not exists (select from roster_record f where f.row = c.row) order by c.row
 """
 
+# The bound is said twice: a merge join would otherwise pass over the whole beginning of the stage at every chunk.
 _UNIDENTIFIED = """
-select s.row, s.cells from roster_unidentified u join roster_row s on s.row = u.row where u.row > $1 order by u.row limit $2
+select s.row, s.cells
+from roster_unidentified u join roster_row s on s.row = u.row
+where u.row > $1 and s.row > $1
+order by u.row limit $2
 """
 
 _INSERT_UPLOAD = """

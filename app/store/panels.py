@@ -121,7 +121,10 @@ async def members(
     after: UUID | None = None,
     limit: int = 100,
 ) -> list[PanelMember]:
-    """Give a page of the claims that hold on a day, as known now or at an instant (ix_panel_member_organization)."""
+    """Give a page of the claims that hold on a day.
+
+    As known now (ix_panel_member_current) or at an instant (ix_panel_member_organization).
+    """
     statement = members_statement(viewer, organization_id, as_of=as_of, known_at=known_at, after=after, limit=limit)
     return [_member(row) for row in await connection.execute(statement)]
 

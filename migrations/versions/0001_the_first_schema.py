@@ -162,6 +162,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_member")),
     )
+    op.create_index(
+        "ix_panel_member_current", "panel_member", ["organization_id", "id"], unique=False, postgresql_where=sa.text("retracted_at IS NULL")
+    )
     op.create_index("ix_panel_member_organization", "panel_member", ["organization_id", "id"], unique=False)
     op.create_index("ix_panel_member_person", "panel_member", ["person_id", "organization_id"], unique=False)
     op.create_index(op.f("ix_panel_member_record_id"), "panel_member", ["record_id"], unique=False)
@@ -722,6 +725,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_panel_member_record_id"), table_name="panel_member")
     op.drop_index("ix_panel_member_person", table_name="panel_member")
     op.drop_index("ix_panel_member_organization", table_name="panel_member")
+    op.drop_index("ix_panel_member_current", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
     op.drop_table("panel_member")
     op.drop_table("organization")
     op.drop_index("uq_notification_sequence", table_name="notification")

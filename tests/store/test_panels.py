@@ -15,8 +15,11 @@ from app.domain.adt_event import Identifier
 from app.domain.organization import OrganizationKind
 from app.domain.panel import PanelMember, UploadMode
 from app.domain.person import ADT_SOURCE, RecordClaim
+from app.domain.roster import RawRow, layout_of
+from app.domain.roster_row import RosterRow, RowReader
 from app.domain.viewer import OPERATOR, Viewer
 from app.store.engine import raw_connection
+from app.store.panel_stage import _UNIDENTIFIED, open_stage
 from app.store.panels import (
     find_members,
     find_members_statement,
@@ -29,7 +32,7 @@ from app.store.panels import (
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
-from tests.support.rosters import Loader, make_organization, member
+from tests.support.rosters import HEADER, Loader, make_organization, member
 
 TODAY = date(2026, 3, 2)
 
@@ -216,7 +219,9 @@ async def _plan_of(engine: AsyncEngine, who: Viewer, statement: Select[Any]) -> 
 
 async def _crowd(plan: Loader, home: Loader, clock: FakeClock, database: Database) -> None:
     await home.load([member(number) for number in range(300)], clock.now())
-    await plan.load([member(number) for number in range(300)], clock.now())
+    # With a past, because in time most claims are retracted ones.
+    for coordinator in ("", "A", "B", "C"):
+        await plan.load([member(number, coordinator=coordinator) for number in range(300)], clock.advance(days=1))
     connection = await asyncpg.connect(database.url)
     await connection.execute("set role handoff_owner; set search_path = handoff; analyze")
     await connection.close()
@@ -235,12 +240,33 @@ async def test_the_plans_question_uses_its_indexes_under_the_policy(
     assert "Seq Scan on patient_record" not in explained
 
 
+@pytest.mark.parametrize(
+    ("known_at", "index"), [(None, "ix_panel_member_current"), (datetime(2026, 3, 1, tzinfo=UTC), "ix_panel_member_organization")]
+)
 async def test_a_page_of_a_panel_uses_its_index_under_the_policy(
-    home: Loader, plan: Loader, engine_app: AsyncEngine, clock: FakeClock, database: Database
+    home: Loader, plan: Loader, engine_app: AsyncEngine, clock: FakeClock, database: Database, known_at: datetime | None, index: str
 ) -> None:
     await _crowd(plan, home, clock, database)
     who = viewer(2)
-    asked = members_statement(who, UUID(int=2), as_of=TODAY, known_at=None, after=UUID(int=5), limit=100)
+    asked = members_statement(who, UUID(int=2), as_of=TODAY, known_at=known_at, after=UUID(int=5), limit=100)
     explained = await _plan_of(engine_app, who, asked)
-    assert "Index Scan using ix_panel_member_organization" in explained
+    assert f"Index Scan using {index}" in explained
     assert "Sort" not in explained
+
+
+async def test_every_chunk_of_an_upload_costs_the_same(home: Loader) -> None:
+    """The rows before the chunk are not read again: both sides begin where the last chunk ended."""
+    await home.make()
+    reader = RowReader(layout_of(HEADER), home.organization, TODAY)
+    rows = [reader.read(RawRow(number, [member(number).get(name, "") for name in HEADER])) for number in range(2, 5002)]
+    taken = [row for row in rows if isinstance(row, RosterRow)]
+    assert len(taken) == 5000
+    async with open_stage(home.engine, home.organization.id) as stage:
+        await stage.add(taken, [])
+        await stage.drop_repetitions(10)
+        await stage.compare(UploadMode.DELTA, TODAY)
+        chunk = await stage.unidentified(4000, 500)
+        assert [row.number for row in chunk] == list(range(4001, 4501))
+        question = _UNIDENTIFIED.replace("$1", "4000").replace("$2", "500")
+        lines = [row[0] for row in await stage._raw.fetch(f"explain {question}")]
+    assert sum('Index Cond: ("row" > 4000)' in line for line in lines) == 2

@@ -60,5 +60,12 @@ Index(
     unique=True,
     postgresql_where=panel_member.c.retracted_at.is_(None),
 )
-# The panel as of a date, paged.
+# The panel as it is known now, paged: what was retracted, in time most of the rows, is not passed over.
+Index(
+    "ix_panel_member_current",
+    panel_member.c.organization_id,
+    panel_member.c.id,
+    postgresql_where=panel_member.c.retracted_at.is_(None),
+)
+# The panel as it was known at an instant, paged; and the claims of one upload, whose ids are one range.
 Index("ix_panel_member_organization", panel_member.c.organization_id, panel_member.c.id)
