@@ -55,8 +55,8 @@ DELAYS_INTERVAL_S: Final = 60.0
 RECONSIDER_INTERVAL_S: Final = 0.2
 """Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
-NICENESS: Final = 10
-"""The door has priority on a full machine."""
+NICENESS: Final = 5
+"""The door has priority on a full machine: three times a worker's share of a core. More would starve the work beside anything else."""
 TOPICS: Final = {"inbound": (Loop.PIPELINE, Loop.RECONSIDER), "delivery": (Loop.DELIVERIES,), "": tuple(Loop)}
 """Topic of a hint -> who looks. The empty topic says that hints may have been missed."""
 

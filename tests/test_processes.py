@@ -160,13 +160,19 @@ async def test_a_frozen_worker_shows_and_holds_up_nobody(tree: Service) -> None:
 
 async def test_metrics_are_those_of_the_whole_tree(tree: Service) -> None:
     await send_until_told(tree, visit(next(_next)))
-    async with httpx.AsyncClient() as client:
-        page = (await client.get(f"{tree.url}/metrics")).text
-    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in page.splitlines() if not line.startswith("#")}
+    ends_at = time.monotonic() + 20
+    while True:
+        async with httpx.AsyncClient() as client:
+            page = (await client.get(f"{tree.url}/metrics")).text
+        values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in page.splitlines() if not line.startswith("#")}
+        # Sampled every few seconds.
+        if values['handoff_processes_serving{part="work"}'] == 2 and "handoff_queue_depth" in values:
+            break
+        assert time.monotonic() < ends_at, page
+        await asyncio.sleep(0.2)
     assert values['handoff_messages_received_total{answer="AA",door="mllp"}'] >= 1
-    assert values["handoff_messages_processed_total"] >= 0
-    assert values['handoff_processes_serving{part="work"}'] == 2
-    assert "handoff_queue_depth" in values
+    # Counted by the workers, shown by the front.
+    assert values["handoff_messages_processed_total"] >= 1
 
 
 async def test_every_line_of_the_log_is_an_event_and_none_is_a_defect(tree: Service) -> None:

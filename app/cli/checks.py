@@ -31,6 +31,8 @@ OLDEST_MAX: Final = timedelta(minutes=2)
 CONNECTIONS_SHARE_MAX: Final = 0.8
 _PORT_TIMEOUT_S: Final = 3.0
 _READY: Final = 200
+_SAID_MAX: Final = 200
+"""`handoff migrate verify` prints the whole of a difference."""
 
 
 class Grade(StrEnum):
@@ -141,7 +143,7 @@ async def check_schema(database: Database) -> tuple[list[Check], bool]:
         return [Check("schema", Grade.GOOD, "revision, tables, grants and row-level security are those of this release")], True
     is_old = "needs" in found[0] and len(found) == 1
     remedy = "Run `handoff migrate up`." if is_old else "Somebody changed the schema by hand; change it back, or report it."
-    return [Check("schema", Grade.BAD, difference, remedy) for difference in found], not is_old
+    return [Check("schema", Grade.BAD, difference[:_SAID_MAX], remedy) for difference in found], not is_old
 
 
 async def check_backlog(settings: Settings, database: Database, clock: wiring.SystemClock) -> list[Check]:

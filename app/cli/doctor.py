@@ -73,4 +73,6 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
 
 def _unreachable(error: Exception) -> Check:
     found = command_error_of(error)
+    if found.code is ExitCode.DEFECT:
+        raise error
     return Check("database", Grade.BAD, found.text, found.remedy)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from app.settings import Settings, load_settings
+from app.settings import PREFIX, Settings, load_settings
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _PYTHON_PATH: Final = "PYTHONPATH"
@@ -25,3 +25,15 @@ def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
     known = dict(os.environ)  # noqa: TID251 - see the module
     path = os.pathsep.join([str(_ROOT), *([known[_PYTHON_PATH]] if known.get(_PYTHON_PATH) else [])])
     return {**known, _PYTHON_PATH: path, **variables}
+
+
+_KEPT: Final = frozenset(f"{PREFIX}{name}" for name in ("HTTP_HOST", "HTTP_PORT", "MLLP_HOST", "MLLP_PORT", "WORKERS", "LOG_LEVEL"))
+
+
+def demo_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of the demo's own service: nothing of the operator's settings but where it listens and how it works.
+
+    A demo must never reach the operator's database, keys or receivers.
+    """
+    kept = {name: value for name, value in child_environment({}).items() if not name.startswith(PREFIX) or name in _KEPT}
+    return {**kept, **variables}

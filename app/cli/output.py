@@ -17,12 +17,15 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.exits import CommandError, ExitCode, usage
 
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 Row: TypeAlias = Mapping[str, Any]
+
+_PIPE_WIDTH = 1000
 
 
 class Output:
@@ -31,7 +34,8 @@ class Output:
     def __init__(self, *, as_json: bool) -> None:
         """Print for people or for programs."""
         self.as_json = as_json
-        self._console = Console(highlight=False, soft_wrap=True)
+        # A pipe has no width: whoever reads it wants whole lines.
+        self._console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
         self._error_console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
@@ -49,16 +53,15 @@ class Output:
             self.fields(value)
 
     def fields(self, value: Row) -> None:
-        """Print one thing, a field a line."""
+        """Print one thing, a field a line. Nothing is wrapped: ids and keys are there to be copied."""
         if self.as_json:
             print_json(value)
             return
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
+        width = max((len(name) for name in value), default=0)
         for name, item in value.items():
-            table.add_row(name, cell(item))
-        self._console.print(table)
+            line = Text(f"{name.ljust(width)}  ", style="bold")
+            line.append(cell(item), style="not bold")
+            self._console.print(line)
 
     def table(self, rows: Sequence[Row], columns: Sequence[str], *, none: str) -> None:
         """Print a list; `none` says what an empty one means."""
@@ -70,9 +73,9 @@ class Output:
             return
         table = Table(box=None, pad_edge=False)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column == "id" or column.endswith("_id"))
         for row in rows:
-            table.add_row(*(cell(row.get(column)) for column in columns))
+            table.add_row(*(Text(cell(row.get(column))) for column in columns))
         self._console.print(table)
 
     def text(self, text: str) -> None:

@@ -1,0 +1,42 @@
+"""What the demo counts, for its table. Not here: drawing it (screen.py)."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Numbers:
+    """Everything that is shown."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    """Hospital -> messages."""
+    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(hospital, code) -> messages."""
+    told: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(recipient, type) -> notifications."""
+    decisions: Counter[str] = field(default_factory=Counter)
+    """Decision -> tellings that stand so now."""
+    follow_ups: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(home, state) -> follow-ups."""
+    clocks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(home, `due` within a day, `overdue`, `met`) -> clocks."""
+    contacts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(home, outcome) -> contacts that the coordinator recorded."""
+    webhooks: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(recipient, `verified` | `refused` | `repeated` | `turned_away`) -> deliveries."""
+    questions: int = 0
+    """The plan's, about single members."""
+    answered: int = 0
+    """Follow-ups that the plan saw."""
+    first_told_after_s: float | None = None
+    """From the first message to the first notification."""
+    last: str = ""
+    """What the last message showed."""
+
+    def told_to(self, recipient: str) -> int:
+        """Count a recipient's notifications."""
+        return sum(count for (who, _), count in self.told.items() if who == recipient)
+
+    def answered_with(self, hospital: str, code: str) -> int:
+        """Count a hospital's answers of a code."""
+        return self.answers[hospital, code]

@@ -1,0 +1,157 @@
+"""The people of the demo who use the service: coordinators on their worklists, and an analyst of the plan who asks.
+
+Everything goes through the public interface with the keys of their organizations. Not here: the rules that their contacts meet.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx2
+
+from app.cli.demo.cast import AUTHORITY, RECIPIENTS, Person, Recipient
+from app.cli.demo.dice import Dice
+from app.cli.demo.network import Member, Network
+from app.cli.demo.numbers import Numbers
+
+_HOMES: Final = tuple(recipient for recipient in RECIPIENTS if recipient.kind != "plan")
+_ROUND_S: Final = 1.2
+_CONTACTS_A_ROUND: Final = 2
+_QUESTION_EVERY_S: Final = 2.0
+_SOON: Final = timedelta(days=1)
+_PAGE: Final = 1000
+_OK: Final = 200
+_CREATED: Final = 201
+_LONG_POLL_S: Final = 20
+
+
+class Reader:
+    """Reads one recipient's outbox as it grows, by long polls."""
+
+    def __init__(self, recipient: Recipient, member: Member, numbers: Numbers, began_s: float) -> None:
+        self._recipient, self._member, self._numbers, self._began_s = recipient, member, numbers, began_s
+
+    async def run(self) -> None:
+        """Count every notification, until cancelled."""
+        after = 0
+        while True:
+            try:
+                answer = await self._member.client.get("/v1/notifications", params={"after": after, "limit": _PAGE, "wait": _LONG_POLL_S})
+            except httpx2.HTTPError:
+                await asyncio.sleep(1)
+                continue
+            if answer.status_code != _OK:
+                await asyncio.sleep(1)
+                continue
+            for item in answer.json()["items"]:
+                after = max(after, item["sequence"])
+                self._numbers.told[self._recipient.key, item["type"]] += 1
+                if self._numbers.first_told_after_s is None:
+                    self._numbers.first_told_after_s = time.monotonic() - self._began_s
+
+
+class Coordinator:
+    """Works one home's list: first somebody is tried, then somebody is reached."""
+
+    def __init__(self, recipient: Recipient, member: Member, dice: Dice, numbers: Numbers, now: Callable[[], datetime]) -> None:
+        self._recipient, self._member, self._dice, self._numbers, self._now = recipient, member, dice, numbers, now
+        self._contacts = 0
+
+    async def run(self) -> None:
+        """Work, until cancelled."""
+        while True:
+            try:
+                await self._round()
+            except httpx2.HTTPError:
+                await asyncio.sleep(1)
+            await asyncio.sleep(_ROUND_S)
+
+    async def _round(self) -> None:
+        answer = await self._member.client.get("/v1/follow-ups", params={"limit": _PAGE})
+        if answer.status_code != _OK:
+            return
+        follow_ups: list[dict[str, Any]] = answer.json()["items"]
+        self._count(follow_ups)
+        waiting = [item for item in follow_ups if item["state"] == "open" and any(clock["state"] == "pending" for clock in item["clocks"])]
+        for item in waiting[:_CONTACTS_A_ROUND]:
+            await self._call(item)
+
+    async def _call(self, follow_up: dict[str, Any]) -> None:
+        """Call once. Nobody answers the first time, as a rule."""
+        tries = len(follow_up["contacts"])
+        is_reached = tries > 0 and self._dice.happens(0.75)
+        self._contacts += 1
+        contact: dict[str, Any] = {
+            "occurred_at": self._now().isoformat(),
+            "type": "phone",
+            "outcome": "reached" if is_reached else self._dice.choice(("no_answer", "left_message")),
+            "with": "patient",
+            "role": self._dice.choice(("coordinator", "RN", "peer")),
+            "author": self._recipient.coordinator,
+            "source": "demo",
+        }
+        if is_reached:
+            contact |= {
+                "role": "RN",
+                "duration_minutes": self._dice.whole(6, 25),
+                "content": ["safety_screen", "med_rec", "appt_confirmed"],
+            }
+        key = f"{self._recipient.key}-{self._contacts}"
+        path = f"/v1/follow-ups/{follow_up['id']}/contacts"
+        answer = await self._member.client.post(path, json=contact, headers={"Idempotency-Key": key})
+        if answer.status_code == _CREATED:
+            self._numbers.contacts[self._recipient.key, str(contact["outcome"])] += 1
+
+    def _count(self, follow_ups: Sequence[dict[str, Any]]) -> None:
+        for counter in (self._numbers.follow_ups, self._numbers.clocks):
+            for key in [key for key in counter if key[0] == self._recipient.key]:
+                del counter[key]
+        soon = self._now() + _SOON
+        for item in follow_ups:
+            self._numbers.follow_ups[self._recipient.key, item["state"]] += 1
+            for clock in item["clocks"]:
+                state = clock["state"]
+                if state == "pending" and datetime.fromisoformat(clock["due_at"]) <= soon:
+                    state = "due"
+                self._numbers.clocks[self._recipient.key, state] += 1
+
+
+class Analyst:
+    """Asks for the plan, one member after the other."""
+
+    def __init__(self, member: Member, everybody: Sequence[Person], dice: Dice, numbers: Numbers) -> None:
+        self._member, self._dice, self._numbers = member, dice, numbers
+        self._covered = [person for person in everybody if person.in_plan]
+
+    async def run(self) -> None:
+        """Ask, until cancelled."""
+        while True:
+            await asyncio.sleep(_QUESTION_EVERY_S)
+            try:
+                await self._ask(self._dice.choice(self._covered))
+            except httpx2.HTTPError:
+                continue
+
+    async def _ask(self, person: Person) -> None:
+        # The number travels in the body: a URL is written down in too many places.
+        found = await self._member.client.post("/v1/members/search", json={"identifier": f"{AUTHORITY}|{person.medicaid_id}"})
+        self._numbers.questions += 1
+        if found.status_code != _OK:
+            return
+        for member in found.json()["items"]:
+            answer = await self._member.client.get(f"/v1/members/{member['id']}/follow-ups")
+            if answer.status_code == _OK:
+                self._numbers.answered += len(answer.json()["items"])
+
+
+def everybody_at_work(
+    network: Network, everybody: Sequence[Person], seed: int, numbers: Numbers, now: Callable[[], datetime], began_s: float
+) -> list[Reader | Coordinator | Analyst]:
+    """Give all of them."""
+    members = network.members
+    workers: list[Reader | Coordinator | Analyst] = [Reader(one, members[one.key], numbers, began_s) for one in RECIPIENTS]
+    workers += [Coordinator(home, members[home.key], Dice(f"{seed}/{home.key}"), numbers, now) for home in _HOMES]
+    workers += [Analyst(members[one.key], everybody, Dice(f"{seed}/analyst"), numbers) for one in RECIPIENTS if one.kind == "plan"]
+    return workers

@@ -1,0 +1,122 @@
+"""The demo in the terminal: first the places, keys and commands, then a table that lives, or plain lines where there is no terminal.
+
+Not here: what is counted (numbers.py).
+"""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.demo.cast import AUTHORITY, HOSPITALS, RECIPIENTS, Person
+from app.cli.demo.network import Network
+from app.cli.demo.numbers import Numbers
+
+_WITHHELD = ("suppress", "hold", "preference", "not_live")
+_TOLD = ("full", "minimal", "id_only")
+
+
+def places(network: Network, admin_key: str, mllp: str, log: str) -> dict[str, Any]:
+    """Give the places and keys for a program."""
+    keys = {key: {"organization": member.name, "id": member.id, "key": member.key} for key, member in network.members.items()}
+    return {"http": network.base_url, "mllp": mllp, "log": log, "operator_key": admin_key, "keys": keys}
+
+
+def introduction(network: Network, admin_key: str, mllp: str, log: str, example: Person) -> str:
+    """Give the places, the keys, and commands that can be pasted as they are."""
+    url, members, handoff = network.base_url, network.members, _program()
+    home, plan, hospital = members["northern"], members["plan"], members["harbor"]
+    keys = "\n".join(f"  {member.name:<45} {member.key}" for member in members.values())
+    curl = "curl -s -H"
+    bearer = "Authorization: Bearer"
+    return f"""
+A living network of synthetic patients. Nothing here is real; Ctrl-C ends it.
+
+  HTTP           {url}        documentation  {url}/docs
+  MLLP           {mllp}
+  ready?         {url}/readyz        metrics  {url}/metrics
+  log            {log}
+
+Keys (each speaks for its organization; the operator's has every right)
+  {"operator":<45} {admin_key}
+{keys}
+
+Commands to paste
+  what the northern home was told      {curl} '{bearer} {home.key}' '{url}/v1/notifications?limit=3'
+  its worklist                         {curl} '{bearer} {home.key}' '{url}/v1/follow-ups?status=open&limit=1'
+  record a contact (put an id in)      {curl} '{bearer} {home.key}' -H 'Content-Type: application/json' \\
+                                       -d '{{"occurred_at":"'$(date -u +%FT%TZ)'","type":"phone","outcome":"reached","with":"patient"}}' \\
+                                       '{url}/v1/follow-ups/FOLLOW_UP_ID/contacts'
+  the plan asks about a member         {curl} '{bearer} {plan.key}' -H 'Content-Type: application/json' \\
+                                       -d '{{"identifier": "{AUTHORITY}|{example.medicaid_id}"}}' '{url}/v1/members/search'
+  every message, newest first          {curl} '{bearer} {admin_key}' '{url}/v1/inbound?limit=5'
+  send a message of your own           {handoff} send FILE --mllp {mllp}
+                                       {handoff} send FILE --http {url} --key {hospital.key}
+"""
+
+
+def _program() -> str:
+    """Give this program as it is typed here."""
+    path = Path(sys.argv[0])
+    if path.name != "handoff":
+        return f"{sys.executable} -m app.cli"
+    return "handoff" if shutil.which("handoff") == str(path.resolve()) else str(path)
+
+
+def picture(numbers: Numbers, running_s: float) -> Group:
+    """Draw the table."""
+    doors = Table(title="Hospitals", title_justify="left", box=None, pad_edge=False)
+    for column in ("", "sent", "AA", "AE", "AR"):
+        doors.add_column(column, justify="left" if not column else "right")
+    for hospital in HOSPITALS:
+        counts = (numbers.sent[hospital.key], *(numbers.answered_with(hospital.key, code) for code in ("AA", "AE", "AR")))
+        doors.add_row(hospital.name, *(str(count) for count in counts))
+    told = Table(title="Recipients", title_justify="left", box=None, pad_edge=False)
+    for column in ("", "told", "webhooks", "open", "clocks due", "overdue", "attempts", "reached"):
+        told.add_column(column, justify="left" if not column else "right")
+    for recipient in RECIPIENTS:
+        key = recipient.key
+        attempts = sum(count for (home, outcome), count in numbers.contacts.items() if home == key and outcome != "reached")
+        told.add_row(
+            recipient.name,
+            str(numbers.told_to(key)),
+            str(numbers.webhooks[key, "verified"]),
+            str(numbers.follow_ups[key, "open"] or "-"),
+            str(numbers.clocks[key, "due"] or "-"),
+            str(numbers.clocks[key, "overdue"] or "-"),
+            str(attempts or "-"),
+            str(numbers.contacts[key, "reached"] or "-"),
+        )
+    return Group(doors, Text(), told, Text(), Text(sums(numbers, running_s)), Text(f"now  {numbers.last}", style="dim"))
+
+
+def sums(numbers: Numbers, running_s: float) -> str:
+    """Give one line of everything."""
+    told = sum(numbers.decisions[decision] for decision in _TOLD)
+    withheld = {decision: numbers.decisions[decision] for decision in _WITHHELD if numbers.decisions[decision]}
+    reasons = ", ".join(f"{decision} {count}" for decision, count in withheld.items())
+    verified = sum(count for (_, what), count in numbers.webhooks.items() if what == "verified")
+    turned_away = sum(count for (_, what), count in numbers.webhooks.items() if what == "turned_away")
+    answers = {code: sum(count for (_, of), count in numbers.answers.items() if of == code) for code in ("AA", "AE", "AR")}
+    first = f", the first after {numbers.first_told_after_s:.1f} s" if numbers.first_told_after_s is not None else ""
+    return (
+        f"{running_s:.0f} s: received {sum(numbers.sent.values())} "
+        f"(AA {answers['AA']}, AE {answers['AE']}, AR {answers['AR']}); "
+        f"notifications {sum(numbers.told.values())}{first}; stays told {told}, withheld {sum(withheld.values())}"
+        f"{f' ({reasons})' if reasons else ''}; "
+        f"follow-ups open {_open(numbers)}; contacts {sum(numbers.contacts.values())}; "
+        f"webhooks verified {verified}, sent again {turned_away}; the plan asked {numbers.questions} times"
+    )
+
+
+def _open(numbers: Numbers) -> int:
+    return sum(count for (_, state), count in numbers.follow_ups.items() if state == "open")
+
+
+def console() -> Console:
+    """Give the terminal, or what stands in its place."""
+    return Console(highlight=False, soft_wrap=True)
