@@ -3,8 +3,10 @@
 `openapi/openapi.json` is this document as committed; a test and `make check` compare them. Not here: what single routes say.
 """
 
+from pathlib import Path
 from typing import Any, Final
 
+import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -29,6 +31,9 @@ _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _SECURITY: Final = {"bearer": {"type": "http", "scheme": "bearer", "description": "A key as `POST /v1/keys` gave it."}}
 _TRACE_HEADER: Final = {"X-Trace-Id": {"$ref": "#/components/headers/X-Trace-Id"}}
 _ERROR_MIN: Final = 400
+_JSON: Final = "application/json"
+EXAMPLES: Final = Path(__file__).with_name("examples.json")
+"""Operation -> a request and an answer as the service really gave it, about synthetic people."""
 
 
 def contract(application: FastAPI) -> dict[str, Any]:
@@ -56,6 +61,7 @@ def contract(application: FastAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs")
     schemas["ProblemDocument"] = problem
     components["schemas"] = dict(sorted(schemas.items()))
+    examples = orjson.loads(EXAMPLES.read_bytes())
     components["responses"] = {one.name: _answer([one]) for one in ProblemType}
     for operations in document.get("webhooks", {}).values():
         operations["post"]["responses"].pop("422", None)
@@ -63,6 +69,7 @@ def contract(application: FastAPI) -> dict[str, Any]:
         for method in _METHODS:
             if method in operations:
                 _complete(operations[method], path)
+                _with_examples(operations[method], examples)
     return document
 
 
@@ -83,6 +90,16 @@ def _shared_problems(operation: dict[str, Any], path: str) -> list[ProblemType]:
     if any(parameter["in"] != "path" for parameter in operation.get("parameters", [])):
         shared.append(ProblemType.INVALID)
     return shared
+
+
+def _with_examples(operation: dict[str, Any], examples: dict[str, dict[str, Any]]) -> None:
+    """Put the examples of the operation beside its schemas."""
+    name = operation["operationId"]
+    if name in examples["requests"]:
+        operation["requestBody"]["content"][_JSON]["examples"] = {"typical": {"value": examples["requests"][name]}}
+    if name in examples["responses"]:
+        success = min(operation["responses"])
+        operation["responses"][success]["content"][_JSON]["examples"] = {"typical": {"value": examples["responses"][name]}}
 
 
 def _complete(operation: dict[str, Any], path: str) -> None:

@@ -90,13 +90,16 @@ async def _members(
 ) -> dict[str, Any]:
     whose = _whose(viewer, organization_id)
     async with services.unit_of_work(viewer) as connection:
+        directory = await services.registry.current(await raw_connection(connection))
+        if directory.conceals(wanted.authority, whose):
+            return listing([], None)
         claims = await find_members(connection, viewer, whose, wanted, as_of=as_of)
         by_person: dict[UUID, list[PanelMember]] = {}
         for claim in claims:
             by_person.setdefault(claim.person_id, []).append(claim)
         records = await people.describe(await raw_connection(connection), by_person) if by_person else {}
     shown = [
-        member_json(person_content(person_id, records.get(person_id, ()), whose, Tier.MINIMAL), found)
+        member_json(person_content(person_id, records.get(person_id, ()), whose, Tier.MINIMAL, directory), found)
         for person_id, found in by_person.items()
     ]
     return listing(shown, None)

@@ -79,5 +79,10 @@ def check(method: str, path: str, status: int, content_type: str, body: Any) -> 
     assert media_type in answer["content"], f"{method} {template} {status} answered as {media_type}"
     schema = answer["content"][media_type].get("schema")
     if media_type.endswith("json") and schema is not None:
-        problems = [f"{error.instance_path}: {error.message}" for error in _validator(schema).iter_errors(body)]
+        problems = problems_with(schema, body)
         assert problems == [], f"{method} {template} {status}: {problems}"
+
+
+def problems_with(schema: dict[str, Any], body: Any) -> list[str]:
+    """List where a body does not fit a schema of the contract."""
+    return [f"{error.instance_path}: {error.message}" for error in _validator(schema).iter_errors(body)]

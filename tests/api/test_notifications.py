@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -144,3 +145,8 @@ async def test_a_clock_that_passes_is_told_with_the_clock(story: World) -> None:
 @pytest.mark.parametrize("params", [{"after": -1}, {"after": "x"}, {"after": 2**63}, {"limit": 1001}, {"wait": -1}, {"wait": "nan"}])
 async def test_parameters_out_of_range_are_refused(world: World, params: dict[str, Any]) -> None:
     assert (await world.api.get("/v1/notifications", world.keys["home"], params=params)).status_code == 422
+
+
+def uuid_of(public: str) -> UUID:
+    """Give the UUID in an id."""
+    return UUID(public.partition("_")[2])
