@@ -30,7 +30,7 @@ from app.domain.panel import (
 )
 from app.domain.person import RecordClaim, Resolved
 from app.domain.roster import Layout, RawRow, RowError, layout_of
-from app.domain.roster_row import RefusedRow, RosterRow, RowReader, claim_of_row
+from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, RowReader, claim_of_row
 from app.ports import Ids
 from app.store.panel_stage import OpenStage, Stage, StagedRow
 from app.store.raw import Raw
@@ -103,6 +103,8 @@ class PanelServices:
     """What `identify` raises when it met another transaction and the chunk must be done again."""
     ids: Ids
     limits: UploadLimits = field(default_factory=UploadLimits)
+    knows_program: KnowsProgram | None = None
+    """Tells which names of programs are known, for a warning; None takes every name."""
 
 
 async def load_panel(
@@ -115,7 +117,7 @@ async def load_panel(
     today = local_date(now, ZoneInfo(organization.time_zone))
     limits = services.limits
     async with services.open_stage(organization.id) as stage:
-        intake = _Intake(services.open_reader(), organization, today)
+        intake = _Intake(services, organization, today)
         await _stage_rows(stage, intake, _pieces(roster, limits.file_bytes_max))
         intake.repeated, repetitions = await stage.drop_repetitions(ERRORS_SHOWN_MAX)
         intake.warnings += [repetition.warning() for repetition in repetitions]
@@ -221,8 +223,9 @@ async def _settle(stage: Stage, timeout_s: float) -> None:
 class _Intake:
     """What is counted and remembered while a file is read."""
 
-    def __init__(self, reader: PanelReader, organization: Organization, today: date) -> None:
-        self._reader = reader
+    def __init__(self, services: PanelServices, organization: Organization, today: date) -> None:
+        self._reader = services.open_reader()
+        self._knows_program = services.knows_program
         self._organization = organization
         self._today = today
         self._hash = hashlib.sha256()
@@ -251,7 +254,7 @@ class _Intake:
             if self._reader.header is None:
                 return [], []
             self._layout = layout_of(self._reader.header, row=self._reader.header_row)
-            self._rows = RowReader(self._layout, self._organization, self._today)
+            self._rows = RowReader(self._layout, self._organization, self._today, self._knows_program)
         taken: list[RosterRow] = []
         refused: list[RefusedRow] = []
         for raw in raws:

@@ -187,6 +187,7 @@ class RowErrorCode(StrEnum):
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"
     UNKNOWN_SEX = "unknown_sex"
+    UNKNOWN_PROGRAM = "unknown_program"
     REPEATED_ROW = "repeated_row"
     OVERRIDDEN_ROW = "overridden_row"
 
@@ -219,6 +220,7 @@ MESSAGES: Final[Mapping[RowErrorCode, str]] = {
         "The number names no assigning authority, so it is taken as your organization's own and equals no hospital's. Give its system."
     ),
     RowErrorCode.UNKNOWN_SEX: "The sex is not M, F, O, U, A or N (HL7 table 0001) and was left out of the facts about the person.",
+    RowErrorCode.UNKNOWN_PROGRAM: "The program is not one we know, so the clocks of the default program will run. Check its name.",
 }
 
 

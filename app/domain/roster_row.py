@@ -4,8 +4,9 @@ Rows are tuples and each column is touched once, because a roster may have a mil
 columns (roster), what an accepted row changes (panel), who the person is (matching).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -85,6 +86,9 @@ class RefusedRow(NamedTuple):
 Fault = tuple[str, RowErrorCode]
 """(column, what is wrong with it)."""
 
+KnowsProgram = Callable[[str], bool]
+"""Tells whether a program's name as sent leads to a program. One that does not is taken with a warning: a clock always runs."""
+
 
 def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
     """Give the identifier by which this roster names the person: member_id, else medicaid_id, else mrn, else the demographics.
@@ -129,7 +133,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
 class RowReader:
     """Reads the rows of one file for one organization. Counts what is odd, so that a million odd rows are one warning."""
 
-    def __init__(self, layout: Layout, organization: Organization, today: date) -> None:
+    def __init__(self, layout: Layout, organization: Organization, today: date, knows_program: KnowsProgram | None = None) -> None:
         """Prepare for a header. `today` is the organization's: nobody is born after it."""
         places = sorted((name, place) for place, name in enumerate(layout.names) if name)
         self._width = len(layout.names)
@@ -140,6 +144,7 @@ class RowReader:
         self._default_role = DEFAULT_ROLES[organization.kind].value
         self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
         self._born_last = today
+        self._is_known_program = lru_cache(maxsize=1 << 10)(knows_program or _any_program)
         self._oddities: dict[Fault, tuple[int, int]] = {}
 
     def read(self, raw: RawRow) -> RosterRow | RefusedRow:
@@ -151,7 +156,7 @@ class RowReader:
         if raw.problem is not None:
             return self._refused(raw, cells, faults)
         self._person(raw.number, cells, faults)
-        program, starts_on, ends_on, role = self._claim(cells, faults)
+        program, starts_on, ends_on, role = self._claim(raw.number, cells, faults)
         own = own_id(cells, self._organization_id)
         if faults or own is None or program is None or starts_on is None or role is None:
             if own is None and not faults:
@@ -219,10 +224,12 @@ class RowReader:
         if not has_identifier and not ("first_name" in cells and "sex" in cells):
             faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
 
-    def _claim(self, cells: dict[str, str], faults: list[Fault]) -> tuple[str | None, date | None, date | None, str | None]:
+    def _claim(self, number: int, cells: dict[str, str], faults: list[Fault]) -> tuple[str | None, date | None, date | None, str | None]:
         program = cells.get("program")
         if program is None:
             faults.append(("program", RowErrorCode.MISSING))
+        elif not self._is_known_program(program):
+            self._note(number, "program", RowErrorCode.UNKNOWN_PROGRAM)
         starts_on = _day(cells, "effective_from", faults)
         if starts_on is not None and not START_YEAR_MIN <= starts_on.year <= START_YEAR_MAX:
             faults.append(("effective_from", RowErrorCode.DATE_OUT_OF_RANGE))
@@ -247,6 +254,10 @@ class RowReader:
     def _note(self, number: int, column: str, code: RowErrorCode) -> None:
         first, count = self._oddities.get((column, code), (number, 0))
         self._oddities[column, code] = (min(first, number), count + 1)
+
+
+def _any_program(_name: str) -> bool:
+    return True
 
 
 def _system(cells: Mapping[str, str], column: str, organization_id: UUID) -> str:

@@ -251,6 +251,14 @@ def test_odd_things_are_one_warning_each_with_their_number() -> None:
     assert "Rows: 2;" in reader.warnings()[2].message
 
 
+def test_a_program_nobody_knows_is_taken_with_a_warning() -> None:
+    reader = RowReader(layout_of([*GOOD]), ORGANIZATION, TODAY, {"BHH", "TCM"}.__contains__)
+    for number, program in enumerate(["BHH", "BHX", "TCM", "BHX"], 2):
+        assert isinstance(reader.read(RawRow(number, [*(GOOD | {"program": program}).values()])), RosterRow)
+    assert [(warning.row, warning.column, warning.code.value) for warning in reader.warnings()] == [(3, "program", "unknown_program")]
+    assert "Rows: 2;" in reader.warnings()[0].message
+
+
 def test_a_refused_row_still_tells_whose_it_is_where_that_can_be_read() -> None:
     row = _read(GOOD | {"birth_date": "?"})
     assert isinstance(row, RefusedRow)
