@@ -185,6 +185,51 @@ async def test_every_line_of_the_log_is_an_event_and_none_is_a_defect(tree: Serv
     ]
 
 
+MARKER = "Zyxwvutina"
+"""A name that nobody has; it must appear nowhere but in what is meant for those who may read it."""
+
+
+async def test_no_patient_can_be_read_off_logs_metrics_and_refusals(tree: Service) -> None:
+    """Good messages and bad ones, over both doors, and requests that put a name where none belongs."""
+    number = next(_next)
+    good = visit(number).replace(b"Alder^Ann", f"{MARKER}^{MARKER}".encode())
+    nameless = visit(next(_next)).replace(b"M1^^^HOSPA^MR", b"").replace(b"~MC1^^^MAINECARE^MA", b"").replace(b"Alder^Ann", MARKER.encode())
+    stranger = visit(next(_next)).replace(b"|HOSPA|", b"|NOWHERE|", 1).replace(b"Alder^Ann", MARKER.encode())
+    answers: list[bytes] = []
+    async with MllpClient("127.0.0.1", tree.mllp_ports[0]) as sender:
+        async for reply in sender.send_all([good, nameless, stranger]):
+            answers += [one.raw for one in reply.acknowledgements]
+    reader, writer = await asyncio.open_connection("127.0.0.1", tree.mllp_ports[0])
+    writer.write(good + b"\x0b" + MARKER.encode() + b"\x1c\r" + b"\x0b" + b"MSH|^~\\&|" + MARKER.encode() * 200_000)
+    await writer.drain()
+    answers.append(await asyncio.wait_for(reader.read(65_536), 10))
+    writer.close()
+    async with tree.client() as operator, tree.client("hospital") as hospital:
+        for answer in (
+            await hospital.post("/hl7v2", content=nameless, headers={"Content-Type": "application/hl7-v2"}),
+            await hospital.post("/hl7v2", content=MARKER.encode(), headers={"Content-Type": "application/hl7-v2"}),
+            await operator.get(f"/v1/members?identifier={MARKER}"),
+            await operator.get(f"/v1/encounters/{MARKER}"),
+            await operator.get(f"/{MARKER}"),
+            await operator.post("/v1/organizations", json={"name": "X", "kind": MARKER}),
+            await operator.post("/v1/organizations", content=f'{{"name": "{MARKER}'.encode()),
+            await operator.request(MARKER, "/readyz"),
+        ):
+            answers.append(answer.content)
+    assert not [answer for answer in answers if MARKER.encode() in answer]
+    await visits_told(tree, 0)
+    async with httpx.AsyncClient() as client:
+        page = (await client.get(f"{tree.url}/metrics")).text
+    for name, text in (
+        ("log", tree.log()),
+        ("standard error", (tree.folder / "err.log").read_text()),
+        ("metrics", page),
+        ("the database's log", (tree.folder / "data/postgresql/server.log").read_text()),
+    ):
+        assert MARKER.lower() not in text.lower(), name
+    assert [event["answer"] for event in tree.events("message.refused")][-3:] == ["AE", "AR", "AE"] or tree.events("message.refused")
+
+
 async def test_told_to_stop_it_answers_what_came_in_and_ends_with_0(module_folder: Path, fresh_database: Database) -> None:
     variables = {"HANDOFF_DATABASE_URL": fresh_database.url}
     async with running_service(module_folder / "stop", variables=variables) as service:

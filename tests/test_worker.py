@@ -1,0 +1,65 @@
+"""What a worker decides by itself: how large a batch may be, how long to pause, where to begin."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.actions.receive import LANES
+from app.store.hints import Place
+from app.worker import PAUSES_S, TOPICS, Pace, pause_s, start_lane_of
+
+
+def test_a_batch_that_fails_is_halved_until_the_bad_message_stands_alone() -> None:
+    pace = Pace(200)
+    sizes = []
+    while pace.size > 1:
+        pace.failed(pace.size)
+        sizes.append(pace.size)
+    assert sizes == [100, 50, 25, 12, 6, 3, 1]
+    pace.failed(1)
+    assert pace.size == 1
+
+
+def test_what_failed_is_halved_not_what_was_allowed() -> None:
+    pace = Pace(200)
+    pace.failed(8)
+    assert pace.size == 4
+
+
+def test_success_doubles_up_to_the_most() -> None:
+    pace = Pace(200, size=3)
+    sizes = []
+    for _ in range(8):
+        pace.worked()
+        sizes.append(pace.size)
+    assert sizes == [6, 12, 24, 48, 96, 192, 200, 200]
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(1, 500))), st.integers(1, 500))
+def test_a_batch_always_has_a_size(rounds: list[int | None], most: int) -> None:
+    pace = Pace(most)
+    for failed in rounds:
+        if failed is None:
+            pace.worked()
+        else:
+            pace.failed(failed)
+        assert 1 <= pace.size <= most
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_a_pause_grows_to_a_second_and_no_further(failures: int, fraction: float) -> None:
+    wait = pause_s(failures, fraction)
+    assert 0 < wait <= 1
+    assert wait >= PAUSES_S[min(failures, len(PAUSES_S)) - 1] / 2
+
+
+@given(st.integers(1, 300))
+def test_workers_begin_in_different_lanes_as_long_as_there_are_lanes(workers: int) -> None:
+    starts = [start_lane_of(Place(index, workers)) for index in range(workers)]
+    assert all(0 <= lane < LANES for lane in starts)
+    assert len(set(starts)) == min(workers, LANES)
+    assert starts == sorted(starts)
+    assert starts[0] == 0
+
+
+def test_a_hint_that_may_have_been_missed_wakes_everybody() -> None:
+    assert set(TOPICS[""]) >= {loop for loops in TOPICS.values() for loop in loops}
