@@ -1,11 +1,14 @@
 """A stay that a home learned of itself becomes part of the ADT stay when one arrives, with its follow-up and contacts.
 
-Whichever came first: called for every stay that changed, it looks at the people's unconfirmed reports. Not here: reporting.
+Whichever came first: called for every stay that changed, it looks at the people's unconfirmed reports. A report stays its reporter's
+own beside a stay that the reporter may not be told of: to fold it would tell that there is one (42 CFR 2.13(c)). Not here: reporting.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from app.domain.directory import Directory
+from app.domain.privacy import may_be_told
 from app.domain.stay_in_hand import StayInHand
 from app.store import encounters
 from app.store.encounters import Span
@@ -15,7 +18,7 @@ APART_MAX = timedelta(days=1)
 """Our policy: what people remember of a stay's begin or end is a day off at most."""
 
 
-async def fold_reports(raw: Raw, stays: Sequence[StayInHand], now: datetime) -> None:
+async def fold_reports(raw: Raw, stays: Sequence[StayInHand], directory: Directory, now: datetime) -> None:
     """Fold the reports that these stays confirm."""
     confirmed = [stay for stay in stays if stay.source == "adt" and stay.mode == "live"]
     if not confirmed:
@@ -23,7 +26,15 @@ async def fold_reports(raw: Raw, stays: Sequence[StayInHand], now: datetime) -> 
     reports = await encounters.unfolded_reports(raw, {stay.person_id for stay in confirmed})
     folds = {}
     for report in reports:
-        same = [stay for stay in confirmed if stay.person_id == report.person_id and is_same(report, stay)]
+        reporter = directory.organizations.get(report.reported_by)
+        same = [
+            stay
+            for stay in confirmed
+            if stay.person_id == report.person_id
+            and is_same(report, stay)
+            and reporter is not None
+            and may_be_told(stay.origin, reporter.kind).tier.tells
+        ]
         if same:
             folds[report.id] = min(same, key=lambda stay: stay.id).id
     if folds:

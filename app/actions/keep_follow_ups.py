@@ -7,7 +7,7 @@ Not here: recording contacts, and what a clock asks for (programs are data).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -108,6 +108,9 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 if not home.programs and home.home_id is not None:
                     seen = _no_longer_claimed(seen)
+                elif not rules[stay.id].cancelled and not _qualifies(rules[stay.id], home):
+                    why = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
+                    seen = replace(seen, state=FollowUpState.VOID, reasons=(why,), next_change_at=None)
                 kept.views[row.id] = seen
                 went_overdue = _store_view(row, seen, home, now)
                 if went_overdue is not None:
@@ -194,15 +197,7 @@ def _with_former(homes: list[_Home], rows: Mapping[tuple[UUID, UUID | None], Fol
 
 def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime) -> FollowUpRow | None:
     """Open a follow-up if the stay qualifies: an admission in the house, or a discharge that fits a program's trigger."""
-    if rules.cancelled:
-        return None
-    if rules.discharged_at is None and rules.stay_class not in OPENING_CLASSES:
-        return None
-    if rules.stay_class is StayClass.OTHER:
-        return None
-    if rules.discharged_at is not None and home.home_id is not None and not any(program.clocks_for(rules) for program in home.programs):
-        return None
-    if rules.discharged_at is None and rules.admitted_at is None:
+    if rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and rules.admitted_at is None):
         return None
     return FollowUpRow(
         id=ids.new(),
@@ -224,6 +219,15 @@ def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime)
         updated_at=now,
         version=0,
     )
+
+
+def _qualifies(rules: Stay, home: _Home) -> bool:
+    """Tell whether a stay that stands asks for a follow-up: whichever of its messages came first, the answer is the same."""
+    if rules.discharged_at is None:
+        return rules.stay_class in OPENING_CLASSES
+    if rules.stay_class is StayClass.OTHER:
+        return False
+    return home.home_id is None or any(program.clocks_for(rules) for program in home.programs)
 
 
 def _no_longer_claimed(seen: FollowUpView) -> FollowUpView:
@@ -297,7 +301,7 @@ async def _notices(
             "tier": decision.tier.value,
             "occurred_at": clock.due_at.isoformat(),
             "created_at": now.isoformat(),
-            "person": person_content(stay.person_id, records.get(stay.person_id, ()), home.id, decision.tier),
+            "person": person_content(stay.person_id, records.get(stay.person_id, ()), home.id, decision.tier, directory),
             "encounter": encounter_content(stay, decision.tier),
             "attribution": attribution_content(claim),
             "follow_up_id": public_id(IdKind.FOLLOW_UP, row.id),

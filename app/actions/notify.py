@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.attribution import Attribution
+from app.domain.directory import Directory
 from app.domain.notification import Change, Desired, Told, reconcile
 from app.domain.person import PatientRecord
 from app.domain.privacy import Tier
@@ -29,6 +30,7 @@ async def notify(
     raw: Raw,
     desired: Sequence[tuple[StayInHand, Sequence[Desired], Sequence[Attribution]]],
     follow_ups: FollowUpIds,
+    directory: Directory,
     *,
     ids: Ids,
     now: datetime,
@@ -50,7 +52,7 @@ async def notify(
         row = None
         if change.type is not None:
             claim = next((item for item in claims if change.desired and item.id == change.desired.attribution_id), None)
-            row = _row(stay, change, event_id, claim, records.get(stay.person_id, ()), follow_ups, ids.new(), now)
+            row = _row(stay, change, event_id, claim, records.get(stay.person_id, ()), follow_ups, directory, ids.new(), now)
             rows.append(row)
         tellings.append(_telling(stay, change, event_id, row, last.get((stay.id, change.recipient_id, change.kind)), ids.new()))
     await notifications.save_tellings(raw, tellings, now)
@@ -64,6 +66,7 @@ def _row(  # everything a notification is made of
     claim: Attribution | None,
     records: Sequence[PatientRecord],
     follow_ups: FollowUpIds,
+    directory: Directory,
     notification_id: UUID,
     now: datetime,
 ) -> NotificationRow:
@@ -85,7 +88,7 @@ def _row(  # everything a notification is made of
         "tier": tier,
         "occurred_at": occurred_at.isoformat(),
         "created_at": now.isoformat(),
-        "person": person_content(stay.person_id, records, change.recipient_id, tier),
+        "person": person_content(stay.person_id, records, change.recipient_id, tier, directory),
         "encounter": encounter,
         "attribution": attribution_content(claim),
         "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),

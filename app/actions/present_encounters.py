@@ -5,6 +5,7 @@ Not here: finding the stays (store/encounter_reads), or the rule itself (domain/
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.privacy import Tier, may_be_told
@@ -13,7 +14,7 @@ from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
 from app.store import people
-from app.store.encounter_reads import ReadStay
+from app.store.encounter_reads import ReadStay, find_encounter
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
 
@@ -25,16 +26,29 @@ async def present_encounters(
     stays = [read_stay(row, directory) for row in rows]
     seen = [(row, stay, tier) for row, stay in zip(rows, stays, strict=True) if (tier := _tier(viewer, row, stay, directory)).tells]
     records = await people.describe(raw, {row.person_id for row, _, _ in seen}) if seen else {}
+    into = await _seen_targets(raw, viewer, [row for row, _, _ in seen], directory, read_stay)
     return [
         encounter_content(stay, tier)
         | {
             "source": row.source,
-            "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, tier),
+            "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, tier, directory),
             "reported_by": public_id_or_none(Kind.ORGANIZATION, row.reported_by),
-            "folded_into": public_id_or_none(Kind.ENCOUNTER, row.folded_into),
+            "folded_into": public_id_or_none(Kind.ENCOUNTER, row.folded_into if row.folded_into in into else None),
         }
         for row, stay, tier in seen
     ]
+
+
+async def _seen_targets(
+    raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], directory: Directory, read_stay: ReadStay
+) -> set[UUID]:
+    """Give the stays that reports became part of and that the viewer may see: the id of another would tell that there is one."""
+    seen = set()
+    for target in {row.folded_into for row in rows if row.folded_into is not None}:
+        found = await find_encounter(raw, viewer, target)
+        if found is not None and _tier(viewer, found, read_stay(found, directory), directory).tells:
+            seen.add(target)
+    return seen
 
 
 def _tier(viewer: Viewer, row: EncounterRow, stay: StayInHand, directory: Directory) -> Tier:

@@ -141,7 +141,7 @@ def _shown(  # everything a follow-up is made of
         encounter["class"] = stay.view.encounter_class.value
     return {
         "id": public_id(Kind.FOLLOW_UP, row.id),
-        "person": person_content(row.person_id, records, reader.id, tier),
+        "person": person_content(row.person_id, records, reader.id, tier, directory),
         "encounter": encounter,
         "home": {"id": public_id(Kind.ORGANIZATION, home.id), "name": home.name} if home else None,
         "program": row.programs[0] if row.programs else None,

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.feed import Feed
-from app.domain.organization import Organization
+from app.domain.organization import Organization, Part2Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Directory:
     preferences: Mapping[UUID, Sequence[Mapping[str, Any]]]
     by_sender: Mapping[tuple[str, str], Feed] = field(default_factory=dict)
     by_organization: Mapping[UUID, Sequence[Feed]] = field(default_factory=dict)
+    part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
+    """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
 
     @classmethod
     def of(
@@ -31,16 +33,29 @@ class Directory:
     ) -> "Directory":
         """Build the lookups."""
         all_feeds = list(feeds)
+        by_id = {organization.id: organization for organization in organizations}
         by_organization: dict[UUID, list[Feed]] = {}
+        owners: dict[str, set[UUID]] = {}
         for feed in all_feeds:
             by_organization.setdefault(feed.organization_id, []).append(feed)
+            owners.setdefault(feed.assigning_authority.upper(), set()).add(feed.organization_id)
+        programs = {one.id for one in by_id.values() if one.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         return cls(
-            organizations={organization.id: organization for organization in organizations},
+            organizations=by_id,
             feeds={feed.id: feed for feed in all_feeds},
             preferences=preferences,
             by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
             by_organization=by_organization,
+            part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
         )
+
+    def conceals(self, authority: str, reader_id: UUID | None) -> bool:
+        """Tell whether a number of this authority must not be shown to the reader: it would name a Part 2 program (42 CFR 2.13(c)).
+
+        The program itself reads its own; the operator (None) reads everything.
+        """
+        programs = self.part2_authorities.get(authority.upper())
+        return programs is not None and reader_id is not None and reader_id not in programs
 
     def feed_of(self, application: str, facility: str, *, named: str | None, organization_id: UUID | None) -> Feed | None:
         """Find the source of a message: the feed the door named, else MSH-3/MSH-4, else the organization's single feed.

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.attribution import Attribution
+from app.domain.directory import Directory
 from app.domain.latest import Said, known, merged
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.privacy import Tier
@@ -19,10 +20,13 @@ from app.domain.stay_in_hand import StayInHand
 _PERSON_FIELDS = ("first_name", "middle_name", "last_name", "birth_date", "sex", "phone")
 
 
-def person_content(person_id: UUID, records: Sequence[PatientRecord], recipient_id: UUID | None, tier: str) -> dict[str, Any]:
+def person_content(
+    person_id: UUID, records: Sequence[PatientRecord], recipient_id: UUID | None, tier: str, directory: Directory
+) -> dict[str, Any]:
     """Give the person: text as sent by the hospital that spoke last, completed and identified by the recipient's own panel.
 
-    What another organization's panel says of the person is that organization's: it is never shown to this recipient.
+    What another organization's panel says of the person is that organization's: it is never shown to this recipient. Nor is what
+    a Part 2 program says, or its number for the person, wherever it is repeated: either tells that the person was there.
     """
     if tier == Tier.ID_ONLY:
         return {"id": public_id(Kind.PERSON, person_id)}
@@ -30,13 +34,19 @@ def person_content(person_id: UUID, records: Sequence[PatientRecord], recipient_
     own: dict[str, Any] = {}
     identifiers: set[tuple[str, str, str]] = set()
     for record in records:
+        if record.source == ADT_SOURCE and directory.conceals(record.own.authority, recipient_id):
+            continue
         if record.source == ADT_SOURCE:
             said = merged(said, record.said)
         elif record.source == str(recipient_id):
             own = known(record.said)
         else:
             continue
-        identifiers.update((item.authority, item.type, item.value) for item in record.identifiers if item.authority)
+        identifiers.update(
+            (item.authority, item.type, item.value)
+            for item in record.identifiers
+            if item.authority and not (record.source == ADT_SOURCE and directory.conceals(item.authority, recipient_id))
+        )
     facts = {**own, **known(said)}
     content: dict[str, Any] = {"id": public_id(Kind.PERSON, person_id)}
     content.update({name: facts.get(name) for name in _PERSON_FIELDS})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.actions.identify import identify
+from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
 from app.actions.receive import Arrival, judge
 from app.actions.record import record
@@ -24,6 +24,9 @@ from app.store import follow_ups
 from app.store.directory import RegistryReader
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
+
+TRIES_MAX = 5
+"""The pipeline may be at work on the same person; it commits within a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,15 @@ class Rehearsals:
 
     async def rehearse(self, envelope: Envelope) -> Rehearsal:
         """Judge, interpret and run the message through the rooms, and take everything back."""
-        try:
-            async with self.transaction() as raw:
-                raise _RolledBackError(await self._rehearse(raw, envelope))  # noqa: TRY301  # raising is how the block rolls back
-        except _RolledBackError as ended:
-            return ended.rehearsal
+        for _ in range(TRIES_MAX):
+            try:
+                async with self.transaction() as raw:
+                    raise _RolledBackError(await self._rehearse(raw, envelope))  # noqa: TRY301  # raising is how the block rolls back
+            except _RolledBackError as ended:
+                return ended.rehearsal
+            except IdentityMovedError:
+                continue
+        raise IdentityMovedError
 
     async def _rehearse(self, raw: Raw, envelope: Envelope) -> Rehearsal:
         directory = await self.registry.current(raw)

@@ -81,7 +81,7 @@ class Reports:
             for other in await encounters.of_people(raw, [resolved.person_id])
             if other.source == "adt" and other.mode == "live"
         ]
-        await fold_reports(raw, confirmed, now)
+        await fold_reports(raw, confirmed, directory, now)
         folded = await encounters.folded_into(raw, stay.id)
         if folded is None:
             await self.rooms.tell(raw, kept, directory, now)

@@ -158,7 +158,7 @@ class Rooms:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
         stays = [self._in_hand(row, batch, directory) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
-        await fold_reports(raw, stays, now)
+        await fold_reports(raw, stays, directory, now)
         return stays
 
     def _in_hand(self, row: EncounterRow, batch: Batch, directory: Directory) -> StayInHand:
@@ -191,7 +191,7 @@ class Rooms:
             ids=self.ids,
             now=now,
         )
-        rows = await notify(raw, desired, follow_ups.ids, ids=self.ids, now=now)
+        rows = await notify(raw, desired, follow_ups.ids, directory, ids=self.ids, now=now)
         rows.extend(follow_ups.notices)
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), follow_ups.views)

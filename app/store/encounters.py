@@ -93,7 +93,7 @@ async def people_of(raw: Raw, ids: Iterable[UUID]) -> list[UUID]:
 
 
 _UNFOLDED_REPORTS = """
-select e.id, e.person_id, e.facility_id, e.admitted_at, e.discharged_at from encounter e
+select e.id, e.person_id, e.facility_id, e.admitted_at, e.discharged_at, e.reported_by from encounter e
 where e.person_id = any($1::uuid[]) and e.source = 'reported' and e.folded_into is null
 """
 
@@ -107,6 +107,7 @@ class Span:
     facility_id: UUID | None
     admitted_at: datetime | None
     discharged_at: datetime | None
+    reported_by: UUID
 
 
 async def unfolded_reports(raw: Raw, people: Iterable[UUID]) -> list[Span]:

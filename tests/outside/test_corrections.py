@@ -1,0 +1,71 @@
+"""What must not be seen, and what must not be left behind when a stay turns out to be something else. Only the public interface."""
+
+import json
+import time
+from datetime import timedelta
+
+from tests.outside.conftest import ANSWER_WITHIN_S, Service
+from tests.outside.test_spine import ADMITTED, DISCHARGED, NOW, World, stamp, stay
+from tests.support.messages import adt
+
+
+def test_a_part_2_program_shows_neither_in_a_person_nor_by_its_number(service: Service) -> None:
+    """42 CFR 2.13(c): a program's record number, or a phone that only it knows, tells that the person is its patient."""
+    program, general = World(service, part2_status="program"), World(service)
+    program.send(*stay(program))
+    # A general hospital admits the same person afterwards, and is told as ever.
+    program.service.send_mllp(
+        adt(
+            "A01", stamp(ADMITTED), control="G1", mrn="G7", facility=general.facility, medicaid=program.medicaid, name=program.name,
+            admitted=stamp(ADMITTED),
+        )
+    )  # fmt: skip
+    (told,) = program.home.notifications(1)
+    home, number = program.home.http, {"identifier": f"{program.facility}|M1"}
+    assert home.get("/v1/members", params=number).json()["items"] == []
+    found = home.get("/v1/members", params={"identifier": f"MAINECARE|{program.medicaid}"})
+    encounters, follow_ups = home.get("/v1/encounters"), home.get("/v1/follow-ups")
+    assert [len(answer.json()["items"]) for answer in (found, encounters, follow_ups)] == [1, 1, 1]
+    for text in (json.dumps(told), found.text, encounters.text, follow_ups.text):
+        assert program.facility not in text
+        assert "G7" in text, "what others say is shown"
+
+
+def test_a_report_does_not_tell_of_a_stay_that_is_withheld(service: Service) -> None:
+    world = World(service, part2_status="program")
+    world.send(world.message("A01", ADMITTED, "C1", admitted=stamp(ADMITTED)))
+    report = {"person": {"identifiers": [{"system": "MAINECARE", "type": "MA", "value": world.medicaid}], "last_name": "Sample"},
+              "class": "inpatient", "facility_name": "Somewhere", "admitted_at": ADMITTED.isoformat(), "told_by": "patient"}  # fmt: skip
+    made = world.home.http.post("/v1/encounters", json=report)
+    assert made.status_code == 201, made.text
+    assert (made.json()["folded_into"], made.json()["source"]) == (None, "reported")
+    (follow_up,) = world.home.follow_ups(1)
+    assert (follow_up["state"], follow_up["source"]) == ("inpatient", "reported")
+
+
+def test_an_admission_that_became_an_outpatient_visit_leaves_no_follow_up_in_house(service: Service) -> None:
+    world = World(service)
+    world.send(world.message("A01", ADMITTED, "C1", admitted=stamp(ADMITTED)))
+    (opened,) = world.home.follow_ups(1)
+    assert opened["state"] == "inpatient"
+    world.send(world.message("A07", ADMITTED + timedelta(hours=2), "C2", patient_class="O"))
+    (voided,) = world.home.follow_ups(1, status="void")
+    assert voided["id"] == opened["id"]
+    world.send(world.message("A06", ADMITTED + timedelta(hours=4), "C3", patient_class="I"))
+    world.send(world.message("A03", DISCHARGED, "C4", discharged=stamp(DISCHARGED), disposition="01"))
+    (again,) = world.home.follow_ups(1, status="open")
+    assert again["id"] == opened["id"]
+    assert {clock["state"] for clock in again["clocks"]} == {"pending"}
+
+
+def test_validating_while_the_same_person_is_worked_on_is_answered(service: Service) -> None:
+    world = World(service)
+    ends_at = time.monotonic() + ANSWER_WITHIN_S
+    for number in range(12):
+        world.send(world.message("A08", NOW - timedelta(minutes=number), f"W{number}", admitted=stamp(ADMITTED)))
+        answer = world.hospital.http.post(
+            "/hl7v2/$validate", content=world.message("A01", ADMITTED, "V1"), headers={"Content-Type": "text/plain"}
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["ack"]["code"] == "AA"
+        assert time.monotonic() < ends_at
