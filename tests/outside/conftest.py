@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -123,12 +124,16 @@ class Member:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def folder() -> Iterator[Path]:
+    """A folder of this worker that the database's account may enter: pytest's own is closed to it."""
+    with TemporaryDirectory(prefix="handoff-outside-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def service(folder: Path) -> Iterator[Service]:
     """The service, started once for the session of this worker."""
-    folder = tmp_path_factory.mktemp("outside")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.getuid() and str(parent).startswith(str(tmp_path_factory.getbasetemp().parent)):
-            parent.chmod(0o755)
     http_port, mllp_port, admin_key = free_port(), free_port(), secrets.token_hex(24)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HANDOFF_")}
     environment |= {
