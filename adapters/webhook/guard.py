@@ -117,19 +117,16 @@ class Guard:
         if destination.literal is not None:
             self.check(destination, destination.host)
         elif not self._is_possible(destination):
-            raise AddressRefusedError(
-                f"{destination.scheme} on port {destination.port} is not allowed for this receiver: "
-                "use https on port 443, or ask the operator of the exchange to allow it (ENDPOINT_ALLOW)",
-            )
+            raise _not_allowed(destination)
         return destination
 
     def objection(self, url: str) -> str | None:
         """Say why a URL can never be sent to, or None: for the moment a subscription is made."""
         try:
-            self.destination(url)
+            destination = self.destination(url)
         except AddressRefusedError as error:
             return str(error)
-        return None
+        return None if self._is_meant(destination) else str(_not_allowed(destination))
 
     def check(self, destination: Destination, address_text: str) -> None:
         """Raise AddressRefusedError unless a socket from this destination to this address may be made."""
@@ -168,6 +165,17 @@ class Guard:
             for allowance in self._allowances
         )
 
+    def _is_meant(self, destination: Destination) -> bool:
+        """Tell whether a name can be meant by what is allowed: localhost is this machine and no other name is (RFC 6761, 6.3)."""
+        is_this_machine = destination.host == "localhost" or destination.host.endswith(".localhost")
+        if destination.literal is not None or (destination.scheme == "https" and not is_this_machine):
+            return True
+        return any(
+            allowance.is_for(destination)
+            and (allowance.host == destination.host or (allowance.network is not None and allowance.network.is_loopback is is_this_machine))
+            for allowance in self._allowances
+        )
+
 
 class GuardedResolver(AbstractResolver):
     """Resolves the one destination of one client through the guard."""
@@ -189,6 +197,13 @@ class GuardedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Hold nothing, release nothing."""
+
+
+def _not_allowed(destination: Destination) -> AddressRefusedError:
+    return AddressRefusedError(
+        f"{destination.scheme} on port {destination.port} is not allowed for this receiver: "
+        "use https on port 443, or ask the operator of the exchange to allow it (ENDPOINT_ALLOW)",
+    )
 
 
 def _destination(url: str) -> Destination:

@@ -177,12 +177,12 @@ async def list_subscription_deliveries(
 
 @router.post("/v1/subscriptions/{subscription_id}/redrive", status_code=202, responses=ok(RedriveDocument, "Queued again", status=202))
 async def redrive_subscription(
-    subscription_id: SubscriptionId, body: RedriveRequest, viewer: Subscriber, services: FromServices
+    subscription_id: SubscriptionId, viewer: Subscriber, services: FromServices, body: RedriveRequest | None = None
 ) -> Response:
-    """Send notifications again, under their old `webhook-id`s. Each is asked again whether it may still be told."""
+    """Send notifications again, all without a body, under their old `webhook-id`s. Each is asked again whether it may still be told."""
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
-        redriven = await redrive(raw, viewer, subscription_id, body.range(), now=services.clock.now())
+        redriven = await redrive(raw, viewer, subscription_id, (body or RedriveRequest()).range(), now=services.clock.now())
     if redriven is None:
         raise not_found("subscription")
     services.waker.wake("delivery")

@@ -34,13 +34,15 @@ class StayInHand:
     facility: Organization | None
     facility_text: str | None = None
     reported_by: UUID | None = None
+    reporter_zone: str | None = None
+    """The calendar of a reported stay at a place that the registry does not know: its reporter's, who is of the same parts."""
     cause_id: UUID | None = None
     """The inbound message, report or upload that is being worked on."""
 
     @property
     def zone(self) -> ZoneInfo:
         """The local calendar of the stay."""
-        return ZoneInfo(self.facility.time_zone if self.facility else UTC_ZONE)
+        return ZoneInfo(self.facility.time_zone if self.facility else self.reporter_zone or UTC_ZONE)
 
     def day_of(self, at: datetime) -> date:
         """Give the local date of an instant at the facility (domain rule 2: never the UTC date)."""

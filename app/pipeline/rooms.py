@@ -202,6 +202,7 @@ def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_i
     seen = view(EncounterState.from_json(row.state))
     facility = directory.organizations.get(row.facility_id) if row.facility_id else None
     feed = directory.feeds.get(row.feed_id) if row.feed_id else None
+    reporter = directory.organizations.get(row.reported_by) if row.reported_by else None
     on = (seen.discharged_at or seen.admitted_at or row.created_at).date()
     return StayInHand(
         id=row.id,
@@ -215,5 +216,6 @@ def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_i
         facility=facility,
         facility_text=seen.facts.get("facility_name"),
         reported_by=row.reported_by,
+        reporter_zone=reporter.time_zone if reporter else None,
         cause_id=cause_id,
     )

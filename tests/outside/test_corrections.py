@@ -69,3 +69,22 @@ def test_validating_while_the_same_person_is_worked_on_is_answered(service: Serv
         assert answer.status_code == 200, answer.text
         assert answer.json()["ack"]["code"] == "AA"
         assert time.monotonic() < ends_at
+
+
+def test_a_plain_http_receiver_is_refused_unless_it_is_the_allowed_one_and_a_redrive_needs_no_body(service: Service) -> None:
+    home = World(service).home.http
+    assert home.post("/v1/subscriptions", json={"url": "http://example.com/hook"}).status_code == 422
+    made = home.post("/v1/subscriptions", json={"url": "http://127.0.0.1:9/hook"})
+    assert made.status_code == 201, made.text
+    assert home.post(f"/v1/subscriptions/{made.json()['id']}/redrive").status_code == 202
+
+
+def test_a_reported_stay_at_an_unknown_place_keeps_its_reporters_calendar(service: Service) -> None:
+    """Late evening in Maine is the next day in UTC: the clocks and the anchor are of the day that people there call it (T1)."""
+    world = World(service)
+    ended_at = (NOW - timedelta(days=2)).replace(hour=3, minute=30, second=0)
+    report = {"person": {"identifiers": [{"system": "MAINECARE", "type": "MA", "value": world.medicaid}], "last_name": "Sample"},
+              "class": "inpatient", "facility_name": "Far away", "discharged_at": ended_at.isoformat(), "told_by": "patient"}  # fmt: skip
+    assert world.home.http.post("/v1/encounters", json=report).status_code == 201
+    (follow_up,) = world.home.follow_ups(1)
+    assert follow_up["anchor_on"] == (ended_at.date() - timedelta(days=1)).isoformat()

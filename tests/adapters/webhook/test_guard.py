@@ -133,10 +133,17 @@ def test_objection(url: str) -> None:
 
 @pytest.mark.parametrize("url", [url for url, objection in URLS.items() if objection is not None and "127.0.0.1" not in url])
 def test_allowing_the_loopback_opens_nothing_else(url: str) -> None:
-    if url.startswith("http://receiver"):
-        assert LOCAL.objection(url) is None, "the name may turn out to be there: its addresses are judged at the socket"
-    else:
-        assert LOCAL.objection(url) is not None
+    assert LOCAL.objection(url) is not None
+
+
+def test_only_a_name_of_this_machine_is_meant_by_the_loopback() -> None:
+    """RFC 6761, 6.3. A name of a private network cannot be told from another one: its addresses are judged at the socket."""
+    inside = Guard([Allowance.parse("http://10.0.0.0/8")])
+    for url in ("http://localhost:8099/", "http://hook.localhost:8099/"):
+        assert LOCAL.objection(url) is None
+        assert inside.objection(url) is not None
+    assert STRICT.objection("https://localhost/") is not None
+    assert inside.objection("http://receiver.example/") is None
 
 
 @pytest.mark.parametrize(
