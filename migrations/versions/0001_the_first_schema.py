@@ -474,6 +474,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_inbound_message_organization", "inbound_message", ["organization_id", "id"], unique=False)
     op.create_index(
+        "ix_inbound_message_refused",
+        "inbound_message",
+        ["organization_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("ack_code != 'AA'"),
+    )
+    op.create_index(
         "uq_inbound_message_again",
         "inbound_message",
         ["feed_id", "control_id", "content_hash"],
@@ -685,6 +692,7 @@ def downgrade() -> None:
     op.drop_table("follow_up")
     op.drop_table("panel_upload_rejection")
     op.drop_index("uq_inbound_message_again", table_name="inbound_message", postgresql_where=sa.text("feed_id IS NOT NULL"))
+    op.drop_index("ix_inbound_message_refused", table_name="inbound_message", postgresql_where=sa.text("ack_code != 'AA'"))
     op.drop_index("ix_inbound_message_organization", table_name="inbound_message")
     op.drop_table("inbound_message")
     op.drop_index("uq_encounter_visit", table_name="encounter", postgresql_where=sa.text("facility_id IS NOT NULL"))

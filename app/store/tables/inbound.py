@@ -36,6 +36,13 @@ Index(
 )
 # Operators page by time within a feed or an organization; ids are time-ordered.
 Index("ix_inbound_message_organization", inbound_message.c.organization_id, inbound_message.c.id)
+# What was refused at the door, however many messages went well; an accepted one costs nothing here.
+Index(
+    "ix_inbound_message_refused",
+    inbound_message.c.organization_id,
+    inbound_message.c.id,
+    postgresql_where=inbound_message.c.ack_code != "AA",
+)
 
 inbound_queue = Table(
     "inbound_queue",

@@ -1,0 +1,105 @@
+"""The reads of the HTTP face use their indexes, as the app role with the policies on, whoever asks."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.viewer import OPERATOR, Viewer
+from app.store import encounter_reads, inbound_reads, members, notification_reads
+from app.store.encounter_reads import EncounterFilter
+from app.store.inbound_reads import InboundFilter
+from app.store.unit_of_work import unit_of_work
+from tests.support.plans import plan_of_sql
+
+SOMEBODY = Viewer(organization_id=UUID(int=7), scopes=frozenset())
+SOMETHING = UUID(int=8)
+
+
+class Overheard:
+    """Stands where a connection stands and remembers what is asked; finds nothing."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        self.asked.append((query, values))
+        return []
+
+    async def fetchrow(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+    async def fetchval(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+
+Read = Callable[[Any, Viewer], Awaitable[Any]]
+SMALL = frozenset({"organization_grant", "organization", "subscription"})
+"""A few thousand rows at most: how they are read does not matter."""
+
+
+def _messages(**wanted: Any) -> Read:
+    return lambda raw, viewer: inbound_reads.list_messages(raw, viewer, InboundFilter(**wanted), after=SOMETHING, limit=101)
+
+
+READS: dict[str, tuple[Read, set[str]]] = {
+    "outbox": (
+        lambda raw, viewer: notification_reads.read_outbox(raw, viewer, SOMETHING, after=5, limit=101),
+        {"uq_notification_sequence"},
+    ),
+    "last numbers": (lambda raw, _viewer: notification_reads.last_sequences(raw, [SOMETHING]), {"pk_recipient_sequence"}),
+    "one notification": (lambda raw, viewer: notification_reads.find_notification(raw, viewer, SOMETHING), {"pk_notification"}),
+    "the stays behind": (lambda raw, viewer: encounter_reads.rows_behind(raw, viewer, [SOMETHING]), {"pk_encounter"}),
+    "one stay": (lambda raw, viewer: encounter_reads.find_encounter(raw, viewer, SOMETHING), {"pk_encounter"}),
+    "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),
+    "messages set aside": (_messages(outcome="set_aside"), {"pk_inbound_message"}),
+    "one message": (lambda raw, viewer: inbound_reads.find_message(raw, viewer, SOMETHING), {"pk_inbound_message"}),
+    "a member": (lambda raw, viewer: members.is_member(raw, viewer, SOMEBODY.organization_id or SOMETHING, SOMETHING), set()),
+}
+
+OF_AN_ORGANIZATION: dict[str, tuple[Read, set[str]]] = {
+    "messages": (_messages(), {"ix_inbound_message_organization"}),
+    "messages refused": (_messages(outcome="rejected"), {"ix_inbound_message_refused"}),
+    "stays": (
+        lambda raw, viewer: encounter_reads.list_encounters(raw, viewer, EncounterFilter(), after=SOMETHING, limit=101),
+        {"ix_encounter_facility", "ix_encounter_reported_by", "ix_encounter_person", "ix_panel_member_organization"},
+    ),
+}
+
+
+async def _check(engine: AsyncEngine, viewer: Viewer, read: Read, wanted: set[str], *, small: frozenset[str] = SMALL) -> None:
+    overheard = Overheard()
+    await read(overheard, viewer)
+    assert overheard.asked
+    searched: set[str] = set()
+    async with unit_of_work(engine, viewer) as connection:
+        for query, values in overheard.asked:
+            plan = await plan_of_sql(connection, query, *values)
+            assert plan.scanned_tables - small == set(), query
+            searched |= plan.searched_indexes
+    assert wanted - searched == set()
+
+
+@pytest.mark.parametrize("name", READS)
+@pytest.mark.parametrize("viewer", [SOMEBODY, OPERATOR], ids=["an organization", "the operator"])
+async def test_a_read_searches_its_index(engine_app: AsyncEngine, name: str, viewer: Viewer) -> None:
+    read, wanted = READS[name]
+    # What waits is short by nature, and read through its queue.
+    small = SMALL | ({"inbound_queue"} if name == "messages waiting" else set()) | ({"inbound_outcome"} if "set aside" in name else set())
+    await _check(engine_app, viewer, read, wanted, small=small)
+
+
+@pytest.mark.parametrize("name", OF_AN_ORGANIZATION)
+async def test_an_organizations_list_searches_its_index(engine_app: AsyncEngine, name: str) -> None:
+    read, wanted = OF_AN_ORGANIZATION[name]
+    await _check(engine_app, SOMEBODY, read, wanted)
+
+
+async def test_the_outbox_is_read_in_order_without_sorting(engine_app: AsyncEngine) -> None:
+    overheard: Any = Overheard()
+    await notification_reads.read_outbox(overheard, SOMEBODY, UUID(int=7), after=5, limit=101)
+    async with unit_of_work(engine_app, SOMEBODY) as connection:
+        plan = await plan_of_sql(connection, overheard.asked[0][0], *overheard.asked[0][1])
+    assert not plan.sorts
