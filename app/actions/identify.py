@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
-from app.domain.latest import Said, known, learn
+from app.domain.latest import known, learn
 from app.domain.matching import ANY_AUTHORITY, Group, assign_people, match_keys, partition
-from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key, normalised
+from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key
 from app.ports import Ids
 from app.store import people
 from app.store.raw import Raw
@@ -34,15 +34,10 @@ async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: da
 
     Raises `IdentityMovedError` when a concurrent transaction changed the ground; the caller's transaction must be redone.
     """
-    named = sorted({(claim.source, own) for claim in claims for own in (claim.own, *claim.retires)})
-    plan = _Plan(claims, await people.find_own(raw, named), ids)
+    named = {(claim.source, own) for claim in claims for own in (claim.own, *claim.retires)}
+    plan = _Plan(claims, await people.find_own(raw, sorted(named)), ids)
     if plan.needs_matching:
-        locked = plan.lock_keys()
-        await people.lock_keys(raw, locked)
-        # What we were told of before the lock may have changed while we waited for it.
-        plan = _Plan(claims, await people.find_own(raw, named), ids)
-        if not plan.lock_keys() <= locked:
-            raise IdentityMovedError
+        await people.lock_keys(raw, plan.lock_keys())
         await _load_neighbourhood(raw, plan)
     await people.lock_people(raw, {record.person_id for record in plan.records.values() if record.id not in plan.new})
     await _check_unmoved(raw, plan)
@@ -53,34 +48,37 @@ async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: da
 
 @dataclass(slots=True)
 class Frontier:
-    """By what records are looked for: identifiers, demographics, people, and records that others were retired into."""
+    """By what records are looked for: how their source names them, identifiers, demographics and people.
 
+    Not by merges: a record and the one it was retired into are always one person.
+    """
+
+    own: set[people.OwnKey] = field(default_factory=set)
     identifiers: set[tuple[str, str]] = field(default_factory=set)
     demographic_keys: set[int] = field(default_factory=set)
     people: set[UUID] = field(default_factory=set)
-    records: set[UUID] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
         """Nothing left to look for."""
-        return not (self.identifiers or self.demographic_keys or self.people or self.records)
+        return not (self.own or self.identifiers or self.demographic_keys or self.people)
 
     def without(self, other: "Frontier") -> "Frontier":
         """Give what the other has not asked for yet."""
         return Frontier(
+            self.own - other.own,
             self.identifiers - other.identifiers,
             self.demographic_keys - other.demographic_keys,
             self.people - other.people,
-            self.records - other.records,
         )
 
     def joined(self, other: "Frontier") -> "Frontier":
         """Give both together."""
         return Frontier(
+            self.own | other.own,
             self.identifiers | other.identifiers,
             self.demographic_keys | other.demographic_keys,
             self.people | other.people,
-            self.records | other.records,
         )
 
 
@@ -136,15 +134,15 @@ class _Plan:
         said = learn(record.said, key, facts)
         if said == record.said:
             return
-        before, after = _matched_by(record.said), _matched_by(said)
+        before, after = known(record.said), known(said)
         record.said = said
         self.changed.add(record.id)
-        if before == after:
+        if all(before.get(name) == after.get(name) for name in _MATCHED_BY):
             return
         if record.demographic_key is not None:
             self._former_keys.add(record.demographic_key)
-        record.demographic_key = demographic_key(known(said))
-        winner = known(said).get(_RETIRED_INTO)
+        record.demographic_key = demographic_key(after)
+        winner = after.get(_RETIRED_INTO)
         record.retired_into = UUID(winner) if winner is not None else None
         self.identity_changed.add(record.id)
 
@@ -178,19 +176,21 @@ class _Plan:
             found.identifiers.update(match_keys(record.identifiers))
             if record.demographic_key is not None:
                 found.demographic_keys.add(record.demographic_key)
-            if record_id not in self.new:
+            if record_id in self.new:
+                found.own.add((record.source, record.own))
+            else:
                 found.people.add(record.person_id)
-                found.records.add(record_id)
-        found.records.update({record.retired_into for record in self.records.values() if record.retired_into is not None} - self.new)
         return found
 
     def _in_play(self) -> set[UUID]:
         return self.identity_changed | self._neighbours
 
     def meet(self, found: Sequence[PatientRecord]) -> None:
-        """Add neighbours."""
+        """Add neighbours. Raises `IdentityMovedError` when one is there by now that we were going to make."""
         for record in found:
             if record.id not in self.records:
+                if (record.source, record.own) in self._by_own:
+                    raise IdentityMovedError
                 self.records[record.id] = record
                 self._by_own[(record.source, record.own)] = record
                 self._stored_person[record.id] = record.person_id
@@ -243,11 +243,6 @@ _RETIRED_INTO = "retired_into"
 _MATCHED_BY = ("first_name", "last_name", "birth_date", "sex", _RETIRED_INTO)
 
 
-def _matched_by(said: Said) -> tuple[str, ...]:
-    facts = known(said)
-    return tuple(normalised(str(facts.get(name) or "")) for name in _MATCHED_BY)
-
-
 def _hash64(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
@@ -258,21 +253,25 @@ async def _load_neighbourhood(raw: Raw, plan: _Plan) -> None:
         fresh = plan.frontier().without(asked)
         if fresh.is_empty:
             return
-        plan.meet(await people.neighbours(raw, fresh.identifiers, fresh.demographic_keys, fresh.people, fresh.records))
+        plan.meet(await people.neighbours(raw, fresh.own, fresh.identifiers, fresh.demographic_keys, fresh.people))
         asked = asked.joined(fresh)
 
 
 async def _check_unmoved(raw: Raw, plan: _Plan) -> None:
-    """Make sure that what we read before we had the locks is still so: neither whose a record is, nor what is known of it."""
-    read = plan.revisions()
-    if await people.revisions(raw, list(read)) != read:
+    """Make sure that what we read before we had the locks is still so: neither whose a record is, nor what is known of it.
+
+    What is going to be stored anew is looked at when it is stored.
+    """
+    read = {record: revision for record, revision in plan.revisions().items() if plan.needs_matching or record not in plan.changed}
+    if read and await people.revisions(raw, list(read)) != read:
         raise IdentityMovedError
 
 
 async def _save(raw: Raw, plan: _Plan, moved: dict[UUID, UUID], now: datetime) -> None:
     await people.insert_people(raw, plan.new_people, now)
     await people.insert_records(raw, [plan.records[item] for item in sorted(plan.new)], plan.reasons, now)
-    await people.update_records(raw, [plan.records[item] for item in sorted(plan.changed - plan.new)], plan.reasons, now)
+    if not await people.update_records(raw, [plan.records[item] for item in sorted(plan.changed - plan.new)], plan.reasons, now):
+        raise IdentityMovedError
     await people.insert_identifiers(raw, plan.added)
     if not moved:
         return

@@ -40,7 +40,8 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
     stays = await encounters.by_visit(raw, wanted) if wanted else {}
     found = {stay.id: stay.person_id for stay in stays.values()}
     recorded: list[Recorded] = []
-    for item, key, resolved in zip(batch, keys, people, strict=True):
+    order = [sort_key(item.event) for item in batch]
+    for item, key, place, resolved in zip(batch, keys, order, people, strict=True):
         if key is None:
             recorded.append(Recorded(None, changed=False))
             continue
@@ -48,7 +49,7 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
         is_new = stay is None
         if stay is None:
             stay = stays[key] = _new_stay(item, key, resolved, ids.new(), now)
-        recorded.append(Recorded(stay, changed=_fold(stay, item, resolved) or is_new))
+        recorded.append(Recorded(stay, changed=_fold(stay, item, place, resolved) or is_new))
     moved = {stay.id: stay.person_id for stay in stays.values() if found.get(stay.id, stay.person_id) != stay.person_id}
     if moved:
         # Whoever lost or got a stay has another history now: their other stays are looked at again.
@@ -61,11 +62,11 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
                 item.message_id,
                 recording.stay.id if recording.stay else None,
                 resolved.record_id,
-                sort_key(item.event),
+                place,
                 item.event.trigger,
                 item.event.occurred_at,
             )
-            for item, resolved, recording in zip(batch, people, recorded, strict=True)
+            for item, place, resolved, recording in zip(batch, order, people, recorded, strict=True)
         ],
     )
     return recorded
@@ -111,12 +112,12 @@ def _new_stay(item: Interpreted, key: VisitKey, resolved: Resolved, stay_id: UUI
     )
 
 
-def _fold(stay: EncounterRow, item: Interpreted, resolved: Resolved) -> bool:
+def _fold(stay: EncounterRow, item: Interpreted, place: str, resolved: Resolved) -> bool:
     """Apply the event; the newest event also says whose stay it is (a corrected PID moves it) and by whose profile it is read."""
     before = EncounterState.from_json(stay.state)
-    after = apply(before, item.event)
+    after = apply(before, item.event, place)
     held = (stay.record_id, stay.person_id, stay.feed_id, stay.mode)
-    if sort_key(item.event) >= before.last_key:
+    if place >= before.last_key:
         stay.record_id, stay.person_id, stay.feed_id = resolved.record_id, resolved.person_id, item.feed.id
     stay.mode = min(stay.mode, _mode(item), key=MODES.index)
     if after == before and held == (stay.record_id, stay.person_id, stay.feed_id, stay.mode):

@@ -7,7 +7,7 @@ What the stay *is* (status, class, when) is read off the marks by `view`. Source
 Not here: whose stay it is (`matching`), whether it is behavioral health (`diagnosis`), who is told (`happenings`).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -104,9 +104,12 @@ class EncounterView:
     """The last discharge that was cancelled, while no other stands."""
 
 
-def apply(state: EncounterState, event: AdtEvent) -> EncounterState:
-    """Fold one event into the state. Any order of the same events gives the same state; a repetition changes nothing."""
-    key = sort_key(event)
+def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterState:
+    """Fold one event into the state. Any order of the same events gives the same state; a repetition changes nothing.
+
+    `key` is its sort key, for a caller who has it.
+    """
+    key = key or sort_key(event)
     visit = event.visit or VisitFacts()
     return EncounterState(
         said=learn(state.said, key, _stated(event, visit)),
@@ -219,10 +222,13 @@ def _admissions(marks: list[Mark]) -> tuple[list[Mark], list[tuple[str, str]]]:
     itself. An admission that was sent twice is struck as one, and two A11 of one recording time are one cancel sent twice.
     """
     standing = [mark for mark in marks if mark.trigger in ADMISSIONS]
+    cancels = sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT), key=_recorded_order)
+    if not cancels:
+        return standing, []
     recorded = sorted((mark for mark in marks if mark.trigger in ADMISSIONS or mark.trigger == Trigger.DISCHARGE), key=_recorded_order)
     struck: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for cancel in sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT), key=_recorded_order):
+    for cancel in cancels:
         if cancel.recorded_at in seen:
             continue
         seen.add(cancel.recorded_at)
@@ -262,9 +268,9 @@ def _transfers(marks: list[Mark]) -> list[Mark]:
     return sorted(standing)
 
 
-def _class_between(state: EncounterState, standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
+def _class_between(state: EncounterState, facts: dict[str, Any], standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
     """Give the class in force: as stated last, unless it was stated during an admission that was struck."""
-    stated = known(state.said).get("class")
+    stated = facts.get("class")
     stated_key = key_of(state.said, "class")
     last = standing[-1] if standing else None
     is_newest = last is None or last.encounter_class is None or stated_key >= last.key
@@ -280,7 +286,7 @@ def view(state: EncounterState) -> EncounterView:
     standing, struck = _admissions(state.marks)
     discharges, struck_discharges = _discharges(state.marks, standing)
     facts = known(state.said)
-    encounter_class = _class_between(state, standing, struck)
+    encounter_class = _class_between(state, facts, standing, struck)
     last = discharges[-1] if discharges else None
     if last is not None and any(mark.key > last.key and mark.trigger in _REOPENING for mark in standing):
         last = None
@@ -292,7 +298,7 @@ def view(state: EncounterState) -> EncounterView:
         phases=phases,
         admitted_at=admitted_at,
         discharged_at=_instant(_end_of(last)) if last else None,
-        disposition=_disposition(state, last, standing) if last else None,
+        disposition=_disposition(state, facts, last, standing) if last else None,
         inferred_discharge=last is not None and all(mark.trigger != Trigger.DISCHARGE for mark in discharges),
         diagnoses=tuple(diagnosis for use, held in sorted(state.diagnoses.items()) for diagnosis in standing_diagnoses(use, held)),
         facts=facts,
@@ -301,12 +307,12 @@ def view(state: EncounterState) -> EncounterView:
     )
 
 
-def _disposition(state: EncounterState, last: Mark, standing: list[Mark]) -> str | None:
+def _disposition(state: EncounterState, facts: dict[str, Any], last: Mark, standing: list[Mark]) -> str | None:
     """Give the disposition of the discharge that stands: as an update said it since, else as the discharge itself says it.
 
     One that was recorded before a cancelled discharge, or stated before an admission that opened the stay again, went with that end.
     """
-    said = known(state.said).get("disposition")
+    said = facts.get("disposition")
     said_key = key_of(state.said, "disposition")
     cancelled = max((mark.recorded_at for mark in state.marks if mark.trigger == Trigger.CANCEL_DISCHARGE), default="")
     reopened = max((mark.key for mark in standing if mark.trigger in _REOPENING and mark.key < last.key), default="")
@@ -353,5 +359,5 @@ def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: Encoun
         if not phases or (stated in _IN_HOUSE) != (phases[-1].encounter_class in _IN_HOUSE):
             phases.append(Phase(stated, _instant(mark.occurred_at), mark.trigger))
     if phases:
-        phases[-1] = replace(phases[-1], encounter_class=encounter_class)
+        phases[-1] = Phase(encounter_class, phases[-1].starts_at, phases[-1].trigger)
     return tuple(phases)

@@ -76,8 +76,13 @@ def json_facts(facts: PersonFacts) -> dict[str, Any]:
     return stated
 
 
+_NO_NAME_SIGNS = dict.fromkeys(code for code in range(128) if not chr(code).isalnum())
+
+
 def normalised(text: str) -> str:
     """Fold case, accents, punctuation and spaces: O'Brien, OBRIEN and o brien are one name."""
+    if text.isascii():
+        return text.upper().translate(_NO_NAME_SIGNS)
     plain = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in plain.upper() if letter.isalnum())
 

@@ -157,10 +157,7 @@ class Pipeline:
                 await inbound.forget_attempt(raw, list(self.unforgotten))
             self.unforgotten.clear()
         async with self.transaction() as raw:
-            directory = await self.registry.current(raw)
             lanes = await inbound.claim_lanes(raw, self.lock_space, self.lanes_max, start_lane)
-            if start_lane and not lanes:
-                lanes = await inbound.claim_lanes(raw, self.lock_space, self.lanes_max, 0)
             messages: list[Waiting] = []
             for attempts, most in _SUSPECTS if suspects else (((0, 0), messages_max),):
                 messages = messages or (await inbound.claim(raw, lanes, most, attempts) if lanes else [])
@@ -172,7 +169,7 @@ class Pipeline:
                 await inbound.count_attempt(counting, claimed)
             batch = Batch([message for message in messages if message.attempts < ATTEMPTS_MAX])
             batch.outcomes.extend(_aside(message.id, _KILLED) for message in messages if message.attempts >= ATTEMPTS_MAX)
-            return await self.rooms.work(raw, batch, directory)
+            return await self.rooms.work(raw, batch, await self.registry.current(raw))
 
     async def _give_back(self, claimed: Sequence[UUID]) -> None:
         """Take the attempt back: these did not kill us, we are still here. Without a database it is done when that is back."""

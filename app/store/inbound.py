@@ -141,18 +141,18 @@ async def first_answers(raw: Raw, rows: Sequence[MessageRow]) -> list[FirstAnswe
 
 _CLAIM_LANES = """
 with recursive waiting(lane) as (
-    (select lane from inbound_queue where lane >= $3 order by lane limit 1)
+    (select lane from inbound_queue order by lane limit 1)
     union all
     select (select q.lane from inbound_queue q where q.lane > w.lane order by q.lane limit 1) from waiting w where w.lane is not null
 )
-select lane from (select lane from waiting where lane is not null offset 0) as candidates
+select lane from (select lane from waiting where lane is not null order by lane < $3, lane offset 0) as candidates
 where pg_try_advisory_xact_lock($1, lane)
 limit $2
 """
 
 
 async def claim_lanes(raw: Raw, lock_space: int, lanes_max: int, start: int) -> list[int]:
-    """Lock free lanes that have work, from lane `start` upwards, until this transaction ends (ix_inbound_queue_lane)."""
+    """Lock free lanes that have work until this transaction ends, from lane `start` upwards and round (ix_inbound_queue_lane)."""
     return [record["lane"] for record in await raw.fetch(_CLAIM_LANES, lock_space, lanes_max, start)]
 
 
@@ -189,9 +189,20 @@ async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, attempts: tup
     ]
 
 
+_COUNT_ATTEMPT = """
+update inbound_queue set attempts = attempts + 1
+from (select set_config('synchronous_commit', 'off', true)) as unflushed
+where message_id = any($1::uuid[])
+"""
+
+
 async def count_attempt(raw: Raw, messages: Sequence[UUID]) -> None:
-    """Count that the messages were taken up. Committed before the work, so that a message that kills its worker is known."""
-    await raw.execute("update inbound_queue set attempts = attempts + 1 where message_id = any($1::uuid[])", list(messages))
+    """Count that the messages were taken up. Committed before the work, so that a message that kills its worker is known.
+
+    The transaction of this statement commits without waiting for the disk: a worker that dies takes nothing back, and a count
+    that a dying database forgets is no worse than one try more.
+    """
+    await raw.execute(_COUNT_ATTEMPT, list(messages))
 
 
 async def forget_attempt(raw: Raw, messages: Sequence[UUID]) -> None:

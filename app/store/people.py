@@ -79,30 +79,27 @@ where r.id in (
         join record_identifier i on i.authority = k.authority and i.value = k.value
     union select n.id from patient_record n where n.demographic_key = any($3::bigint[])
     union select n.id from patient_record n where n.person_id = any($4::uuid[])
-    union select n.id from patient_record n where n.retired_into = any($5::uuid[])
-    union select k from unnest($6::uuid[]) as k
+    union select n.id from unnest($5::text[], $6::text[], $7::text[], $8::text[]) as k(source, authority, type, value)
+        join patient_record n on n.source = k.source and n.authority = k.authority and n.type = k.type and n.value = k.value
 )
 """
 
 
 async def neighbours(
-    raw: Raw,
-    identifiers: Iterable[tuple[str, str]],
-    demographic_keys: Iterable[int],
-    people: Iterable[UUID],
-    records: Iterable[UUID],
+    raw: Raw, own: Iterable[OwnKey], identifiers: Iterable[tuple[str, str]], demographic_keys: Iterable[int], people: Iterable[UUID]
 ) -> list[PatientRecord]:
-    """Find every record that shares an identifier, the demographics, the person or a merge with these."""
-    pairs = list(identifiers)
-    wanted = list(records)
+    """Find every record that has one of these names, identifiers, demographics or people."""
+    pairs, names = list(identifiers), list(own)
     rows = await raw.fetch(
         _NEIGHBOURS,
         [authority for authority, _ in pairs],
         [value for _, value in pairs],
         list(demographic_keys),
         list(people),
-        wanted,
-        wanted,
+        [source for source, _ in names],
+        [identifier.authority for _, identifier in names],
+        [identifier.type for _, identifier in names],
+        [identifier.value for _, identifier in names],
     )
     return [_record(row) for row in rows]
 
@@ -126,10 +123,10 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid
 _UPDATE_RECORDS = """
 update patient_record r
 set person_id = n.person_id, demographics = n.demographics::json, demographic_key = n.demographic_key, retired_into = n.retired_into,
-    match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $7
-from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[])
-    as n(id, person_id, demographics, demographic_key, retired_into, match_reasons)
-where r.id = n.id
+    match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $8
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[])
+    as n(id, person_id, demographics, demographic_key, retired_into, match_reasons, revision)
+where r.id = n.id and r.xmin::text::bigint = n.revision
 """
 
 _INSERT_IDENTIFIERS = """
@@ -165,11 +162,11 @@ async def insert_records(raw: Raw, records: Sequence[PatientRecord], reasons: di
     )
 
 
-async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> None:
-    """Store what changed about known records."""
+async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> bool:
+    """Store what changed about known records; False when one is not any more as it was read."""
     if not records:
-        return
-    await raw.execute(
+        return True
+    done = await raw.execute(
         _UPDATE_RECORDS,
         [record.id for record in records],
         [record.person_id for record in records],
@@ -177,8 +174,10 @@ async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: di
         [record.demographic_key for record in records],
         [record.retired_into for record in records],
         [orjson.dumps(reasons[record.id]).decode() if record.id in reasons else None for record in records],
+        [record.revision for record in records],
         now,
     )
+    return bool(done == f"UPDATE {len(records)}")
 
 
 async def insert_identifiers(raw: Raw, pairs: Sequence[tuple[Identifier, UUID]]) -> None:
