@@ -15,9 +15,12 @@ from uuid import UUID
 from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
 from app.domain.clock import Clock, ClockState
 from app.domain.directory import Directory
+from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.happening import DEATH_DISPOSITIONS, NotificationType
+from app.domain.latest import key_of, known
 from app.domain.organization import OrganizationKind
+from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.privacy import may_be_told
 from app.domain.program import ProgramDefinition
 from app.domain.public_id import Kind as IdKind
@@ -79,12 +82,13 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     for row in stored:
         by_person.setdefault(row.person_id, []).append(row)
     told = await _told(raw, stored)
+    records = await people.describe(raw, persons) if persons else {}
     touched: list[FollowUpRow] = []
     overdue: list[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]] = []
     for person_id in persons:
         stays = history.get(person_id, ())
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
-        died_at = _died_at(stays)
+        died_at = _died_at(stays, [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)])
         rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
@@ -143,12 +147,22 @@ def _may_know(home: _Home, stay: StayInHand, directory: Directory) -> bool:
     return organization is None or may_be_told(stay.origin, organization.kind).tier.tells
 
 
-def _died_at(stays: Sequence[StayInHand]) -> datetime | None:
-    """Give when the person died, as any of the stays tells it."""
+def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:
+    """Tell whether what the record says may show in follow-ups: hospitals' do, Part 2 programs' do not (42 CFR 2.13(c))."""
+    return record.source == ADT_SOURCE and record.own.authority.upper() not in directory.part2_authorities
+
+
+def _died_at(stays: Sequence[StayInHand], records: Sequence[PatientRecord]) -> datetime | None:
+    """Give when the person died, as any of the stays or a message about the person alone (A31) tells it."""
     deaths = [stay.view.deceased_at for stay in stays if stay.view.deceased_at is not None]
     deaths += [
         stay.view.discharged_at for stay in stays if stay.view.disposition in DEATH_DISPOSITIONS and stay.view.discharged_at is not None
     ]
+    for record in records:
+        facts = known(record.said)
+        if facts.get("deceased") is True:
+            on_record = facts.get("died_at")
+            deaths.append(datetime.fromisoformat(on_record) if on_record else recorded_instant(key_of(record.said, "deceased")))
     return min(deaths, default=None)
 
 

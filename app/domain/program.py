@@ -178,6 +178,11 @@ class ProgramCatalog:
         """Give the version of a program in force on a date."""
         return next((one for one in self.programs if one.id == program_id and one.in_force(on)), None)
 
+    def knows(self, named: str) -> bool:
+        """Tell whether every name in what a panel row calls its program is one we know."""
+        names = _names(named, self.aliases)
+        return bool(names) and all(name in self.aliases for name in names)
+
     def choose(self, named: str, on: date, *, organization_kind: str, organization_roles: Iterable[str] = ()) -> ProgramChoice:
         """Choose the programs for what a panel row calls its program: one name, or several separated by ; , / | or +.
 

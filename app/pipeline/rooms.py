@@ -145,6 +145,14 @@ class Rooms:
         others = {item.stay.person_id for item in recorded if item.stay is not None} - {whose.person_id for whose in resolved}
         if others:
             await people.lock_people(raw, others)
+        # A death is told of the person alone too (A31, PID-30): it ends the follow-ups of every stay.
+        dead = {
+            whose.person_id
+            for item, whose, recording in zip(understood, resolved, recorded, strict=True)
+            if recording.stay is None and item.event.person.deceased is True and not item.is_test
+        }
+        if dead:
+            await people.reconsider_people(raw, dead, now, "died")
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
             stay = recording.stay
             if stay is not None and (recording.changed or whose.moved_people):

@@ -37,6 +37,7 @@ from app.pipeline.report import Reports
 from app.ports import Clock, Ids, Sender, Waker
 from app.settings import Environment, Listener, Settings
 from app.standards.measure_rules import measure_catalog
+from app.standards.program_catalog import program_catalog
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.notification_reads import last_sequences
@@ -174,6 +175,7 @@ def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelSe
         redo_on=(IdentityMovedError,),
         ids=ids,
         limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
+        knows_program=program_catalog().knows,
     )
 
 

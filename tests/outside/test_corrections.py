@@ -88,3 +88,26 @@ def test_a_reported_stay_at_an_unknown_place_keeps_its_reporters_calendar(servic
     assert world.home.http.post("/v1/encounters", json=report).status_code == 201
     (follow_up,) = world.home.follow_ups(1)
     assert follow_up["anchor_on"] == (ended_at.date() - timedelta(days=1)).isoformat()
+
+
+def test_a_death_told_of_the_person_alone_ends_the_follow_up(service: Service) -> None:
+    world = World(service)
+    world.send(*stay(world))
+    (follow_up,) = world.home.follow_ups(1, status="open")
+    message = world.message("A31", NOW, "C9", patient_class=None)
+    died = b"\r".join(
+        line + b"|" * (30 - line.count(b"|")) + b"Y" if line.startswith(b"PID|") else line for line in message.split(b"\r")
+    )
+    world.send(died)
+    (closed,) = world.home.follow_ups(1, status="closed")
+    assert closed["id"] == follow_up["id"]
+    assert {clock["state"] for clock in closed["clocks"]} == {"void"}
+
+
+def test_a_program_that_nobody_knows_is_taken_and_named(service: Service) -> None:
+    taken = World(service).home.roster(
+        {"last_name": "Sample", "birth_date": "1980-01-02", "member_id": "S1", "program": "BHHH", "effective_from": "2020-01-01"},
+        {"last_name": "Sample", "birth_date": "1980-01-02", "member_id": "S2", "program": "BHH", "effective_from": "2020-01-01"},
+    )
+    assert (taken["accepted"], taken["rejected"]) == (2, 0)
+    assert [(one["row"], one["column"]) for one in taken["warnings"] if one["code"] == "unknown_program"] == [(2, "program")]
