@@ -227,7 +227,7 @@ async def test_no_patient_can_be_read_off_logs_metrics_and_refusals(tree: Servic
         ("the database's log", (tree.folder / "data/postgresql/server.log").read_text()),
     ):
         assert MARKER.lower() not in text.lower(), name
-    assert [event["answer"] for event in tree.events("message.refused")][-3:] == ["AE", "AR", "AE"] or tree.events("message.refused")
+    assert {event["answer"] for event in tree.events("message.refused")} >= {"AE", "AR"}
 
 
 async def test_told_to_stop_it_answers_what_came_in_and_ends_with_0(module_folder: Path, fresh_database: Database) -> None:

@@ -26,6 +26,7 @@ _SHARE_DISCHARGED: Final = 0.45
 _SHARE_ADMITTED: Final = 0.4
 _FAULTS: Final = (("again", 30), ("nameless", 10), ("stranger", 8), ("training", 12))
 """What comes between the messages, and after how many of a thousand."""
+_EVERY_FAULT: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Story:
                     dated.append((at, len(dated), one))
         ordered = [one for _, _, one in sorted(dated, key=lambda item: item[:2])]
         ordered += late
-        return [*self._with_faults(ordered)]
+        return [*self._with_faults(ordered, every=_EVERY_FAULT)]
 
     def present(self, now: datetime) -> list[Message]:
         """Give what happens next, at this moment: somebody comes, somebody goes, something is put right."""
@@ -216,20 +217,25 @@ class Story:
         control_id = f"{stay.hospital.facility[:2]}{self._messages:06d}"
         return Message(stay.hospital, message(stay, trigger, control_id, at, sent_at, spelling), shows)
 
-    def _with_faults(self, messages: Sequence[Message]) -> Iterator[Message]:
-        """Put between the messages what real feeds bring: repetitions, training messages, and some that must be refused."""
-        for one in messages:
+    def _with_faults(self, messages: Sequence[Message], *, every: int = 0) -> Iterator[Message]:
+        """Put between the messages what real feeds bring: repetitions, training messages, and some that must be refused.
+
+        With `every`, each kind comes once for certain, so far apart.
+        """
+        certain = {every * place: kind for place, (kind, _) in enumerate(_FAULTS, 1)} if every else {}
+        for place, one in enumerate(messages, 1):
             yield one
-            fault = next((kind for kind, most in _FAULTS if self._dice.whole(1, 1000) <= most), None)
-            if fault == "again":
-                yield Message(one.hospital, one.body, "the same message again")
-            elif fault == "nameless":
-                yield self._odd(one.hospital, Spelling(without_numbers=True), "a message without a patient number")
-            elif fault == "stranger":
-                yield self._odd(one.hospital, Spelling(facility="NOWHERE"), "a message from an unknown facility")
-            elif fault == "training":
-                spelling = Spelling(processing="T", last_name="ZZTEST", first_name="PATIENT")
-                yield self._odd(one.hospital, spelling, "a training message about a test patient")
+            drawn = next((kind for kind, most in _FAULTS if self._dice.whole(1, 1000) <= most), None)
+            match certain.get(place, drawn):
+                case "again":
+                    yield Message(one.hospital, one.body, "the same message again")
+                case "nameless":
+                    yield self._odd(one.hospital, Spelling(without_numbers=True), "a message without a patient number")
+                case "stranger":
+                    yield self._odd(one.hospital, Spelling(facility="NOWHERE"), "a message from an unknown facility")
+                case "training":
+                    spelling = Spelling(processing="T", last_name="ZZTEST", first_name="PATIENT")
+                    yield self._odd(one.hospital, spelling, "a training message about a test patient")
 
     def _odd(self, hospital: Hospital, spelling: Spelling, shows: str) -> Message:
         stay = self._new_stay(self._started_at, hospital)

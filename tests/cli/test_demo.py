@@ -1,0 +1,146 @@
+"""`handoff demo` as it is typed: from nothing to a living network, with its own database, and nothing left running."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import pytest
+
+from adapters.postgresql.embedded import EmbeddedPostgres
+from app.cli.demo import folder as demo_folder
+from app.cli.exits import CommandError, ExitCode
+from tests.support.service import ROOT, command_environment, is_alive, run_command
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, and open to the account that the embedded server runs as."""
+    with TemporaryDirectory(prefix="hd-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name) / "demo"
+
+
+def _pids(folder: Path) -> list[int]:
+    lines = [json.loads(line) for line in (folder / "service.log").read_text().splitlines()]
+    return [line["pid"] for line in lines if line["event"] == "process.started"]
+
+
+def test_a_demo_comes_to_life_shows_everything_and_leaves_nothing_running(folder: Path) -> None:
+    variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_WORKERS": "1", "HANDOFF_DATABASE_URL": "postgresql://not.to.be.touched/at_all"}
+    arguments = ["demo", "--once", "--json", "--patients", "80", "--http-port", "0", "--mllp-port", "0"]
+    ended = run_command(*arguments, variables=variables, timeout_s=240)
+    assert ended.returncode == ExitCode.OK, ended.stderr[-3000:]
+    places, *lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert places["http"].startswith("http://127.0.0.1:")
+    assert set(places["keys"]) == {"harbor", "pinewood", "riverside", "coastal", "northern", "tidewater", "plan"}
+    last = lines[-1]
+    assert last["answers"]["AA"] > 60
+    assert last["answers"]["AE"] >= 1
+    assert last["answers"]["AR"] >= 1
+    assert last["notifications"] > 30
+    assert last["decisions"]["suppress"] > 0, "the Part 2 program's stays are told to nobody"
+    assert last["contacts"] > 0
+    assert last["questions"] > 0
+    assert last["webhooks"]["verified"] > 0
+    assert last["webhooks"]["refused"] == 0
+    events = [json.loads(line) for line in (folder / "service.log").read_text().splitlines()]
+    assert [event for event in events if event["level"] == "error"] == []
+    assert not [pid for pid in _pids(folder) if is_alive(pid)]
+    assert EmbeddedPostgres(folder).server_pid() is None
+
+
+def _until_introduced(process: "subprocess.Popen[str]", patience_s: float = 200) -> str:
+    said: list[str] = []
+    ends_at = time.monotonic() + patience_s
+    assert process.stdout is not None
+    while not any("send a message of your own" in line for line in said):
+        assert time.monotonic() < ends_at
+        line = process.stdout.readline()
+        assert line, "the demo ended: " + "".join(said)
+        said.append(line)
+    return "".join(said)
+
+
+def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Path) -> None:
+    variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_WORKERS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "demo", "--patients", "60", "--http-port", "0", "--mllp-port", "0"],
+        env=command_environment(variables),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        said = _until_introduced(process)
+        command = next(line for line in said.splitlines() if "what the northern home was told" in line).split("  ")[-1].strip()
+        key, url = re.findall(r"Bearer (\S+)' '(\S+)'", command)[0]
+        ends_at = time.monotonic() + 60
+        items: list[Any] = []
+        while not items:
+            assert time.monotonic() < ends_at
+            answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+            assert answer.status_code == 200
+            items = answer.json()["items"]
+            time.sleep(0.2)
+        second = run_command("demo", "--http-port", "0", "--mllp-port", "0", "--json", variables=variables, timeout_s=60)
+        assert second.returncode == ExitCode.UNAVAILABLE
+        assert "A demo runs already" in json.loads(second.stderr)["error"]
+        os.kill(process.pid, signal.SIGINT)
+        process.stdout.read() if process.stdout is not None else None
+        assert process.wait(60) == ExitCode.OK
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+    assert not [pid for pid in _pids(folder) if is_alive(pid)]
+
+
+def test_a_demo_whose_process_is_killed_leaves_no_service(folder: Path) -> None:
+    variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_WORKERS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "demo", "--patients", "40", "--http-port", "0", "--mllp-port", "0"],
+        env=command_environment(variables),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        _until_introduced(process)
+    finally:
+        process.kill()
+        process.communicate()
+    pids = _pids(folder)
+    assert pids
+    ends_at = time.monotonic() + 40
+    while [pid for pid in pids if is_alive(pid)]:
+        assert time.monotonic() < ends_at, "the service outlives its demo"
+        time.sleep(0.1)
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "precious.txt").write_text("keep me")
+    with pytest.raises(CommandError) as raised:
+        demo_folder.clear(folder)
+    assert raised.value.code is ExitCode.REFUSED
+    assert (folder / "precious.txt").read_text() == "keep me"
+
+
+def test_an_earlier_demos_folder_is_made_anew(folder: Path) -> None:
+    demo_folder.clear(folder)
+    (folder / "left").write_text("over")
+    demo_folder.clear(folder)
+    assert [path.name for path in folder.iterdir()] == ["this-is-a-demo"]

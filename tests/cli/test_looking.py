@@ -1,0 +1,208 @@
+"""What an operator can find out: messages, their way and their reasons, and the health of an installation."""
+
+import asyncio
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import wiring
+from app.cli.checks import Grade, _deliveries, _flushes, _queue, _skew, _version
+from app.cli.exits import ExitCode
+from app.domain.inbound import Door, Envelope
+from app.settings import load_settings
+from app.store.backlog import Backlog
+from app.store.engine import make_engine
+from app.store.inspection import Inspection
+from app.store.roles import Role
+from tests.cli.conftest import Handoff
+from tests.support.databases import Database
+from tests.support.messages import adt
+
+ADMIT = adt("A01", "20260302100000-0500", control="C1", admitted="20260302100000-0500", diagnoses=(("F32.2", "A"),))
+NAMELESS = adt("A01", "20260302100000-0500", control="C2", medicaid=None).replace(b"M1^^^HOSPA^MR", b"")
+
+
+class _NoWaker:
+    def wake(self, topic: str) -> None:
+        """Nobody listens here."""
+
+
+async def _send(database: Database, *messages: bytes, is_worked: bool) -> None:
+    """Take messages in as the door does, and work on them, with the keys that the commands have."""
+    settings = load_settings()
+    engine: AsyncEngine = make_engine(database.url, database.network, Role.WORK, name="tests")
+    try:
+        clock, ids, keys = wiring.SystemClock(), wiring.SystemIds(), wiring.keys_of(settings)
+        intake = wiring.build_intake(settings, engine, keys, clock=clock, ids=ids, waker=_NoWaker())
+        for message in messages:
+            await intake.receive(Envelope(message, Door.MLLP, clock.now()))
+        if is_worked:
+            pipeline = wiring.build_pipeline(settings, engine, keys, wiring.rulebook(), clock=clock, ids=ids, waker=_NoWaker())
+            while not (await pipeline.work_once(0)).idle:
+                pass
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+def exchange(operator: Handoff, tmp_path: Path) -> None:
+    """A hospital with a feed, and a home that claims Ann."""
+    operator("org", "add", "Hospital A", "--kind", "hospital", "--part2-status", "not_program")
+    operator("org", "add", "Home B", "--kind", "behavioral_health_home")
+    operator("feed", "add", "--organization", "Hospital A", "--sending-application", "EPIC", "--sending-facility", "HOSPA")
+    roster = tmp_path / "roster.csv"
+    roster.write_text("medicaid_id,last_name,birth_date,program,effective_from\nMC1,Alder,1980-01-02,BHH,2026-01-01\n")
+    loaded = operator("panel", "load", roster, "--organization", "Home B", "--json")
+    assert loaded.json["accepted"] == 1
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_message_is_followed_from_its_bytes_to_the_reasons_of_its_notification(operator: Handoff, database: Database) -> None:
+    asyncio.run(_send(database, ADMIT, NAMELESS, is_worked=True))
+    listed = operator("inbound", "list", "--json").json["items"]
+    assert [(one["control_id"], one["ack_code"], one["outcome"]) for one in listed] == [
+        ("C2", "AE", "set_aside"),
+        ("C1", "AA", "processed"),
+    ]
+    assert [one["control_id"] for one in operator("inbound", "list", "--outcome", "set_aside", "--json").json["items"]] == ["C2"]
+    assert operator("inbound", "list", "--control-id", "C9", "--json").json == {"items": []}
+    assert "PID^1^3" in operator("inbound", "list").out
+    shown = operator("inbound", "show", listed[1]["id"], "--text", "--json").json
+    assert shown["text"].startswith("MSH|")
+    assert "Alder" in shown["text"]
+    plain = operator("inbound", "show", listed[1]["id"])
+    assert "Alder" not in plain.out, "patient data only when it is asked for"
+    (told,) = shown["notifications"]
+    why = operator("notification", "why", told["id"], "--json").json
+    assert why["recipient"] == "Home B"
+    assert why["now"]["decision"] == "full"
+    assert why["now"]["reasons"]
+    assert why["cause"]["id"] == listed[1]["id"]
+    assert "Home B" in operator("notification", "why", told["id"]).out
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_replayed_message_is_on_the_queue_again_and_changes_nothing(operator: Handoff, database: Database) -> None:
+    asyncio.run(_send(database, ADMIT, is_worked=True))
+    (message,) = operator("inbound", "list", "--json").json["items"]
+    assert operator("inbound", "replay", message["id"], "--json").json == {"replayed": 1}
+    assert operator("inbound", "list", "--json").json["items"][0]["outcome"] == "waiting"
+    asyncio.run(_send(database, is_worked=True))
+    again = operator("inbound", "show", message["id"], "--json").json
+    assert again["message"]["outcome"] == "processed"
+    assert len(again["notifications"]) == 1
+    assert operator("inbound", "replay", "--outcome", "processed", "--yes", "--json").json == {"replayed": 1}
+
+
+@pytest.mark.parametrize("arguments", [[], ["msg_" + "0" * 32, "--outcome", "set_aside"], ["--outcome", "nonsense"], ["msg_" + "0" * 32]])
+def test_replay_asks_for_exactly_one_way_of_naming_what(operator: Handoff, arguments: list[str]) -> None:
+    ended = operator("inbound", "replay", *arguments, "--json")
+    assert ended.code == ExitCode.REFUSED
+    assert ended.error["remedy"]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_doctor_finds_a_sound_installation_sound(operator: Handoff) -> None:
+    settings = {"HANDOFF_HTTP_PORT": str(_free_port()), "HANDOFF_MLLP_PORT": str(_free_port())}
+    ended = operator("doctor", "--json", settings=settings)
+    checks = {check["name"]: check for check in ended.json["checks"]}
+    assert {
+        "settings",
+        "rules",
+        "embedded PostgreSQL",
+        "database",
+        "roles",
+        "clock",
+        "connections",
+        "schema",
+        "queue",
+        "deliveries",
+    } <= set(checks)
+    assert checks["schema"]["grade"] == "good"
+    # Nothing runs, which is no fault; and the database of the tests need not outlive a power cut.
+    assert {name for name, check in checks.items() if check["grade"] == "bad"} <= {"disk"}
+    assert all(check["remedy"] for check in checks.values() if check["grade"] != "good")
+    assert checks["HTTP"]["grade"] == checks["MLLP"]["grade"] == "warning"
+
+
+def test_doctor_names_what_is_wrong_and_what_to_do(operator: Handoff) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        settings = {
+            "HANDOFF_DATABASE_URL": "postgresql://handoff@127.0.0.1:1/none",
+            "HANDOFF_ENDPOINT_ALLOW": "http://10.0.0.0/99",
+            "HANDOFF_HTTP_PORT": str(_free_port()),
+            "HANDOFF_MLLP_PORT": str(somebody.getsockname()[1]),
+        }
+        ended = operator("doctor", settings=settings)
+    assert ended.code == ExitCode.FOUND
+    assert "HANDOFF_ENDPOINT_ALLOW" in ended.out
+    assert "BAD   database" in ended.out
+    assert "ok    MLLP" in ended.out
+
+
+def test_doctor_says_when_the_schema_is_not_there(operator: Handoff, fresh_database: Database) -> None:
+    settings = {"HANDOFF_DATABASE_URL": fresh_database.url, "HANDOFF_NETWORK": "second", "HANDOFF_HTTP_PORT": str(_free_port())}
+    ended = operator("doctor", "--json", settings=settings)
+    assert ended.code == ExitCode.FOUND
+    (schema,) = [check for check in ended.json["checks"] if check["name"] == "schema"]
+    assert schema["remedy"] == "Run `handoff migrate up`."
+
+
+class _Clock(wiring.SystemClock):
+    def now(self) -> datetime:
+        return datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
+
+
+def _backlog(**more: object) -> Backlog:
+    values = {"messages": 0, "oldest_at": None, "taken_up": 0, "deliveries": 0, "stalled": 0, "disabled": 0, "stays": 0}
+    return Backlog(**{**values, **more})  # type: ignore[arg-type]  # numbers and instants, by name
+
+
+def _inspection(**more: object) -> Inspection:
+    values = {
+        "version": 160_004, "now": _Clock().now(), "asked_at_s": 0.0, "roles_missing": (), "is_superuser": False, "durable": True,
+        "connections": 1, "connections_max": 100, "flushes_per_s": 900.0,
+    }  # fmt: skip
+    return Inspection(**{**values, **more})  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(
+    ("backlog", "grade"),
+    [
+        (_backlog(), Grade.GOOD),
+        (_backlog(messages=5, oldest_at=datetime(2026, 3, 2, 14, 59, tzinfo=UTC)), Grade.GOOD),
+        (_backlog(messages=5, oldest_at=datetime(2026, 3, 2, 14, 50, tzinfo=UTC)), Grade.BAD),
+    ],
+)
+def test_a_queue_is_judged_by_its_oldest_message_not_by_its_length(backlog: Backlog, grade: Grade) -> None:
+    assert _queue(backlog, _Clock()).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("backlog", "grade"), [(_backlog(deliveries=9), Grade.GOOD), (_backlog(stalled=1), Grade.BAD), (_backlog(disabled=1), Grade.WARNING)]
+)
+def test_deliveries_are_judged_by_what_nobody_takes_up(backlog: Backlog, grade: Grade) -> None:
+    assert _deliveries(backlog).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("found", "grade"),
+    [(_inspection(), Grade.GOOD), (_inspection(flushes_per_s=20.0), Grade.WARNING), (_inspection(durable=False), Grade.BAD)],
+)
+def test_a_disk_is_judged_by_its_flushes(found: Inspection, grade: Grade) -> None:
+    assert _flushes(found).grade is grade
+
+
+def test_old_servers_and_wrong_clocks_are_bad() -> None:
+    assert _version(_inspection(version=150_003)).grade is Grade.BAD
+    assert _version(_inspection()).said == "version 16.4"
+    skew = datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC) - datetime(2026, 1, 1, tzinfo=UTC)
+    assert _skew(skew).grade is _skew(-skew).grade is Grade.BAD
+    assert _skew(skew / 10).grade is Grade.GOOD
