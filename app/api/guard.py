@@ -38,6 +38,7 @@ class GuardedRoute(APIRoute):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - FastAPI's own signature
         """Find the demand and publish it in the contract."""
         super().__init__(*args, **kwargs)
+        self.operation_id = self.unique_id = self.operation_id or self.name
         self.access = access_of([dependency.call for dependency in self.dependant.dependencies])
         if self.access is not None:
             scopes = [scope.value for scope in self.access.any_of]
