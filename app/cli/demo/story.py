@@ -232,7 +232,8 @@ class Story:
                 case "nameless":
                     yield self._odd(one.hospital, Spelling(without_numbers=True), "a message without a patient number")
                 case "stranger":
-                    yield self._odd(one.hospital, Spelling(facility="NOWHERE"), "a message from an unknown facility")
+                    # Over MLLP, where MSH-3 and MSH-4 are all that says who sends.
+                    yield self._odd(HARBOR, Spelling(facility="NOWHERE"), "a message from an unknown facility")
                 case "training":
                     spelling = Spelling(processing="T", last_name="ZZTEST", first_name="PATIENT")
                     yield self._odd(one.hospital, spelling, "a training message about a test patient")
