@@ -11,12 +11,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-import httpx2
-
 from adapters.postgresql.binaries import MAJOR_VERSION, find_programs
 from adapters.postgresql.errors import EmbeddedPostgresError
 from app import wiring
 from app.cli.database import Database
+from app.cli.http_client import HttpClient, NoAnswerError, NotReachedError
 from app.settings import PREFIX, Settings, warnings
 from app.store.backlog import Backlog, read_backlog
 from app.store.inspection import Inspection, inspect
@@ -182,20 +181,20 @@ async def check_ports(settings: Settings) -> AsyncIterator[Check]:
     """See whether the service answers where it should; that it does not run is no fault by itself."""
     url = f"http://{_reachable(settings.http_host)}:{settings.http_port}/readyz"
     try:
-        async with httpx2.AsyncClient(timeout=_PORT_TIMEOUT_S, trust_env=False) as client:
+        async with HttpClient(timeout_s=_PORT_TIMEOUT_S) as client:
             answer = await client.get(url)
         parts = answer.json()["parts"]
-    except httpx2.ConnectError:
+    except NotReachedError:
         yield Check(
             "HTTP", Grade.WARNING, f"nothing listens on {settings.http_host}:{settings.http_port}", "Start it with `handoff serve`."
         )
-    except (httpx2.HTTPError, ValueError, KeyError, TypeError):
+    except (NoAnswerError, ValueError, KeyError, TypeError):
         yield Check(
             "HTTP", Grade.BAD, f"{url} is answered by something else", f"Stop that program, or set {PREFIX}HTTP_PORT to another port."
         )
     else:
         wrong = ", ".join(f"{part}: {said}" for part, said in parts.items() if said != "ok")
-        good = answer.status_code == _READY
+        good = answer.status == _READY
         remedy = "" if good else "Look at the log of the part that is named; a process that is away is started again by itself."
         yield Check("HTTP", Grade.GOOD if good else Grade.BAD, wrong or f"ready: {', '.join(parts)}", remedy)
     for listener in settings.listeners:

@@ -7,10 +7,10 @@ as the receiver. Not here: what a message means.
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx2
 import typer
 
 from adapters.hl7v2.batch import split_batch
@@ -19,6 +19,7 @@ from adapters.hl7v2.er7 import Er7Message, tokenize
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.tls import client_context
 from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
+from app.cli.http_client import HttpAnswer, HttpClient, NoAnswerError, NotReachedError
 from app.cli.output import JsonFlag, Output
 
 app = typer.Typer(add_completion=False)
@@ -138,34 +139,33 @@ async def _over_http(
     url: str, key: str, feed: str | None, messages: Iterable[bytes], timeout_s: float
 ) -> AsyncIterator[Acknowledgement | None]:
     target = url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
-    headers = {"Content-Type": _ER7, **({"Authorization": f"Bearer {key}"} if key else {})}
     answered = 0
-    async with httpx2.AsyncClient(timeout=timeout_s, trust_env=False, headers=headers) as client:
+    async with HttpClient(key=key, timeout_s=timeout_s) as client:
         for message in messages:
             try:
-                answer = await client.post(target, content=message, params={"feed": feed} if feed else None)
-            except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-                text = f"Cannot reach {target} ({type(error).__name__}); {answered} messages were answered before."
+                answer = await client.post(target, content=message, params={"feed": feed} if feed else None, headers={"Content-Type": _ER7})
+            except NotReachedError as error:
+                text = f"Cannot reach {target} ({error}); {answered} messages were answered before."
                 raise unavailable(text, "Check the address, and that the receiver listens.") from None
-            except httpx2.HTTPError as error:
-                text = f"No answer to message {answered + 1} ({type(error).__name__}); it is not known whether it was taken."
+            except NoAnswerError as error:
+                text = f"No answer to message {answered + 1} ({error}); it is not known whether it was taken."
                 raise CommandError(ExitCode.UNKNOWN, text, "Send it again; this service takes a message once.") from None
             answered += 1
             yield _read(answer, answered)
 
 
-def _read(answer: httpx2.Response, number: int) -> Acknowledgement | None:
-    if answer.status_code == httpx2.codes.NO_CONTENT:
+def _read(answer: HttpAnswer, number: int) -> Acknowledgement | None:
+    if answer.status == HTTPStatus.NO_CONTENT:
         return None
     if answer.is_success:
-        return _acknowledgement(answer.content, number)
+        return _acknowledgement(answer.body, number)
     try:
         problem = answer.json()
     except ValueError:
         problem = {}
-    said = problem.get("detail") or problem.get("title") or "no explanation"
-    text = f"Message {number} was answered with HTTP {answer.status_code}: {said}"
-    if answer.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR or answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+    said = (problem.get("detail") or problem.get("title")) if isinstance(problem, dict) else None
+    text = f"Message {number} was answered with HTTP {answer.status}: {said or 'no explanation'}"
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise unavailable(text, "Wait a moment and send the rest again.")
     raise refused(text, "Check --key and --feed; the answer names what is wrong.")
 

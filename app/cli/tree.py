@@ -281,10 +281,13 @@ class Tree:
         return min((self._board.read(row).silent_for_s for row in kind.rows.values()), default=0.0)
 
     async def _watch_children(self) -> None:
+        # Until there is a database they wait for their assignment in silence, however long it takes to be made.
+        await asyncio.wait({asyncio.ensure_future(asyncio.shield(self._ground))})
+        from_s = time.monotonic()
         while True:
             await asyncio.sleep(CHILDREN_LOOKED_AT_EVERY_S)
             for kind in self._kinds:
-                silent_s = self._silent_for_s(kind)
+                silent_s = min(self._silent_for_s(kind), time.monotonic() - from_s)
                 if silent_s > SILENT_S_MAX and kind.process is not None:
                     self._log.emit(ChildKilled(kind.part, kind.number, kind.process.pid, int(silent_s)))
                     self._signal(kind, signal.SIGKILL)

@@ -54,7 +54,7 @@ async def inspect(url: str, network: Network) -> Inspection:
         settings = dict(
             await connection.fetch(
                 "select name, setting from pg_settings "
-                "where name in ('server_version_num', 'fsync', 'synchronous_commit', 'max_connections', 'is_superuser')"
+                "where name in ('server_version_num', 'fsync', 'synchronous_commit', 'max_connections')"
             )
         )
         return Inspection(
@@ -62,7 +62,7 @@ async def inspect(url: str, network: Network) -> Inspection:
             now=now,
             asked_at_s=asked_at_s,
             roles_missing=tuple(name for name in names if name not in takeable),
-            is_superuser=settings["is_superuser"] == "on",
+            is_superuser=await connection.fetchval("select current_setting('is_superuser')") == "on",
             durable=settings["fsync"] == "on" and settings["synchronous_commit"] != "off",
             connections=await connection.fetchval("select count(*) from pg_stat_activity where datname = current_database()"),
             connections_max=int(settings["max_connections"]),

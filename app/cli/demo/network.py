@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-import httpx2
-
 from app.cli.demo.cast import HOSPITALS, RECIPIENTS, TIME_ZONE, Hospital, Person, Recipient, roster
 from app.cli.exits import CommandError, ExitCode
+from app.cli.http_client import HttpAnswer, HttpClient
 
 _SCOPES_OF_A_HOME: Final = (
     "notifications.read",
@@ -20,7 +19,6 @@ _SCOPES_OF_A_HOME: Final = (
 )
 _SCOPES_OF_A_PLAN: Final = ("notifications.read", "subscriptions.write", "follow-ups.read", "panels.write", "members.read", "measures.read")
 _TIMEOUT_S: Final = 60.0
-_ERROR_MIN: Final = 400
 
 
 @dataclass(slots=True)
@@ -30,7 +28,7 @@ class Member:
     name: str
     id: str
     key: str = field(repr=False)
-    client: httpx2.AsyncClient = field(repr=False)
+    client: HttpClient = field(repr=False)
 
 
 class Network:
@@ -48,12 +46,11 @@ class Network:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for client in (self.operator, *(member.client for member in self.members.values())):
-            await client.aclose()
+            await client.close()
 
-    def client(self, key: str) -> httpx2.AsyncClient:
+    def client(self, key: str) -> HttpClient:
         """Give a client that speaks with a key."""
-        headers = {"Authorization": f"Bearer {key}"}
-        return httpx2.AsyncClient(base_url=self.base_url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+        return HttpClient(self.base_url, key=key, timeout_s=_TIMEOUT_S)
 
     async def make(self, everybody: Sequence[Person], receiver_url: str) -> dict[str, str]:
         """Make organizations, keys, feeds, panels and subscriptions; give the secret of each recipient's webhook by its key."""
@@ -99,16 +96,16 @@ class Network:
         return read(await self.operator.post(path, json=dict(body)))
 
 
-def read(answer: httpx2.Response) -> Any:  # noqa: ANN401 - a JSON document
+def read(answer: HttpAnswer) -> Any:  # noqa: ANN401 - a JSON document
     """Give the document of an answer; a refusal ends the demo, with what the service said of it."""
-    if answer.status_code >= _ERROR_MIN:
+    if not answer.is_success:
         try:
             said = answer.json().get("detail", "")
         except ValueError:
             said = ""
         raise CommandError(
             ExitCode.DEFECT,
-            f"The demo's own service answered {answer.request.method} {answer.request.url.path} with {answer.status_code}: {said}",
+            f"The demo's own service answered {answer.method} {answer.path} with {answer.status}: {said}",
             "This is a defect of the demo; please report it.",
         )
-    return answer.json() if answer.content else None
+    return answer.json() if answer.body else None

@@ -9,12 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import httpx2
-
 from app.cli.demo.cast import AUTHORITY, RECIPIENTS, Person, Recipient
 from app.cli.demo.dice import Dice
 from app.cli.demo.network import Member, Network
 from app.cli.demo.numbers import Numbers
+from app.cli.http_client import HttpError
 
 _HOMES: Final = tuple(recipient for recipient in RECIPIENTS if recipient.kind != "plan")
 _ROUND_S: Final = 1.2
@@ -39,10 +38,10 @@ class Reader:
         while True:
             try:
                 answer = await self._member.client.get("/v1/notifications", params={"after": after, "limit": _PAGE, "wait": _LONG_POLL_S})
-            except httpx2.HTTPError:
+            except HttpError:
                 await asyncio.sleep(1)
                 continue
-            if answer.status_code != _OK:
+            if answer.status != _OK:
                 await asyncio.sleep(1)
                 continue
             for item in answer.json()["items"]:
@@ -64,13 +63,13 @@ class Coordinator:
         while True:
             try:
                 await self._round()
-            except httpx2.HTTPError:
+            except HttpError:
                 await asyncio.sleep(1)
             await asyncio.sleep(_ROUND_S)
 
     async def _round(self) -> None:
         answer = await self._member.client.get("/v1/follow-ups", params={"limit": _PAGE})
-        if answer.status_code != _OK:
+        if answer.status != _OK:
             return
         follow_ups: list[dict[str, Any]] = answer.json()["items"]
         self._count(follow_ups)
@@ -101,7 +100,7 @@ class Coordinator:
         key = f"{self._recipient.key}-{self._contacts}"
         path = f"/v1/follow-ups/{follow_up['id']}/contacts"
         answer = await self._member.client.post(path, json=contact, headers={"Idempotency-Key": key})
-        if answer.status_code == _CREATED:
+        if answer.status == _CREATED:
             self._numbers.contacts[self._recipient.key, str(contact["outcome"])] += 1
 
     def _count(self, follow_ups: Sequence[dict[str, Any]]) -> None:
@@ -131,18 +130,18 @@ class Analyst:
             await asyncio.sleep(_QUESTION_EVERY_S)
             try:
                 await self._ask(self._dice.choice(self._covered))
-            except httpx2.HTTPError:
+            except HttpError:
                 continue
 
     async def _ask(self, person: Person) -> None:
         # The number travels in the body: a URL is written down in too many places.
         found = await self._member.client.post("/v1/members/search", json={"identifier": f"{AUTHORITY}|{person.medicaid_id}"})
         self._numbers.questions += 1
-        if found.status_code != _OK:
+        if found.status != _OK:
             return
         for member in found.json()["items"]:
             answer = await self._member.client.get(f"/v1/members/{member['id']}/follow-ups")
-            if answer.status_code == _OK:
+            if answer.status == _OK:
                 self._numbers.answered += len(answer.json()["items"])
 
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-import httpx2
-
 from adapters.hl7v2.client import MllpClient, MllpError
 from adapters.hl7v2.er7 import Er7Message, tokenize
 from app.cli.demo.cast import HOSPITALS, Hospital
 from app.cli.demo.network import Network
 from app.cli.demo.numbers import Numbers
 from app.cli.demo.story import Message, Story
+from app.cli.http_client import HttpError
 
 PAST_PER_S: Final = 40.0
 PRESENT_PER_S: Final = 1.5
@@ -79,10 +78,10 @@ class Traffic:
                 return None
         try:
             answer = await self._network.members[hospital.key].client.post("/hl7v2", content=body, headers=_ER7)
-        except httpx2.HTTPError:
+        except HttpError:
             return None
-        if answer.status_code != _OK:
+        if answer.status != _OK:
             return None
-        message = tokenize(answer.content)
+        message = tokenize(answer.body)
         msa = message.first("MSA") if isinstance(message, Er7Message) else None
         return msa.raw(1) if msa is not None else None
