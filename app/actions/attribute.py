@@ -26,15 +26,17 @@ async def claims_on(raw: Raw, stays: Sequence[StayInHand]) -> dict[UUID, list[At
 def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Directory) -> list[Desired]:
     """Give what should stand with every organization that claims the person on the day of each event of the stay."""
     desired: list[Desired] = []
-    for happening in happenings(stay.view, behavioral_kind=stay.signal.kind):
+    events = happenings(stay.view, behavioral_kind=stay.signal.kind)
+    for happening in events:
+        is_latest = happening is events[-1]
         for organization_id, grounds in responsible_on(claimed, stay.day_of(happening.occurred_at)).items():
             if organization_id in directory.organizations:
-                desired.append(_desired(stay, happening, organization_id, grounds, directory))
+                desired.append(_desired(stay, happening, organization_id, grounds, directory, is_latest=is_latest))
     return desired
 
 
 def _desired(
-    stay: StayInHand, happening: Happening, recipient_id: UUID, grounds: Sequence[Attribution], directory: Directory
+    stay: StayInHand, happening: Happening, recipient_id: UUID, grounds: Sequence[Attribution], directory: Directory, *, is_latest: bool
 ) -> Desired:
     recipient = directory.organizations[recipient_id]
     decision = may_be_told(stay.origin, recipient.kind)
@@ -56,19 +58,20 @@ def _desired(
         decision=outcome,
         reasons=reasons,
         attribution_id=grounds[0].id,
-        digest=digest_of(_seen(stay, happening, outcome)),
+        digest=_digest(stay, happening, outcome),
+        is_latest=is_latest,
         encounter_class=happening.encounter_class.value,
     )
 
 
-def _seen(stay: StayInHand, happening: Happening, decision: str) -> dict[str, object]:
-    """Give what the recipient sees of the event; what a tier hides is no news to them."""
-    seen: dict[str, object] = {
+def _digest(stay: StayInHand, happening: Happening, decision: str) -> bytes:
+    """Hash what the recipient sees: first what the event is, then what is told with it. What a tier hides is no news to them."""
+    event: dict[str, object] = {
         "tier": decision,
         "at": happening.occurred_at,
         "person": stay.person_id.hex,
         "facility": stay.facility.id.hex if stay.facility else stay.facility_text,
     }
     if decision == Tier.FULL:
-        seen |= {"class": happening.encounter_class, **happening.news}
-    return seen
+        event["class"] = happening.encounter_class
+    return digest_of(event) + digest_of(happening.news if decision == Tier.FULL else {})

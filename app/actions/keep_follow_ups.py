@@ -15,6 +15,7 @@ from uuid import UUID
 from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
 from app.domain.clock import Clock, ClockState
 from app.domain.directory import Directory
+from app.domain.encounter import EncounterStatus
 from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.happening import DEATH_DISPOSITIONS, NotificationType
@@ -211,7 +212,9 @@ def _with_former(homes: list[_Home], rows: Mapping[tuple[UUID, UUID | None], Fol
 
 def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime) -> FollowUpRow | None:
     """Open a follow-up if the stay qualifies: an admission in the house, or a discharge that fits a program's trigger."""
-    if rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and rules.admitted_at is None):
+    # An update alone opens no stay (standards C.6, A08), and so no follow-up.
+    is_begun = rules.admitted_at is not None and stay.view.status is not EncounterStatus.UNKNOWN
+    if rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and not is_begun):
         return None
     return FollowUpRow(
         id=ids.new(),

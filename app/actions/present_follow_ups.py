@@ -98,9 +98,10 @@ class FollowUpPresenter:
 
 
 def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organization | None:
-    """Say for whom the follow-up is shown: the viewer's own organization; for the operator its home, else the exchange."""
-    if viewer.organization_id is not None:
-        return directory.organizations.get(viewer.organization_id)
+    """Say for whom the follow-up is shown: a plan for itself; whoever else may see it (by grant, or as operator) as its home does."""
+    own = directory.organizations.get(viewer.organization_id) if viewer.organization_id is not None else None
+    if own is not None and (own.kind is OrganizationKind.PLAN or row.home_id is None):
+        return own
     if row.home_id is not None:
         return directory.organizations.get(row.home_id)
     return next((item for item in directory.organizations.values() if item.kind is OrganizationKind.PLAN), None)

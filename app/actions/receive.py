@@ -54,7 +54,7 @@ def judge(envelope: Envelope, directory: Directory, reader: AdtReader) -> Arriva
             ProblemCode.SEGMENT_SEQUENCE,
             Severity.ERROR,
             "MSH",
-            "No readable MSH segment at the start of the message. Send MSH|^~\\&|... as the first segment.",
+            "No readable MSH segment at the start of the message. Begin with MSH, its field separator and its encoding characters.",
         )
         return Arrival(envelope, header, None, AckCode.AR, (problem,))
     feed = directory.feed_of(

@@ -40,9 +40,11 @@ class Desired:
     reasons: tuple[str, ...]
     attribution_id: UUID
     digest: bytes
-    """Of what the recipient would see change."""
+    """Of what the recipient would see change: `digest_of` what the event is, then of what is told with it."""
     encounter_class: str
     """Of the event: an emergency visit stays one when its patient is admitted later."""
+    is_latest: bool = True
+    """No later event of the stay stands: what is learned of the stay now is news of this one."""
 
     @property
     def tells(self) -> bool:
@@ -84,11 +86,12 @@ class Change:
 
 
 GONE = "gone"
+DIGEST_OCTETS = 16
 
 
 def digest_of(seen: Mapping[str, Any]) -> bytes:
     """Hash what a recipient sees of an event."""
-    return hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    return hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_OCTETS).digest()
 
 
 def reconcile(desired: Iterable[Desired], told: Sequence[Told]) -> list[Change]:
@@ -109,7 +112,7 @@ def _towards(item: Desired, last: Told | None) -> Change | None:
     version = last.version if last else 0
     supersedes = last.notification_id if last else None
     if item.tells:
-        if last is not None and last.effective and last.digest == item.digest:
+        if last is not None and last.effective and _same(last.digest, item):
             return None
         corrects = last is not None and last.effective
         told_as = NotificationType.UPDATED if corrects else item.type
@@ -124,6 +127,11 @@ def _towards(item: Desired, last: Told | None) -> Change | None:
         item.recipient_id, item.kind, event_id, None, version, supersedes, decision=item.decision, reasons=item.reasons,
         desired=item, effective=False,
     )  # fmt: skip
+
+
+def _same(told: bytes, item: Desired) -> bool:
+    """Tell whether nothing new is to be told. A diagnosis that comes with the discharge is no news of the admission before it."""
+    return told == item.digest if item.is_latest else told[:DIGEST_OCTETS] == item.digest[:DIGEST_OCTETS]
 
 
 def _retraction(last: Told) -> Change:

@@ -47,8 +47,12 @@ def wished(rules: Sequence[Mapping[str, Any]], question: Question) -> Wish:
     return Wish(wanted=True, reason="emergency, observation and inpatient events are told by default")
 
 
+_KINDS = {"transferred": "converted"}
+"""What recipients call an event -> the kind of the event of a stay."""
+
+
 def _fits(rule: Mapping[str, Any], question: Question) -> bool:
-    kinds = {str(kind).rpartition(".")[2] for kind in rule.get("event_types") or ()}
+    kinds = {_KINDS.get(word, word) for word in (str(kind).rpartition(".")[2] for kind in rule.get("event_types") or ())}
     facilities = {str(facility).rpartition("_")[2].replace("-", "") for facility in rule.get("facilities") or ()}
     return (
         (not kinds or question.kind in kinds)

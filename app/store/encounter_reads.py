@@ -70,11 +70,16 @@ class _Filters:
         return " and ".join([*self.parts, *more]) or "true"
 
 
-_TOLD = (
-    "exists (select 1 from telling t where t.encounter_id = e.id and t.recipient_id = $1 and t.decision in ("
-    + ", ".join(f"'{decision}'" for decision in SEEN_DECISIONS)
-    + "))"
+def _told(recipients: str) -> str:
+    decisions = ", ".join(f"'{decision}'" for decision in SEEN_DECISIONS)
+    return f"exists (select 1 from telling t where t.encounter_id = e.id and {recipients} and t.decision in ({decisions}))"
+
+
+_TOLD = _told("t.recipient_id = $1")
+_TOLD_OR_GRANTED = _told(
+    "(t.recipient_id = $1 or t.recipient_id in (select g.organization_id from organization_grant g where g.grantee_id = $1))"
 )
+"""For one stay only: in a list the alternative would cost the list its index."""
 
 _CLAIMED = "(select distinct m.person_id from panel_member m where m.organization_id = $1) claimed"
 
@@ -103,7 +108,7 @@ async def list_encounters(raw: Raw, viewer: Viewer, wanted: EncounterFilter, *, 
 async def find_encounter(raw: Raw, viewer: Viewer, encounter_id: UUID) -> EncounterRow | None:
     """Give one stay that the viewer may see (pk_encounter)."""
     row = await raw.fetchrow(
-        f"select {_COLUMNS} from encounter e where e.id = $2 and ($3 or e.facility_id = $1 or e.reported_by = $1 or {_TOLD})",
+        f"select {_COLUMNS} from encounter e where e.id = $2 and ($3 or e.facility_id = $1 or e.reported_by = $1 or {_TOLD_OR_GRANTED})",
         viewer.organization_id,
         encounter_id,
         viewer.is_operator,

@@ -596,7 +596,7 @@ def upgrade() -> None:
     )
     op.secure_table(
         "patient_record",
-        visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table("person")
     op.secure_table("reconsideration")
@@ -629,7 +629,7 @@ def upgrade() -> None:
     op.secure_table("delivery", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
         "encounter",
-        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table(
         "inbound_message",
@@ -638,7 +638,7 @@ def upgrade() -> None:
     op.secure_table("panel_upload_rejection", visible="exists (select 1 from panel_upload u where u.id = upload_id)")
     op.secure_table(
         "follow_up",
-        visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")

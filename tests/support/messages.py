@@ -9,7 +9,7 @@ def segment(name: str, fields: Mapping[int, str]) -> str:
     return "|".join([name, *(fields.get(number, "") for number in range(1, last + 1))])
 
 
-def adt(  # noqa: PLR0913  # one keyword for each thing that tests vary
+def adt(  # one keyword for each thing that tests vary
     trigger: str,
     at: str,
     *,
@@ -41,12 +41,23 @@ def adt(  # noqa: PLR0913  # one keyword for each thing that tests vary
     segments = [
         f"MSH|^~\\&|{application}|{facility}|HANDOFF|HIE|{sent or at}||ADT^{trigger}|{control}|{processing}|2.5.1",
         segment("EVN", {2: at, 6: event or ""}),
-        segment("PID", {1: "1", 3: "~".join(identifiers), 5: name, 7: born, 8: sex, 11: "1 Elm St^^Bangor^ME^04401", 13: "^PRN^PH^^^207^5550101"}),
+        segment(
+            "PID",
+            {1: "1", 3: "~".join(identifiers), 5: name, 7: born, 8: sex, 11: "1 Elm St^^Bangor^ME^04401", 13: "^PRN^PH^^^207^5550101"},
+        ),
     ]
     if merged is not None:
         segments.append(segment("MRG", {1: f"{merged}^^^{facility}^MR"}))
     if patient_class is not None:
-        fields = {1: "1", 2: patient_class, 3: f"{unit}^101^1^{facility}", 7: "1234567893^Oak^Olive", 44: admitted, 45: discharged, 36: disposition}
+        fields = {
+            1: "1",
+            2: patient_class,
+            3: f"{unit}^101^1^{facility}",
+            7: "1234567893^Oak^Olive",
+            44: admitted,
+            45: discharged,
+            36: disposition,
+        }
         if visit is not None:
             fields[19] = f"{visit}^^^{facility}^VN"
         segments.append(segment("PV1", {number: value for number, value in fields.items() if value}))

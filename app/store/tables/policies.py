@@ -19,8 +19,12 @@ def owned(column: str) -> str:
 
 
 def claimed(person: str) -> str:
-    """Visible to an organization whose panel holds, or held, the person."""
-    return f"exists (select 1 from panel_member m where m.person_id = {{table}}.{person} and m.organization_id = {VIEWER})"
+    """Visible to an organization whose panel holds, or held, the person, and to those it granted its rows to."""
+    granted = f"select g.organization_id from organization_grant g where g.grantee_id = {VIEWER}"
+    return (
+        f"exists (select 1 from panel_member m where m.person_id = {{table}}.{person} "
+        f"and (m.organization_id = {VIEWER} or m.organization_id in ({granted})))"
+    )
 
 
 VISIBILITY: dict[str, str] = {
