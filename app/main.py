@@ -17,6 +17,7 @@ from uuid import UUID
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.hl7v2.listener import MllpListener
@@ -28,7 +29,7 @@ from app import wiring
 from app.api.application import build_application
 from app.api.arrivals import Arrivals
 from app.api.services import Readiness, RequestAnswered
-from app.domain.inbound import Answer, Door, Envelope
+from app.domain.inbound import AckCode, Answer, Door, Envelope
 from app.intake import Received
 from app.settings import LogFormat, Settings, load_settings
 from app.store.backlog import read_backlog
@@ -145,6 +146,7 @@ class Front:
         )
         keys, rules = wiring.keys_of(settings), wiring.rulebook()
         self._intake = wiring.build_intake(settings, self._work, keys, clock=self._clock, ids=ids, waker=self._hints)
+        self._counters: dict[tuple[DoorName, AckCode], tuple[Counter, Histogram]] = {}
         self._groups = self._grouped = 0
         self._turned_away = 0
         self._arrivals = Arrivals(face.newest_numbers(self._app))
@@ -299,8 +301,13 @@ class Front:
 
     def _note(self, received: Received, door: DoorName, started_s: float) -> None:
         answer = received.answer
-        self._metrics.messages.labels(door.value, answer.code.value).inc()
-        self._metrics.receipt.labels(door.value).observe(time.perf_counter() - started_s)
+        kept = self._counters.get((door, answer.code))
+        if kept is None:
+            # Looking labels up costs as much as counting.
+            kept = self._metrics.messages.labels(door.value, answer.code.value), self._metrics.receipt.labels(door.value)
+            self._counters[door, answer.code] = kept
+        kept[0].inc()
+        kept[1].observe(time.perf_counter() - started_s)
         if answer.code.value.endswith("A"):
             if self._log.takes(Level.DEBUG):
                 self._log.emit(MessageReceived(answer.message_id, door, answer.code.value, answer.duplicate))

@@ -21,6 +21,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.hl7v2.client import MllpClient
+from adapters.postgresql.embedded import EmbeddedPostgres
 from app.cli.exits import ExitCode
 from tests.support.databases import Database
 from tests.support.service import (
@@ -308,6 +309,35 @@ async def test_a_setting_that_no_worker_could_use_is_named_at_the_start(module_f
     ended = run_command("serve", "--mllp-port", "0", "--http-port", "0", variables=variables)
     assert ended.returncode == ExitCode.USAGE
     assert "HANDOFF_ENDPOINT_ALLOW" in ended.stderr
+
+
+async def test_told_to_stop_while_it_starts_it_undoes_the_start(module_folder: Path) -> None:
+    folder = module_folder / "early"
+    variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_HTTP_PORT": "0", "HANDOFF_MLLP_PORT": "0", "HANDOFF_WORKERS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "serve"], env=command_environment(variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        ends_at = time.monotonic() + 60
+        while not (folder / "postgresql").exists():
+            assert time.monotonic() < ends_at
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        said, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0, said.decode()[-2000:]
+    assert EmbeddedPostgres(folder).server_pid() is None
+
+
+async def test_a_place_that_cannot_be_announced_ends_the_start(module_folder: Path, fresh_database: Database) -> None:
+    variables = {"HANDOFF_DATABASE_URL": fresh_database.url, "HANDOFF_WORKERS": "1", "HANDOFF_DATA_DIR": str(module_folder / "announce")}
+    arguments = ["--http-port", "0", "--mllp-port", "0", "--ready-file", "/nonexistent/ready.json", "--json"]
+    ended = await asyncio.to_thread(run_command, "serve", *arguments, variables=variables, timeout_s=120)
+    assert ended.returncode == ExitCode.USAGE
+    assert "/nonexistent/ready.json" in ended.stderr
 
 
 @pytest.mark.parametrize("module", ["app.main", "app.worker"])

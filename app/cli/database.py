@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.postgresql.embedded import EmbeddedPostgres
@@ -21,7 +22,7 @@ from app.store.engine import raw_connection
 from app.store.raw import Raw
 from app.store.roles import Network, Role
 from app.store.schema import SCHEMA_REVISION
-from migrations.run import current_revision, migrate_up
+from migrations.run import alembic_config, current_revision, migrate_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,22 @@ async def ensure_schema(database: Database) -> str | None:
     found = await current_revision(database.url, database.network)
     if found == SCHEMA_REVISION:
         return None
+    if found is not None and found not in known_revisions():
+        raise refused(
+            f"The network {database.network.name} is at revision {found}, which this release does not know.",
+            "A newer release made it: run that one, or restore a backup of before.",
+        )
     if database.is_embedded:
         return await migrate_up(database.url, database.network)
     raise refused(
         f"The network {database.network.name} is at revision {found or 'none'}; this release needs {SCHEMA_REVISION}.",
         "Run `handoff migrate up` (see what it would do with `handoff migrate plan`), then try again.",
     )
+
+
+def known_revisions() -> frozenset[str]:
+    """Give every revision that this release has."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions())
 
 
 @dataclass(frozen=True, slots=True)

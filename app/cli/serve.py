@@ -74,7 +74,10 @@ def serve(
 
     def on_started(http: int, mllp: tuple[int, ...]) -> None:
         if ready_file is not None:
-            write_whole(ready_file, {"http_port": http, "mllp_ports": list(mllp), "workers": workers})
+            try:
+                write_whole(ready_file, {"http_port": http, "mllp_ports": list(mllp), "workers": workers})
+            except OSError as error:
+                raise usage(f"{ready_file} cannot be written ({error.strerror}).", "Name a file in a folder that is there.") from None
         for line in places(settings, http, mllp):
             output.say(line)
 
@@ -91,19 +94,22 @@ async def _serve(settings: Settings, plan: Plan, watch: int | None, on_started: 
     log = process_log(Part.SUPERVISOR, 0, is_json=settings.log_format is LogFormat.JSON, level=settings.log_level)
     read_or_make_secret(settings)
     server = EmbeddedPostgres(settings.data_dir) if settings.database_url is None else None
+    # A start cannot be taken back half way: told to stop meanwhile, it is waited for and then undone.
+    starting = asyncio.create_task(asyncio.to_thread(server.start)) if server is not None else None
 
     async def prepare() -> Ground:
-        if server is None:
+        if starting is None:
             url = settings.database_url.get_secret_value() if settings.database_url is not None else ""
         else:
-            url = await asyncio.to_thread(server.start)
+            url = await asyncio.shield(starting)
         await _preflight(url, plan, log, is_embedded=server is not None)
         return Ground(url, server)
 
     try:
         await Tree(settings, plan, log).run(prepare, watch=watch, on_started=on_started)
     finally:
-        if server is not None:
+        if server is not None and starting is not None:
+            await asyncio.wait({starting})
             await asyncio.to_thread(server.release)
 
 
@@ -118,7 +124,11 @@ async def _preflight(url: str, plan: Plan, log: EventLog, *, is_embedded: bool) 
         stdout=asyncio.subprocess.PIPE,
         env=plan.environment,
     )
-    said, _ = await process.communicate(assignment_line({"database_url": url, "is_embedded": is_embedded}))
+    try:
+        said, _ = await process.communicate(assignment_line({"database_url": url, "is_embedded": is_embedded}))
+    except asyncio.CancelledError:
+        process.kill()
+        raise
     try:
         found = json.loads(said)
     except ValueError:

@@ -146,7 +146,9 @@ class Tree:
     def _listen_for_the_end(self, watch: int | None) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._told_to_stop)
+            # What nohup set to be ignored stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._told_to_stop)
         if watch is not None:
             loop.add_reader(watch, self._input_ended, watch)
 
@@ -169,7 +171,11 @@ class Tree:
             await asyncio.sleep(0.02)
         http_port, mllp_ports = self._sockets.ports()
         self._log.emit(ServiceStarted(http_port, mllp_ports, self._plan.workers, int((time.monotonic() - started_s) * 1000)))
-        on_started(http_port, mllp_ports)
+        try:
+            on_started(http_port, mllp_ports)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the announcement would wait for ever
+            self._given_up = error
+            self._stopping.set()
 
     async def _stop(self, keepers: Sequence["asyncio.Task[None]"]) -> None:
         began_s = time.monotonic()

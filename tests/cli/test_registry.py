@@ -1,10 +1,13 @@
 """Organizations, feeds, keys, panels and migrations by command, on a real database."""
 
+import asyncio
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from app.cli.exits import ExitCode
+from app.store.roles import Role
 from tests.cli.conftest import Handoff
 from tests.support.databases import Database
 
@@ -131,3 +134,19 @@ def test_migrations_of_a_network_that_is_not_there_yet(operator: Handoff, fresh_
     assert "CREATE TABLE" in operator("migrate", "plan").out
     assert operator("migrate", "up", "--json").json["before"] is None
     assert operator("org", "list", "--json").json == {"items": []}
+
+
+def test_a_schema_of_a_newer_release_is_left_alone(operator: Handoff, fresh_database: Database) -> None:
+    async def age() -> None:
+        connection = await asyncpg.connect(fresh_database.url)
+        try:
+            await connection.execute(f"set role {fresh_database.network.role(Role.OWNER)}")
+            await connection.execute(f"set search_path = {fresh_database.network.name}")
+            await connection.execute("update alembic_version set version_num = '9999'")
+        finally:
+            await connection.close()
+
+    asyncio.run(age())
+    ended = operator("org", "list", "--json", settings={"HANDOFF_DATABASE_URL": fresh_database.url})
+    assert ended.code == ExitCode.REFUSED
+    assert "does not know" in ended.error["error"]
