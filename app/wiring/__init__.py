@@ -10,7 +10,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -57,6 +57,9 @@ _OUTCOMES = {
     AckCode.AR: Acceptance.REJECT,
     AckCode.CR: Acceptance.REJECT,
 }
+
+_ATTEMPT_MARGIN = timedelta(seconds=5)
+"""Between the end of an attempt and the end of its lease."""
 
 
 class SystemClock:
@@ -256,7 +259,10 @@ def build_deliverer(
         cipher=keys.cipher,
         clock=clock,
         ids=ids,
-        limits=DeliveryLimits(deliveries_in_hand=settings.delivery_concurrency_max),
+        limits=DeliveryLimits(
+            deliveries_in_hand=settings.delivery_concurrency_max,
+            send_within=timedelta(seconds=settings.delivery_timeout_s) + _ATTEMPT_MARGIN,
+        ),
         on_defect=on_defect,
         on_recorded=on_recorded,
     )
