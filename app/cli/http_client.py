@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import aiohttp
 import orjson
-
-_BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 class HttpError(Exception):
@@ -98,7 +96,7 @@ class HttpClient:
             async with self._session.request(
                 method, self._base_url + path, data=content, params=params, headers=headers, allow_redirects=False
             ) as answer:
-                return HttpAnswer(method, answer.url.path, answer.status, await answer.content.read(_BODY_BYTES_MAX))
+                return HttpAnswer(method, answer.url.path, answer.status, await answer.read())
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, aiohttp.ConnectionTimeoutError) as error:
             raise NotReachedError(type(error).__name__) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -12,6 +12,7 @@ import pytest
 
 from adapters.hl7v2.framing import wrap
 from app.cli.exits import ExitCode
+from app.cli.http_client import HttpClient
 from tests.cli.conftest import Handoff
 from tests.support.messages import adt
 
@@ -193,3 +194,17 @@ def test_lint_of_good_messages_is_code_0(handoff: Handoff, file: Path) -> None:
     ended = handoff("lint", file, "--errors-only")
     assert ended.code == ExitCode.OK
     assert "2 messages, 0 errors" in ended.err
+
+
+async def test_an_answer_is_read_to_its_end_however_large() -> None:
+    """It comes in pieces, and none is missing."""
+    large = json.dumps({"items": ["x" * 1000] * 5000}).encode()
+
+    def slowly(*_: object) -> tuple[int, str, bytes]:
+        return 200, "application/json", large
+
+    with http_receiver(slowly) as url:
+        async with HttpClient(url, key="k") as client:
+            answer = await client.post("/anything", json={"a": 1})
+            assert answer.body == large
+            assert len(answer.json()["items"]) == 5000

@@ -91,7 +91,8 @@ def picture(numbers: Numbers, running_s: float) -> Group:
             str(attempts or "-"),
             str(numbers.contacts[key, "reached"] or "-"),
         )
-    return Group(doors, Text(), told, Text(), Text(sums(numbers, running_s)), Text(f"now  {numbers.last}", style="dim"))
+    together = Text("\n".join(sums(numbers, running_s).split("; ")))
+    return Group(doors, Text(), told, Text(), together, Text(f"now: {numbers.last}", style="dim"))
 
 
 def sums(numbers: Numbers, running_s: float) -> str:
