@@ -19,7 +19,7 @@ class Numbers:
     follow_ups: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(home, state) -> follow-ups."""
     clocks: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(home, `due` within a day, `overdue`, `met`) -> clocks."""
+    """(home, `due` within two days, `overdue`, `met`) -> clocks."""
     contacts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(home, outcome) -> contacts that the coordinator recorded."""
     webhooks: Counter[tuple[str, str]] = field(default_factory=Counter)

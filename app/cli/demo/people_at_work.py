@@ -19,7 +19,7 @@ _HOMES: Final = tuple(recipient for recipient in RECIPIENTS if recipient.kind !=
 _ROUND_S: Final = 1.2
 _CONTACTS_A_ROUND: Final = 2
 _QUESTION_EVERY_S: Final = 2.0
-_SOON: Final = timedelta(days=1)
+_SOON: Final = timedelta(days=2)
 _PAGE: Final = 1000
 _OK: Final = 200
 _CREATED: Final = 201

@@ -76,7 +76,7 @@ def picture(numbers: Numbers, running_s: float) -> Group:
         counts = (numbers.sent[hospital.key], *(numbers.answered_with(hospital.key, code) for code in ("AA", "AE", "AR")))
         doors.add_row(hospital.name, *(str(count) for count in counts))
     told = Table(title="Recipients", title_justify="left", box=None, pad_edge=False)
-    for column in ("", "told", "webhooks", "open", "clocks due", "overdue", "attempts", "reached"):
+    for column in ("", "told", "webhooks", "open", "due in 48 h", "overdue", "attempts", "reached"):
         told.add_column(column, justify="left" if not column else "right")
     for recipient in RECIPIENTS:
         key = recipient.key
