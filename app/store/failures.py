@@ -17,6 +17,8 @@ _UNAVAILABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InterfaceError,
+    # How asyncpg calls a server that vanished in the middle of an answer.
+    asyncpg.InternalClientError,
     asyncpg.InvalidCatalogNameError,
     OSError,
     PoolTimeoutError,
