@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.domain.attribution import Attribution, responsible_on
 from app.domain.directory import Directory
-from app.domain.happening import Happening, happenings
+from app.domain.happening import Happening, Kind, happenings
 from app.domain.notification import Desired, Withheld, digest_of
 from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told
@@ -27,8 +27,10 @@ def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Direc
     """Give what should stand with every organization that claims the person on the day of each event of the stay."""
     desired: list[Desired] = []
     events = happenings(stay.view, behavioral_kind=stay.signal.kind)
+    # A death is told beside the discharge and has no news of its own: a diagnosis that is coded late is still news of the discharge.
+    lasting = [event for event in events if event.kind is not Kind.DIED]
     for happening in events:
-        is_latest = happening is events[-1]
+        is_latest = happening is events[-1] or happening is lasting[-1]
         for organization_id, grounds in responsible_on(claimed, stay.day_of(happening.occurred_at)).items():
             if organization_id in directory.organizations:
                 desired.append(_desired(stay, happening, organization_id, grounds, directory, is_latest=is_latest))

@@ -148,3 +148,15 @@ def test_a_right_that_ended_after_it_was_told_withdraws_silently_and_the_next_ve
     assert (change.type, change.effective, change.version) == (None, False, 1)
     (again,) = ledger.bring_in_line([desired(HOME, Kind.ADMITTED)])
     assert (again.type, again.version, again.supersedes) == (NotificationType.ADMITTED, 2, told_id)
+
+
+def test_what_is_learned_after_the_next_event_is_no_news_of_the_one_before() -> None:
+    """A diagnosis that comes with the discharge says nothing new of the admission; another class of the admission does."""
+
+    def admitted(event: str, news: str, *, is_latest: bool) -> Desired:
+        digest = digest_of({"class": event}) + digest_of({"diagnosis": news})
+        return replace(desired(HOME, Kind.ADMITTED), digest=digest, is_latest=is_latest)
+
+    assert types_after([admitted("I", "", is_latest=True)], [admitted("I", "F32.2", is_latest=True)])[1:] == ["encounter.updated"]
+    assert types_after([admitted("I", "", is_latest=True)], [admitted("I", "F32.2", is_latest=False)])[1:] == []
+    assert types_after([admitted("E", "", is_latest=True)], [admitted("I", "", is_latest=False)])[1:] == ["encounter.updated"]
