@@ -30,7 +30,7 @@ def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Direc
     # A death is told beside the discharge and has no news of its own: a diagnosis that is coded late is still news of the discharge.
     lasting = [event for event in events if event.kind is not Kind.DIED]
     for happening in events:
-        is_latest = happening is events[-1] or happening is lasting[-1]
+        is_latest = happening is events[-1] or happening in lasting[-1:]
         for organization_id, grounds in responsible_on(claimed, stay.day_of(happening.occurred_at)).items():
             if organization_id in directory.organizations:
                 desired.append(_desired(stay, happening, organization_id, grounds, directory, is_latest=is_latest))
