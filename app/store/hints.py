@@ -23,6 +23,9 @@ _CHECK_INTERVAL_S: Final = 5.0
 _CHECK_TIMEOUT_S: Final = 5.0
 _RETRY_S: Final = (0.1, 0.2, 0.5, 1.0)
 
+_AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last is what asyncpg raises when its server dies in the middle of a message."""
+
 _SEND: Final = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
 _PLACE: Final = """
 select count(*) filter (where pid < pg_backend_pid()), count(*) from pg_stat_activity
@@ -96,7 +99,7 @@ class Hints:
             except asyncio.CancelledError:
                 await self._disconnect()
                 raise
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _AWAY as error:
                 await self._disconnect()
                 if failures == 0:
                     self._on_lost(error)
@@ -165,7 +168,7 @@ class Hints:
                 if self._connection is not None:
                     await self._connection.execute(_SEND, self._channel, list(payloads(topics)), timeout=_CHECK_TIMEOUT_S)
                     self.sent += 1
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except _AWAY:
             # `run` finds out by itself and connects again; a hint may be lost.
             return
         finally:
@@ -190,7 +193,7 @@ def payloads(topics: Iterable[str]) -> Iterable[str]:
 
 async def hint_once(url: str, network: Network, topic: str) -> None:
     """Send one hint from a process that has no line: a command. Losing it costs a second."""
-    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with contextlib.suppress(*_AWAY):
         connection = await asyncpg.connect(plain_url(url), timeout=_CHECK_TIMEOUT_S)
         try:
             await connection.execute(_SEND, channel_of(network), [topic])
