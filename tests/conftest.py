@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store.engine import make_engine
@@ -17,6 +18,10 @@ from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
 from tests.support.queries import QueryRecorder
 from tests.support.servers import server_of_run
+
+# How fast examples are made is a property of a machine under load, not of the code.
+settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared-machine")
 
 
 @pytest.fixture(scope="session")
