@@ -1,7 +1,7 @@
 """Room 4 on a real database: records and people are made, joined and parted; and two transactions that meet lose nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -59,8 +59,8 @@ class House:
 
 
 @pytest.fixture
-async def house(engine_work: AsyncEngine) -> AsyncIterator[House]:
-    yield House(engine_work)
+def house(engine_work: AsyncEngine) -> House:
+    return House(engine_work)
 
 
 async def test_a_new_number_is_a_record_and_a_person_and_is_known_the_next_time(house: House) -> None:
@@ -140,8 +140,8 @@ async def _stay_with_follow_up(raw: Raw, hospital: UUID, home: UUID, whose: Reso
         UUID(int=82), home, whose.record_id, whose.person_id, NOW.date(), NOW,
     )  # fmt: skip
     await raw.execute(
-        "insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, opened_at, clocks, updated_at, version)"
-        " values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1)",
+        "insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, opened_at, clocks, updated_at,"
+        " version) values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1)",
         UUID(int=83), UUID(int=81), home, whose.person_id, NOW,
     )  # fmt: skip
 
