@@ -167,9 +167,7 @@ def _died_at(stays: Sequence[StayInHand], records: Sequence[PatientRecord]) -> d
     return min(deaths, default=None)
 
 
-def _homes(
-    stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], directory: Directory, rulebook: Rulebook
-) -> list[_Home]:
+def _homes(stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], directory: Directory, rulebook: Rulebook) -> list[_Home]:
     """Give the homes responsible on the day the stay ended, or began while it lasts; none but a plan gives the follow-up without a home."""
     day = rules.discharged_on or rules.admitted_on
     if day is None:

@@ -37,9 +37,7 @@ async def notify(
 ) -> list[NotificationRow]:
     """Compare, per stay, what should stand with what was told; store tellings and ledger; give what is to be numbered."""
     told = await notifications.told_of(raw, [stay.id for stay, _, _ in desired])
-    changes = [
-        (stay, change, claims) for stay, wanted, claims in desired for change in reconcile(wanted, told.get(stay.id, ()))
-    ]
+    changes = [(stay, change, claims) for stay, wanted, claims in desired for change in reconcile(wanted, told.get(stay.id, ()))]
     if not changes:
         return []
     telling_people = {stay.person_id for stay, change, _ in changes if change.type is not None}

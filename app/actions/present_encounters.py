@@ -39,9 +39,7 @@ async def present_encounters(
     ]
 
 
-async def _seen_targets(
-    raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], directory: Directory, read_stay: ReadStay
-) -> set[UUID]:
+async def _seen_targets(raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], directory: Directory, read_stay: ReadStay) -> set[UUID]:
     """Give the stays that reports became part of and that the viewer may see: the id of another would tell that there is one."""
     seen = set()
     for target in {row.folded_into for row in rows if row.folded_into is not None}:

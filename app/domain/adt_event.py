@@ -33,9 +33,7 @@ class Trigger(StrEnum):
     """A stay that a home or plan learned of itself; not an HL7 event."""
 
 
-PERSON_TRIGGERS = frozenset(
-    {Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST}
-)
+PERSON_TRIGGERS = frozenset({Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST})
 """They speak of a person, not of a stay."""
 
 CANCELS = frozenset({Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE})

@@ -103,4 +103,3 @@ def attribution_content(claim: Attribution | None) -> dict[str, Any] | None:
 
 def _text(value: datetime | None) -> str | None:
     return value.isoformat() if value is not None else None
-

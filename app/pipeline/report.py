@@ -107,9 +107,7 @@ def _events(stay: ReportedStay) -> list[AdtEvent]:
     if began_at is None:
         message = "a reported stay has an admission or a discharge time"
         raise ValueError(message)
-    visit = VisitFacts(
-        visit_number=Identifier("", "VN", stay.id.hex), encounter_class=stay.encounter_class, admitted_at=stay.admitted_at
-    )
+    visit = VisitFacts(visit_number=Identifier("", "VN", stay.id.hex), encounter_class=stay.encounter_class, admitted_at=stay.admitted_at)
     first = _event(stay, Trigger.REPORTED, began_at, visit)
     if stay.discharged_at is None:
         return [first]

@@ -38,9 +38,7 @@ class FollowUpCursor:
 
 
 _FAR = "'infinity'::timestamptz"
-_OWN = (
-    "(f.home_id = $1 or exists (select 1 from organization_grant g where g.organization_id = f.home_id and g.grantee_id = $1))"
-)
+_OWN = "(f.home_id = $1 or exists (select 1 from organization_grant g where g.organization_id = f.home_id and g.grantee_id = $1))"
 _COVERED = (
     "exists (select 1 from panel_member m where m.person_id = f.person_id and m.organization_id = $1 and m.retracted_at is null "
     "and m.effective_from <= coalesce(f.anchor_on, f.opened_at::date) "

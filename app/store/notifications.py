@@ -198,4 +198,3 @@ async def number_and_insert(raw: Raw, rows: Sequence[NotificationRow], now: date
         [row.cause_id for row in rows],
     )
     return recipients
-

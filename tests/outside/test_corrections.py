@@ -95,9 +95,7 @@ def test_a_death_told_of_the_person_alone_ends_the_follow_up(service: Service) -
     world.send(*stay(world))
     (follow_up,) = world.home.follow_ups(1, status="open")
     message = world.message("A31", NOW, "C9", patient_class=None)
-    died = b"\r".join(
-        line + b"|" * (30 - line.count(b"|")) + b"Y" if line.startswith(b"PID|") else line for line in message.split(b"\r")
-    )
+    died = b"\r".join(line + b"|" * (30 - line.count(b"|")) + b"Y" if line.startswith(b"PID|") else line for line in message.split(b"\r"))
     world.send(died)
     (closed,) = world.home.follow_ups(1, status="closed")
     assert closed["id"] == follow_up["id"]
