@@ -253,8 +253,10 @@ async def _load_neighbourhood(raw: Raw, plan: _Plan) -> None:
         fresh = plan.frontier().without(asked)
         if fresh.is_empty:
             return
-        plan.meet(await people.neighbours(raw, fresh.own, fresh.identifiers, fresh.demographic_keys, fresh.people))
-        asked = asked.joined(fresh)
+        found = await people.neighbours(raw, fresh.own, fresh.identifiers, fresh.demographic_keys, fresh.people)
+        plan.meet(found)
+        # People come whole.
+        asked = asked.joined(fresh).joined(Frontier(people={record.person_id for record in found}))
 
 
 async def _check_unmoved(raw: Raw, plan: _Plan) -> None:

@@ -74,13 +74,13 @@ async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:
 _NEIGHBOURS = f"""
 select {_COLUMNS}
 from patient_record r
-where r.id in (
-    select i.record_id from unnest($1::text[], $2::text[]) as k(authority, value)
-        join record_identifier i on i.authority = k.authority and i.value = k.value
-    union select n.id from patient_record n where n.demographic_key = any($3::bigint[])
-    union select n.id from patient_record n where n.person_id = any($4::uuid[])
-    union select n.id from unnest($5::text[], $6::text[], $7::text[], $8::text[]) as k(source, authority, type, value)
+where r.person_id in (
+    select n.person_id from unnest($1::text[], $2::text[]) as k(authority, value)
+        join record_identifier i on i.authority = k.authority and i.value = k.value join patient_record n on n.id = i.record_id
+    union select n.person_id from patient_record n where n.demographic_key = any($3::bigint[])
+    union select n.person_id from unnest($4::text[], $5::text[], $6::text[], $7::text[]) as k(source, authority, type, value)
         join patient_record n on n.source = k.source and n.authority = k.authority and n.type = k.type and n.value = k.value
+    union select unnest($8::uuid[])
 )
 """
 
@@ -88,18 +88,18 @@ where r.id in (
 async def neighbours(
     raw: Raw, own: Iterable[OwnKey], identifiers: Iterable[tuple[str, str]], demographic_keys: Iterable[int], people: Iterable[UUID]
 ) -> list[PatientRecord]:
-    """Find every record that has one of these names, identifiers, demographics or people."""
+    """Find the people of every record that has one of these names, identifiers or demographics, and these people: all their records."""
     pairs, names = list(identifiers), list(own)
     rows = await raw.fetch(
         _NEIGHBOURS,
         [authority for authority, _ in pairs],
         [value for _, value in pairs],
         list(demographic_keys),
-        list(people),
         [source for source, _ in names],
         [identifier.authority for _, identifier in names],
         [identifier.type for _, identifier in names],
         [identifier.value for _, identifier in names],
+        list(people),
     )
     return [_record(row) for row in rows]
 
