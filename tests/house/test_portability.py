@@ -10,7 +10,7 @@ from tests.house.conftest import ROOT, files
 
 _TEXT = (".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".json", ".sql", ".csv", ".mako", ".html", ".css", ".js", "")
 _HOME = re.compile(r"(?<![\w.-])/(?:home|Users)/[a-z]\w+")
-_REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--index-url|--extra-index-url|--find-links|registry\.npmjs", re.IGNORECASE)
+_REGISTRY = re.compile(r"--index-url|--extra-index-url|--find-links|https?://[^/\s\"]+/(simple|packages|debian|npm)/", re.IGNORECASE)
 _PUBLIC = re.compile(r"(?<![\w.])public\.\"?[a-z_]|schema\s*=\s*[\"']public[\"']|SCHEMA\s+public\b", re.IGNORECASE)
 _EXTENSION = re.compile(r"CREATE\s+EXTENSION", re.IGNORECASE)
 _REQUIREMENTS = ("requirements.txt", "requirements-run.txt")
