@@ -16,8 +16,11 @@ from app.domain.known import ERASED, Erasure, Known
 
 def authority(reading: Reading, raw: str) -> str:
     """Name an assigning authority (HD): by the feed's map, else its namespace, else its universal id, else the feed's own."""
-    parts = [reading.stated(part) for part in raw.split(reading.message.delimiters.subcomponent)]
     mapped = reading.feed.profile.authority_map
+    separator = reading.message.delimiters.subcomponent
+    if not mapped and separator not in raw:
+        return (reading.stated(raw) or reading.feed.assigning_authority).upper()
+    parts = [reading.stated(part) for part in raw.split(separator)]
     if mapped:
         whole = "&".join(parts)
         for sent in (whole, *parts[:2]):

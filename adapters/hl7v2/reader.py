@@ -25,8 +25,21 @@ _LATIN_1 = "latin-1"
 class Hl7v2Reader:
     """Reads HL7 v2.1 to v2.9.1 in ER7."""
 
+    def __init__(self) -> None:
+        """Remember nothing yet."""
+        self._latest: tuple[bytes, Header] = (b"", _UNREADABLE)
+        """The header that was read last: whoever asks for it goes on to read that message."""
+
     def header(self, body: bytes) -> Header:
         """Read MSH, EVN-1 where MSH-9.2 is empty, and the patient record number, without splitting the rest."""
+        latest_body, latest = self._latest
+        if latest_body is body:
+            return latest
+        header = self._header(body)
+        self._latest = body, header
+        return header
+
+    def _header(self, body: bytes) -> Header:
         core = strip_envelope(body)
         line = first_line(core)
         if line is None:
@@ -84,14 +97,14 @@ class Hl7v2Reader:
 
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""
-        event, found = self._interpret(body, feed)
+        event, found = self._interpret(body, feed, with_doubts=False)
         return event if event is not None else [problem for problem in found if problem.severity is Severity.ERROR]
 
     def notes(self, body: bytes, feed: Feed) -> tuple[Problem, ...]:
         """Give every problem and every doubt of a full reading, for validation and for the quality of a source."""
-        return tuple(self._interpret(body, feed)[1])
+        return tuple(self._interpret(body, feed, with_doubts=True)[1])
 
-    def _interpret(self, body: bytes, feed: Feed) -> tuple[AdtEvent | None, list[Problem]]:
+    def _interpret(self, body: bytes, feed: Feed, *, with_doubts: bool) -> tuple[AdtEvent | None, list[Problem]]:
         message = tokenize(body, feed.profile.charset)
         if isinstance(message, Problem):
             return None, [message]
@@ -102,11 +115,13 @@ class Hl7v2Reader:
         reading = _begin(message, feed)
         if isinstance(reading, Problem):
             return None, [reading]
-        reading.notes += header_warnings(message, header)
+        if with_doubts:
+            reading.notes += header_warnings(message, header)
         needed = essentials(reading, header)
         if not isinstance(needed, Essentials):
             return None, [*needed, *reading.notes]
-        doubts(reading, header)
+        if with_doubts:
+            doubts(reading, header)
         facts, erased = diagnoses(reading) if needed.pv1 is not None else ((), frozenset())
         event = AdtEvent(
             trigger=needed.trigger,

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import IntEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _TIME = re.compile(
@@ -60,10 +61,12 @@ class TimestampFault:
     text: str
 
 
+@lru_cache(maxsize=4096)
 def parse_timestamp(raw: str, zone: ZoneInfo) -> Timestamp | TimestampFault:
     """Read `YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ]`; further digits of a fraction are dropped.
 
-    Milliseconds without their point are understood too: a widespread interface engine writes them so.
+    Milliseconds without their point are understood too: a widespread interface engine writes them so. Results are kept for a
+    while, because a message says most of its times several times over.
     """
     match = _TIME.fullmatch(raw.strip())
     if match is None:
