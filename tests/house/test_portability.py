@@ -68,7 +68,7 @@ def _pins(name: str) -> dict[str, str]:
     pins = {}
     for line in (ROOT / name).read_text().replace("\\\n", "").splitlines():
         if line and not line.startswith((" ", "#")):
-            found = re.match(r"([A-Za-z0-9._-]+)==(\S+)", line)
+            found = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", line)
             assert found, f"{name}: {line[:60]} is not pinned"
             assert "--hash=sha256:" in line, f"{name}: {found[1]} has no hash"
             pins[found[1].lower()] = found[2]

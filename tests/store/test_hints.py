@@ -105,7 +105,8 @@ async def test_a_line_that_is_cut_is_put_up_again(database: Database) -> None:
         admin = await asyncpg.connect(database.url)
         try:
             await admin.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name like 'tests%'"
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid() and application_name like 'tests%'"
             )
         finally:
             await admin.close()
