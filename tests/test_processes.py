@@ -205,9 +205,13 @@ async def test_no_patient_can_be_read_off_logs_metrics_and_refusals(tree: Servic
         async for reply in sender.send_all([good, nameless, stranger]):
             answers += [one.raw for one in reply.acknowledgements]
     reader, writer = await asyncio.open_connection("127.0.0.1", tree.mllp_ports[0])
-    writer.write(good + b"\x0b" + MARKER.encode() + b"\x1c\r" + b"\x0b" + b"MSH|^~\\&|" + MARKER.encode() * 200_000)
+    # Without a frame, no message in the frame, and a frame too long, after which the door closes. (MSH-3 itself is echoed, as an answer must.)
+    too_long = visit(next(_next)) + b"NTE|1||" + MARKER.encode() * 200_000
+    writer.write(good + b"\x0b" + MARKER.encode() + b"\x1c\r" + b"\x0b" + too_long)
     await writer.drain()
-    answers.append(await asyncio.wait_for(reader.read(65_536), 10))
+    refusals = (await asyncio.wait_for(reader.read(), 10)).split(b"\x1c\r")
+    assert [b"MSA|" in refusal for refusal in refusals] == [True, True, True, False]
+    answers += refusals
     writer.close()
     async with tree.client() as operator, tree.client("hospital") as hospital:
         for answer in (
