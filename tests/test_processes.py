@@ -205,7 +205,7 @@ async def test_no_patient_can_be_read_off_logs_metrics_and_refusals(tree: Servic
         async for reply in sender.send_all([good, nameless, stranger]):
             answers += [one.raw for one in reply.acknowledgements]
     reader, writer = await asyncio.open_connection("127.0.0.1", tree.mllp_ports[0])
-    # Without a frame, no message in the frame, and a frame too long, after which the door closes. (MSH-3 itself is echoed, as an answer must.)
+    # Without a frame, no message in the frame, and a frame too long, after which the door closes. (MSH-3 itself would be echoed.)
     too_long = visit(next(_next)) + b"NTE|1||" + MARKER.encode() * 200_000
     writer.write(good + b"\x0b" + MARKER.encode() + b"\x1c\r" + b"\x0b" + too_long)
     await writer.drain()
