@@ -175,7 +175,8 @@ async def receiving(
 ) -> AsyncIterator[Receiver]:
     """Run a receiver on a free port of this machine."""
     receiver = Receiver(behaviour or answer(), scheme="https" if tls else "http", host=f"[{host}]" if ":" in host else host)
-    server = await asyncio.start_server(receiver._serve, host, 0, ssl=tls, limit=LARGE)
+    # As long a queue as a real receiver has: a connection that waits for its second SYN looks like a slow endpoint.
+    server = await asyncio.start_server(receiver._serve, host, 0, ssl=tls, limit=LARGE, backlog=1024)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
