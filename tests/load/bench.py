@@ -1,9 +1,8 @@
 """`make bench`: what this machine reaches, each figure beside the raw limit of the same run (reference: performance targets P1 to P10).
 
-    python -m tests.load.bench [--quick | --full] [--messages N] [--workers N] [--json FILE]
+    python -m tests.load.bench [--quick] [--messages N] [--workers N] [--json FILE]
 
-One private, durable PostgreSQL, the real process tree (`handoff serve`), load from processes of their own. Not here: deliveries
-(`tests.actions.bench_deliver`).
+One private, durable PostgreSQL, the real process tree (`handoff serve`), load from processes of their own.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +25,7 @@ import uvloop
 from app.domain.inbound import Door, Envelope
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
-from tests.load import limits
+from tests.load import deliveries, limits
 from tests.load.machine import describe, memory_megabytes, percentile, processor_s
 from tests.load.network import MeasuredNetwork, home_ids
 from tests.load.sender import END, START
@@ -45,12 +44,13 @@ class Sizes:
     sixteen: int
     sixty_four: int
     steady_s: int
+    webhooks: int
+    """Notifications, each to every endpoint."""
     steady_per_s: int = 200
 
 
-QUICK = Sizes(4_000, 300, 2_000, 4_000, 5)
-USUAL = Sizes(20_000, 1_000, 8_000, 20_000, 15)
-FULL = Sizes(100_000, 2_000, 20_000, 60_000, 30)
+QUICK = Sizes(4_000, 300, 2_000, 4_000, 5, 200)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 15, 1_000)
 
 
 @dataclass(slots=True)
@@ -251,22 +251,21 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
     finally:
         await connection.close()
         await network.close()
+    await deliveries.measure(bench.say, bench.title, folder / "webhooks", sizes.webhooks)
     return bench.figures
 
 
 def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="about a minute")
-    size.add_argument("--full", action="store_true", help="a backlog of 100,000 messages")
+    parser.add_argument("--quick", action="store_true", help="about a minute, with a backlog of 4,000 messages instead of 100,000")
     parser.add_argument("--messages", type=int, help="of the backlog")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     given = parser.parse_args()
-    sizes = QUICK if given.quick else FULL if given.full else USUAL
+    sizes = QUICK if given.quick else USUAL
     if given.messages:
-        sizes = Sizes(given.messages, sizes.alone, sizes.sixteen, sizes.sixty_four, sizes.steady_s)
+        sizes = replace(sizes, backlog=given.messages)
     # Short, and open to the account that the private server runs as.
     with TemporaryDirectory(prefix="hb-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
