@@ -157,7 +157,8 @@ class Er7Message:
         self.delimiters = delimiters
         self.prefix = prefix
         self.suffix = suffix
-        self.lines = lines = cut_lines(decoded.text)
+        # A NUL is never text, and no database text can hold one; `text` keeps it, so that nothing is lost in joining.
+        self.lines = lines = cut_lines(decoded.text.replace("\x00", "") if "\x00" in decoded.text else decoded.text)
         # By the first four characters: name and separator, or a bare name. One slice and one look-up a line.
         index: dict[str, list[int]] = {}
         for number, line in enumerate(lines):

@@ -88,7 +88,8 @@ def _decode(inside: str, codec: str) -> str | None:
     """Decode what stands between two escape characters, or give None when it is not an escape."""
     if inside[:1] == "X" and _HEX.fullmatch(inside, 1):
         try:
-            return bytes.fromhex(inside[1:]).decode(codec)
+            # As in what is not escaped (`er7`), a NUL is no text.
+            return bytes.fromhex(inside[1:]).decode(codec).replace("\x00", "")
         except UnicodeDecodeError:
             return None
     return "" if _FORMATTING.fullmatch(inside) else None

@@ -4,6 +4,7 @@ Not here: whose record it is (domain/matching), which segments have to be there 
 """
 
 from datetime import date
+from typing import Final
 
 from adapters.hl7v2.codes import BAD_ADDRESS, HOME_ADDRESSES, LEGAL_NAME, NOT_VOICE, PERSON_LEVEL_SUBSTITUTE
 from adapters.hl7v2.er7 import Segment
@@ -12,6 +13,10 @@ from adapters.hl7v2.timestamps import TimestampFault, parse_date
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, PersonFacts
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
+
+IDENTIFIER_OCTETS_MAX: Final = 255
+"""Of the number, the authority and the type each, in UTF-8: the standard's longest (HD) has 227 characters. What is longer is damage,
+and never cut, because two numbers that begin alike are two."""
 
 
 def authority(reading: Reading, raw: str) -> str:
@@ -30,21 +35,26 @@ def authority(reading: Reading, raw: str) -> str:
     return named.upper()
 
 
-def identifier(reading: Reading, raw: str, type_code: str = "") -> Identifier | None:
-    """Read one CX; None where it has no number. `type_code` overrides CX-5 for fields that say by their place what they are."""
+def identifier(reading: Reading, segment: Segment, field: int, raw: str, type_code: str = "") -> Identifier | None:
+    """Read one CX of a field; None where it has no number. `type_code` overrides CX-5 for fields that say by their place what they are."""
     parts = raw.split(reading.message.delimiters.component)
     value = reading.stated(parts[0].split(reading.message.delimiters.subcomponent, 1)[0])
     if not value:
         return None
     kind = type_code or (reading.stated(parts[4]).upper() if len(parts) > 4 else "")  # noqa: PLR2004 -- CX-5
-    return Identifier(authority(reading, parts[3] if len(parts) > 3 else ""), kind, value)  # noqa: PLR2004 -- CX-4
+    found = Identifier(authority(reading, parts[3] if len(parts) > 3 else ""), kind, value)  # noqa: PLR2004 -- CX-4
+    if len(raw) > IDENTIFIER_OCTETS_MAX // 4 and max(len(part.encode()) for part in (value, found.authority, kind)) > IDENTIFIER_OCTETS_MAX:
+        text = f"An identifier, its authority or its type is longer than {IDENTIFIER_OCTETS_MAX} octets; it was left out."
+        reading.note(ProblemCode.DATA_TYPE, segment.location(field), text)
+        return None
+    return found
 
 
 def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identifier, ...]:
     """Read every person-level identifier of a repeating CX field, in order, each once."""
     found: dict[Identifier, None] = {}
     for raw in segment.repetitions(field):
-        one = identifier(reading, raw)
+        one = identifier(reading, segment, field, raw)
         if one is not None and one.type not in NOT_A_PERSON_TYPES:
             found[one] = None
     return tuple(found)

@@ -59,11 +59,11 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
 
 def visit_number(reading: Reading, pv1: Segment) -> Identifier | None:
     """PV1-19, else PV1-50, else the account number PID-18, each with its authority."""
-    found = identifier(reading, pv1.first(19), "VN") or identifier(reading, pv1.first(50), "VN")
+    found = identifier(reading, pv1, 19, pv1.first(19), "VN") or identifier(reading, pv1, 50, pv1.first(50), "VN")
     if found is not None:
         return found
     pid = reading.message.first("PID")
-    return identifier(reading, pid.first(18), "AN") if pid is not None else None
+    return identifier(reading, pid, 18, pid.first(18), "AN") if pid is not None else None
 
 
 def _encounter_class(reading: Reading, pv1: Segment, code: Known[str]) -> Known[EncounterClass]:

@@ -64,6 +64,15 @@ def test_what_stands_around_a_message_is_tolerated_and_kept(before: bytes, after
     assert message.encode() == body
 
 
+def test_a_nul_inside_a_field_is_left_out_and_kept_for_joining() -> None:
+    body = discharge(pid="PID|1||ZZ\x00100")
+    message = cut(body)
+    pid = message.first("PID")
+    assert pid is not None
+    assert pid.raw(3) == "ZZ100"
+    assert message.encode() == body
+
+
 @pytest.mark.parametrize(
     ("header", "component", "repetition", "escape", "subcomponent", "truncation"),
     [

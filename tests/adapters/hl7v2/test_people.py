@@ -51,6 +51,31 @@ def test_an_identifier_is_authority_type_and_value(raw: str, of: Feed, expected:
     assert event(f"PID|1||{raw}", of).identifiers == tuple(Identifier(*one) for one in expected)
 
 
+LONG = "Z" * 256
+
+
+@pytest.mark.parametrize("raw", [f"{LONG}^^^ZZHOSP^MR", f"ZZ1^^^{LONG}^MR", f"ZZ1^^^ZZHOSP^{LONG}", "\u00e9" * 128])
+def test_what_is_too_long_for_an_identifier_is_left_out_and_named_and_never_cut(raw: str) -> None:
+    """No index of the database takes it, so it would stop the message after it was acknowledged."""
+    assert event(f"PID|1||{raw}~ZZ2^^^ZZHOSP^MR").identifiers == (Identifier("ZZHOSP", "MR", "ZZ2"),)
+    alone = er7(msh("A31"), EVN, f"PID|1||{raw}")
+    problems = READER.problems(alone, READER.header(alone), FEED)
+    at_pid_3 = [problem for problem in problems if problem.location == "PID^1^3"]
+    assert [problem.severity.value for problem in at_pid_3] == ["E", "W"]
+    assert "255 octets" in at_pid_3[1].text
+
+
+def test_the_longest_identifier_is_taken() -> None:
+    assert event(f"PID|1||{LONG[1:]}^^^{LONG[1:]}^MR").identifiers == (Identifier(LONG[1:], "MR", LONG[1:]),)
+
+
+def test_a_nul_is_no_text_whether_sent_or_escaped() -> None:
+    """No text of the database can hold one, so it would stop the message after it was acknowledged."""
+    found = event("PID|1||ZZ\x001\\X00\\^^^A\x00^MR||ZZ\\X0054\\EST\x00^ALPHA")
+    assert found.identifiers == (Identifier("A", "MR", "ZZ1"),)
+    assert (found.person.last_name, found.person.first_name) == ("ZZTEST", "ALPHA")
+
+
 def test_pid_2_stands_in_for_an_empty_pid_3_only() -> None:
     assert event("PID|1|ZZ7^^^ZZOLD|").identifiers == (Identifier("ZZOLD", "", "ZZ7"),)
     assert event("PID|1|ZZ7|ZZ1").identifiers == (Identifier("ZZHOSP", "", "ZZ1"),)

@@ -93,6 +93,7 @@ NUMBERS = [
     ({"f19": '""'}, segment("PID", f3="ZZ1", f18="ZZA1^^^ZZBILL"), Identifier("ZZBILL", "AN", "ZZA1")),
     ({}, segment("PID", f3="ZZ1", f18="ZZA1"), Identifier("ZZHOSP", "AN", "ZZA1")),
     ({}, "PID|1||ZZ1", None),
+    ({"f19": "Z" * 256}, "PID|1||ZZ1", None),
 ]
 
 
