@@ -39,7 +39,7 @@ class AdtReader(Protocol):
     """Bytes of one message to its meaning. Pure: the same bytes and feed give the same result, and nothing is raised."""
 
     def header(self, body: bytes) -> Header:
-        """Read MSH (and PID-3 for the lane) without splitting the rest. `readable=False` when there is no usable MSH."""
+        """Read MSH (and PID-3 for the lane) without splitting the rest. `fault` where there is no usable MSH."""
         ...
 
     def problems(self, body: bytes, header: Header, feed: Feed) -> Sequence[Problem]:

@@ -246,7 +246,7 @@ def tokenize(body: bytes, default_charset: str | None = None) -> Er7Message | Pr
     suffix = body[len(prefix) + len(core) :]
     header = first_line(core)
     if header is None:
-        return _no_header(body)
+        return no_header(body)
     delimiters = read_delimiters(header)
     if isinstance(delimiters, Problem):
         return delimiters
@@ -271,7 +271,8 @@ def strip_envelope(body: bytes) -> bytes:
     return body if body[:3] == b"MSH" else body.lstrip(_LEADING)
 
 
-def _no_header(body: bytes) -> Problem:
+def no_header(body: bytes) -> Problem:
+    """Say why bytes that do not begin with MSH are no message, as far as can be told."""
     if b"\x00" in body[:16]:
         text = "The message is not in a byte-oriented character set; UTF-16 and UTF-32 are not allowed in HL7v2. Send UTF-8."
     elif body.lstrip(_LEADING)[:3] in {b"FHS", b"BHS"}:

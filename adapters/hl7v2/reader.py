@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
-from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, read_delimiters, strip_envelope, tokenize
+from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
 from adapters.hl7v2.visits import diagnoses, visit_facts
@@ -17,7 +17,6 @@ from app.domain.adt_event import AdtEvent
 from app.domain.feed import Feed
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
-_UNREADABLE = Header(readable=False)
 _MSH_FIELDS = 19
 _LATIN_1 = "latin-1"
 
@@ -27,14 +26,13 @@ class Hl7v2Reader:
 
     def __init__(self) -> None:
         """Remember nothing yet."""
-        self._latest: tuple[bytes, Header] = (b"", _UNREADABLE)
+        self._latest: tuple[bytes, Header] | None = None
         """The header that was read last: whoever asks for it goes on to read that message."""
 
     def header(self, body: bytes) -> Header:
         """Read MSH, EVN-1 where MSH-9.2 is empty, and the patient record number, without splitting the rest."""
-        latest_body, latest = self._latest
-        if latest_body is body:
-            return latest
+        if self._latest is not None and self._latest[0] is body:
+            return self._latest[1]
         header = self._header(body)
         self._latest = body, header
         return header
@@ -43,10 +41,10 @@ class Hl7v2Reader:
         core = strip_envelope(body)
         line = first_line(core)
         if line is None:
-            return _UNREADABLE
+            return Header(no_header(body))
         delimiters = read_delimiters(line)
         if isinstance(delimiters, Problem):
-            return _UNREADABLE
+            return Header(delimiters)
         if not line.isascii():
             # Only names differ from ASCII here, so the delimiters stand where they stood.
             line = _text(line.encode(_LATIN_1))
@@ -56,7 +54,6 @@ class Hl7v2Reader:
         kind = [*fields[9].split(component, 2), "", ""]
         trigger = kind[1].strip().upper() or _peek(core, "EVN", 1, delimiters).split(component, 1)[0].strip().upper()
         return Header(
-            readable=True,
             field_separator=delimiters.field,
             encoding_characters=delimiters.encoding_characters,
             sending_application=fields[3].strip(),

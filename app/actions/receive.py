@@ -49,14 +49,8 @@ class Arrival:
 def judge(envelope: Envelope, directory: Directory, reader: AdtReader) -> Arrival:
     """Decide the answer. Nothing is stored and nothing is raised."""
     header = reader.header(envelope.body)
-    if not header.readable:
-        problem = Problem(
-            ProblemCode.SEGMENT_SEQUENCE,
-            Severity.ERROR,
-            "MSH",
-            "No readable MSH segment at the start of the message. Begin with MSH, its field separator and its encoding characters.",
-        )
-        return Arrival(envelope, header, None, AckCode.AR, (problem,))
+    if header.fault is not None:
+        return Arrival(envelope, header, None, AckCode.AR, (header.fault,))
     feed = directory.feed_of(
         header.sending_application, header.sending_facility, named=envelope.feed_name, organization_id=envelope.organization_id
     )

@@ -83,9 +83,9 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """MSH as far as receipt needs it. Every text is as sent; `readable` is False when there was no usable MSH."""
+    """MSH as far as receipt needs it. Every text is as sent; where there is no usable MSH, `fault` says why and the rest is empty."""
 
-    readable: bool
+    fault: Problem | None = None
     field_separator: str = "|"
     encoding_characters: str = "^~\\&"
     sending_application: str = ""
@@ -106,6 +106,11 @@ class Header:
     """MSH-18 as sent."""
     lane_key: str = ""
     """The patient record number that decides the lane: first repetition of PID-3 as sent, or empty."""
+
+    @property
+    def readable(self) -> bool:
+        """Tell whether there is a usable MSH."""
+        return self.fault is None
 
 
 @dataclass(frozen=True, slots=True)

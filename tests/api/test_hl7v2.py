@@ -77,8 +77,26 @@ async def test_a_message_that_cannot_be_read_is_answered_with_the_place(world: W
     assert "PID^1^3" in text
     aside = await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "set_aside"})
     assert aside["items"][0]["problems"][0]["location"].startswith("PID^1^3")
-    # Not even a header: it is HL7 to nobody, and is answered all the same.
-    assert "MSA|AR" in await _ack(world, b"this is no message")
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "said"),
+    [
+        (b"this is no message", "MSH^1|100", "does not begin with an MSH segment"),
+        (b"MSH|ABC|EPIC|HOSPA\r", "MSH^1^2|102", "encoding characters"),
+        (b"BHS|^~\\&|EPIC|HOSPA\r" + ADMIT, "MSH^1|100", "batch endpoint"),
+        (ADMIT.decode().encode("utf-16"), "MSH^1|100", "UTF-16"),
+    ],
+)
+async def test_what_has_no_usable_header_is_answered_all_the_same_and_the_reason_said(
+    world: World, body: bytes, location: str, said: str
+) -> None:
+    text = await _ack(world, body)
+    assert "MSA|AR|" in text
+    assert f"ERR||{location}^" in text
+    assert said in text
+    (kept,) = (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "rejected"}))["items"]
+    assert said in kept["problems"][0]["text"]
 
 
 async def test_a_batch_is_answered_with_a_batch_and_one_bad_message_fails_alone(world: World) -> None:

@@ -218,5 +218,5 @@ def test_whatever_came_the_answer_can_be_read_and_framed(body: str, code: AckCod
 
 
 def test_an_answer_without_header_needs_no_body() -> None:
-    answer = WRITER.write(discharge(), Header(readable=False), AckCode.AR, [MISSING], control_id="ZZACK1", at=AT)
+    answer = WRITER.write(discharge(), Header(MISSING), AckCode.AR, [MISSING], control_id="ZZACK1", at=AT)
     assert answer.startswith(b"MSH|^~\\&|HANDOFF|")

@@ -21,16 +21,19 @@ from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
 from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.er7 import Er7Message, tokenize
 from adapters.hl7v2.reader import Hl7v2Reader
+from app.actions import receive
 from app.domain.adt_event import AdtEvent
-from app.domain.inbound import Acceptance, Severity
+from app.domain.directory import Directory
+from app.domain.inbound import Acceptance, AckCode, Door, Envelope, Severity
 from tests.adapters.hl7v2.support import FEED
 
 CORPORA = Path(os.environ.get("TEST_CORPORA_DIR") or Path(__file__).parents[3].parent / "shared" / "corpora")
 REFUSALS = Path(__file__).with_name("refusals.tsv")
 BULK = "google__simhospital/"
 NOT_ER7 = ("FHIR", "XML", "JSON", "data", "attribution", "simulator")
-REJECTING = {"200", "201", "202", "203"}
 AT = datetime(2026, 1, 5, 19, 30, tzinfo=UTC)
+REGISTRY = Directory.of((), (FEED,), {})
+ANSWERS = {AckCode.AA: "taken", AckCode.AE: "error (AE)", AckCode.AR: "rejected (AR)"}
 READER, WRITER = Hl7v2Reader(), Er7AckWriter()
 
 pytestmark = pytest.mark.skipif(
@@ -58,17 +61,14 @@ def messages() -> Iterator[tuple[str, bytes]]:
 
 
 def judge(path: str, body: bytes) -> Verdict:
-    """Take the message through the door as room 2 does."""
-    header = READER.header(body)
-    errors = [problem for problem in READER.problems(body, header, FEED) if problem.severity is Severity.ERROR]
-    if not errors:
-        return Verdict(path, "taken" if READER.is_supported(header.trigger) else "taken, ignored")
-    if header.readable and is_acknowledgement(header):
+    """Have room 2 decide, which is what the sender is told."""
+    arrival = receive.judge(Envelope(body, Door.HTTP, AT, feed_name=str(FEED.id)), REGISTRY, READER)
+    if arrival.code is AckCode.AA:
+        return Verdict(path, "taken" if READER.is_supported(arrival.header.trigger) else "taken, ignored")
+    if is_acknowledgement(arrival.header):
         return Verdict(path, "acknowledgement, not answered")
-    first = errors[0]
-    if not header.readable or first.code.value in REJECTING:
-        return Verdict(path, "rejected (AR)", first.code.value, first.location)
-    return Verdict(path, "error (AE)", first.code.value, first.location)
+    first = next(problem for problem in arrival.problems if problem.severity is Severity.ERROR)
+    return Verdict(path, ANSWERS[arrival.code], first.code.value, first.location)
 
 
 @pytest.fixture(scope="module")
