@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from adapters.hl7v2.er7 import STANDARD, Delimiters, read_delimiters
+from adapters.hl7v2.er7 import STANDARD, Delimiters, read_delimiters, strip_envelope
+from adapters.hl7v2.escapes import escape
 from adapters.hl7v2.timestamps import format_timestamp
 from app.domain.inbound import Problem, ProblemCode, Severity
 
-_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))(?:(?:MSH|FHS|BHS)(?=[!-/:-@\[-`{-~])|(?:BTS|FTS)(?=[!-/:-@\[-`{-~]|[\r\n\x1c]|$))")
+_START = re.compile(
+    rb"(?:^|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]*"
+    rb"(?:(?:MSH|FHS|BHS)(?=[!-/:-@\[-`{-~])|(?:BTS|FTS)(?=[!-/:-@\[-`{-~]|[\r\n\x1c]|$))"
+)
+_LINE_END = re.compile(rb"[\r\n\x1c]")
 _AROUND = b"\x0b\x1c\r\n \t\x00"
 _CONTROL_ID = 11
 _REFERENCE = 12
 _HEADER_FIELDS = 13
+_COMMENTS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Batch:
 
     messages: tuple[bytes, ...]
     """Verbatim, from MSH to the last segment; line ends and MLLP bytes around them are left out."""
+    strays: tuple[bytes, ...]
+    """What stands outside every message and is no envelope: remarks, or what is left of a message whose MSH is damaged."""
     header: str | None
     """The first BHS, else the FHS, as sent; None for a bare run of messages."""
     warnings: tuple[Problem, ...]
@@ -37,16 +45,19 @@ def split_batch(body: bytes) -> Batch:
     body = body.removeprefix(b"\xef\xbb\xbf")
     starts = [match.start() for match in _START.finditer(body)]
     messages: list[bytes] = []
+    strays = [body[: starts[0] if starts else len(body)]]
     headers: dict[bytes, str] = {}
     warnings: list[Problem] = []
     batches = in_batch = 0
     for start, end in pairwise([*starts, len(body)]):
-        piece = body[start:end].strip(_AROUND)
+        piece = strip_envelope(body[start:end]).rstrip(_AROUND)
         kind = piece[:3]
         if kind == b"MSH":
             messages.append(piece)
             in_batch += 1
-        elif kind in {b"FHS", b"BHS"}:
+            continue
+        strays.append(piece[_first_line_length(piece) :])
+        if kind in {b"FHS", b"BHS"}:
             headers.setdefault(kind, _first_line(piece))
             if kind == b"BHS":
                 batches, in_batch = batches + 1, 0
@@ -54,13 +65,18 @@ def split_batch(body: bytes) -> Batch:
             warnings += _count_warning("BTS", _declared(piece), in_batch, "messages")
         else:
             warnings += _count_warning("FTS", _declared(piece), max(batches, 1 if messages else 0), "batches")
-    return Batch(tuple(messages), headers.get(b"BHS", headers.get(b"FHS")), tuple(warnings))
+    outside = tuple(stripped for stray in strays if (stripped := strip_envelope(stray).strip(_AROUND)))
+    if outside:
+        text = f"{len(outside)} passages stand outside every message; a message begins with MSH at the start of a line."
+        warnings.insert(0, Problem(ProblemCode.SEGMENT_SEQUENCE, Severity.WARNING, "", text))
+    return Batch(tuple(messages), outside, headers.get(b"BHS", headers.get(b"FHS")), tuple(warnings))
 
 
 def join_acks(batch: Batch, acks: Sequence[bytes], *, control_id: str, at: datetime) -> bytes:
     """Write one batch of acknowledgements, in the delimiters of the request; BHS-12 is BHS-11 of the request.
 
-    A reply without a single negative acknowledgement means that all messages were accepted.
+    A reply without a single negative acknowledgement means that all messages were accepted. What was odd about the envelopes
+    stands in BTS-2, the comment.
     """
     delimiters = STANDARD
     asked: list[str] = []
@@ -76,12 +92,18 @@ def join_acks(batch: Batch, acks: Sequence[bytes], *, control_id: str, at: datet
     fields[_REFERENCE] = _at(asked, _CONTROL_ID - 1)
     # BHS-1 is the separator itself, so the second element of the list is written by the join.
     header = delimiters.field.join([fields[0], *fields[2:]]).encode("latin-1", "replace")
-    trailer = delimiters.field.join(["BTS", str(len(acks))]).encode("latin-1")
+    comment = escape(" ".join(warning.text for warning in batch.warnings[:_COMMENTS_MAX]), delimiters)
+    trailer = delimiters.field.join(["BTS", str(len(acks)), *([comment] if comment else [])]).encode("latin-1")
     return b"\r".join([header, *(ack.rstrip(b"\r") for ack in acks), trailer]) + b"\r"
 
 
+def _first_line_length(piece: bytes) -> int:
+    end = _LINE_END.search(piece)
+    return end.start() if end is not None else len(piece)
+
+
 def _first_line(piece: bytes) -> str:
-    return re.split(rb"[\r\n]", piece, maxsplit=1)[0].decode("latin-1")
+    return piece[: _first_line_length(piece)].decode("latin-1")
 
 
 def _declared(trailer: bytes) -> str:

@@ -86,14 +86,16 @@ async def receive_message(request: Request, viewer: Sender, services: FromServic
 async def receive_batch(request: Request, viewer: BatchSender, services: FromServices, feed: FeedName = None) -> Response:
     """Take a batch of HL7 v2 messages (FHS/BHS, or a bare run) and give a batch of acknowledgements.
 
-    Each message is stored and answered by itself: a bad one does not fail the rest. A batch without one negative acknowledgement was
-    accepted whole. Sent again, every message gets its first answer again.
+    Each message is stored and answered by itself: a bad one does not fail the rest. What stands outside every message is kept and
+    answered AR, after the messages. A batch without one negative acknowledgement was accepted whole; BTS-2 says what is odd about
+    its envelopes, such as another number of messages than its trailer counts. Sent again, every message gets its first answer again.
     """
     media_type = require_content_type(request, CONTENT_TYPES + _ALSO)
     batch = services.batches.split(await _octets(request))
     acks: list[bytes] = []
-    for start in range(0, len(batch.messages), _CONCURRENT_MAX):
-        part = batch.messages[start : start + _CONCURRENT_MAX]
+    bodies = batch.messages + batch.strays
+    for start in range(0, len(bodies), _CONCURRENT_MAX):
+        part = bodies[start : start + _CONCURRENT_MAX]
         answered = await asyncio.gather(*(services.receive(_envelope(body, viewer, services, feed)) for body in part))
         acks.extend(ack for _, ack in answered if ack is not None)
     joined = services.batches.join(batch, acks, control_id=services.ids.new().hex[:20], at=services.clock.now())

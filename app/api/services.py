@@ -35,6 +35,11 @@ class SplitBatch(Protocol):
         ...
 
     @property
+    def strays(self) -> tuple[bytes, ...]:
+        """What stands outside every message and is no envelope."""
+        ...
+
+    @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd about the envelopes; never a reason to refuse."""
         ...

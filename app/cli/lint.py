@@ -4,20 +4,21 @@ Needs no database; with `--feed` the profile of a configured feed is used. Not h
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from adapters.hl7v2.batch import split_batch
-from adapters.hl7v2.lint import NEUTRAL_FEED
+from adapters.hl7v2.lint import NEUTRAL_FEED, Finding
 from adapters.hl7v2.lint import lint as findings_of
 from app.cli.database import open_office
 from app.cli.exits import ExitCode, refused, usage
 from app.cli.names import read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.feed import Feed
-from app.domain.inbound import Severity
+from app.domain.inbound import Problem, Severity
 from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
@@ -42,20 +43,21 @@ def lint(
     if not batch.messages:
         raise refused(f"{file} holds no HL7 message.", "A message begins with MSH and a delimiter, such as MSH|^~\\&|.")
     by = asyncio.run(_feed(feed)) if feed is not None else NEUTRAL_FEED
-    found: list[dict[str, Any]] = []
-    for number, message in enumerate(batch.messages, 1):
-        found += [
-            {
-                "message": number,
-                "severity": finding.severity.name.lower(),
-                "location": finding.location,
-                "name": finding.name,
-                "code": finding.code.value,
-                "text": finding.text,
-            }
-            for finding in findings_of(message, by)
-            if finding.severity is Severity.ERROR or not errors_only
-        ]
+    by_message: list[tuple[int | None, Sequence[Finding | Problem]]] = [(None, batch.warnings)]
+    by_message += [(number, findings_of(message, by)) for number, message in enumerate(batch.messages, 1)]
+    found = [
+        {
+            "message": number,
+            "severity": finding.severity.name.lower(),
+            "location": finding.location,
+            "name": finding.name if isinstance(finding, Finding) else "",
+            "code": finding.code.value,
+            "text": finding.text,
+        }
+        for number, findings in by_message
+        for finding in findings
+        if finding.severity is Severity.ERROR or not errors_only
+    ]
     errors = sum(finding["severity"] == "error" for finding in found)
     if as_json:
         output.result({"messages": len(batch.messages), "errors": errors, "findings": found})

@@ -45,7 +45,7 @@ def send(
     if (mllp is None) == (http is None):
         raise usage("Say where to send: --mllp HOST:PORT or --http URL.", "Exactly one of the two.")
     output = Output(as_json=as_json)
-    messages = _messages(file)
+    messages = _messages(file, output)
     if mllp is not None:
         host, port = _place(mllp)
         tls = client_context(tls_authority) if tls_authority is not None else None
@@ -80,7 +80,7 @@ async def _print_all(answers: AsyncIterator[Acknowledgement | None], output: Out
     return negative
 
 
-def _messages(file: Path) -> list[bytes]:
+def _messages(file: Path, output: Output) -> list[bytes]:
     if str(file) == "-":
         content = sys.stdin.buffer.read()
     elif file.is_file():
@@ -90,6 +90,8 @@ def _messages(file: Path) -> list[bytes]:
     batch = split_batch(content)
     if not batch.messages:
         raise refused(f"{file} holds no HL7 message.", "A message begins with MSH and a delimiter; `handoff lint` looks closer.")
+    for warning in batch.warnings:
+        output.say(f"{file}: {warning.location or '(file)'}: {warning.text}")
     return list(batch.messages)
 
 

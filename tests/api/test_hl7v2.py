@@ -121,6 +121,21 @@ async def test_a_batch_is_answered_with_a_batch_and_one_bad_message_fails_alone(
     assert "BTS|0" in empty.text
 
 
+async def test_nothing_in_a_batch_vanishes_behind_a_positive_answer(world: World) -> None:
+    """What is left of a message whose header is damaged is kept and refused, and a trailer that counts more is answered so."""
+    headless = DISCHARGE.partition(b"\r")[2]
+    answer = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=headless + ADMIT + b"BTS|2\r", headers=ER7)
+    lines = answer.text.split("\r")
+    assert [line.split("|")[1:3] for line in lines if line.startswith("MSA|")] == [["AA", "C1"], ["AR", ""]]
+    assert "BTS|2|1 passages stand outside every message" in answer.text
+    assert "The trailer counts other messages than the 1 found" in answer.text
+    (kept,) = (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "rejected"}))["items"]
+    shown = await world.api.json("GET", f"/v1/inbound/{kept['id']}", world.keys["hospital"], 200)
+    assert shown["body"] == headless.decode().rstrip("\r")
+    nothing = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=b"no message at all", headers=ER7)
+    assert "MSA|AR|" in nothing.text
+
+
 async def test_a_run_of_two_hundred_messages_shares_commits(world: World) -> None:
     messages = [adt("A04", "20260302100000-0500", control=f"R{number}", mrn=f"M{number}", medicaid=None) for number in range(200)]
     answer = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=b"".join(messages), headers=ER7)

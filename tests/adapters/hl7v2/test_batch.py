@@ -25,8 +25,9 @@ TABLE = [
     (b"\r".join([ONE, b"FTS|1"]), [ONE], []),
     (b"\x0b" + ONE + b"\r\x1c\r\x0b" + TWO + b"\r\x1c\r", [ONE, TWO], []),
     (b"\xef\xbb\xbf" + ONE + b"\r\n\r\n\r\n" + TWO, [ONE, TWO], []),
-    (b"// a remark\n" + ONE.replace(b"\r", b"\n"), [ONE.replace(b"\r", b"\n")], []),
-    (b"no message at all", [], []),
+    (b"// a remark\n" + ONE.replace(b"\r", b"\n"), [ONE.replace(b"\r", b"\n")], [""]),
+    (b"no message at all", [], [""]),
+    (ONE + b"\r \t" + TWO + b"\n\xef\xbb\xbf" + ONE, [ONE, TWO, ONE], []),
     (b"", [], []),
     # A name that only begins like a header, and one in the middle of a line, are text.
     (ONE + b"\rMSHX|1\rNTE|1||MSH|^~\\&|", [ONE + b"\rMSHX|1\rNTE|1||MSH|^~\\&|"], []),
@@ -38,6 +39,22 @@ def test_splitting(body: bytes, messages: list[bytes], warnings: list[str]) -> N
     found = split_batch(body)
     assert list(found.messages) == messages
     assert [warning.location for warning in found.warnings] == warnings
+
+
+def test_what_stands_outside_every_message_is_given_too() -> None:
+    """Nothing of a file may vanish: it may be what is left of a message whose MSH is damaged."""
+    found = split_batch(b"\r".join([b"PID|0", BHS, b"PID|1", ONE, b"BTS|1\rPID|2\rPV1|2", b"FTS|1\r\n\r\n"]))
+    assert found.messages == (ONE,)
+    assert found.strays == (b"PID|0", b"PID|1", b"PID|2\rPV1|2")
+    assert [warning.text for warning in found.warnings] == [
+        "3 passages stand outside every message; a message begins with MSH at the start of a line."
+    ]
+
+
+def test_what_is_odd_about_the_envelopes_stands_in_the_comment_of_the_answer() -> None:
+    asked = split_batch(b"\r".join([BHS, ONE, b"BTS|3"]))
+    answer = join_acks(asked, [b"MSH|^~\\&|A\rMSA|AA|ZZ1\r"], control_id="ZZB9", at=AT)
+    assert answer.endswith(b"\rBTS|1|The trailer counts other messages than the 1 found; compare the file with its source.\r")
 
 
 def test_the_answer_is_a_batch_in_the_delimiters_of_the_request() -> None:
