@@ -40,6 +40,7 @@ _CODECS: Final = {
 """HL7 2.5.1 table 0211 (with the additions of 2.9), and the spellings that senders use; keys without blanks, `-` and `_`."""
 
 _FORBIDDEN = frozenset({"UNICODEUTF16", "UNICODEUTF32", "UTF16", "UTF32", "UTF16LE", "UTF16BE", "UTF32LE", "UTF32BE", "UCS2"})
+_SINGLE_BYTE = ("iso8859", "cp125", "cp850")
 _C1_CONTROLS = bytes(range(0x80, 0xA0))
 
 
@@ -97,15 +98,16 @@ def decode(body: bytes, declared: str, default: str | None) -> Decoded | Problem
         )
     wanted, choice = codec_of(declared), CharsetChoice.DECLARED
     if wanted is None:
-        wanted, choice = codec_of(default or ""), CharsetChoice.FEED
+        # The feed may name any codec, also one that no table of HL7 has (checked when the feed is made).
+        wanted, choice = codec_of(default or "") or default, CharsetChoice.FEED
     if wanted is not None:
         text = _strict(body, wanted)
-        if text is not None and not (wanted == "iso8859-1" and _has_c1_controls(body)):
+        if text is not None and not _is_belied(body, wanted):
             return Decoded(text, wanted, choice, declared)
         choice = CharsetChoice.CORRECTED
     else:
         choice = CharsetChoice.GUESSED
-    for codec in ("cp1252", "iso8859-1") if wanted == "iso8859-1" else ("utf-8", "cp1252"):
+    for codec in ("utf-8", "cp1252"):
         text = _strict(body, codec)
         if text is not None:
             return Decoded(text, codec, choice, declared)
@@ -116,13 +118,23 @@ def decode(body: bytes, declared: str, default: str | None) -> Decoded | Problem
 def _strict(body: bytes, codec: str) -> str | None:
     try:
         return body.decode(codec)
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, LookupError):
         return None
+
+
+def _is_belied(body: bytes, codec: str) -> bool:
+    """Tell whether a set that can hold any bytes is not what they are in.
+
+    Whole characters of UTF-8 do not come about by chance: an engine, or HTTP (HOH-1), converted the text and left MSH-18 as it was.
+    """
+    if body.isascii() or not codec.startswith(_SINGLE_BYTE):
+        return False
+    return _strict(body, "utf-8") is not None or (codec == "iso8859-1" and _has_c1_controls(body))
 
 
 def _has_c1_controls(body: bytes) -> bool:
     """Bytes 0x80-0x9F: control characters in Latin-1 that nobody sends, curly quotes and dashes in Windows-1252 that many do."""
-    return not body.isascii() and any(byte in _C1_CONTROLS for byte in set(body))
+    return any(byte in _C1_CONTROLS for byte in set(body))
 
 
 def _normal(name: str) -> str:

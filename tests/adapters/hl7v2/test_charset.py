@@ -58,6 +58,12 @@ CHOICES = [
     ("ASCII", None, NAME.encode(), "utf-8", CharsetChoice.CORRECTED, NAME),
     ("UNICODE UTF-8", None, NAME.encode("cp1252"), "cp1252", CharsetChoice.CORRECTED, NAME),
     ("", "UTF-8", NAME.encode("cp1252"), "cp1252", CharsetChoice.CORRECTED, NAME),
+    # A codec that no table of HL7 has, named by the operator; and one that nobody knows.
+    ("", "koi8-r", "ZZ\u0416".encode("koi8-r"), "koi8-r", CharsetChoice.FEED, "ZZ\u0416"),
+    ("", "zznone", NAME.encode(), "utf-8", CharsetChoice.CORRECTED, NAME),
+    # Converted to UTF-8 on the way, as HTTP demands, with the old name left in MSH-18.
+    ("8859/1", None, NAME.encode(), "utf-8", CharsetChoice.CORRECTED, NAME),
+    ("WINDOWS-1252", None, "O\u2019ZZTEST".encode(), "utf-8", CharsetChoice.CORRECTED, "O\u2019ZZTEST"),
     # The curly apostrophe of Windows under the name of Latin-1, where that byte is a control character.
     ("8859/1", None, b"O\x92ZZTEST", "cp1252", CharsetChoice.CORRECTED, "O\u2019ZZTEST"),
     # A byte that Windows-1252 does not define, and that is no UTF-8 either.
