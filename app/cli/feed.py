@@ -28,7 +28,7 @@ def add(
     sending_application: Annotated[str, typer.Option(help="MSH-3, as sent.")],
     sending_facility: Annotated[str, typer.Option(help="MSH-4, as sent.")],
     time_zone: Annotated[str | None, typer.Option(help="IANA name, for instants without an offset; default the organization's.")] = None,
-    assigning_authority: Annotated[str | None, typer.Option(help="For identifiers without one; default MSH-4.")] = None,
+    assigning_authority: Annotated[str | None, typer.Option(help="For identifiers without one; default MSH-4, else MSH-3.")] = None,
     mode: Annotated[FeedMode, typer.Option(help="live: recipients are told; shadow and backfill: nobody is.")] = FeedMode.LIVE,
     *,
     as_json: JsonFlag = False,
@@ -46,7 +46,7 @@ def add(
                         "sending_application": sending_application,
                         "sending_facility": sending_facility,
                         "time_zone": time_zone or owner.time_zone,
-                        "assigning_authority": assigning_authority or sending_facility,
+                        "assigning_authority": assigning_authority or sending_facility or sending_application,
                         "mode": mode,
                     }
                 )

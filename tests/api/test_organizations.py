@@ -73,7 +73,8 @@ async def test_a_feed_is_named_by_what_its_messages_say(world: World) -> None:
         ({"profile": {"class_map": {"OBS": "odd"}}}, "/profile/class_map/OBS"),
         ({"profile": {"units": []}}, "/profile/units"),
         ({"mode": "loud"}, "/mode"),
-        ({"sending_application": ""}, "/sending_application"),
+        ({"profile": {"charset": "utf-16"}}, "/profile/charset"),
+        ({"sending_application": " ", "sending_facility": ""}, ""),
     ],
 )
 async def test_a_feed_that_could_not_be_read_is_refused(world: World, change: dict[str, Any], pointer: str) -> None:
@@ -96,6 +97,18 @@ async def test_a_feed_added_a_moment_ago_is_known_at_once(world: World) -> None:
     await world.api.json("POST", "/v1/feeds", world.keys["hospital"], 201, json=FEED)
     answer = await world.api.post("/hl7v2", world.keys["hospital"], content=message, headers=ER7)
     assert "MSA|AA|" in answer.text
+
+
+@pytest.mark.parametrize(("application", "facility"), [("", "HOSPA"), ("LAB", "")])
+async def test_a_sender_that_leaves_one_of_its_names_empty_has_a_feed_too(world: World, application: str, facility: str) -> None:
+    """On MLLP nothing else names the source, so such a hospital could not send at all."""
+    named = {**FEED, "sending_application": application, "sending_facility": facility}
+    made = await world.api.json("POST", "/v1/feeds", world.keys["hospital"], 201, json=named)
+    message = ADMIT.replace(b"|EPIC|HOSPA|", f"|{application}|{facility}|".encode())
+    answer = await world.api.post("/hl7v2", ADMIN_KEY, content=message, headers=ER7)
+    assert "MSA|AA|" in answer.text
+    (kept,) = (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200))["items"]
+    assert kept["feed_id"] == made["id"]
 
 
 async def test_preferences_are_versioned_and_decide(world: World) -> None:

@@ -1,8 +1,8 @@
 """Feeds as they are sent and shown."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.api.schemas.common import Document, FeedIdText, Listing, OrganizationId, OrganizationIdText, Request
 from app.api.schemas.organizations import TimeZone
@@ -12,14 +12,18 @@ from app.domain.public_id import Kind, public_id
 from app.store.feeds import profile_document
 
 _ENTRIES_MAX = 1000
+_ASCII = bytes(range(0x20, 0x7F))
+"""What every character set of HL7 has in common: without it no delimiter could be found."""
 
 
 def _charset(value: str) -> str:
     try:
-        "".encode(value)
+        fits = _ASCII.decode(value) == _ASCII.decode("ascii")
     except (LookupError, ValueError):
-        msg = "is not a character set that this service knows, such as utf-8, windows-1252 or iso-8859-1"
-        raise ValueError(msg) from None
+        fits = False
+    if not fits:
+        msg = "is not a character set that this service knows and HL7 allows, such as utf-8, windows-1252 or iso-8859-1"
+        raise ValueError(msg)
     return value
 
 
@@ -28,7 +32,7 @@ def _code(value: str) -> str:
 
 
 Code = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_code)]
-MshText = Annotated[str, StringConstraints(min_length=1, max_length=227)]
+MshText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=227)]
 """HL7 2.5.1: an HD has at most 227 characters."""
 CodeMap = Annotated[dict[Code, Code], Field(max_length=_ENTRIES_MAX)]
 Codes = Annotated[tuple[Code, ...], Field(max_length=_ENTRIES_MAX)]
@@ -73,8 +77,8 @@ class NewFeed(Request):
     """An ADT source to add. MSH-3 and MSH-4 together are unique in the exchange: on MLLP they are the only rule."""
 
     organization_id: Annotated[OrganizationId | None, Field(description="Whose feed; the key's own organization when left out.")] = None
-    sending_application: Annotated[MshText, Field(description="MSH-3, as sent", examples=["EPIC"])]
-    sending_facility: Annotated[MshText, Field(description="MSH-4, as sent", examples=["NORTHERN_HOSPITAL"])]
+    sending_application: Annotated[MshText, Field(description="MSH-3, as sent; empty where it is", examples=["EPIC"])]
+    sending_facility: Annotated[MshText, Field(description="MSH-4, as sent; empty where it is", examples=["NORTHERN_HOSPITAL"])]
     time_zone: Annotated[TimeZone, Field(description="For instants that carry no offset")]
     assigning_authority: Annotated[
         str,
@@ -85,6 +89,13 @@ class NewFeed(Request):
         FeedMode.LIVE
     )
     profile: FeedProfileRequest = FeedProfileRequest()
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if not self.sending_application and not self.sending_facility:
+            msg = "sending_application and sending_facility are both empty, so no message would say that it is this feed's"
+            raise ValueError(msg)
+        return self
 
 
 class FeedChange(Request):
