@@ -7,7 +7,7 @@ While one group is being committed the next one gathers, so under load the group
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.actions.receive import Arrival, judge, receive
@@ -65,6 +65,7 @@ class Intake:
         self._committers = committers
         self._waiting: deque[tuple[Arrival, asyncio.Future[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
         self.groups = 0
         """Groups committed; with `messages` the mean size of a group."""
         self.messages = 0
@@ -78,13 +79,37 @@ class Intake:
                 raise
             header = self._reader.header(envelope.body)
             return self._said(envelope, header, Answer(AckCode.AE, (_NOT_STORED,)))
+        return self._said(envelope, arrival.header, await self._stored(arrival))
+
+    def keep(self, envelope: Envelope, problem: Problem) -> None:
+        """Store what was refused before it was a message, as far as it came: it can be looked up, and never be worked on.
+
+        Its sender has its answer already, so nobody waits, and a database that is away costs nothing but the copy.
+        """
+        task = asyncio.create_task(self._keep(envelope, problem))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+    async def _keep(self, envelope: Envelope, problem: Problem) -> None:
+        try:
+            arrival = await self._judge(envelope)
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            return
+        # It belongs to the organization of its feed and not to the feed: half a message that is replayed would be a false one.
+        whose = replace(envelope, organization_id=arrival.feed.organization_id if arrival.feed is not None else None)
+        await self._stored(Arrival(whose, arrival.header, None, AckCode.AR, (problem,)))
+
+    def _stored(self, arrival: Arrival) -> asyncio.Future[Answer]:
+        """Put the message into the next group; the future has its answer after the commit."""
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, answered))
         if len(self._running) < self._committers:
             task = asyncio.create_task(self._commit_groups())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
-        return self._said(envelope, arrival.header, await answered)
+        return answered
 
     async def _judge(self, envelope: Envelope) -> Arrival:
         """Judge by the registry in memory; a source that it does not know is looked up anew, for it may have been added just now."""
@@ -108,8 +133,8 @@ class Intake:
 
     async def close(self) -> None:
         """Wait until everything that came in is answered."""
-        while self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
+        while waited_for := self._running | self._keeping:
+            await asyncio.gather(*waited_for, return_exceptions=True)
 
     def _said(self, envelope: Envelope, header: Header, answer: Answer) -> Received:
         return Received(answer, self._write_acks(envelope.body, header, answer))

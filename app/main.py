@@ -152,7 +152,7 @@ class Front:
         self._arrivals = Arrivals(face.newest_numbers(self._app))
         self._readyz = Readyz(child, SchemaCheck(self._app))
         self._sample = Sample()
-        self._listeners = self._mllp(face.refuse_frame(wiring.ack_writer(self._clock, ids)))
+        self._listeners = self._mllp(face.refuse_frame(wiring.ack_writer(self._clock, ids), self._intake.keep, self._clock))
         self._sender = wiring.webhook_sender(settings)
         self._http: _HttpServer | None = None
         if Part.HTTP in child.assignment.sockets:

@@ -100,7 +100,8 @@ async def replay_inbound(message_id: MessageId, viewer: Reader, services: FromSe
             raise not_found("message")
         if not await replay(raw, [message_id], LANES):
             raise ProblemError(
-                ProblemType.CONFLICT, "No feed claims this message, so it cannot be interpreted. Add the feed and have it sent again."
+                ProblemType.CONFLICT,
+                "No feed claims this message, or only its beginning came, so it cannot be interpreted. Have it sent again.",
             )
     services.waker.wake("inbound")
     return JsonResponse({"id": public_id(Kind.MESSAGE, message_id), "outcome": WAITING}, status_code=202)

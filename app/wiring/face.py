@@ -27,7 +27,7 @@ from app.api.arrivals import Arrivals, LastSequences
 from app.api.limits import ApiLimits
 from app.api.services import KeySecrets, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
 from app.domain.credential import KeyEnvironment, key_digest
-from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem, ProblemCode, Severity
+from app.domain.inbound import AckCode, Answer, Door, Envelope, Outcome, Problem, ProblemCode, Severity
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
 from app.intake import WriteAcks
@@ -53,13 +53,19 @@ _REFUSALS = {
 }
 
 
-def refuse_frame(write: WriteAcks) -> Refuse:
-    """Give what answers a frame that never became a message, so that no peer is left waiting."""
+_KEPT_FAILURES = frozenset({Failure.TOO_LONG, Failure.UNFRAMED})
+"""What will not come again as it was, so that it must be found here; the others were told to send again."""
+
+
+def refuse_frame(write: WriteAcks, keep: Callable[[Envelope, Problem], None], clock: Clock) -> Refuse:
+    """Give what answers a frame that never became a message, so that no peer is left waiting, and has its beginning kept."""
     reader = Hl7v2Reader()
 
-    def refuse(head: bytes, _peer: Peer, failure: Failure) -> bytes | None:
+    def refuse(head: bytes, peer: Peer, failure: Failure) -> bytes | None:
         code, text = _REFUSALS[failure]
         problem = Problem(ProblemCode.INTERNAL, Severity.ERROR, "", text)
+        if failure in _KEPT_FAILURES:
+            keep(Envelope(head, Door.MLLP, clock.now(), peer=peer.host), problem)
         acks = write(head, reader.header(head), Answer(code, (problem,)))
         return acks[-1] if acks else None
 
