@@ -43,6 +43,8 @@ class InboundMessage:
     person_id: UUID | None
     encounter_id: UUID | None
     decided_at: datetime | None
+    control_id_reused: bool
+    """Another message of the feed has the same MSH-10 and other content (ACK-7). Looked up when asked, so that the door need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ case when q.message_id is not null then 'waiting'
      when m.ack_code in ('AE', 'CE') then 'set_aside'
      when m.ack_code in ('AR', 'CR') then 'rejected'
      else 'waiting' end as outcome,
-o.problems as outcome_problems, o.person_id, o.encounter_id, o.decided_at"""
+o.problems as outcome_problems, o.person_id, o.encounter_id, o.decided_at,
+exists (select 1 from inbound_message other where other.feed_id = m.feed_id and other.control_id = m.control_id
+        and other.content_hash <> m.content_hash and m.control_id <> '') as control_id_reused"""
 
 _JOINS = "left join inbound_outcome o on o.message_id = m.id left join inbound_queue q on q.message_id = m.id"
 
@@ -94,6 +98,7 @@ def _message(row: Record) -> InboundMessage:
         person_id=row["person_id"],
         encounter_id=row["encounter_id"],
         decided_at=row["decided_at"],
+        control_id_reused=row["control_id_reused"],
     )
 
 

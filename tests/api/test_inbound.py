@@ -43,6 +43,20 @@ async def test_messages_are_found_by_what_became_of_them(mixed: World) -> None:
     assert len(everybody["items"]) == 6
 
 
+async def test_a_control_id_that_a_source_uses_again_is_taken_and_flagged(story: World) -> None:
+    """ACK-7: the same again is one message; another under the same MSH-10 is a message, and the source deserves a flag."""
+    again = adt("A08", "20260306160000-0500", control="C1")
+    for message in (again, again):
+        answer = await story.api.post("/hl7v2", story.keys["hospital"], content=message, headers=ER7)
+        assert "MSA|AA|C1" in answer.text
+    listed = (await story.api.json("GET", "/v1/inbound", story.keys["hospital"], 200))["items"]
+    assert [(one["control_id"], one["trigger"], one["control_id_reused"]) for one in listed] == [
+        ("C1", "A08", True), ("C2", "A03", False), ("C1", "A01", True),
+    ]  # fmt: skip
+    shown = await story.api.json("GET", f"/v1/inbound/{listed[0]['id']}", story.keys["hospital"], 200)
+    assert shown["control_id_reused"] is True
+
+
 @pytest.mark.parametrize("params", [{}, {"outcome": "processed"}])
 async def test_pages_neither_repeat_nor_skip(mixed: World, params: dict[str, str]) -> None:
     whole, seen, after = await _list(mixed, **params), [], None

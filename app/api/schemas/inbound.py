@@ -31,6 +31,7 @@ class InboundDocument(Document):
     door: Annotated[str, Field(description="mllp, http, file or fhir")]
     received_at: Instant
     control_id: Annotated[str, Field(description="MSH-10")]
+    control_id_reused: Annotated[bool, Field(description="Whether another message of its feed has the same MSH-10 and other content")]
     trigger: Annotated[str, Field(description="MSH-9.2", examples=["A03"])]
     ack_code: Annotated[str, Field(description="What the sender was told", examples=["AA"])]
     problems: Annotated[list[ProblemOfMessage], Field(description="What the sender was told is wrong")]
@@ -140,6 +141,7 @@ def inbound_json(found: InboundMessage) -> dict[str, Any]:
         "door": found.door,
         "received_at": found.received_at,
         "control_id": found.control_id,
+        "control_id_reused": found.control_id_reused,
         "trigger": found.trigger,
         "ack_code": found.ack_code,
         "problems": [problem_json(problem) for problem in found.problems],
