@@ -97,6 +97,11 @@ NUMBERS = [
 ]
 
 
+def test_the_year_9999_says_that_there_is_no_discharge_yet() -> None:
+    """Written by systems that cannot leave a date empty; as a discharge it would start clocks beyond the calendar's end."""
+    assert visit(FEED, "PID|1||ZZ1", None, f45="99991201").discharged_at is None
+
+
 @pytest.mark.parametrize(("fields", "pid", "expected"), NUMBERS, ids=range(len(NUMBERS)))
 def test_the_visit_number_and_where_it_came_from(fields: dict[str, str], pid: str, expected: Identifier | None) -> None:
     assert visit(FEED, pid, None, **fields).visit_number == expected
