@@ -18,8 +18,9 @@ _TIME = re.compile(
 _DATE_LENGTH = 8
 _OFFSET_HOURS_MAX = 14
 _MINUTES = 60
-_NO_YEAR = "9999"
-"""Written for "never" or "not yet"; as a time it would start clocks beyond the calendar's end."""
+_NO_YEARS = frozenset({"0001", "9999"})
+"""Written for "never" or "not yet" by systems that cannot leave a date empty; as times they lie at the ends of the calendar, where
+the database says infinity and clocks have no room."""
 
 
 class Precision(IntEnum):
@@ -74,8 +75,8 @@ def parse_timestamp(raw: str, zone: ZoneInfo) -> Timestamp | TimestampFault:
     if match is None:
         return TimestampFault("Expected a time as YYYYMMDDHHMMSS with an optional offset +/-ZZZZ.")
     year, month, day, hour, minute, second, milliseconds, digits, offset = match.groups()
-    if year == _NO_YEAR:
-        return TimestampFault("Expected a time; the year 9999 stands for none, so leave the field empty.")
+    if year in _NO_YEARS:
+        return TimestampFault("Expected a time; the years 0001 and 9999 stand for none, so leave the field empty.")
     fraction = milliseconds or digits
     try:
         local = datetime(  # noqa: DTZ001 -- its zone is found below
@@ -99,7 +100,7 @@ def parse_timestamp(raw: str, zone: ZoneInfo) -> Timestamp | TimestampFault:
         at, wall = _in_zone(local, zone)
         return Timestamp(at, local.date(), precision, has_offset=False, wall=wall if precision >= Precision.HOUR else Wall.PLAIN)
     except OverflowError:
-        return TimestampFault("Expected a time between the years 1 and 9998.")
+        return TimestampFault("Expected a time between the years 2 and 9998.")
 
 
 def parse_date(raw: str) -> date | TimestampFault:

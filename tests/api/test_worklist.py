@@ -143,7 +143,8 @@ async def test_a_stay_that_a_home_learned_of_itself_is_followed_up(world: World)
     assert (await world.api.json("GET", "/v1/encounters", world.keys["home"], 200, params={"source": "reported"}))["items"] == [made]
     assert (await world.api.get(f"/v1/encounters/{made['id']}", world.keys["stranger"])).status_code == 404
     for change in ({"facility_name": None}, {"facility_id": world.ids["hospital"]}, {"admitted_at": None, "discharged_at": None},
-                   {"discharged_at": "2026-02-01T00:00:00Z"}, {"discharged_at": "2030-01-01T00:00:00Z"}):  # fmt: skip
+                   {"discharged_at": "2026-02-01T00:00:00Z"}, {"discharged_at": "2030-01-01T00:00:00Z"},
+                   {"admitted_at": "0001-01-01T00:00:00Z"}):  # fmt: skip
         assert (await world.api.post("/v1/encounters", world.keys["home"], json={**report, **change})).status_code == 422
 
 

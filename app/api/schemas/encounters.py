@@ -22,6 +22,7 @@ from app.domain.adt_event import DiagnosisFact, DiagnosisUse, EncounterClass, Id
 from app.domain.reported_stay import ReportedStay
 
 _LIST_MAX = 50
+_YEAR_MIN = 1900
 
 
 class EncounterDocument(ToldEncounterDocument):
@@ -85,6 +86,9 @@ class NewEncounter(Request):
             raise ValueError(msg)
         if self.admitted_at is None and self.discharged_at is None:
             msg = "say when: give admitted_at, discharged_at or both"
+            raise ValueError(msg)
+        if any(instant is not None and instant.year < _YEAR_MIN for instant in (self.admitted_at, self.discharged_at)):
+            msg = f"a stay before {_YEAR_MIN} is none of a living person; leave out what is not known"
             raise ValueError(msg)
         if self.admitted_at is not None and self.discharged_at is not None and self.discharged_at < self.admitted_at:
             msg = "discharged_at is before admitted_at"

@@ -97,9 +97,10 @@ NUMBERS = [
 ]
 
 
-def test_the_year_9999_says_that_there_is_no_discharge_yet() -> None:
-    """Written by systems that cannot leave a date empty; as a discharge it would start clocks beyond the calendar's end."""
-    assert visit(FEED, "PID|1||ZZ1", None, f45="99991201").discharged_at is None
+@pytest.mark.parametrize("raw", ["99991201", "00010101000000+0000"])
+def test_the_ends_of_the_calendar_say_that_there_is_no_discharge_yet(raw: str) -> None:
+    """Written by systems that cannot leave a date empty; as a discharge they would run the clocks off the calendar."""
+    assert visit(FEED, "PID|1||ZZ1", None, f45=raw).discharged_at is None
 
 
 @pytest.mark.parametrize(("fields", "pid", "expected"), NUMBERS, ids=range(len(NUMBERS)))
