@@ -67,7 +67,7 @@ def split_batch(body: bytes) -> Batch:
             warnings += _count_warning("FTS", _declared(piece), max(batches, 1 if messages else 0), "batches")
     outside = tuple(stripped for stray in strays if (stripped := strip_envelope(stray).strip(_AROUND)))
     if outside:
-        text = f"{len(outside)} passages stand outside every message; a message begins with MSH at the start of a line."
+        text = f"Text stands outside every message (places: {len(outside)}); a message begins with MSH at the start of a line."
         warnings.insert(0, Problem(ProblemCode.SEGMENT_SEQUENCE, Severity.WARNING, "", text))
     return Batch(tuple(messages), outside, headers.get(b"BHS", headers.get(b"FHS")), tuple(warnings))
 

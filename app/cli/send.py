@@ -57,27 +57,30 @@ def send(
     return ExitCode.REFUSED if negative else ExitCode.OK
 
 
-async def _print_all(answers: AsyncIterator[Acknowledgement | None], output: Output, total: int) -> int:
-    """Print as they come; give how many were negative."""
+async def _print_all(answers: AsyncIterator[tuple[Acknowledgement, ...]], output: Output, total: int) -> int:
+    """Print as they come; give how many messages were answered negatively: in enhanced mode one may have two answers."""
     shown: list[dict[str, Any]] = []
     negative = 0
-    async for one in answers:
-        if one is None:
-            shown.append({"code": None, "text": "no acknowledgement is due"})
-        else:
-            problems = [{"location": location, "text": text} for location, text in one.errors]
-            shown.append({"control_id": one.control_id, "code": one.code, "text": one.text, "problems": problems})
-            negative += one.code not in _POSITIVE
-        if not output.as_json:
-            said = shown[-1]
-            output.text("  ".join(str(said[name]) for name in _CONDITIONS if said.get(name)))
-            for problem in said.get("problems", ()):
-                output.text(f"    {problem['location'] or '(message)'}: {problem['text']}")
+    async for acknowledgements in answers:
+        negative += any(one.code not in _POSITIVE for one in acknowledgements)
+        for said in map(_shown, acknowledgements or (None,)):
+            shown.append(said)
+            if not output.as_json:
+                output.text("  ".join(str(said[name]) for name in _CONDITIONS if said.get(name)))
+                for problem in said.get("problems", ()):
+                    output.text(f"    {problem['location'] or '(message)'}: {problem['text']}")
     if output.as_json:
         output.result({"sent": total, "negative": negative, "acknowledgements": shown})
     else:
         output.say(f"{total} sent, {total - negative} accepted, {negative} answered negatively.")
     return negative
+
+
+def _shown(one: Acknowledgement | None) -> dict[str, Any]:
+    if one is None:
+        return {"code": None, "text": "no acknowledgement is due"}
+    problems = [{"location": location, "text": text} for location, text in one.errors]
+    return {"control_id": one.control_id, "code": one.code, "text": one.text, "problems": problems}
 
 
 def _messages(file: Path, output: Output) -> list[bytes]:
@@ -113,14 +116,13 @@ def _key(text: str | None) -> str:
         raise usage(f"The key's file {text[1:]} cannot be read ({error.strerror}).", "Check the path and its owner.") from None
 
 
-async def _over_mllp(client: MllpClient, messages: list[bytes]) -> AsyncIterator[Acknowledgement | None]:
+async def _over_mllp(client: MllpClient, messages: list[bytes]) -> AsyncIterator[tuple[Acknowledgement, ...]]:
     answered = 0
     try:
         async with client:
             async for reply in client.send_all(messages):
                 answered += 1
-                for one in reply.acknowledgements or (None,):
-                    yield one
+                yield reply.acknowledgements
     except NotConnectedError as error:
         if not error.unanswered and not answered:
             raise unavailable(str(error), "Nothing was sent. Check host and port, and that the receiver listens.") from None
@@ -139,7 +141,7 @@ def _unknown(error: MllpError, answered: int, total: int) -> CommandError:
 
 async def _over_http(
     url: str, key: str, feed: str | None, messages: Iterable[bytes], timeout_s: float
-) -> AsyncIterator[Acknowledgement | None]:
+) -> AsyncIterator[tuple[Acknowledgement, ...]]:
     target = url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
     answered = 0
     async with HttpClient(key=key, timeout_s=timeout_s) as client:
@@ -156,11 +158,11 @@ async def _over_http(
             yield _read(answer, answered)
 
 
-def _read(answer: HttpAnswer, number: int) -> Acknowledgement | None:
+def _read(answer: HttpAnswer, number: int) -> tuple[Acknowledgement, ...]:
     if answer.status == HTTPStatus.NO_CONTENT:
-        return None
+        return ()
     if answer.is_success:
-        return _acknowledgement(answer.body, number)
+        return (_acknowledgement(answer.body, number),)
     try:
         problem = answer.json()
     except ValueError:

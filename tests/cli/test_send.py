@@ -29,8 +29,8 @@ def control_id_of(message: bytes) -> str:
 
 
 @contextmanager
-def mllp_receiver(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
-    """A receiver that answers each frame; None: it closes without a word."""
+def mllp_receiver(answer: Callable[[bytes], bytes | tuple[bytes, ...] | None]) -> Iterator[str]:
+    """A receiver that answers each frame, once or several times; None: it closes without a word."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -44,7 +44,7 @@ def mllp_receiver(answer: Callable[[bytes], bytes | None]) -> Iterator[str]:
                         said = answer(frame.lstrip(b"\x0b"))
                         if said is None:
                             return
-                        connection.sendall(wrap(said))
+                        connection.sendall(b"".join(map(wrap, (said,) if isinstance(said, bytes) else said)))
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
@@ -102,6 +102,22 @@ def test_a_negative_answer_is_code_3_and_its_problems_are_printed(handoff: Hando
     assert "C1  AE" in ended.out
     assert "PID^1^3: PID-3 is empty. Send an identifier." in ended.out
     assert "2 sent, 0 accepted, 2 answered negatively" in ended.err
+
+
+def test_a_message_with_two_negative_answers_is_one_message_and_what_is_not_sent_is_said(handoff: Handoff, tmp_path: Path) -> None:
+    path = tmp_path / "enhanced.hl7"
+    path.write_bytes(b"a remark\n" + ONE + TWO.replace(b"|P|2.5.1", b"|P|2.5.1|||AL|AL") + b"BTS|3\r")
+
+    def answer(message: bytes) -> tuple[bytes, ...]:
+        number = control_id_of(message)
+        return (ack(number),) if number == "C1" else (ack(number, "CE"), ack(number, "AE"))
+
+    with mllp_receiver(answer) as place:
+        ended = handoff("send", path, "--mllp", place)
+    assert [line.split() for line in ended.out.splitlines()] == [["C1", "AA"], ["C2", "CE"], ["C2", "AE"]]
+    assert "2 sent, 1 accepted, 1 answered negatively" in ended.err
+    assert "Text stands outside every message (places: 1)" in ended.err
+    assert "counts other messages than the 2 found" in ended.err
 
 
 def test_a_message_without_an_answer_is_code_5_and_counted(handoff: Handoff, file: Path) -> None:

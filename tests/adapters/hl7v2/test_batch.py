@@ -47,7 +47,7 @@ def test_what_stands_outside_every_message_is_given_too() -> None:
     assert found.messages == (ONE,)
     assert found.strays == (b"PID|0", b"PID|1", b"PID|2\rPV1|2")
     assert [warning.text for warning in found.warnings] == [
-        "3 passages stand outside every message; a message begins with MSH at the start of a line."
+        "Text stands outside every message (places: 3); a message begins with MSH at the start of a line."
     ]
 
 
