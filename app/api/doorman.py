@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import MEDIA_TYPE, ProblemType, problem_document
@@ -62,6 +63,9 @@ class Doorman:
 
         try:
             await self._app(scope, receive, labelled)
+        except ClientDisconnect:
+            # Nobody is left to answer, and nothing of ours is wrong: a body that broke off was never looked at.
+            status = _CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the last net: whatever it is, its text must not reach a log or a client
             failure = _where(error)
             if status == _CLIENT_GONE:

@@ -1,5 +1,7 @@
 """Whatever goes wrong, the answer is a problem document that names the place, and never what was sent or what broke."""
 
+from typing import Any
+
 import pytest
 
 from app.api.problems import ProblemType
@@ -114,6 +116,30 @@ async def test_a_defect_shows_neither_its_text_nor_a_value_and_is_observed(world
     assert observed.failure is not None
     assert observed.failure.startswith("ValueError at ")
     assert CANARY not in repr(observed)
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_message_is_no_defect(world: World) -> None:
+    """Senders lose their network every day; counted as defects, they would hide the real ones."""
+    application = application_with(world.stage)
+    pieces = iter([{"type": "http.request", "body": b"MSH|^~", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(pieces)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {world.keys['hospital']}".encode()), (b"content-type", b"application/hl7-v2")]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/hl7v2",
+        "raw_path": b"/hl7v2", "query_string": b"", "root_path": "", "headers": headers, "client": ("192.0.2.7", 1), "server": ("x", 80),
+    }  # fmt: skip
+    await application(scope, receive, send)
+    assert sent == []
+    observed = world.stage.observed[-1]
+    assert (observed.route, observed.status, observed.failure) == ("/hl7v2", 499, None)
+    assert (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200))["items"] == []
 
 
 async def test_what_is_observed_of_a_request_is_its_template_not_its_address(story: World) -> None:
