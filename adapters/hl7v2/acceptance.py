@@ -55,7 +55,7 @@ def _error(code: ProblemCode, location: str, text: str) -> Problem:
 def header_problems(message: Er7Message, header: Header) -> list[Problem]:
     """Check MSH: type, event, processing id, version, control id."""
     found: list[Problem] = []
-    if message.count("MSH") > 1:
+    if _is_run(message):
         text = "There is a second MSH: send one message in one frame, or several to the batch endpoint."
         return [_error(ProblemCode.SEGMENT_SEQUENCE, "MSH^2", text)]
     if header.message_code != "ADT":
@@ -73,6 +73,12 @@ def header_problems(message: Er7Message, header: Header) -> list[Problem]:
         text = "The message control id is missing; without it no acknowledgement can name the message."
         found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^10", text))
     return found
+
+
+def _is_run(message: Er7Message) -> bool:
+    """Tell whether there is a second MSH, also behind blanks or a byte order mark: its message would be lost behind a positive answer."""
+    mark = "MSH" + message.delimiters.field
+    return message.text.count(mark) > 1 and sum(line.lstrip(" \t\ufeff").startswith(mark) for line in message.lines) > 1
 
 
 def header_warnings(message: Er7Message, header: Header) -> list[Problem]:

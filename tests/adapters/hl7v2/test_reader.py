@@ -184,6 +184,9 @@ CONTENT = [
     (er7(msh("A60")), []),
     (er7(msh("Z99", f9="ADT^Z99")), []),
     (discharge() + discharge(), [("100", "MSH^2")]),
+    (discharge() + b"  \t" + discharge(), [("100", "MSH^2")]),
+    (discharge() + b"\xef\xbb\xbf" + discharge(), [("100", "MSH^2")]),
+    (discharge("NTE|1||a line that ends in MSH|and goes on"), []),
     (er7(msh(), EVN, PID, "PV1"), []),
 ]
 
