@@ -8,7 +8,7 @@ Not here: recording contacts, and what a clock asks for (programs are data).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -87,14 +87,14 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     touched: list[FollowUpRow] = []
     overdue: list[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]] = []
     for person_id in persons:
-        stays = history.get(person_id, ())
+        stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
         died_at = _died_at(stays, [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)])
         rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
                 continue
-            homes = _homes(stay, rules[stay.id], claimed.get(person_id, ()), directory, rulebook)
+            homes = _homes(stay, rules[stay.id], claims, directory, rulebook)
             for home in _with_former(homes, rows, stay.id):
                 found = rows.get((stay.id, home.home_id)) or _opened(stay, rules[stay.id], home, ids, now)
                 if found is None:
@@ -104,7 +104,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 facts = FollowUpFacts(
                     stay=rules[stay.id],
                     # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
-                    stays=tuple(rules[other.id] for other in stays if other.id in rules and _may_know(home, other, directory)),
+                    stays=tuple(rules[other.id] for other in stays if other.id in rules and _may_know(home, other, claims, directory)),
                     died_at=died_at,
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
@@ -143,7 +143,16 @@ async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID]
     return await follow_ups.first_told(raw, keys) if keys else {}
 
 
-def _may_know(home: _Home, stay: StayInHand, directory: Directory) -> bool:
+def _is_claimed_by(organization_id: UUID, claimed: Iterable[Attribution], day: date) -> bool:
+    return any(claim.organization_id == organization_id and claim.holds_on(day) for claim in claimed)
+
+
+def _may_know(home: _Home, stay: StayInHand, claimed: Iterable[Attribution], directory: Directory) -> bool:
+    begun_at = stay.view.admitted_at or stay.view.discharged_at
+    if stay.reported_by not in (None, home.home_id) and begun_at is not None:
+        ended_at = stay.view.discharged_at or begun_at
+        if not any(_is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in (begun_at, ended_at)):
+            return False
     organization = directory.organizations.get(home.home_id) if home.home_id else None
     return organization is None or may_be_told(stay.origin, organization.kind).tier.tells
 
@@ -191,6 +200,9 @@ def _homes(stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], direct
         if programs and may_be_told(stay.origin, organization.kind).tier.tells:
             homes.append(_Home(organization_id, tuple(programs.values()), as_home[0]))
     reporter = directory.organizations.get(stay.reported_by) if stay.reported_by else None
+    if reporter is not None and not _is_claimed_by(reporter.id, claimed, day):
+        # What somebody reports of a person whom they do not claim is nobody else's news.
+        homes, covered = [], False
     if reporter is not None and all(home.home_id != reporter.id for home in homes):
         # Who reports a stay follows it up, on its panel or not; a plan runs no clocks of its own.
         choice = rulebook.programs.choose("", day, organization_kind=reporter.kind, organization_roles=reporter.program_roles)

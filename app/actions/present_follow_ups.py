@@ -48,8 +48,7 @@ class FollowUpPresenter:
         if not rows:
             return []
         persons = {row.person_id for row in rows}
-        stays = await self._stays(raw, persons, directory)
-        by_id = {stay.id: stay for person_stays in stays.values() for stay in person_stays}
+        by_id, stays = await self._stays(raw, persons, directory)
         said = await follow_ups.contacts_of_people(raw, persons)
         records = await people.describe(raw, persons)
         owners = await contacts.owners_of(raw, [row.id for row in rows])
@@ -69,12 +68,18 @@ class FollowUpPresenter:
                                 records.get(row.person_id, ()), owners.get(row.id, []), now))  # fmt: skip
         return shown
 
-    async def _stays(self, raw: Raw, persons: set[UUID], directory: Directory) -> dict[UUID, list[StayInHand]]:
-        stays: dict[UUID, list[StayInHand]] = {}
+    async def _stays(
+        self, raw: Raw, persons: set[UUID], directory: Directory
+    ) -> tuple[dict[UUID, StayInHand], dict[UUID, list[StayInHand]]]:
+        """Give every stay by its id, and each person's history: a report that became part of another stay is not told twice in it."""
+        by_id: dict[UUID, StayInHand] = {}
+        history: dict[UUID, list[StayInHand]] = {}
         for row in await encounters.of_people(raw, persons):
-            if row.folded_into is None and row.mode != "test":
-                stays.setdefault(row.person_id, []).append(self.read_stay(row, directory))
-        return stays
+            if row.mode != "test":
+                stay = by_id[row.id] = self.read_stay(row, directory)
+                if row.folded_into is None:
+                    history.setdefault(row.person_id, []).append(stay)
+        return by_id, history
 
     def _measures(
         self,

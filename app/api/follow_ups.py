@@ -42,6 +42,7 @@ from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store import follow_up_reads as reads
 from app.store.connection import Connection
+from app.store.contacts import contact_of
 from app.store.engine import raw_connection
 from app.store.follow_up_reads import FollowUpCursor, FollowUpFilter
 from app.store.idempotency import Claim, claim_idempotency_key
@@ -137,14 +138,14 @@ async def add_contact(
     contact = Contact.of(
         entry,
         id=str(recording.contact_id),
-        follow_up_id=str(follow_up_id),
+        follow_up_id=str(recording.follow_up_id),
         recorded_at=now,
         author=body.author or "",
         source=body.source,
         source_id=body.source_id,
     )
     effects = await services.evaluate(recording.stay_id, contact)
-    follow_up = await _shown(services, viewer, follow_up_id)
+    follow_up = await _shown(services, viewer, recording.follow_up_id)
     headers = {"Location": f"/v1/follow-ups/{follow_up['id']}"}
     if not recording.is_new:
         headers["Idempotency-Replayed"] = "true"
@@ -194,6 +195,7 @@ async def close_follow_up(follow_up_id: FollowUpId, body: CloseRequest, viewer: 
 @dataclass(frozen=True, slots=True)
 class _Recording:
     contact_id: UUID
+    follow_up_id: UUID
     stay_id: UUID
     is_new: bool
 
@@ -216,10 +218,12 @@ async def _record(
         if key is not None:
             claim = await _claim(connection, viewer, follow_up_id, body, key, contact_id, now)
             if not claim.is_new:
-                known = await reads.one(raw, viewer, follow_up_id, covers=False)
+                # Where the contact is now: its follow-up may have become part of another meanwhile.
+                recorded = await contact_of(raw, claim.resource_id)
+                known = await reads.one(raw, viewer, recorded.follow_up_id, covers=False) if recorded is not None else None
                 if known is None:
                     raise not_found("follow-up")
-                return _Recording(claim.resource_id, known.encounter_id, is_new=False)
+                return _Recording(claim.resource_id, known.id, known.encounter_id, is_new=False)
         try:
             stay_id = await record_contact(
                 raw,
@@ -236,7 +240,7 @@ async def _record(
             )
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
-    return _Recording(contact_id, stay_id, is_new=True)
+    return _Recording(contact_id, follow_up_id, stay_id, is_new=True)
 
 
 async def _claim(

@@ -48,7 +48,8 @@ _REOPENING = frozenset({Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIE
 """An admission after a discharge opens the stay again: an emergency visit that ends by being admitted (same number)."""
 _INFERRING = frozenset({Trigger.UPDATE, Trigger.TRANSFER})
 _MOVES = ADMISSIONS | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
-_IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
+IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
+"""The classes of a stay in a bed of the house."""
 
 
 @dataclass(slots=True)
@@ -356,7 +357,7 @@ def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: Encoun
         if mark.trigger == Trigger.PRE_ADMIT or (mark.trigger == Trigger.TRANSFER and not phases):
             continue
         stated = EncounterClass(mark.encounter_class) if mark.encounter_class else encounter_class
-        if not phases or (stated in _IN_HOUSE) != (phases[-1].encounter_class in _IN_HOUSE):
+        if not phases or (stated in IN_HOUSE) != (phases[-1].encounter_class in IN_HOUSE):
             phases.append(Phase(stated, _instant(mark.occurred_at), mark.trigger))
     if phases:
         phases[-1] = Phase(encounter_class, phases[-1].starts_at, phases[-1].trigger)

@@ -93,7 +93,7 @@ async def people_of(raw: Raw, ids: Iterable[UUID]) -> list[UUID]:
 
 
 _UNFOLDED_REPORTS = """
-select e.id, e.person_id, e.facility_id, e.admitted_at, e.discharged_at, e.reported_by from encounter e
+select e.id, e.person_id, e.facility_id, e.admitted_at, e.discharged_at, e.reported_by, e.class from encounter e
 where e.person_id = any($1::uuid[]) and e.source = 'reported' and e.folded_into is null
 """
 
@@ -108,6 +108,7 @@ class Span:
     admitted_at: datetime | None
     discharged_at: datetime | None
     reported_by: UUID
+    encounter_class: str
 
 
 async def unfolded_reports(raw: Raw, people: Iterable[UUID]) -> list[Span]:
@@ -120,16 +121,29 @@ with folds as (
     select * from unnest($1::uuid[], $2::uuid[]) as f(reported, stay)
 ), folded as (
     update encounter e set folded_into = f.stay, updated_at = $3 from folds f where e.id = f.reported
+), candidates as (
+    select u.id, u.home_id, f.stay, u.encounter_id = f.stay as is_there
+    from folds f join follow_up u on u.encounter_id = f.reported or u.encounter_id = f.stay
+), kept as (
+    select distinct on (stay, home_id) stay, home_id, id from candidates order by stay, home_id, is_there desc, id
+), replaced as (
+    select distinct c.id, k.id as by_id from candidates c join kept k on k.stay = c.stay and k.home_id is not distinct from c.home_id
+    where c.id <> k.id
+), contacts as (
+    update contact c set follow_up_id = r.by_id from replaced r where c.follow_up_id = r.id
+), ended as (
+    update follow_up u set state = 'void', state_reasons = $4::jsonb, clocks = '[]', next_due_at = null, next_change_at = null,
+        updated_at = $3, version = u.version + 1
+    from replaced r where u.id = r.id
 )
-update follow_up u set encounter_id = f.stay, updated_at = $3 from folds f
-where u.encounter_id = f.reported
-  and not exists (select 1 from follow_up o where o.encounter_id = f.stay and o.home_id is not distinct from u.home_id)
+update follow_up u set encounter_id = k.stay, updated_at = $3 from kept k where u.id = k.id and u.encounter_id <> k.stay
 """
+_FOLDED = ["folded: the stay that was reported became part of the hospital's, whose follow-up has the contacts now"]
 
 
 async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime) -> None:
-    """Make reported stays part of confirmed ones; their follow-ups and contacts go along unless the home has one there already."""
-    await raw.execute(_FOLD, list(folds), list(folds.values()), now)
+    """Make reported stays part of confirmed ones. Of a home's follow-ups of one stay a single one goes on, with the contacts of all."""
+    await raw.execute(_FOLD, list(folds), list(folds.values()), now, orjson.dumps(_FOLDED).decode())
 
 
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
