@@ -17,7 +17,7 @@ from app.domain.episode import measure_statuses
 from app.domain.follow_up import FollowUpState
 from app.domain.latest import known, merged
 from app.domain.measure import MeasureCatalog, MeasureStatus, PersonHistory
-from app.domain.organization import Organization, OrganizationKind
+from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.privacy import Tier, may_be_told
 from app.domain.public_id import Kind, public_id
@@ -103,9 +103,9 @@ class FollowUpPresenter:
 
 
 def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organization | None:
-    """Say for whom the follow-up is shown: a plan for itself; whoever else may see it (by grant, or as operator) as its home does."""
+    """Say for whom the follow-up is shown: who covers the person for itself; who else may see it (by grant, as operator) as its home."""
     own = directory.organizations.get(viewer.organization_id) if viewer.organization_id is not None else None
-    if own is not None and (own.kind is OrganizationKind.PLAN or row.home_id is None):
+    if own is not None and (row.home_id is None or (own.kind in COVERING_KINDS and own.id != row.home_id)):
         return own
     if row.home_id is not None:
         return directory.organizations.get(row.home_id)
@@ -138,12 +138,13 @@ def _shown(  # everything a follow-up is made of
     now: datetime,
 ) -> dict[str, Any]:
     home = directory.organizations.get(row.home_id) if row.home_id else None
-    is_plan = reader.kind is OrganizationKind.PLAN
+    # A plan or an agency that covers the person and is not the one that follows them up.
+    is_status_only = reader.kind in COVERING_KINDS and reader.id != row.home_id
     encounter = encounter_content(stay, tier)
     # The shape is the same for everybody; what the tier takes away is null.
     for name in ("class", "visit_number", "disposition"):
         encounter.setdefault(name, None)
-    if is_plan:
+    if is_status_only:
         encounter["class"] = stay.view.encounter_class.value
     return {
         "id": public_id(Kind.FOLLOW_UP, row.id),
@@ -162,20 +163,20 @@ def _shown(  # everything a follow-up is made of
         "updated_at": row.updated_at.isoformat(),
         "version": row.version,
         "source": stay.source,
-        "assignee": None if is_plan else row.assignee,
-        "clocks": [_clock(clock, now, is_plan=is_plan) for clock in row.clocks],
+        "assignee": None if is_status_only else row.assignee,
+        "clocks": [_clock(clock, now, is_status_only=is_status_only) for clock in row.clocks],
         "measures": [measure_json(status) for status in measures],
-        "contacts": [] if is_plan else [contact_json(contact) for contact in said],
-        "owners": [] if is_plan else [_owner(owner) for owner in owners],
+        "contacts": [] if is_status_only else [contact_json(contact) for contact in said],
+        "owners": [] if is_status_only else [_owner(owner) for owner in owners],
     }
 
 
-def _clock(clock: Mapping[str, Any], now: datetime, *, is_plan: bool) -> dict[str, Any]:
+def _clock(clock: Mapping[str, Any], now: datetime, *, is_status_only: bool) -> dict[str, Any]:
     """Show a clock as it stands now: its due time may have passed since it was evaluated last."""
     shown = dict(clock)
     if shown["state"] == ClockState.PENDING and datetime.fromisoformat(shown["due_at"]) < now:
         shown["state"] = ClockState.OVERDUE.value
-    if is_plan:
+    if is_status_only:
         shown["satisfied_by"] = None
     return shown
 

@@ -37,7 +37,7 @@ from app.domain.contact import Contact, ContactEntry
 from app.domain.contact_entry import read_contact
 from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
-from app.domain.organization import OrganizationKind
+from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store import follow_up_reads as reads
@@ -52,8 +52,6 @@ router = APIRouter(route_class=GuardedRoute, tags=["follow-ups"])
 _BY_DUE: Final = "follow-ups-by-due"
 _BY_CHANGE: Final = "follow-ups-by-change"
 _LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQL's infinity, which has no zone
-COVERING_KINDS: Final = frozenset({OrganizationKind.PLAN, OrganizationKind.AGENCY})
-"""Who sees the follow-ups of those it covers, status only, beside its own."""
 
 Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
 Worker = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]

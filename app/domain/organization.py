@@ -22,6 +22,10 @@ class OrganizationKind(StrEnum):
     HIE = "hie"
 
 
+COVERING_KINDS: Final = frozenset({OrganizationKind.PLAN, OrganizationKind.AGENCY})
+"""Who sees the follow-ups of those it covers, status only, beside its own."""
+
+
 class Part2Status(StrEnum):
     """Whether records of this organization are those of a federally assisted substance-use program (42 CFR 2.11, 2.12)."""
 
