@@ -13,6 +13,7 @@ from app.domain.happening import Happening, Kind, happenings
 from app.domain.notification import Desired, Withheld, digest_of
 from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told
+from app.domain.program import ProgramCatalog
 from app.domain.stay_in_hand import StayInHand
 from app.store import claims
 from app.store.raw import Raw
@@ -23,7 +24,7 @@ async def claims_on(raw: Raw, stays: Sequence[StayInHand]) -> dict[UUID, list[At
     return await claims.of_people(raw, {stay.person_id for stay in stays})
 
 
-def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Directory) -> list[Desired]:
+def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Directory, programs_known: ProgramCatalog) -> list[Desired]:
     """Give what should stand with every organization that claims the person on the day of each event of the stay."""
     desired: list[Desired] = []
     events = happenings(stay.view, behavioral_kind=stay.signal.kind)
@@ -33,19 +34,26 @@ def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Direc
         is_latest = happening is events[-1] or happening in lasting[-1:]
         for organization_id, grounds in responsible_on(claimed, stay.day_of(happening.occurred_at)).items():
             if organization_id in directory.organizations:
-                desired.append(_desired(stay, happening, organization_id, grounds, directory, is_latest=is_latest))
+                desired.append(_desired(stay, happening, organization_id, grounds, directory, programs_known, is_latest=is_latest))
     return desired
 
 
 def _desired(
-    stay: StayInHand, happening: Happening, recipient_id: UUID, grounds: Sequence[Attribution], directory: Directory, *, is_latest: bool
+    stay: StayInHand,
+    happening: Happening,
+    recipient_id: UUID,
+    grounds: Sequence[Attribution],
+    directory: Directory,
+    programs_known: ProgramCatalog,
+    *,
+    is_latest: bool,
 ) -> Desired:
     recipient = directory.organizations[recipient_id]
     decision = may_be_told(stay.origin, recipient.kind)
     facility_id = stay.facility.id if stay.facility else None
-    programs = frozenset(ground.program.upper() for ground in grounds)
+    programs = frozenset(name.upper() for ground in grounds for name in (ground.program, *programs_known.ids_named(ground.program)))
     rules: Sequence[Mapping[str, object]] = directory.preferences.get(recipient_id, ())
-    wish = wished(rules, Question(happening.kind, happening.encounter_class, programs, facility_id, recipient_id))
+    wish = wished(rules, Question(happening.words, happening.encounter_class, programs, facility_id, recipient_id))
     outcome: str = decision.tier
     reasons = (*decision.reasons, wish.reason, f"claimed as {grounds[0].role} for {grounds[0].program}")
     if decision.tier.tells and stay.mode != "live":

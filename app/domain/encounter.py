@@ -52,6 +52,14 @@ IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, Enco
 """The classes of a stay in a bed of the house."""
 
 
+_IMPLIED_CLASSES: dict[str, str] = {
+    Trigger.ADMIT: EncounterClass.INPATIENT.value,
+    Trigger.TO_INPATIENT: EncounterClass.INPATIENT.value,
+    Trigger.TO_OUTPATIENT: EncounterClass.OUTPATIENT.value,
+}
+"""What a move says of the class where PV1-2 says nothing: a patient who is admitted is in the house."""
+
+
 @dataclass(slots=True)
 class EncounterState:
     """The folded state as it is stored."""
@@ -164,10 +172,8 @@ def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
     if event.trigger not in _MOVES and not infers:
         return None
     encounter_class = visit.encounter_class.value if isinstance(visit.encounter_class, EncounterClass) else None
-    if event.trigger == Trigger.TO_INPATIENT and encounter_class is None:
-        encounter_class = EncounterClass.INPATIENT.value
-    if event.trigger == Trigger.TO_OUTPATIENT and encounter_class is None:
-        encounter_class = EncounterClass.OUTPATIENT.value
+    if encounter_class is None:
+        encounter_class = _IMPLIED_CLASSES.get(event.trigger)
     disposition = visit.disposition if isinstance(visit.disposition, str) else None
     return Mark(
         key,

@@ -57,6 +57,11 @@ class Happening:
     news: Mapping[str, Any]
     """For those who may see everything: a change here is a new version of what was told."""
 
+    @property
+    def words(self) -> frozenset[str]:
+        """Give what a recipient may call it: `admitted` where it is told as one, and `converted` for what it is beside that."""
+        return frozenset({self.type.rpartition(".")[2], *((self.kind.value,) if self.kind is Kind.CONVERTED else ())})
+
 
 def happenings(view: EncounterView, *, behavioral_kind: str) -> list[Happening]:
     """List the events of a stay that stand, in the order of a stay's life."""

@@ -1,7 +1,8 @@
 """What a recipient wishes to be told of. A wish is a ledger reason; it never removes a clock-starting discharge from the worklist.
 
 Default (issue text, "Who is told what"): emergency, observation and inpatient events are told; outpatient, recurring and
-pre-admission events, and events at the recipient's own facility, only on request.
+pre-admission events, and events at the recipient's own facility, only on request. A class that nobody knows is told: a gap in coding
+must not hide a discharge.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,16 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-TOLD_CLASSES = frozenset({"emergency", "observation", "inpatient"})
+ON_REQUEST_CLASSES = frozenset({"outpatient", "recurring", "preadmit"})
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a recipient would be told of."""
 
-    kind: str
+    events: frozenset[str]
+    """What the event may be called: the last word of its type, and its kind where that says more."""
     encounter_class: str
     programs: frozenset[str]
+    """Upper case: as the panel names them, and the ids of those that are known."""
     facility_id: UUID | None
     recipient_id: UUID
 
@@ -42,20 +45,16 @@ def wished(rules: Sequence[Mapping[str, Any]], question: Question) -> Wish:
             return Wish(wanted=bool(rule["tell"]), reason=f"the recipient's preference {position + 1}")
     if question.facility_id == question.recipient_id:
         return Wish(wanted=False, reason="an event at the recipient's own facility is told only on request")
-    if question.encounter_class not in TOLD_CLASSES:
+    if question.encounter_class in ON_REQUEST_CLASSES:
         return Wish(wanted=False, reason=f"{question.encounter_class} events are told only on request")
-    return Wish(wanted=True, reason="emergency, observation and inpatient events are told by default")
-
-
-_KINDS = {"transferred": "converted"}
-"""What recipients call an event -> the kind of the event of a stay."""
+    return Wish(wanted=True, reason=f"{question.encounter_class} events are told by default")
 
 
 def _fits(rule: Mapping[str, Any], question: Question) -> bool:
-    kinds = {_KINDS.get(word, word) for word in (str(kind).rpartition(".")[2] for kind in rule.get("event_types") or ())}
+    events = {str(kind).rpartition(".")[2] for kind in rule.get("event_types") or ()}
     facilities = {str(facility).rpartition("_")[2].replace("-", "") for facility in rule.get("facilities") or ()}
     return (
-        (not kinds or question.kind in kinds)
+        (not events or not events.isdisjoint(question.events))
         and (not rule.get("classes") or question.encounter_class in rule["classes"])
         and (not rule.get("programs") or bool(question.programs & {str(item).upper() for item in rule["programs"]}))
         and (not facilities or (question.facility_id is not None and question.facility_id.hex in facilities))

@@ -183,6 +183,10 @@ class ProgramCatalog:
         names = _names(named, self.aliases)
         return bool(names) and all(name in self.aliases for name in names)
 
+    def ids_named(self, named: str) -> frozenset[str]:
+        """Give the ids of the known programs that a panel row names."""
+        return frozenset(self.aliases[name] for name in _names(named, self.aliases) if name in self.aliases)
+
     def choose(self, named: str, on: date, *, organization_kind: str, organization_roles: Iterable[str] = ()) -> ProgramChoice:
         """Choose the programs for what a panel row calls its program: one name, or several separated by ; , / | or +.
 

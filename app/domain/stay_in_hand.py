@@ -15,7 +15,12 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay import CareLevel, Stay, StayClass
 
 UTC_ZONE = "UTC"
-_CLASSES = {"emergency": StayClass.EMERGENCY, "inpatient": StayClass.INPATIENT, "observation": StayClass.OBSERVATION}
+_CLASSES = {
+    "emergency": StayClass.EMERGENCY,
+    "inpatient": StayClass.INPATIENT,
+    "obstetrics": StayClass.INPATIENT,
+    "observation": StayClass.OBSERVATION,
+}
 _CARE = {FacilityType.NONACUTE: CareLevel.NONACUTE, FacilityType.RESIDENTIAL: CareLevel.PSYCHIATRIC_RESIDENTIAL}
 
 

@@ -188,7 +188,11 @@ class Rooms:
         if not stays:
             return Told()
         claimed = await claims_on(raw, stays)
-        desired = [(stay, attribute(stay, claimed.get(stay.person_id, ()), directory), claimed.get(stay.person_id, ())) for stay in stays]
+        programs = self.rulebook.programs
+        desired = [
+            (stay, attribute(stay, claims, directory, programs), claims)
+            for stay, claims in ((stay, claimed.get(stay.person_id, ())) for stay in stays)
+        ]
         follow_ups = await keep_follow_ups(
             raw,
             stays,

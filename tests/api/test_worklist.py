@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.world import ADMIN_KEY, ANN_AT_HOME, World, load_panel
+from tests.api.world import ADMIN_KEY, ANN_AT_HOME, ANN_AT_PLAN, World, load_panel, tell_the_story
+from tests.support.messages import adt
 
 REACHED = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "reached", "with": "patient", "role": "coordinator"}
 CONTACT_CLOCK = "mainecare_bhh.contact_2bd"
@@ -127,6 +128,42 @@ async def test_a_plan_asks_what_became_of_its_member(story: World) -> None:
     assert (await story.api.get("/v1/members", ADMIN_KEY, params={"identifier": "MAINECARE|MC1"})).status_code == 422
     of_operator = {"identifier": "MAINECARE|MC1", "organization_id": story.ids["plan"]}
     assert len((await story.api.json("GET", "/v1/members", ADMIN_KEY, 200, params=of_operator))["items"]) == 1
+
+
+async def test_an_agency_that_covers_a_person_sees_status_only(world: World) -> None:
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "State Agency E", "kind": "agency"})
+    world.ids["agency"] = made["id"]
+    world.keys["agency"] = await world.key("agency", "follow-ups.read", "members.read", "panels.write")
+    await load_panel(world, "agency", ANN_AT_PLAN.replace("PLANC", "STATEE"))
+    await tell_the_story(world)
+    path = f"/v1/follow-ups/{(await _follow_up(world))['id']}/contacts"
+    await world.api.json("POST", path, world.keys["home"], 201, json={**REACHED, "note": "Cried a lot."})
+    of_agency, of_plan = await _follow_up(world, "agency"), await _follow_up(world, "plan")
+    hidden = {"person": None}
+    assert {**of_agency, **hidden} == {**of_plan, **hidden}
+    assert (of_agency["contacts"], of_agency["owners"], of_agency["assignee"]) == ([], [], None)
+    assert "diagnoses" not in of_agency["encounter"]
+    assert "Cried" not in str(of_agency)
+
+
+@pytest.mark.parametrize("patient_class", ["", "B"])
+async def test_an_admission_is_told_and_followed_up_also_without_a_class_and_in_obstetrics(world: World, patient_class: str) -> None:
+    stay: dict[str, Any] = {"admitted": "20260302100000-0500", "patient_class": patient_class}
+    ended = "20260306142500-0500"
+    await world.send(adt("A01", "20260302100000-0500", control="C1", **stay))
+    await world.send(adt("A03", ended, control="C2", discharged=ended, disposition="01", **stay))
+    told = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"]
+    assert [item["type"] for item in told] == ["encounter.admitted", "encounter.discharged"]
+    assert (await _follow_up(world))["state"] == "open"
+
+
+async def test_a_preference_names_a_program_as_follow_ups_do(world: World) -> None:
+    rules = {"rules": [{"programs": ["mainecare_bhh"], "event_types": ["encounter.admitted"], "tell": False}]}
+    await world.api.json("PUT", f"/v1/organizations/{world.ids['home']}/preferences", ADMIN_KEY, 200, json=rules)
+    await tell_the_story(world)
+    told = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"]
+    assert [item["type"] for item in told] == ["encounter.discharged"]
+    assert (await _follow_up(world))["state"] == "open"
 
 
 async def test_a_stay_that_a_home_learned_of_itself_is_followed_up(world: World) -> None:

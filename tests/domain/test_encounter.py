@@ -119,6 +119,14 @@ IN_PROGRESS, FINISHED, CANCELLED, PLANNED, UNKNOWN = (
 )
 
 TABLE: list[Row] = [
+    ("A01 without a class is an admission", [event("A01", 0)], IN_PROGRESS, INPATIENT, [(INPATIENT, 0)], None, None),
+    (
+        "A01 of a class that nobody knows stays of that class",
+        [event("A01", 0, of_class=EncounterClass.UNKNOWN)],
+        IN_PROGRESS, EncounterClass.UNKNOWN, [(EncounterClass.UNKNOWN, 0)], None, None,
+    ),
+    ("A04 without a class is a visit of no known class", [event("A04", 0)],
+     IN_PROGRESS, EncounterClass.UNKNOWN, [(EncounterClass.UNKNOWN, 0)], None, None),
     ("A01 opens", [ADMITTED], IN_PROGRESS, INPATIENT, [(INPATIENT, 0)], None, None),
     ("A04 of class E is an emergency visit under way", [REGISTERED], IN_PROGRESS, EMERGENCY, [(EMERGENCY, 0)], None, None),
     ("A05 plans", [event("A05", 0, of_class=PREADMIT)], PLANNED, PREADMIT, [], None, None),
