@@ -96,9 +96,9 @@ async def assign(raw: Raw, viewer: Viewer, follow_up_id: UUID, staff: str | None
 
 
 async def close(raw: Raw, viewer: Viewer, follow_up_id: UUID, reason: str, *, now: datetime) -> FollowUpOwner:
-    """Close a follow-up, once: a second closing leaves the first one's time and reason."""
+    """Close a follow-up, once for the discharge that stands: a second closing leaves the first one's time and reason."""
     follow_up = await _own(raw, viewer, follow_up_id)
-    if follow_up.closed_at is None:
+    if not follow_up.is_closed:
         await contacts.close(raw, follow_up_id, reason, now)
         await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
     return follow_up

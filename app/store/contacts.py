@@ -20,11 +20,20 @@ class FollowUpOwner:
     home_id: UUID | None
     assignee: str | None
     closed_at: datetime | None
+    anchor_at: datetime | None
+    """The discharge that stands."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the home has closed what the discharge that stands asks for. A closing before it closed an earlier one."""
+        return self.closed_at is not None and self.anchor_at is not None and self.closed_at >= self.anchor_at
 
 
 async def follow_up_of(raw: Raw, follow_up_id: UUID) -> FollowUpOwner | None:
     """Find a follow-up that the viewer may see, and lock it against another change."""
-    row = await raw.fetchrow("select id, encounter_id, home_id, assignee, closed_at from follow_up where id = $1 for update", follow_up_id)
+    row = await raw.fetchrow(
+        "select id, encounter_id, home_id, assignee, closed_at, anchor_at from follow_up where id = $1 for update", follow_up_id
+    )
     return FollowUpOwner(*row.values()) if row is not None else None
 
 
