@@ -131,11 +131,14 @@ def evaluate(
         why = "discharge_cancelled: the discharge was taken back" if stay.cancelled_discharge_at else "in_house: not discharged"
         return _idle(FollowUpState.INPATIENT, why, windows, ClockState.VOID)
     windows = _windows(facts, definitions, stay.discharged_at, calendars)
-    stop = _stop(facts, stay.discharged_at, now)
+    stops = _stops(facts, stay.discharged_at)
+    stop = min((one for one in stops if one.at <= now), key=lambda one: one.at, default=None)
     if stop is not None:
         counting = done if stop.by_home else [one for one in done if one.occurred_at < stop.at]
         clocks = tuple(stopped_clock(window, counting, stop.at, stop.reason, stop.unmet) for window in windows)
         return _view(facts, stop.state, (stop.reason,), windows, clocks, stop=stop)
+    # A hospital's clock may be ahead of ours: what has not happened yet will end the follow-up when it has.
+    changes = [one.at for one in stops]
     waiting = _waiting(stay, stay.discharged_at, now)
     running = tuple(evaluate_clock(window, done, now) for window in windows)
     if waiting is not None:
@@ -144,8 +147,9 @@ def evaluate(
             clock if clock.state is ClockState.MET else idle_clock(window, ClockState.SUSPENDED, reason)
             for window, clock in zip(windows, running, strict=True)
         )
-        return _view(facts, FollowUpState.SUSPENDED, (reason,), windows, clocks, next_change_at=until)
-    changes = [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
+        changes += [until] if until is not None else []
+        return _view(facts, FollowUpState.SUSPENDED, (reason,), windows, clocks, next_change_at=min(changes, default=None))
+    changes += [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
     return _view(facts, FollowUpState.OPEN, _open_reasons(stay), windows, running, next_change_at=min(changes, default=None))
 
 
@@ -183,8 +187,8 @@ def _windows(
     return tuple(windows)
 
 
-def _stop(facts: FollowUpFacts, anchor_at: datetime, now: datetime) -> _Stop | None:
-    """Find what ended the follow-up first, if anything did by now."""
+def _stops(facts: FollowUpFacts, anchor_at: datetime) -> list[_Stop]:
+    """List what ends the follow-up, each with its time: the first of them does."""
     stay = facts.stay
     stops = []
     if stay.disposition is Disposition.DIED:
@@ -199,7 +203,7 @@ def _stop(facts: FollowUpFacts, anchor_at: datetime, now: datetime) -> _Stop | N
     if facts.closed_at is not None and facts.closed_at >= anchor_at:
         why = f"closed_by_home: {facts.closed_reason}" if facts.closed_reason else "closed_by_home: without a reason"
         stops.append(_Stop(facts.closed_at, FollowUpState.CLOSED, why, ClockState.MISSED))
-    return min((one for one in stops if one.at <= now), key=lambda one: one.at, default=None)
+    return stops
 
 
 def _taken_over(stay: Stay, other: Stay, anchor_at: datetime) -> _Stop:
