@@ -7,6 +7,7 @@ Not here: recording contacts, and what a clock asks for (programs are data).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -70,10 +71,14 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     rulebook: Rulebook,
     *,
     read: Callable[[EncounterRow], StayInHand],
+    telling: AbstractSet[tuple[UUID, UUID]] = frozenset(),
     ids: Ids,
     now: datetime,
 ) -> Kept:
-    """Bring the follow-ups of the people of these stays in line. The changed stays are saved already; `read` reads a stored one."""
+    """Bring the follow-ups of the people of these stays in line. The changed stays are saved already; `read` reads a stored one.
+
+    `telling` are the (stay, home) that are told of a discharge in the same transaction, unless they were before.
+    """
     kept = Kept()
     stored = await follow_ups.of_people(raw, {stay.person_id for stay in changed})
     # Nobody claims most people a hospital sees: they cost no more than this look.
@@ -89,7 +94,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
-        died_at = _died_at(stays, [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)])
+        heard = [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)]
         rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
@@ -101,14 +106,15 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     continue
                 row = found
                 kept.ids[(stay.id, home.home_id)] = row.id
+                # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
+                may_show = [other for other in stays if other.id in rules and _may_know(home, other, claims, directory)]
                 facts = FollowUpFacts(
                     stay=rules[stay.id],
-                    # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
-                    stays=tuple(rules[other.id] for other in stays if other.id in rules and _may_know(home, other, claims, directory)),
-                    died_at=died_at,
+                    stays=tuple(rules[other.id] for other in may_show),
+                    died_at=_died_at(may_show, heard),
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
-                    notified_at=told.get((stay.id, home.home_id)) if home.home_id else None,
+                    notified_at=_notified_at((stay.id, home.home_id), told, telling, now) if home.home_id else None,
                 )
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 if not home.programs and home.home_id is not None:
@@ -121,10 +127,17 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 if went_overdue is not None:
                     touched.append(row)
                     overdue.extend((row, stay, clock, home.claim) for clock in went_overdue)
-    await follow_ups.save(raw, touched)
+    await _save(raw, touched, ids, now)
     if overdue:
         kept.notices = await _notices(raw, overdue, directory, ids, now)
     return kept
+
+
+async def _save(raw: Raw, touched: Sequence[FollowUpRow], ids: Ids, now: datetime) -> None:
+    await follow_ups.save(raw, touched)
+    opened = [row for row in touched if row.version == 1 and row.home_id is not None]
+    if opened:
+        await follow_ups.give_to_first_owners(raw, opened, [ids.new() for _ in opened], now)
 
 
 async def _history(
@@ -136,6 +149,12 @@ async def _history(
         if row.folded_into is None:
             stays.setdefault(row.person_id, []).append(changed.get(row.id) or read(row))
     return stays
+
+
+def _notified_at(
+    key: tuple[UUID, UUID], told: Mapping[tuple[UUID, UUID], datetime], telling: AbstractSet[tuple[UUID, UUID]], now: datetime
+) -> datetime | None:
+    return told.get(key) or (now if key in telling else None)
 
 
 async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID], datetime]:
@@ -163,8 +182,12 @@ def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:
 
 
 def _died_at(stays: Sequence[StayInHand], records: Sequence[PatientRecord]) -> datetime | None:
-    """Give when the person died, as any of the stays or a message about the person alone (A31) tells it."""
-    deaths = [stay.view.deceased_at for stay in stays if stay.view.deceased_at is not None]
+    """Give when the person died, as any of the stays or a message about the person alone (A31) tells it.
+
+    A stay repeats what its messages said of the patient: where the hospital's record says otherwise by now, it was taken back.
+    """
+    alive = {record.id for record in records if key_of(record.said, "deceased") and known(record.said).get("deceased") is not True}
+    deaths = [stay.view.deceased_at for stay in stays if stay.view.deceased_at is not None and stay.record_id not in alive]
     deaths += [
         stay.view.discharged_at for stay in stays if stay.view.disposition in DEATH_DISPOSITIONS and stay.view.discharged_at is not None
     ]

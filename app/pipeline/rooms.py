@@ -21,6 +21,7 @@ from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, view
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
+from app.domain.happening import Kind
 from app.domain.inbound import Outcome
 from app.domain.interpreted import Interpreted
 from app.domain.notification import Desired
@@ -28,7 +29,7 @@ from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.ports import AdtReader, Cipher, Clock, Ids
-from app.store import encounters, inbound, notifications, people
+from app.store import encounters, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
 from app.store.inbound import OutcomeRow, Waiting
 from app.store.raw import Raw
@@ -145,12 +146,16 @@ class Rooms:
         others = {item.stay.person_id for item in recorded if item.stay is not None} - {whose.person_id for whose in resolved}
         if others:
             await people.lock_people(raw, others)
-        # A death is told of the person alone too (A31, PID-30): it ends the follow-ups of every stay.
-        dead = {
-            whose.person_id
+        # A death is told of the person alone too (A31, PID-30): it ends the follow-ups of every stay. And it is taken back so.
+        of_person_alone = [
+            (whose.person_id, item.event.person.deceased)
             for item, whose, recording in zip(understood, resolved, recorded, strict=True)
-            if recording.stay is None and item.event.person.deceased is True and not item.is_test
-        }
+            if recording.stay is None and not item.is_test
+        ]
+        dead = {person for person, deceased in of_person_alone if deceased is True}
+        alive = {person for person, deceased in of_person_alone if deceased not in (None, True)}
+        if alive:
+            dead |= await follow_ups.with_closed(raw, alive)
         if dead:
             await people.reconsider_people(raw, dead, now, "died")
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
@@ -193,20 +198,23 @@ class Rooms:
             (stay, attribute(stay, claims, directory, programs), claims)
             for stay, claims in ((stay, claimed.get(stay.person_id, ())) for stay in stays)
         ]
-        follow_ups = await keep_follow_ups(
+        kept = await keep_follow_ups(
             raw,
             stays,
             claimed,
             directory,
             self.rulebook,
             read=lambda row: in_hand(row, directory, self.rulebook, None),
+            telling={
+                (stay.id, one.recipient_id) for stay, wanted, _ in desired for one in wanted if one.tells and one.kind is Kind.DISCHARGED
+            },
             ids=self.ids,
             now=now,
         )
-        rows = await notify(raw, desired, follow_ups.ids, directory, ids=self.ids, now=now)
-        rows.extend(follow_ups.notices)
+        rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
+        rows.extend(kept.notices)
         recipients = await notifications.number_and_insert(raw, rows, now)
-        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), follow_ups.views)
+        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), kept.views)
 
 
 def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None) -> StayInHand:

@@ -192,12 +192,34 @@ async def due_for_change(raw: Raw, now: datetime, stays_max: int) -> list[UUID]:
 
 
 async def first_told(raw: Raw, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], datetime]:
-    """Give when each (stay, home) was first told of a discharge."""
+    """Give when each (stay, home) was told of the discharge that stands: not when it was told a correction (ix_notification_encounter)."""
     rows = await raw.fetch(
-        "select t.encounter_id, t.recipient_id, n.created_at from unnest($1::uuid[], $2::uuid[]) as k(encounter_id, recipient_id) "
+        "select t.encounter_id, t.recipient_id, max(n.created_at) as told_at "
+        "from unnest($1::uuid[], $2::uuid[]) as k(encounter_id, recipient_id) "
         "join telling t on t.encounter_id = k.encounter_id and t.recipient_id = k.recipient_id and t.kind = 'discharged' and t.effective "
-        "join notification n on n.id = t.notification_id",
+        "join notification n on n.encounter_id = t.encounter_id and n.recipient_id = t.recipient_id and n.event_id = t.event_id "
+        "and n.type = 'encounter.discharged' group by t.encounter_id, t.recipient_id",
         [stay for stay, _ in keys],
         [home for _, home in keys],
     )
-    return {(row["encounter_id"], row["recipient_id"]): row["created_at"] for row in rows}
+    return {(row["encounter_id"], row["recipient_id"]): row["told_at"] for row in rows}
+
+
+async def give_to_first_owners(raw: Raw, opened: Sequence[FollowUpRow], link_ids: Sequence[UUID], now: datetime) -> None:
+    """Begin the chain of owners of new follow-ups: the home, and who of its staff the panel names."""
+    await raw.execute(
+        "insert into follow_up_owner (id, follow_up_id, organization_id, staff, starts_at) "
+        "select id, follow_up_id, organization_id, staff, $5 "
+        "from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) as n(id, follow_up_id, organization_id, staff)",
+        list(link_ids),
+        [row.id for row in opened],
+        [row.home_id for row in opened],
+        [row.assignee for row in opened],
+        now,
+    )
+
+
+async def with_closed(raw: Raw, people: Iterable[UUID]) -> set[UUID]:
+    """Give those of these people who have a closed follow-up (ix_follow_up_person)."""
+    rows = await raw.fetch("select distinct person_id from follow_up where person_id = any($1::uuid[]) and state = 'closed'", list(people))
+    return {row["person_id"] for row in rows}

@@ -1,0 +1,76 @@
+"""What becomes of a follow-up when what it rests on is taken back, said again, or not yet: on the whole road."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.api.world import ADMIT, ANN_AT_HOME, DISCHARGE, World, load_panel
+from tests.support.messages import adt
+
+
+async def the_follow_up(world: World, who: str = "home") -> dict[str, Any]:
+    (found,) = (await world.api.json("GET", "/v1/follow-ups", world.keys[who], 200))["items"]
+    return dict(found)
+
+
+async def test_what_was_closed_before_the_discharge_was_taken_back_is_open_again_and_can_be_closed_again(story: World) -> None:
+    path = f"/v1/follow-ups/{(await the_follow_up(story))['id']}/close"
+    closed = await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "first"})
+    assert (closed["state"], closed["close_reason"]) == ("closed", "first")
+    assert (await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "again"}))["close_reason"] == "first"
+    story.stage.clock.advance(hours=20)
+    await story.send(adt("A13", "20260306160000-0500", control="C3"))
+    later = "20260307090000-0500"
+    await story.send(adt("A03", later, control="C4", admitted="20260302100000-0500", discharged=later, disposition="01"))
+    assert (await the_follow_up(story))["state"] == "open"
+    story.stage.clock.advance(hours=20)
+    closed = await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "second"})
+    assert (closed["state"], closed["close_reason"]) == ("closed", "second")
+
+
+async def test_the_chain_of_owners_begins_with_the_home_and_whom_the_panel_names(story: World) -> None:
+    found = await the_follow_up(story)
+    (first,) = found["owners"]
+    assert (first["organization_id"], first["staff"], first["ends_at"]) == (story.ids["home"], "C. Sample", None)
+    given = await story.api.json("POST", f"/v1/follow-ups/{found['id']}/assign", story.keys["home"], 200, json={"assignee": "N. Sample"})
+    assert [owner["staff"] for owner in given["owners"]] == ["C. Sample", "N. Sample"]
+    assert [owner["ends_at"] is None for owner in given["owners"]] == [False, True]
+
+
+async def test_a_death_that_was_taken_back_opens_the_follow_up_again(story: World) -> None:
+    for control, said, state in (("C5", "Y", "closed"), ("C6", "N", "open")):
+        message = adt("A31", f"202603061{control[1]}0000-0500", control=control, patient_class=None)
+        lines = message.split(b"\r")
+        spoken = [line + b"|" * (30 - line.count(b"|")) + said.encode() if line.startswith(b"PID|") else line for line in lines]
+        await story.send(b"\r".join(spoken))
+        assert (await the_follow_up(story))["state"] == state
+
+
+async def test_a_clock_that_counts_from_the_notification_runs_from_it_and_a_correction_does_not_move_it(world: World) -> None:
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "NY Health Home"))
+    await world.send(ADMIT)
+    world.stage.clock.advance(hours=30)
+    told_at = world.stage.clock.now()
+    await world.send(DISCHARGE)
+    clocks = (await the_follow_up(world))["clocks"]
+    due_at = {clock["id"]: datetime.fromisoformat(clock["due_at"]) for clock in clocks}
+    assert due_at["ny_health_home.contact_48h"] == told_at + timedelta(hours=48)
+    world.stage.clock.advance(hours=5)
+    await world.send(adt("A08", "20260307200000-0500", control="C7", disposition="06", diagnoses=(("F32.2", "F"),)))
+    told = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"]
+    assert told[-1]["type"] == "encounter.updated"
+    assert (await the_follow_up(world))["clocks"] == clocks
+
+
+async def test_a_readmission_by_a_clock_that_is_ahead_takes_over_when_it_has_happened(story: World) -> None:
+    """The hospital's clock is ten minutes ahead of ours."""
+    soon = "20260306151000-0500"
+    await story.send(adt("A01", soon, control="C8", visit="V2", admitted=soon))
+    assert [one["state"] for one in await both(story)] == ["open", "inpatient"]
+    story.stage.clock.advance(minutes=11)
+    await story.stage.pass_time()
+    assert [one["state"] for one in await both(story)] == ["superseded", "inpatient"]
+
+
+async def both(world: World) -> list[dict[str, Any]]:
+    found = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
+    return sorted(found, key=lambda item: item["encounter"]["admitted_at"])
