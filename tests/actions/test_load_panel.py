@@ -24,6 +24,7 @@ from app.domain.person import RecordClaim, Resolved
 from app.domain.roster import RosterRefusedError
 from app.domain.viewer import OPERATOR
 from app.ports import Ids
+from app.store import encounters
 from app.store.engine import raw_connection
 from app.store.panels import find_upload, refusals
 from app.store.raw import Raw
@@ -483,6 +484,21 @@ async def test_recent_and_open_stays_of_people_whose_claims_changed_are_told_ane
     await loader.load([member(1), member(2, coordinator="B"), member(4, birth_date="?"), member(5)], now)
     wanted = {"recent", "admitted long ago, discharged lately", "open for months"}
     assert await _reconsidered(loader.engine) == {id_ for (number, name), id_ in ids.items() if number in {2, 3} and name in wanted}
+
+
+async def test_a_stay_that_is_being_looked_at_by_the_old_panel_is_looked_at_again(loader: Loader, clock: FakeClock) -> None:
+    await loader.load([member(1), member(2)], clock.now())
+    record, person = await _person(loader.engine, 1)
+    stay = loader.services.ids.new()
+    async with unit_of_work(loader.engine, None) as connection:
+        raw = await raw_connection(connection)
+        await raw.execute(_INSERT_STAY, stay, record, person, "in-progress", clock.now(), None, None)
+        await encounters.reconsider(raw, [stay], clock.now(), "panel")
+        being_looked_at = await encounters.asked_to_reconsider(raw, clock.now(), 10)
+    await loader.load([member(2)], clock.advance(hours=1))
+    async with unit_of_work(loader.engine, None) as connection:
+        await encounters.reconsidered(await raw_connection(connection), being_looked_at)
+    assert await _reconsidered(loader.engine) == {stay}
 
 
 async def test_an_upload_does_not_wait_for_people_whom_the_pipeline_holds(loader: Loader, clock: FakeClock, database: Database) -> None:
