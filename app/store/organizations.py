@@ -117,8 +117,12 @@ async def ask_to_reconsider(connection: Connection, viewer: Viewer, facility_id:
     stays = select(encounter.c.id, literal(now).label("asked_at"), literal("organization").label("cause")).where(
         encounter.c.facility_id == facility_id
     )
-    asked = upsert(reconsideration).from_select(["encounter_id", "asked_at", "cause"], stays).on_conflict_do_nothing()
-    return (await connection.execute(asked)).rowcount
+    asking = upsert(reconsideration).from_select(["encounter_id", "asked_at", "cause"], stays.order_by(encounter.c.id))
+    # Asked anew where it was asked already: whoever looks at it now may have read the old registry, and takes off only what it read.
+    again = asking.on_conflict_do_update(
+        index_elements=["encounter_id"], set_={"asked_at": asking.excluded.asked_at, "cause": asking.excluded.cause}
+    )
+    return (await connection.execute(again)).rowcount
 
 
 async def grant(connection: Connection, viewer: Viewer, new: Grant) -> Grant | None:
