@@ -6,7 +6,8 @@ While one group is being committed the next one gathers, so under load the group
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,9 +18,14 @@ from app.pipeline import OpenTransaction
 from app.ports import AdtReader, Cipher, Ids, Waker
 from app.store.directory import RegistryReader
 from app.store.failures import is_unavailable
+from app.store.raw import Raw
 
 WriteAcks = Callable[[bytes, Header, Answer], tuple[bytes, ...]]
 """Gives the acknowledgements a sender is owed for an answer: none, one, or an accept and an application one (ACK-2)."""
+
+STORED_WITHIN_S: Final = 10.0
+"""Senders wait for 30 s as a rule. One that hears nothing cannot tell a slow service from a lost message, and a database that is
+frozen or cut off without a word must not keep the committers from those who come after it has been replaced."""
 
 _NOT_STORED: Final = Problem(
     ProblemCode.INTERNAL,
@@ -52,9 +58,10 @@ class Intake:
         waker: Waker,
         group_max: int,
         committers: int = 2,
+        stored_within_s: float = STORED_WITHIN_S,
     ) -> None:
         """Take what is needed; nothing runs before the first message."""
-        self._transaction = transaction
+        self._open, self._stored_within_s = transaction, stored_within_s
         self._registry = registry
         self._directory: Directory | None = None
         self._reading: asyncio.Task[Directory] | None = None
@@ -126,6 +133,11 @@ class Intake:
                 self._reading = asyncio.create_task(self._read_registry())
         self._directory = await asyncio.shield(self._reading)
         return judge(envelope, self._directory, self._reader)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Raw]:
+        async with asyncio.timeout(self._stored_within_s), self._open() as raw:
+            yield raw
 
     async def _read_registry(self) -> Directory:
         async with self._transaction() as raw:

@@ -49,6 +49,8 @@ from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
 
 POLL_S: Final = 1.0
+ANSWER_S_MAX: Final = 120.0
+"""No statement of a batch takes as long. One that does is asked of a server that is frozen or cut off, and may be replaced by now."""
 SUSPECTS_INTERVAL_S: Final = 2.0
 """How soon the messages of a worker that died are taken up by another."""
 DELAYS_INTERVAL_S: Final = 60.0
@@ -102,7 +104,7 @@ class Worker:
         url = assignment.database_url
         self._ids = wiring.SystemIds()
         clock = wiring.SystemClock()
-        self._engine = wiring.engine_of(settings, url, Role.WORK, name="handoff worker")
+        self._engine = wiring.engine_of(settings, url, Role.WORK, name="handoff worker", answer_timeout_s=ANSWER_S_MAX)
         self._hints = Hints(
             url,
             Network(settings.network),

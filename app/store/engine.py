@@ -26,6 +26,8 @@ class PoolLimits:
     connections_max: int = 10
     acquire_timeout_s: float = 10.0
     connect_timeout_s: float = 10.0
+    answer_timeout_s: float = 0.0
+    """How long we wait for one statement's answer. The server's own limits below are no help when it is frozen or cut off."""
     statement_timeout_ms: int = 0
     lock_timeout_ms: int = 0
     idle_in_transaction_timeout_ms: int = 0
@@ -54,7 +56,9 @@ def make_engine(url: str, network: Network, role: Role, *, limits: PoolLimits | 
 
     async def connect(*_positional: object, **_named: object) -> asyncpg.Connection:
         # asyncpg reads the address itself; SQLAlchemy's own URL knows fewer forms.
-        return await asyncpg.connect(plain_url(url), timeout=limits.connect_timeout_s, server_settings=settings)
+        return await asyncpg.connect(
+            plain_url(url), timeout=limits.connect_timeout_s, command_timeout=limits.answer_timeout_s or None, server_settings=settings
+        )
 
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -7,6 +7,7 @@ viewer travel together in one round trip, and the transaction is really open bef
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.domain.viewer import Viewer
 from app.store.engine import raw_connection
 from app.store.roles import OPERATOR_SETTING, VIEWER_SETTING
+
+_ROLLBACK_S_MAX: Final = 2.0
+"""A server that is frozen or cut off would be waited for until the operating system gives the connection up, two hours later."""
 
 
 @asynccontextmanager
@@ -40,12 +44,13 @@ async def unit_of_work(engine: AsyncEngine, viewer: Viewer | None) -> AsyncItera
 
 
 async def _abandon(connection: AsyncConnection, raw: asyncpg.Connection) -> None:
-    """Roll back. A connection that is broken, or in the middle of a cancelled statement, is thrown away: the server rolls back."""
+    """Roll back. A connection that is broken, mute, or in the middle of a cancelled statement is thrown away: the server rolls back."""
     if connection.invalidated:
         raw.terminate()
         return
     try:
-        await raw.execute("ROLLBACK")
+        async with asyncio.timeout(_ROLLBACK_S_MAX):
+            await raw.execute("ROLLBACK")
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.CancelledError):
         raw.terminate()
         await connection.invalidate()

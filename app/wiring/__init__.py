@@ -58,6 +58,8 @@ _OUTCOMES = {
     AckCode.CR: Acceptance.REJECT,
 }
 
+_ANSWER_MARGIN_S = 5.0
+"""Between the end of a statement at the server and the end of our patience with it."""
 _ATTEMPT_MARGIN = timedelta(seconds=5)
 """Between the end of an attempt and the end of its lease."""
 
@@ -122,11 +124,17 @@ def keys_of(settings: Settings) -> Keys:
     return Keys(AesGcmCipher({1: derive(secret, "stored-body/1")}), derive(secret, "api-key-pepper/1"))
 
 
-def engine_of(settings: Settings, url: str, role: Role, *, name: str) -> AsyncEngine:
-    """Build the engine of one role. Only the API's statements are cut off in time: a batch may be large."""
+def engine_of(settings: Settings, url: str, role: Role, *, name: str, answer_timeout_s: float = 0.0) -> AsyncEngine:
+    """Build the engine of one role. The server cuts off only the API's statements: a batch or a roster may be large.
+
+    We give up a statement a moment after the server should have, or after `answer_timeout_s`: one that is frozen or cut off keeps no
+    limit of its own.
+    """
+    statement_timeout_ms = settings.statement_timeout_ms if role is Role.APP else 0
     limits = PoolLimits(
         connections_max=settings.database_connections_max,
-        statement_timeout_ms=settings.statement_timeout_ms if role is Role.APP else 0,
+        answer_timeout_s=answer_timeout_s or (statement_timeout_ms and statement_timeout_ms / 1000 + _ANSWER_MARGIN_S),
+        statement_timeout_ms=statement_timeout_ms,
         lock_timeout_ms=settings.lock_timeout_ms,
         idle_in_transaction_timeout_ms=settings.idle_in_transaction_timeout_ms,
     )

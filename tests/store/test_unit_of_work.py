@@ -1,6 +1,9 @@
 """The transaction of a request: what is committed, who is looking, and what a pooled connection carries on. Real PostgreSQL."""
 
 import asyncio
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import asyncpg
@@ -10,9 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.viewer import OPERATOR, Viewer
-from app.store.engine import raw_connection
+from app.store.engine import PoolLimits, make_engine, raw_connection
+from app.store.failures import is_unavailable
+from app.store.roles import Role
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
+from tests.support.mute import way_to
 from tests.support.queries import QueryRecorder
 
 HOME = Viewer(organization_id=UUID(int=7), scopes=frozenset())
@@ -173,3 +179,30 @@ async def test_copy_through_the_raw_connection_is_rolled_back_with_the_unit_of_w
         await load()
     async with unit_of_work(engine_work, None) as connection:
         assert (await connection.execute(text("SELECT to_regclass('pg_temp.stage') IS NULL"))).scalar_one()
+
+
+@pytest.mark.parametrize("whose", ["the statement's", "the caller's"])
+async def test_a_server_that_went_mute_is_given_up_and_the_next_transaction_goes_to_the_one_that_answers(
+    database: Database, whose: str
+) -> None:
+    """A host that froze, a network that forgot a connection, a primary that was replaced: no socket says so for two hours."""
+    with TemporaryDirectory(prefix="hw-") as folder:
+        async with way_to(database.url, Path(folder)) as way:
+            limits = PoolLimits(connections_max=1, answer_timeout_s=0.2 if whose == "the statement's" else 0.0)
+            engine = make_engine(way.url, database.network, Role.WORK, limits=limits, name="tests")
+
+            async def ask() -> int:
+                async with asyncio.timeout(None if limits.answer_timeout_s else 0.2), unit_of_work(engine, None) as connection:
+                    return int((await connection.execute(text("SELECT 1"))).scalar_one())
+
+            try:
+                assert await ask() == 1
+                way.go_mute()
+                began_s = time.monotonic()
+                with pytest.raises((DBAPIError, TimeoutError)) as raised:
+                    await ask()
+                assert is_unavailable(raised.value)
+                assert time.monotonic() - began_s < 5
+                assert await ask() == 1
+            finally:
+                await engine.dispose()

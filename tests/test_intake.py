@@ -1,0 +1,41 @@
+"""The door's group commit against a database that says nothing: every sender is answered, and nobody waits behind the one before."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from adapters.hl7v2.reader import Hl7v2Reader
+from app.domain.inbound import AckCode, Door, Envelope
+from app.intake import Intake
+from app.ports import Cipher, Ids, Waker
+from app.store.directory import RegistryReader
+from app.store.raw import Raw
+from tests.support.fakes import FakeClock, FakeIds
+from tests.support.messages import adt
+
+
+@asynccontextmanager
+async def mute() -> AsyncIterator[Raw]:
+    """A transaction whose BEGIN nobody answers."""
+    await asyncio.Event().wait()
+    yield cast("Raw", None)
+
+
+async def test_a_sender_is_answered_although_the_database_never_is(clock: FakeClock, ids: FakeIds) -> None:
+    intake = Intake(
+        mute,
+        RegistryReader(),
+        Hl7v2Reader(),
+        lambda _body, _header, answer: (answer.code.value.encode(),),
+        cipher=cast("Cipher", None),
+        ids=cast("Ids", ids),
+        waker=cast("Waker", None),
+        group_max=64,
+        stored_within_s=0.05,
+    )
+    envelopes = [Envelope(adt("A01", "20260302100000-0500", control=str(number)), Door.MLLP, clock.now()) for number in range(20)]
+    async with asyncio.timeout(5):
+        said = await asyncio.gather(*(intake.receive(envelope) for envelope in envelopes))
+        await intake.close()
+    assert {one.answer.code for one in said} == {AckCode.AE}
