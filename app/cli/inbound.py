@@ -10,7 +10,7 @@ from app.actions.receive import LANES
 from app.actions.replay import replay as replay_messages
 from app.api.schemas.inbound import inbound_json, shown_text, trace_json
 from app.cli.database import Office, open_office
-from app.cli.exits import refused
+from app.cli.exits import refused, usage
 from app.cli.names import read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.inbound import Outcome
@@ -105,7 +105,7 @@ def replay(
     """Put messages on the queue again, to be read with their feeds' present settings. Replaying what went well changes nothing."""
     output = Output(as_json=as_json)
     if bool(message_id) == bool(outcome or feed):
-        raise refused("Say which messages: ids, or --outcome and --feed.", "For example `handoff inbound replay --outcome set_aside`.")
+        raise usage("Say which messages: ids, or --outcome and --feed.", "For example `handoff inbound replay --outcome set_aside`.")
     named = [read_id(Kind.MESSAGE, one) for one in message_id or ()]
 
     async def run() -> int:
@@ -138,7 +138,7 @@ async def _fitting(office: Office, wanted: InboundFilter) -> list[UUID]:
 
 def _wanted(outcome: str | None, feed: str | None, control_id: str | None) -> InboundFilter:
     if outcome is not None and outcome not in _OUTCOMES:
-        raise refused(f"There is no outcome {outcome!r}.", f"Outcomes are {', '.join(_OUTCOMES)}.")
+        raise usage(f"There is no outcome {outcome!r}.", f"Outcomes are {', '.join(_OUTCOMES)}.")
     return InboundFilter(
         feed_id=read_id(Kind.FEED, feed) if feed is not None else None,
         outcome=outcome,

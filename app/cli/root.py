@@ -13,7 +13,7 @@ import typer
 from typer._click import Command, Context, HelpFormatter  # typer has its own copy of click and no other name for these
 from typer.core import TyperGroup
 
-from app.cli.exits import CommandError, ExitCode
+from app.cli.exits import CommandError, ExitCode, usage
 from app.cli.output import Output
 
 NOUNS: Final = {
@@ -97,7 +97,11 @@ def run(arguments: Sequence[str]) -> int:
         return int(ended) if isinstance(ended, int) else int(ExitCode.OK)
     except typer.TyperException as error:
         shown: Any = error
-        shown.show(file=sys.stderr)
+        if output.as_json:
+            path = shown.ctx.command_path if getattr(shown, "ctx", None) is not None else "handoff"
+            output.failed(usage(" ".join(shown.format_message().split()), f"`{path} --help` describes it."))
+        else:
+            shown.show(file=sys.stderr)
         return int(ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return int(ExitCode.INTERRUPTED)

@@ -97,10 +97,18 @@ def test_a_replayed_message_is_on_the_queue_again_and_changes_nothing(operator: 
     assert operator("inbound", "replay", "--outcome", "processed", "--yes", "--json").json == {"replayed": 1}
 
 
-@pytest.mark.parametrize("arguments", [[], ["msg_" + "0" * 32, "--outcome", "set_aside"], ["--outcome", "nonsense"], ["msg_" + "0" * 32]])
-def test_replay_asks_for_exactly_one_way_of_naming_what(operator: Handoff, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ([], ExitCode.USAGE),
+        (["msg_" + "0" * 32, "--outcome", "set_aside"], ExitCode.USAGE),
+        (["--outcome", "nonsense"], ExitCode.USAGE),
+        (["msg_" + "0" * 32], ExitCode.REFUSED),
+    ],
+)
+def test_replay_asks_for_exactly_one_way_of_naming_what(operator: Handoff, arguments: list[str], code: ExitCode) -> None:
     ended = operator("inbound", "replay", *arguments, "--json")
-    assert ended.code == ExitCode.REFUSED
+    assert ended.code == code
     assert ended.error["remedy"]
 
 

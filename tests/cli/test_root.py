@@ -43,6 +43,15 @@ def test_a_wrong_command_line_is_code_2_and_says_how_to_get_help(handoff: Handof
     assert "Usage" in ended.err + ended.out
 
 
+@pytest.mark.parametrize("arguments", [["nonsense"], ["org", "add"], ["org", "add", "X", "--kind", "ward"], ["org", "list", "--no-such"]])
+def test_a_wrong_command_line_is_json_too_for_those_who_read_json(handoff: Handoff, arguments: list[str]) -> None:
+    ended = handoff(*arguments, "--json")
+    assert ended.code == ended.error["exit_code"] == ExitCode.USAGE
+    assert ended.error["kind"] == "usage"
+    assert "--help" in ended.error["remedy"]
+    assert ended.out == ""
+
+
 def test_a_wrong_setting_is_code_2_and_named(handoff: Handoff) -> None:
     ended = handoff("config", "show", "--json", settings={"HANDOFF_MLLP_PROT": "1"})
     assert ended.code == ExitCode.USAGE
