@@ -10,9 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import httpx
 import pytest
 
 from adapters.postgresql.embedded import EmbeddedPostgres
@@ -64,12 +62,22 @@ def _until_introduced(process: "subprocess.Popen[str]", patience_s: float = 200)
     said: list[str] = []
     ends_at = time.monotonic() + patience_s
     assert process.stdout is not None
-    while not any("send a message of your own" in line for line in said):
+    while not any("send it" in line for line in said):
         assert time.monotonic() < ends_at
         line = process.stdout.readline()
         assert line, "the demo ended: " + "".join(said)
         said.append(line)
     return "".join(said)
+
+
+def _commands(said: str) -> dict[str, str]:
+    """Read what the demo gives to paste: what for, and the command, which may go on in the next line."""
+    lines = said.partition("Commands to paste\n")[2].replace("\\\n", " ").splitlines()
+    return {found[1]: found[2] for line in lines if (found := re.fullmatch(r"  (\S.*?)  +(.*)", line)) is not None}
+
+
+def _pasted(command: str) -> str:
+    return subprocess.run(["bash", "-c", command], cwd=ROOT, env=command_environment({}), capture_output=True, text=True, check=True).stdout
 
 
 def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Path) -> None:
@@ -84,16 +92,17 @@ def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Pa
     )
     try:
         said = _until_introduced(process)
-        command = next(line for line in said.splitlines() if "what the northern home was told" in line).split("  ")[-1].strip()
-        key, url = re.findall(r"Bearer (\S+)' '(\S+)'", command)[0]
+        commands = _commands(said)
+        assert len(commands) == 6
         ends_at = time.monotonic() + 60
-        items: list[Any] = []
-        while not items:
+        while not json.loads(_pasted(commands["its worklist"]))["items"]:
             assert time.monotonic() < ends_at
-            answer = httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
-            assert answer.status_code == 200
-            items = answer.json()["items"]
             time.sleep(0.2)
+        assert json.loads(_pasted(commands["what the northern home was told"]))["items"]
+        assert json.loads(_pasted(commands["a contact for the first on it"]))["outcome"] == "reached"
+        assert json.loads(_pasted(commands["the plan asks about a member"]))["items"]
+        assert json.loads(_pasted(commands["every message, newest first"]))["items"]
+        assert _pasted(commands["an admission: change it, send it"]).startswith("SAMPLE1  AA")
         second = run_command("demo", "--http-port", "0", "--mllp-port", "0", "--json", variables=variables, timeout_s=60)
         assert second.returncode == ExitCode.UNAVAILABLE
         assert "A demo runs already" in json.loads(second.stderr)["error"]

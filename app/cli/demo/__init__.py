@@ -30,7 +30,7 @@ from app.cli.demo.people_at_work import everybody_at_work
 from app.cli.demo.receiver import Receiver
 from app.cli.demo.screen import console, introduction, picture, sums
 from app.cli.demo.screen import places as keys_and_places
-from app.cli.demo.story import Story
+from app.cli.demo.story import Story, sample_message
 from app.cli.demo.traffic import Traffic
 from app.cli.environment import demo_environment
 from app.cli.exits import CommandError, ExitCode
@@ -107,8 +107,9 @@ async def _run(folder: Path, variables: dict[str, str], wishes: Wishes, output: 
                 receiver.know(await network.make(everybody, receiver.url))
                 mllp = f"{settings.mllp_host}:{places['mllp_ports'][0]}"
                 example = next(person for person in everybody if person.in_plan and person.homes)
-                log = str(folder / "service.log")
-                output.result(keys_and_places(network, admin_key, mllp, log), introduction(network, admin_key, mllp, log, example))
+                log, sample = str(folder / "service.log"), (folder / "admission.hl7").resolve()
+                sample.write_bytes(sample_message(example, clock.now()))
+                output.result(keys_and_places(network, admin_key, mllp, log), introduction(network, admin_key, mllp, log, example, sample))
                 traffic = Traffic(network, settings.mllp_host, places["mllp_ports"][0], numbers)
                 began_s = time.monotonic()
                 work = everybody_at_work(network, everybody, wishes.seed, numbers, clock.now, began_s)

@@ -134,6 +134,8 @@ def roster(recipient: Recipient, everybody: Sequence[Person]) -> bytes:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(
         [
+            "member_id",
+            "member_id_system",
             "medicaid_id",
             "first_name",
             "last_name",
@@ -151,7 +153,8 @@ def roster(recipient: Recipient, everybody: Sequence[Person]) -> bytes:
     for person in everybody:
         if recipient.key in person.homes or (recipient.kind == "plan" and person.in_plan):
             writer.writerow(
-                [person.medicaid_id, person.first_name, person.last_name, person.born_on.isoformat(), person.sex, person.phone, person.town,
+                [person.medicaid_id, AUTHORITY, person.medicaid_id, person.first_name, person.last_name, person.born_on.isoformat(),
+                 person.sex, person.phone, person.town,
                  "ME", person.zip, recipient.program, _FIRST_DAY.isoformat(), recipient.coordinator]
             )  # fmt: skip
     return buffer.getvalue().encode()

@@ -1,5 +1,6 @@
 """The demo in the terminal: first the places, keys and commands, then a table that lives, or plain lines where there is no terminal.
 
+The table fits 80 columns and 24 lines: what does not would be cut off at its end, where the newest is.
 Not here: what is counted (numbers.py).
 """
 
@@ -26,13 +27,15 @@ def places(network: Network, admin_key: str, mllp: str, log: str) -> dict[str, A
     return {"http": network.base_url, "mllp": mllp, "log": log, "operator_key": admin_key, "keys": keys}
 
 
-def introduction(network: Network, admin_key: str, mllp: str, log: str, example: Person) -> str:
-    """Give the places, the keys, and commands that can be pasted as they are."""
+def introduction(network: Network, admin_key: str, mllp: str, log: str, example: Person, sample: Path) -> str:
+    """Give the places, the keys, and commands that can be pasted as they are. `sample` holds a message that may be sent."""
     url, members, handoff = network.base_url, network.members, _program()
     home, plan, hospital = members["northern"], members["plan"], members["harbor"]
     keys = "\n".join(f"  {member.name:<45} {member.key}" for member in members.values())
     curl = "curl -s -H"
     bearer = "Authorization: Bearer"
+    worklist = f"{curl} '{bearer} {home.key}' '{url}/v1/follow-ups?status=open&limit=1'"
+    first = f"$({worklist} | grep -o 'fup_[0-9a-f]*' | head -n 1)"
     return f"""
 A living network of synthetic patients. Nothing here is real; Ctrl-C ends it.
 
@@ -47,15 +50,15 @@ Keys (each speaks for its organization; the operator's has every right)
 
 Commands to paste
   what the northern home was told      {curl} '{bearer} {home.key}' '{url}/v1/notifications?limit=3'
-  its worklist                         {curl} '{bearer} {home.key}' '{url}/v1/follow-ups?status=open&limit=1'
-  record a contact (put an id in)      {curl} '{bearer} {home.key}' -H 'Content-Type: application/json' \\
+  its worklist                         {worklist}
+  a contact for the first on it        {curl} '{bearer} {home.key}' -H 'Content-Type: application/json' \\
                                        -d '{{"occurred_at":"'$(date -u +%FT%TZ)'","type":"phone","outcome":"reached","with":"patient"}}' \\
-                                       '{url}/v1/follow-ups/FOLLOW_UP_ID/contacts'
+                                       "{url}/v1/follow-ups/{first}/contacts"
   the plan asks about a member         {curl} '{bearer} {plan.key}' -H 'Content-Type: application/json' \\
                                        -d '{{"identifier": "{AUTHORITY}|{example.medicaid_id}"}}' '{url}/v1/members/search'
   every message, newest first          {curl} '{bearer} {admin_key}' '{url}/v1/inbound?limit=5'
-  send a message of your own           {handoff} send FILE --mllp {mllp}
-                                       {handoff} send FILE --http {url} --key {hospital.key}
+  an admission: change it, send it     {handoff} send {sample} --mllp {mllp}
+                                       {handoff} send {sample} --http {url} --key {hospital.key}
 """
 
 
@@ -69,20 +72,20 @@ def _program() -> str:
 
 def picture(numbers: Numbers, running_s: float) -> Group:
     """Draw the table."""
-    doors = Table(title="Hospitals", title_justify="left", box=None, pad_edge=False)
+    doors = Table(title="Hospitals", title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("", "sent", "AA", "AE", "AR"):
         doors.add_column(column, justify="left" if not column else "right")
     for hospital in HOSPITALS:
         counts = (numbers.sent[hospital.key], *(numbers.answered_with(hospital.key, code) for code in ("AA", "AE", "AR")))
-        doors.add_row(hospital.name, *(str(count) for count in counts))
-    told = Table(title="Recipients", title_justify="left", box=None, pad_edge=False)
-    for column in ("", "told", "webhooks", "open", "due in 48 h", "overdue", "attempts", "reached"):
+        doors.add_row(_short(hospital.name), *(str(count) for count in counts))
+    told = Table(title="Recipients", title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("", "told", "pushed", "open", "due 48h", "late", "tried", "reached"):
         told.add_column(column, justify="left" if not column else "right")
     for recipient in RECIPIENTS:
         key = recipient.key
         attempts = sum(count for (home, outcome), count in numbers.contacts.items() if home == key and outcome != "reached")
         told.add_row(
-            recipient.name,
+            _short(recipient.name),
             str(numbers.told_to(key)),
             str(numbers.webhooks[key, "verified"]),
             str(numbers.follow_ups[key, "open"] or "-"),
@@ -93,6 +96,11 @@ def picture(numbers: Numbers, running_s: float) -> Group:
         )
     together = Text("\n".join(sums(numbers, running_s).split("; ")))
     return Group(doors, Text(), told, Text(), together, Text(f"now: {numbers.last}", style="dim"))
+
+
+def _short(name: str) -> str:
+    """Leave out what every name of the demo says, so that a line is not wrapped."""
+    return name.removesuffix(" (demo)")
 
 
 def sums(numbers: Numbers, running_s: float) -> str:

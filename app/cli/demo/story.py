@@ -39,6 +39,12 @@ class Message:
     """The situation, in a word or two, for the curious."""
 
 
+def sample_message(person: Person, now: datetime) -> bytes:
+    """Give an admission that is not part of the story, in lines, for whoever wants to change it and send it."""
+    stay = Stay(person, HARBOR, "SAMPLE1", "I", "PSY", now, (_DEPRESSION,))
+    return message(stay, "A01", "SAMPLE1", now, now).replace(b"\r", b"\n")
+
+
 class Story:
     """The story of one demo."""
 
