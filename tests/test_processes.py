@@ -297,7 +297,7 @@ async def test_a_port_that_is_taken_is_named_before_anything_starts(module_folde
         data = module_folder / "taken"
         ended = run_command("serve", "--mllp-port", str(port), "--http-port", "0", variables={"HANDOFF_DATA_DIR": str(data)})
     assert ended.returncode == ExitCode.UNAVAILABLE
-    assert f"127.0.0.1:{port} cannot be listened on" in ended.stderr
+    assert f"127.0.0.1:{port} cannot be listened on (Address already in use)." in ended.stderr
     assert "HANDOFF_MLLP_PORT" in ended.stderr
     assert not data.exists()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -185,10 +186,16 @@ def _bound(host: str, port: int, host_name: str, port_name: str) -> socket.socke
         return socket.create_server(address[:2], family=family, backlog=512)
     except OSError as error:
         raise unavailable(
-            f"{host}:{port} cannot be listened on ({error.strerror or type(error).__name__}).",
+            f"{host}:{port} cannot be listened on ({_why(error)}).",
             f"Stop what uses it (`ss -ltnp 'sport = :{port}'` names it), or set {PREFIX}{host_name} and {PREFIX}{port_name}; "
             "port 0 takes a free one.",
         ) from None
+
+
+def _why(error: OSError) -> str:
+    """Give the system's own words; `socket.create_server` adds the address to them, which stands before them already."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else type(error).__name__
 
 
 def places(settings: Settings, http_port: int, mllp_ports: tuple[int, ...]) -> list[str]:
