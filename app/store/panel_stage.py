@@ -92,17 +92,19 @@ class Stage:
         # Before anything is read of the panel, so that a change in between is noticed rather than missed.
         self._version = await raw.fetchval(_VERSION, owner)
         await raw.execute("truncate roster_change; truncate roster_unidentified; truncate roster_end")
+        removed = kept = missing = 0
+        # Both sides are read whole. Without statistics of a panel just loaded the planner takes it for one row, which makes any index of
+        # the organization as good as the one of the row key, and pairs every row with every row.
+        await raw.execute("set local enable_nestloop = off")
         await raw.execute(_FIND_CHANGES, owner)
+        if mode is UploadMode.REPLACE:
+            missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
+        await raw.execute("set local enable_nestloop = on")
         await raw.execute(_FIND_UNIDENTIFIED)
         await raw.execute("analyze roster_change; analyze roster_unidentified")
         added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
         in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
-        removed = kept = 0
         if mode is UploadMode.REPLACE:
-            # Both sides are read whole; without statistics of a panel just loaded the planner would pair every row with every row.
-            await raw.execute("set local enable_nestloop = off")
-            missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
-            await raw.execute("set local enable_nestloop = on")
             kept = _count(await raw.execute(_KEEP, str(owner)))
             removed = missing - kept
             await raw.execute("analyze roster_end")
@@ -201,7 +203,7 @@ join roster_row c on c.row_key = k.row_key and c.row = k.counting_row
 # Claims change only with an upload, so their number tells whether somebody was here in between (ix_panel_upload_organization).
 _VERSION = "select count(*) from panel_upload where organization_id = $1 and not dry_run"
 
-# uq_panel_member_current, or one pass over the panel.
+# One pass over the panel.
 _FIND_CHANGES = """
 insert into roster_change (row, current_id)
 select s.row, m.id

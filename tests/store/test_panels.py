@@ -1,5 +1,6 @@
 """Reading panels: the day, the instant, the page, the identifier; who may see it; and the plans of the statements. Real PostgreSQL."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -270,3 +271,30 @@ async def test_every_chunk_of_an_upload_costs_the_same(home: Loader) -> None:
         question = _UNIDENTIFIED.replace("$1", "4000").replace("$2", "500")
         lines = [row[0] for row in await stage._raw.fetch(f"explain {question}")]
     assert sum('Index Cond: ("row" > 4000)' in line for line in lines) == 2
+
+
+async def test_a_panel_just_loaded_is_compared_in_one_pass(home: Loader, plan: Loader, clock: FakeClock, database: Database) -> None:
+    """The statistics know only of another panel, so this one looks like one row: every staged row was paired with every claim."""
+    await plan.load([member(1)], clock.now())
+    await home.make()
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("set role handoff_owner; set search_path = handoff; alter table panel_member set (autovacuum_enabled = off)")
+    await connection.execute("analyze panel_member")
+    await connection.execute(
+        "insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, row_key, row_hash, row,"
+        " asserted_at) select gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), 'BHH', 'health_home', $2,"
+        " sha256(n::text::bytea), 'hash', '{}', $3 from generate_series(1, 20000) n",
+        home.organization.id,
+        TODAY,
+        clock.now(),
+    )
+    keys = await connection.fetch("select row_key from panel_member where organization_id = $1", home.organization.id)
+    await connection.execute("alter table panel_member reset (autovacuum_enabled)")
+    await connection.close()
+    rows = [RosterRow(number, row[0], b"hash", "BHH", "health_home", TODAY, None, None, None, {}) for number, row in enumerate(keys, 2)]
+    async with open_stage(home.engine, home.organization.id) as stage:
+        await stage.add(rows, [])
+        await stage.drop_repetitions(10)
+        async with asyncio.timeout(15):  # a tenth of a second in one pass, over a minute in pairs
+            found = await stage.compare(UploadMode.REPLACE, TODAY)
+    assert (found.added, found.changed, found.unchanged, found.removed) == (0, 0, 20_000, 0)
