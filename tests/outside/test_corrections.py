@@ -43,6 +43,25 @@ def test_a_report_does_not_tell_of_a_stay_that_is_withheld(service: Service) -> 
     assert (follow_up["state"], follow_up["source"]) == ("inpatient", "reported")
 
 
+def test_a_reported_stay_does_not_vanish_in_a_visit_of_the_same_days(service: Service) -> None:
+    world = World(service)
+    world.send(*stay(world, patient_class="O"))
+    ends_at = time.monotonic() + ANSWER_WITHIN_S
+    while not world.hospital.http.get("/v1/encounters", params={"status": "finished"}).json()["items"]:
+        assert time.monotonic() < ends_at, "the visit was not recorded"
+    report = {"person": {"identifiers": [{"system": "MAINECARE", "type": "MA", "value": world.medicaid}], "last_name": "Sample"},
+              "class": "inpatient", "facility_name": "Somewhere", "admitted_at": ADMITTED.isoformat(),
+              "discharged_at": DISCHARGED.isoformat(), "told_by": "patient"}  # fmt: skip
+    made = world.home.http.post("/v1/encounters", json=report)
+    assert (made.status_code, made.json()["source"], made.json()["folded_into"]) == (201, "reported", None)
+    (follow_up,) = world.home.follow_ups(1, status="open")
+    assert follow_up["encounter"]["id"] == made.json()["id"]
+    world.send(*stay(world, visit="V2"))
+    told = world.home.notifications(2)
+    (follow_up,) = world.home.follow_ups(1, status="open")
+    assert follow_up["encounter"]["id"] == told[-1]["encounter"]["id"], "the stay in the house that was meant takes it over"
+
+
 def test_an_admission_that_became_an_outpatient_visit_leaves_no_follow_up_in_house(service: Service) -> None:
     world = World(service)
     world.send(world.message("A01", ADMITTED, "C1", admitted=stamp(ADMITTED)))
