@@ -1,7 +1,8 @@
 """What a viewer may read of follow-ups now: whole objects, clocks, measures and contacts included (DESIGN section 6, FollowUp).
 
-A home reads everything its tier allows. A plan reads status only: who, where, when, clocks and measures, never contacts or clinical
-content (domain rule 10). What a viewer may not be told of is absent, without a placeholder. A fixed number of statements a page.
+A home reads everything its tier allows. A plan or agency reads status only: who, where, when, clocks and measures, never contacts,
+words of the home or clinical content (domain rule 10). What a viewer may not be told of is absent, without a placeholder. A fixed
+number of statements a page.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from app.domain.clock import ClockState
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
-from app.domain.follow_up import FollowUpState
+from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
 from app.domain.latest import known, merged
 from app.domain.measure import MeasureCatalog, MeasureStatus, PersonHistory
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
@@ -154,12 +155,12 @@ def _shown(  # everything a follow-up is made of
         "program": row.programs[0] if row.programs else None,
         "programs": row.programs,
         "state": row.state,
-        "state_reasons": row.state_reasons,
+        "state_reasons": _without_words(row.state_reasons) if is_status_only else row.state_reasons,
         "anchor_on": row.anchor_on.isoformat() if row.anchor_on else None,
         "anchor_at": row.anchor_at.isoformat() if row.anchor_at else None,
         "opened_at": row.opened_at.isoformat(),
         "closed_at": row.closed_at.isoformat() if row.closed_at and row.state == FollowUpState.CLOSED else None,
-        "close_reason": row.close_reason if row.state == FollowUpState.CLOSED else None,
+        "close_reason": row.close_reason if row.state == FollowUpState.CLOSED and not is_status_only else None,
         "updated_at": row.updated_at.isoformat(),
         "version": row.version,
         "source": stay.source,
@@ -178,7 +179,13 @@ def _clock(clock: Mapping[str, Any], now: datetime, *, is_status_only: bool) -> 
         shown["state"] = ClockState.OVERDUE.value
     if is_status_only:
         shown["satisfied_by"] = None
+        shown["reasons"] = _without_words(shown["reasons"])
     return shown
+
+
+def _without_words(reasons: Sequence[str]) -> list[str]:
+    """Leave out what the home wrote when it closed: it is of the home's care, not of the status."""
+    return [CLOSED_BY_HOME if reason.startswith(CLOSED_BY_HOME) else reason for reason in reasons]
 
 
 def _owner(owner: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ async def list_follow_ups(
 ) -> Response:
     """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
 
-    A home sees its own, a plan those of people it covered on the day of the stay: for a plan, status only.
+    A home sees its own, a plan or agency those of people it covered on the day of the stay: for these, status only.
     """
     wanted = FollowUpFilter(
         [one.value for one in status] if status else None, due_before, facility, program, assignee, changed_since, None, home

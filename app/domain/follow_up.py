@@ -19,6 +19,8 @@ from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
 
 READMISSION_DAYS: Final = 30
+CLOSED_BY_HOME: Final = "closed_by_home"
+"""Begins the one reason that holds words of a person."""
 TRANSFER_WAIT: Final = timedelta(days=1)
 """Our policy: how long a transfer may take to show up as an admission before the person counts as lost on the way."""
 MOVED_ON: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE, Disposition.NONACUTE})
@@ -201,7 +203,7 @@ def _stops(facts: FollowUpFacts, anchor_at: datetime) -> list[_Stop]:
     if returned is not None:
         stops.append(_taken_over(stay, returned, anchor_at))
     if facts.closed_at is not None and facts.closed_at >= anchor_at:
-        why = f"closed_by_home: {facts.closed_reason}" if facts.closed_reason else "closed_by_home: without a reason"
+        why = f"{CLOSED_BY_HOME}: {facts.closed_reason or 'without a reason'}"
         stops.append(_Stop(facts.closed_at, FollowUpState.CLOSED, why, ClockState.MISSED))
     return stops
 

@@ -166,6 +166,25 @@ async def test_a_preference_names_a_program_as_follow_ups_do(world: World) -> No
     assert (await _follow_up(world))["state"] == "open"
 
 
+@pytest.mark.parametrize("kind", ["plan", "agency"])
+async def test_who_covers_a_person_sees_status_and_no_word_of_the_home(story: World, kind: str) -> None:
+    made = await story.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Payer E", "kind": kind})
+    story.ids["payer"] = made["id"]
+    story.keys["payer"] = await story.key("payer", "follow-ups.read", "panels.write")
+    await load_panel(story, "payer", ANN_AT_PLAN)
+    path = f"/v1/follow-ups/{(await _follow_up(story))['id']}"
+    said = {**REACHED, "note": "UNSAYABLE", "next_action": "UNSAYABLE", "author": "C. Sample"}
+    await story.api.json("POST", f"{path}/contacts", story.keys["home"], 201, json=said)
+    await story.api.json("POST", f"{path}/close", story.keys["home"], 200, json={"reason": "UNSAYABLE"})
+    shown = await story.api.get(path, story.keys["payer"])
+    seen = shown.json()
+    assert (seen["state"], seen["contacts"], seen["owners"], seen["assignee"], seen["close_reason"]) == ("closed", [], [], None, None)
+    assert "UNSAYABLE" not in shown.text
+    assert "F32" not in shown.text
+    assert {tuple(clock["reasons"]) for clock in seen["clocks"] if clock["state"] == "missed"} == {("closed_by_home",)}
+    assert "UNSAYABLE" in (await story.api.get(path, story.keys["home"])).text
+
+
 async def test_a_stay_that_a_home_learned_of_itself_is_followed_up(world: World) -> None:
     report = {
         "person": {"identifiers": [{"system": "MAINECARE", "type": "MA", "value": "MC1"}], "first_name": "Ann", "last_name": "Alder",

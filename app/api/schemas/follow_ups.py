@@ -209,7 +209,7 @@ class FollowUpDocument(Document):
     anchor_at: Instant | None
     opened_at: Instant
     closed_at: Instant | None
-    close_reason: str | None
+    close_reason: Annotated[str | None, Field(description="What the home wrote; not shown to plans and agencies")]
     updated_at: Instant
     version: int
     source: Annotated[str, Field(description="adt, or reported")]
