@@ -42,7 +42,11 @@ async def find_member(
     services: FromServices,
     identifier: Annotated[
         str,
-        Query(max_length=IDENTIFIER_LENGTH_MAX, description="SYSTEM|VALUE. Better: POST /v1/members/search.", examples=["MAINECARE|MC1"]),
+        Query(
+            max_length=IDENTIFIER_LENGTH_MAX,
+            description="SYSTEM|VALUE; |VALUE for a number of a roster that named no system. Better: POST /v1/members/search.",
+            examples=["MAINECARE|MC1"],
+        ),
     ],
     as_of: Annotated[date | None, Query(description="Only with a claim that holds on this day.")] = None,
     organization_id: _Whose = None,

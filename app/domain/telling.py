@@ -43,15 +43,23 @@ def person_content(
         else:
             continue
         identifiers.update(
-            (item.authority, item.type, item.value)
+            (_system(item.authority, recipient_id), item.type, item.value)
             for item in record.identifiers
-            if item.authority and not (record.source == ADT_SOURCE and directory.conceals(item.authority, recipient_id))
+            if record.source != ADT_SOURCE or (item.authority and not directory.conceals(item.authority, recipient_id))
         )
+    # A number that a roster gave without its system is shown beside no other of its kind that says the same.
+    named = {(kind, value) for system, kind, value in identifiers if system}
+    identifiers -= {("", kind, value) for kind, value in named}
     facts = {**own, **known(said)}
     content: dict[str, Any] = {"id": public_id(Kind.PERSON, person_id)}
     content.update({name: facts.get(name) for name in _PERSON_FIELDS})
     content["identifiers"] = [{"system": system, "type": kind, "value": value} for system, kind, value in sorted(identifiers)]
     return content
+
+
+def _system(authority: str, recipient_id: UUID | None) -> str:
+    """Name who gave a number; a roster's number without its system is its organization's own, by the id that the API gives it."""
+    return public_id(Kind.ORGANIZATION, recipient_id) if recipient_id and authority == str(recipient_id).upper() else authority
 
 
 def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:

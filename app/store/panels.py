@@ -15,6 +15,7 @@ from sqlalchemy.sql.selectable import FromClause
 
 from app.domain.adt_event import Identifier
 from app.domain.panel import PanelMember
+from app.domain.person import NO_AUTHORITY
 from app.domain.roster import RowError, RowErrorCode
 from app.domain.viewer import Viewer
 from app.store.connection import Connection
@@ -131,10 +132,14 @@ async def members(
 
 def find_members_statement(viewer: Viewer, organization_id: UUID, identifier: Identifier, *, as_of: date | None, limit: int) -> Select[Any]:
     """Build the statement of `find_members`; apart, so that its plan can be tested."""
+    authority = identifier.authority.strip().upper()
     named = (
         select(patient_record.c.person_id)
         .join_from(record_identifier, patient_record, patient_record.c.id == record_identifier.c.record_id)
-        .where(record_identifier.c.authority == identifier.authority.strip().upper(), record_identifier.c.value == identifier.value.strip())
+        .where(
+            record_identifier.c.authority.in_([authority] if authority else [NO_AUTHORITY, str(organization_id).upper()]),
+            record_identifier.c.value == identifier.value.strip(),
+        )
     )
     if identifier.type:
         named = named.where(record_identifier.c.type == identifier.type)
@@ -157,8 +162,8 @@ async def find_members(
 ) -> list[PanelMember]:
     """Give the claims of this panel on everybody for whom any source gave the identifier, a person's together.
 
-    Without `as_of` also claims that are over or yet to begin. The authority is compared in upper case, the type only where given
-    (primary key of record_identifier, then ix_panel_member_person).
+    Without `as_of` also claims that are over or yet to begin. The authority is compared in upper case, the type only where given;
+    without an authority: a number that a roster gave without its system (primary key of record_identifier, then ix_panel_member_person).
     """
     statement = find_members_statement(viewer, organization_id, identifier, as_of=as_of, limit=limit)
     return [_member(row) for row in await connection.execute(statement)]

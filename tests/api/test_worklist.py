@@ -166,6 +166,27 @@ async def test_a_preference_names_a_program_as_follow_ups_do(world: World) -> No
     assert (await _follow_up(world))["state"] == "open"
 
 
+async def test_a_number_that_a_roster_gave_without_a_system_is_shown_to_its_owner_and_finds_the_member(world: World) -> None:
+    columns = "member_id,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from\n"
+    await load_panel(world, "plan", columns + "P-78,Bea,Birch,1981-01-02,F,MC8,BHH,2026-01-01\n")
+    await load_panel(world, "home", columns + "H-78,Bea,Birch,1981-01-02,F,MC8,BHH,2026-01-01\n")
+    plan, own = world.keys["plan"], world.ids["plan"]
+    for identifier in ("|P-78", f"{own}|P-78", "|MC8"):
+        (member,) = (await world.api.json("POST", "/v1/members/search", plan, 200, json={"identifier": identifier}))["items"]
+        assert member["person"]["identifiers"] == [
+            {"system": "", "type": "MA", "value": "MC8"},
+            {"system": own, "type": "", "value": "P-78"},
+        ]
+    assert (await world.api.json("POST", "/v1/members/search", plan, 200, json={"identifier": "|H-78"}))["items"] == []
+    await world.send(
+        adt("A01", "20260302100000-0500", control="C8", mrn="M8", medicaid="MC8", visit="V8", name="Birch^Bea", born="19810102")
+    )
+    (told,) = (await world.api.json("GET", "/v1/notifications", plan, 200))["items"]
+    assert [(one["system"], one["value"]) for one in told["person"]["identifiers"]] == [
+        ("HOSPA", "M8"), ("MAINECARE", "MC8"), (own, "P-78")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["plan", "agency"])
 async def test_who_covers_a_person_sees_status_and_no_word_of_the_home(story: World, kind: str) -> None:
     made = await story.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Payer E", "kind": kind})

@@ -8,7 +8,7 @@ from app.api.schemas.common import AttributionIdText, Day, Document, Listing, Pe
 from app.api.schemas.notifications import PersonDocument
 from app.domain.adt_event import Identifier
 from app.domain.panel import PanelMember
-from app.domain.public_id import Kind, public_id
+from app.domain.public_id import Kind, public_id, read_public_id
 
 SEPARATOR = "|"
 IDENTIFIER_LENGTH_MAX = 400
@@ -16,17 +16,28 @@ _PARTS_MAX = 3
 
 
 def read_identifier(text: str) -> Identifier | None:
-    """Read SYSTEM|VALUE, or SYSTEM|TYPE|VALUE; None when it is neither."""
+    """Read SYSTEM|VALUE, or SYSTEM|TYPE|VALUE; None when it is neither. An empty SYSTEM: as a roster that named none gave it."""
     parts = [part.strip() for part in text.split(SEPARATOR)]
     if len(parts) not in range(2, _PARTS_MAX + 1) or not parts[-1]:
         return None
-    return Identifier(parts[0].upper(), parts[1].upper() if len(parts) == _PARTS_MAX else "", parts[-1])
+    return Identifier(_authority(parts[0]), parts[1].upper() if len(parts) == _PARTS_MAX else "", parts[-1])
+
+
+def _authority(system: str) -> str:
+    """Read a system; a number without one is the organization's own, whose id we show in its place."""
+    name = system.strip()
+    organization_id = read_public_id(Kind.ORGANIZATION, name) if name.startswith(f"{Kind.ORGANIZATION.value}_") else None
+    return str(organization_id or name).upper()
 
 
 class MemberIdentifier(Request):
     """An identifier that any source gave for the person."""
 
-    system: Annotated[str, StringConstraints(max_length=227), Field(description="Assigning authority", examples=["MAINECARE"])]
+    system: Annotated[
+        str,
+        StringConstraints(max_length=227),
+        Field(description="Assigning authority; empty: none, as in a roster that names none", examples=["MAINECARE"]),
+    ]
     value: Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["MC1"])]
     type: Annotated[str, StringConstraints(max_length=5), Field(description="HL7 table 0203; left out: any", examples=["MA"])] = ""
 
@@ -47,7 +58,7 @@ class MemberSearch(Request):
     def wanted(self) -> Identifier:
         """Give the identifier."""
         if isinstance(self.identifier, MemberIdentifier):
-            return Identifier(self.identifier.system.strip().upper(), self.identifier.type.strip().upper(), self.identifier.value.strip())
+            return Identifier(_authority(self.identifier.system), self.identifier.type.strip().upper(), self.identifier.value.strip())
         found = read_identifier(self.identifier)
         if found is None:  # the validator has looked
             raise ValueError

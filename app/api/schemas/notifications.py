@@ -26,7 +26,9 @@ from app.store.notification_reads import Acknowledgement, Why
 class IdentifierDocument(Document):
     """A number and who gave it."""
 
-    system: Annotated[str, Field(description="Assigning authority", examples=["SAMPLE_HOSPITAL"])]
+    system: Annotated[
+        str, Field(description="Assigning authority; of a roster that names none: its organization, or empty", examples=["SAMPLE_HOSPITAL"])
+    ]
     type: Annotated[str, Field(description="HL7 table 0203", examples=["MR"])]
     value: str
 
