@@ -25,6 +25,10 @@ class NoSuchContactError(Exception):
     """There is no such contact for this viewer."""
 
 
+class NothingToCorrectError(Exception):
+    """What a contact is to replace is no voided contact of the same follow-up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who did it: the key that spoke, and the person it named."""
@@ -67,6 +71,10 @@ async def record_contact(  # what a contact is made of
     organization_id = viewer.organization_id or follow_up.home_id
     if organization_id is None:
         raise NoSuchFollowUpError
+    if corrected_of is not None:
+        before = await contacts.contact_of(raw, corrected_of)
+        if before is None or before.follow_up_id != follow_up_id or before.voided_at is None:
+            raise NothingToCorrectError
     await contacts.insert_contact(
         raw,
         ContactRow(
@@ -89,9 +97,10 @@ async def void_contact(raw: Raw, viewer: Viewer, contact_id: UUID, reason: str, 
 
 
 async def assign(raw: Raw, viewer: Viewer, follow_up_id: UUID, staff: str | None, *, link_id: UUID, now: datetime) -> FollowUpOwner:
-    """Give a follow-up to a member of staff, or to nobody."""
+    """Give a follow-up to a member of staff, or to nobody. To whom has it already changes nothing."""
     follow_up = await _own(raw, viewer, follow_up_id)
-    await contacts.hand_over(raw, follow_up, staff, link_id, now)
+    if follow_up.assignee != staff:
+        await contacts.hand_over(raw, follow_up, staff, link_id, now)
     return follow_up
 
 

@@ -234,7 +234,7 @@ def contact_json(contact: Contact) -> dict[str, Any]:
         "outcome": contact.outcome.value,
         "live_two_way": contact.is_live,
         "duration_minutes": contact.duration_minutes,
-        "content": {item.topic.value: (item.done if item.value is None else item.value) for item in contact.content},
+        "content": {item.topic.value: (item.value if item.done and item.value is not None else item.done) for item in contact.content},
         "visit_codes": list(contact.visit_codes),
         "diagnoses": list(contact.diagnoses),
         "place_of_service": contact.place_of_service,

@@ -13,12 +13,21 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Response
 
-from app.actions.follow_up_work import Author, NoSuchContactError, NoSuchFollowUpError, assign, close, record_contact, void_contact
+from app.actions.follow_up_work import (
+    Author,
+    NoSuchContactError,
+    NoSuchFollowUpError,
+    NothingToCorrectError,
+    assign,
+    close,
+    record_contact,
+    void_contact,
+)
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_instant, read_uuid, spell_cursor
-from app.api.problems import FieldError, ProblemError, ProblemType, not_found
+from app.api.problems import FieldError, ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.common import ContactId, FollowUpId, InstantIn, OrganizationId
 from app.api.schemas.follow_ups import (
     CONTACT_EXAMPLE,
@@ -238,6 +247,8 @@ async def _record(
             )
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
+        except NothingToCorrectError:
+            raise invalid("/corrected_of", "is no voided contact of this follow-up; take the wrong one back first") from None
     return _Recording(contact_id, follow_up_id, stay_id, is_new=True)
 
 

@@ -129,7 +129,7 @@ async def owners_of(raw: Raw, follow_ups: list[UUID]) -> dict[UUID, list[dict[st
     """Give the chain of owners of each follow-up, oldest first."""
     rows = await raw.fetch(
         "select follow_up_id, organization_id, staff, starts_at, ends_at from follow_up_owner "
-        "where follow_up_id = any($1::uuid[]) order by starts_at",
+        "where follow_up_id = any($1::uuid[]) order by starts_at, id",
         follow_ups,
     )
     chains: dict[UUID, list[dict[str, Any]]] = {}

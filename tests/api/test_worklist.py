@@ -85,6 +85,18 @@ async def test_the_same_request_twice_records_one_contact(story: World) -> None:
     assert len((await _follow_up(story))["contacts"]) == 1
 
 
+async def test_a_contact_replaces_only_a_voided_one_of_its_follow_up(story: World) -> None:
+    home, path = story.keys["home"], f"/v1/follow-ups/{(await _follow_up(story))['id']}/contacts"
+    review = {"med_rec": {"done": False, "discrepancies": 2}, "phq9": 0}
+    wrong = await story.api.json("POST", path, home, 201, json={**REACHED, "content": review})
+    assert wrong["content"] == {"med_rec": False, "phq9": 0}, "what was not done is not shown as its number"
+    for corrected in (wrong["id"], "con_" + "0" * 32):
+        refused = await story.api.json("POST", path, home, 422, json={**REACHED, "corrected_of": corrected})
+        assert refused["errors"][0]["pointer"] == "/corrected_of"
+    await story.api.json("POST", f"/v1/contacts/{wrong['id']}/void", home, 200, json={"reason": "wrong day"})
+    await story.api.json("POST", path, home, 201, json={**REACHED, "corrected_of": wrong["id"]})
+
+
 async def test_a_refused_contact_leaves_its_key_free(story: World) -> None:
     path, key = f"/v1/follow-ups/{(await _follow_up(story))['id']}/contacts", {"Idempotency-Key": "k"}
     refused = await story.api.post(
@@ -98,8 +110,13 @@ async def test_a_refused_contact_leaves_its_key_free(story: World) -> None:
 
 async def test_a_follow_up_changes_hands_and_is_closed(story: World) -> None:
     path = f"/v1/follow-ups/{(await _follow_up(story))['id']}"
-    given = await story.api.json("POST", f"{path}/assign", story.keys["home"], 200, json={"assignee": "N. Sample"})
-    assert (given["assignee"], given["owners"][-1]["staff"]) == ("N. Sample", "N. Sample")
+    assert [(one["staff"], one["ends_at"]) for one in (await _follow_up(story))["owners"]] == [("C. Sample", None)]
+    for _ in range(2):  # the second changes nothing
+        given = await story.api.json("POST", f"{path}/assign", story.keys["home"], 200, json={"assignee": "N. Sample"})
+        assert given["assignee"] == "N. Sample"
+        (first, second) = given["owners"]
+        assert (first["staff"], first["organization_id"], first["starts_at"]) == ("C. Sample", story.ids["home"], given["opened_at"])
+        assert (first["ends_at"], second["staff"], second["ends_at"]) == (second["starts_at"], "N. Sample", None)
     nobody = await story.api.json("POST", f"{path}/assign", story.keys["home"], 200, json={"assignee": None})
     assert nobody["assignee"] is None
     closed = await story.api.json("POST", f"{path}/close", story.keys["home"], 200, json={"reason": "completed"})
