@@ -10,7 +10,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import invalid, not_found
-from app.api.schemas.common import EncounterId, InstantIn, OrganizationId, PersonId
+from app.api.schemas.common import EncounterId, InstantOfQuery, OrganizationId, PersonId
 from app.api.schemas.encounters import EncounterDocument, EncounterPage, NewEncounter
 from app.api.services import Services
 from app.domain.adt_event import EncounterClass
@@ -37,7 +37,7 @@ async def list_stays(
     status: Annotated[EncounterStatus | None, Query(description="Only in this status.", examples=["finished"])] = None,
     class_: Annotated[EncounterClass | None, Query(alias="class", description="Only of this class.", examples=["inpatient"])] = None,
     source: Annotated[str | None, _SOURCE] = None,
-    changed_since: Annotated[InstantIn | None, Query(description="Only changed at or after.")] = None,
+    changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after.")] = None,
 ) -> Response:
     """List stays, newest first: those at the key's own facility, those it reported, and those it may be told of.
 

@@ -28,7 +28,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_instant, read_uuid, spell_cursor
 from app.api.problems import FieldError, ProblemError, ProblemType, invalid, not_found
-from app.api.schemas.common import ContactId, FollowUpId, InstantIn, OrganizationId
+from app.api.schemas.common import ContactId, FollowUpId, InstantOfQuery, OrganizationId
 from app.api.schemas.follow_ups import (
     CONTACT_EXAMPLE,
     AssignRequest,
@@ -82,20 +82,25 @@ async def list_follow_ups(
     services: FromServices,
     page: PageOfQuery,
     status: Annotated[list[FollowUpState] | None, Query(description="Only in one of these states.", examples=[["open"]])] = None,
-    due_before: Annotated[InstantIn | None, Query(description="Only with a clock due before.")] = None,
+    due_before: Annotated[InstantOfQuery | None, Query(description="Only with a clock due before.")] = None,
     facility: Annotated[OrganizationId | None, Query(description="Only after stays at this hospital.")] = None,
-    program: Annotated[str | None, Query(max_length=100, description="Only under this program.", examples=["mainecare_bhh"])] = None,
+    program: Annotated[
+        str | None,
+        Query(
+            max_length=100, description="Only under this program: its id, or a name that rosters use for it.", examples=["mainecare_bhh"]
+        ),
+    ] = None,
     assignee: Annotated[str | None, Query(max_length=200, description="Only given to.", examples=["C. Sample"])] = None,
-    changed_since: Annotated[InstantIn | None, Query(description="Only changed at or after; ordered by change.")] = None,
+    changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after; ordered by change.")] = None,
     home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
 ) -> Response:
     """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
 
     A home sees its own, a plan or agency those of people it covered on the day of the stay: for these, status only.
     """
-    wanted = FollowUpFilter(
-        [one.value for one in status] if status else None, due_before, facility, program, assignee, changed_since, None, home
-    )
+    states = [one.value for one in status] if status else None
+    program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None
+    wanted = FollowUpFilter(states, due_before, facility, program_id, assignee, changed_since, None, home)
     return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit))
 
 

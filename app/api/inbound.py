@@ -11,7 +11,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, not_found
-from app.api.schemas.common import FeedId, InstantIn, MessageId
+from app.api.schemas.common import FeedId, InstantOfQuery, MessageId
 from app.api.schemas.inbound import (
     InboundMessageDocument,
     InboundPage,
@@ -43,8 +43,8 @@ async def list_inbound(
     outcome: Annotated[_Outcome | None, Query(description="Only with this outcome.", examples=["set_aside"])] = None,
     control_id: Annotated[str | None, Query(max_length=200, description="Only with this MSH-10.", examples=["MSG00001"])] = None,
     ack_code: Annotated[_Ack | None, Query(description="Only answered so.", examples=["AE"])] = None,
-    received_from: Annotated[InstantIn | None, Query(description="Received at or after.")] = None,
-    received_before: Annotated[InstantIn | None, Query(description="Received before.")] = None,
+    received_from: Annotated[InstantOfQuery | None, Query(description="Received at or after.")] = None,
+    received_before: Annotated[InstantOfQuery | None, Query(description="Received before.")] = None,
 ) -> Response:
     """List the messages of the key's organization, newest first, without their text. The operator sees all."""
     key = read_cursor(_LIST, page.cursor, read_uuid)

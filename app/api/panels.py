@@ -16,7 +16,7 @@ from app.api.guard import GuardedRoute, require_content_type
 from app.api.limits import BodyKind, too_large
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, not_found
-from app.api.schemas.common import InstantIn, OrganizationId, UploadId
+from app.api.schemas.common import InstantOfQuery, OrganizationId, UploadId
 from app.api.schemas.panels import (
     MemberClaimPage,
     PastUploadDocument,
@@ -137,7 +137,7 @@ async def list_panel(
     services: FromServices,
     page: PageOfQuery,
     as_of: Annotated[date | None, Query(description="On this day; today where the organization is when left out.")] = None,
-    known_at: Annotated[InstantIn | None, Query(description="As it was known at this instant; now when left out.")] = None,
+    known_at: Annotated[InstantOfQuery | None, Query(description="As it was known at this instant; now when left out.")] = None,
 ) -> Response:
     """List who is on the panel, as of a day, as known now or then."""
     organization = await _visible(services, viewer, organization_id)

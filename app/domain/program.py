@@ -174,6 +174,10 @@ class ProgramCatalog:
             message = f"program {name} is named by an alias or as the default, but not defined"
             raise ProgramError(message)
 
+    def id_of(self, name: str) -> str:
+        """Give the id of the program that a panel calls so; a name that nobody knows stays as it is."""
+        return self.aliases.get(normalized_program(name), name)
+
     def program(self, program_id: str, on: date) -> ProgramDefinition | None:
         """Give the version of a program in force on a date."""
         return next((one for one in self.programs if one.id == program_id and one.in_force(on)), None)

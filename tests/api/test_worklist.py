@@ -31,6 +31,14 @@ async def test_the_worklist_holds_anns_discharge_with_its_clocks(story: World) -
     assert of_plan["assignee"] is None
 
 
+async def test_an_instant_in_an_address_may_lose_its_plus(story: World) -> None:
+    """Our own instants end in +00:00; pasted into an address the plus becomes a space."""
+    shown = await _follow_up(story)
+    page = await story.api.get(f"/v1/follow-ups?changed_since={shown['updated_at']}", story.keys["home"])
+    assert "+00:00" in shown["updated_at"]
+    assert [one["id"] for one in page.json()["items"]] == [shown["id"]]
+
+
 @pytest.mark.parametrize(
     ("params", "found"),
     [
@@ -40,7 +48,9 @@ async def test_the_worklist_holds_anns_discharge_with_its_clocks(story: World) -
         ({"due_before": "2026-03-07T00:00:00Z"}, 0),
         ({"due_before": "2026-05-01T00:00:00Z"}, 1),
         ({"program": "mainecare_bhh"}, 1),
+        ({"program": "BHH"}, 1),
         ({"program": "tcm"}, 0),
+        ({"program": "unheard of"}, 0),
         ({"assignee": "C. Sample"}, 1),
         ({"assignee": "nobody"}, 0),
         ({"changed_since": "2026-03-01T00:00:00Z"}, 1),

@@ -1,5 +1,6 @@
 """Pieces that every schema uses: ids, instants, lists, problems, and the base of requests."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -9,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from app.domain.public_id import Kind, pattern, read_public_id
 
+_LOST_PLUS: Final = re.compile(r" (\d\d:\d\d)$")
 _EXAMPLE_DIGITS: Final = "0199a4c07c5d7e0fb1d2c3a4e5f60718"
 
 
@@ -86,6 +88,10 @@ def _storable_instant(value: datetime) -> datetime:
         raise ValueError(msg) from None
 
 
+def _with_plus(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    return _LOST_PLUS.sub(r"+\1", value) if isinstance(value, str) else value
+
+
 def _no_nul(value: str) -> str:
     if "\x00" in value:
         msg = "contains a NUL"
@@ -95,6 +101,8 @@ def _no_nul(value: str) -> str:
 
 InstantIn = Annotated[AwareDatetime, AfterValidator(_storable_instant), Field(examples=["2026-11-18T14:30:00-05:00"])]
 """An instant that is sent: RFC 3339 with an offset; kept in UTC."""
+InstantOfQuery = Annotated[InstantIn, BeforeValidator(_with_plus)]
+"""The same in an address, where a plus sign that was not escaped arrives as a space; our own instants end in +00:00."""
 Instant = Annotated[datetime, Field(examples=["2026-11-18T19:30:00+00:00"])]
 Day = Annotated[date, Field(examples=["2026-11-18"])]
 
