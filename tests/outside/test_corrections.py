@@ -62,6 +62,22 @@ def test_a_reported_stay_does_not_vanish_in_a_visit_of_the_same_days(service: Se
     assert follow_up["encounter"]["id"] == told[-1]["encounter"]["id"], "the stay in the house that was meant takes it over"
 
 
+def test_who_does_not_claim_the_person_keeps_its_report_and_learns_of_no_other_stay(service: Service) -> None:
+    world = World(service)
+    world.send(*stay(world))
+    world.home.notifications(2)
+    stranger = service.organization("Stranger", "behavioral_health_home")
+    report = {"person": {"identifiers": [{"system": "MAINECARE", "type": "MA", "value": world.medicaid}], "last_name": "Sample"},
+              "class": "inpatient", "facility_name": "Somewhere", "admitted_at": ADMITTED.isoformat(),
+              "discharged_at": DISCHARGED.isoformat(), "told_by": "patient"}  # fmt: skip
+    made = stranger.http.post("/v1/encounters", json=report)
+    assert (made.status_code, made.json()["source"], made.json()["folded_into"]) == (201, "reported", None)
+    (follow_up,) = stranger.follow_ups(1, status="open")
+    assert (follow_up["source"], follow_up["encounter"]["id"]) == ("reported", made.json()["id"])
+    assert follow_up["person"]["first_name"] is None
+    assert [one["id"] for one in stranger.http.get("/v1/encounters").json()["items"]] == [made.json()["id"]]
+
+
 def test_an_admission_that_became_an_outpatient_visit_leaves_no_follow_up_in_house(service: Service) -> None:
     world = World(service)
     world.send(world.message("A01", ADMITTED, "C1", admitted=stamp(ADMITTED)))
