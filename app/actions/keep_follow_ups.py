@@ -21,7 +21,7 @@ from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.happening import DEATH_DISPOSITIONS, NotificationType
 from app.domain.latest import key_of, known
-from app.domain.organization import OrganizationKind
+from app.domain.organization import COVERING_KINDS
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.privacy import may_be_told
 from app.domain.program import ProgramDefinition
@@ -211,7 +211,7 @@ def _homes(stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], direct
         if organization is None:
             continue
         as_home = [ground for ground in grounds if ground.role in HOME_ROLES]
-        covered = covered or organization.kind is OrganizationKind.PLAN or any(ground.role == Role.PLAN for ground in grounds)
+        covered = covered or organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds)
         if not as_home:
             continue
         programs: dict[str, ProgramDefinition] = {}

@@ -62,6 +62,10 @@ def _system(authority: str, recipient_id: UUID | None) -> str:
     return public_id(Kind.ORGANIZATION, recipient_id) if recipient_id and authority == str(recipient_id).upper() else authority
 
 
+def _attending(said: Sequence[str] | None) -> dict[str, str | None] | None:
+    return {name: part or None for name, part in zip(("id", "family", "given", "npi"), said, strict=True)} if said else None
+
+
 def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
     """Give the stay, as much of it as the tier allows."""
     facility = {
@@ -75,7 +79,6 @@ def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
     content |= {"facility": facility, "admitted_at": _text(view.admitted_at), "discharged_at": _text(view.discharged_at)}
     if tier != Tier.FULL:
         return content
-    attending = view.facts.get("attending")
     return content | {
         "visit_number": stay.visit_number,
         "class": view.encounter_class.value,
@@ -85,7 +88,7 @@ def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
         "unit": view.facts.get("unit"),
         "hospital_service": view.facts.get("hospital_service"),
         "admit_reason": view.facts.get("admit_reason"),
-        "attending": dict(zip(("id", "family", "given", "npi"), attending, strict=True)) if attending else None,
+        "attending": _attending(view.facts.get("attending")),
         "diagnoses": [
             {"code": item.code, "system": item.system, "text": item.text, "use": item.use, "rank": item.rank} for item in view.diagnoses
         ],

@@ -173,6 +173,21 @@ async def test_an_agency_that_covers_a_person_sees_status_only(world: World) -> 
     assert "Cried" not in str(of_agency)
 
 
+@pytest.mark.parametrize("kind", ["plan", "agency"])
+async def test_a_covered_person_whom_no_home_claims_has_a_follow_up_without_a_home(world: World, kind: str) -> None:
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Payer F", "kind": kind})
+    world.ids["payer"] = made["id"]
+    world.keys["payer"] = await world.key("payer", "follow-ups.read", "panels.write")
+    columns = "first_name,last_name,birth_date,sex,medicaid_id,program,effective_from\n"
+    await load_panel(world, "payer", columns + "Bea,Birch,1981-01-02,F,MC8,BHH,2026-01-01\n")
+    bea: dict[str, Any] = {"mrn": "M8", "medicaid": "MC8", "visit": "V8", "name": "Birch^Bea", "born": "19810102"}
+    ended = "20260306142500-0500"
+    await world.send(adt("A03", ended, control="C8", admitted="20260302100000-0500", discharged=ended, disposition="01", **bea))
+    seen = await _follow_up(world, "payer")
+    assert (seen["home"], seen["clocks"], seen["state"]) == (None, [], "open")
+    assert "FUH" in {measure["measure"] for measure in seen["measures"]}
+
+
 @pytest.mark.parametrize("patient_class", ["", "B"])
 async def test_an_admission_is_told_and_followed_up_also_without_a_class_and_in_obstetrics(world: World, patient_class: str) -> None:
     stay: dict[str, Any] = {"admitted": "20260302100000-0500", "patient_class": patient_class}
