@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.domain.adt_event import PERSON_TRIGGERS, AdtEvent, Identifier
+from app.domain.calendar import local_date
 from app.domain.encounter import EncounterState, apply
 from app.domain.event_order import sort_key
-from app.domain.feed import FeedMode
+from app.domain.feed import Feed, FeedMode
 from app.domain.interpreted import Interpreted
 from app.domain.known import stated
 from app.domain.person import Resolved
@@ -35,7 +37,7 @@ class Recorded:
 
 async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolved], *, ids: Ids, now: datetime) -> list[Recorded]:
     """Apply each event to its stay and remember which message said it. Stays are not saved yet."""
-    keys = [_visit_key(item.event, item.feed.organization_id) for item in batch]
+    keys = [_visit_key(item.event, item.feed) for item in batch]
     wanted = sorted({key for key in keys if key is not None})
     stays = await encounters.by_visit(raw, wanted) if wanted else {}
     found = {stay.id: stay.person_id for stay in stays.values()}
@@ -72,7 +74,7 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
     return recorded
 
 
-def _visit_key(event: AdtEvent, facility_id: UUID) -> VisitKey | None:
+def _visit_key(event: AdtEvent, feed: Feed) -> VisitKey | None:
     """Name the stay: by its visit number; without one, by the patient and the admission or the local day of the event.
 
     A sender without visit numbers cannot tell two stays of one day apart, and neither can we.
@@ -81,11 +83,11 @@ def _visit_key(event: AdtEvent, facility_id: UUID) -> VisitKey | None:
         return None
     number: Identifier | None = event.visit.visit_number
     if number is not None and number.value:
-        return facility_id, number.authority, number.value
+        return feed.organization_id, number.authority, number.value
     own = event.identifiers[0]
     began_at = stated(event.visit.admitted_at)
-    moment = began_at.isoformat() if began_at is not None else event.occurred_at.date().isoformat()
-    return facility_id, f"{own.authority}|{own.type}|{own.value}", moment
+    moment = began_at.isoformat() if began_at is not None else local_date(event.occurred_at, ZoneInfo(feed.time_zone)).isoformat()
+    return feed.organization_id, f"{own.authority}|{own.type}|{own.value}", moment
 
 
 def _mode(item: Interpreted) -> str:
