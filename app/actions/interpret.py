@@ -19,9 +19,11 @@ from app.ports import AdtReader
 TEST_MARK = "TEST!"
 """Put before every authority of a test message: no live identifier begins so."""
 
-TEST_LAST_NAMES = frozenset({"TEST", "ZZTEST", "ZZZTEST", "XXTEST", "TESTPATIENT"})
+TEST_LAST_NAMES = frozenset({"ZZTEST", "ZZZTEST", "XXTEST", "TESTPATIENT"})
+"""Nobody is called so, whatever the first name."""
+TEST_NAMES = frozenset({"TEST", "TESTING"})
 TEST_FIRST_NAMES = frozenset({"", "TEST", "PATIENT", "ZZTEST", "TESTPATIENT"})
-"""Both names must be of the kind that test patients carry: people called Test exist."""
+"""With these both names must be of the kind that test patients carry: people called Test exist."""
 
 
 def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> Interpreted | Sequence[Problem]:
@@ -39,7 +41,7 @@ def _is_test(event: AdtEvent, feed: Feed) -> bool:
         return True
     last = normalised(stated(event.person.last_name) or "")
     first = normalised(stated(event.person.first_name) or "")
-    return last in feed.profile.test_patient_last_names or (last in TEST_LAST_NAMES and first in TEST_FIRST_NAMES)
+    return last in TEST_LAST_NAMES | feed.profile.test_patient_last_names or (last in TEST_NAMES and first in TEST_FIRST_NAMES)
 
 
 def _apart(event: AdtEvent) -> AdtEvent:
