@@ -56,19 +56,21 @@ def opened(request: pytest.FixtureRequest) -> Opener:
     return SENDERS[request.param]
 
 
-def attempt(receiver: Receiver, *, endpoint: int = 1, url: str | None = None, body: bytes = BODY) -> WebhookRequest:
-    return WebhookRequest(UUID(int=endpoint), url or receiver.url(), "ntf_0190", NOW, body, (SECRET,))
+def attempt(receiver: Receiver, *, endpoint: int = 1, url: str | None = None, body: bytes = BODY, at: datetime = NOW) -> WebhookRequest:
+    return WebhookRequest(UUID(int=endpoint), url or receiver.url(), "ntf_0190", at, body, (SECRET,))
 
 
 async def test_a_delivered_attempt_is_signed_and_arrives_byte_for_byte(opened: Opener) -> None:
+    # The library compares with the machine's clock, and NOW is as old as this run.
+    at = datetime.now(tz=UTC)
     async with receiving(answer(204)) as receiver, opened(PATIENCE_S) as sender:
-        result = await sender.send(attempt(receiver, url=receiver.url("/hook/a%2Fb?x=1")))
+        result = await sender.send(attempt(receiver, url=receiver.url("/hook/a%2Fb?x=1"), at=at))
     assert (result.outcome, result.status_code, result.fault) == (AttemptOutcome.DELIVERED, 204, None)
     (request,) = receiver.requests
     assert (request.method, request.target, request.body) == ("POST", "/hook/a%2Fb?x=1", BODY)
     assert request.headers["content-type"] == "application/json"
     assert request.headers["webhook-id"] == "ntf_0190"
-    assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
+    assert request.headers["webhook-timestamp"] == str(int(at.timestamp()))
     assert request.headers["accept-encoding"] == "identity"
     assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
     assert Webhook(SECRET).verify(request.body, request.headers) == json.loads(BODY)
