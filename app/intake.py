@@ -13,9 +13,9 @@ from typing import Final
 
 from app.actions.receive import Arrival, judge, receive
 from app.domain.directory import Directory
-from app.domain.inbound import AckCode, Answer, Envelope, Header, Problem, ProblemCode, Severity
+from app.domain.inbound import AckCode, Answer, Envelope, Format, Header, Problem, ProblemCode, Severity
 from app.pipeline import OpenTransaction
-from app.ports import AdtReader, Cipher, Ids, Waker
+from app.ports import Cipher, Ids, Readers, Waker
 from app.store.directory import RegistryReader
 from app.store.failures import is_unavailable
 from app.store.raw import Raw
@@ -41,6 +41,7 @@ class Received:
 
     answer: Answer
     acks: tuple[bytes, ...]
+    """In HL7 v2 only: what another format says to an answer is its door's business."""
 
 
 class Intake:
@@ -50,7 +51,7 @@ class Intake:
         self,
         transaction: OpenTransaction,
         registry: RegistryReader,
-        reader: AdtReader,
+        readers: Readers,
         write_acks: WriteAcks,
         *,
         cipher: Cipher,
@@ -65,7 +66,7 @@ class Intake:
         self._registry = registry
         self._directory: Directory | None = None
         self._reading: asyncio.Task[Directory] | None = None
-        self._reader = reader
+        self._readers = readers
         self._write_acks = write_acks
         self._cipher, self._ids, self._waker = cipher, ids, waker
         self._group_max = group_max
@@ -84,7 +85,7 @@ class Intake:
         except Exception as error:
             if not is_unavailable(error):
                 raise
-            header = self._reader.header(envelope.body)
+            header = self._readers[envelope.format].header(envelope.body)
             return self._said(envelope, header, Answer(AckCode.AE, (_NOT_STORED,)))
         return self._said(envelope, arrival.header, await self._stored(arrival))
 
@@ -121,7 +122,7 @@ class Intake:
     async def _judge(self, envelope: Envelope) -> Arrival:
         """Judge by the registry in memory; a source that it does not know is looked up anew, for it may have been added just now."""
         if self._directory is not None:
-            arrival = judge(envelope, self._directory, self._reader)
+            arrival = judge(envelope, self._directory, self._readers)
             if arrival.feed is not None or not arrival.header.readable:
                 return arrival
         if self._reading is None or self._reading.done():
@@ -132,7 +133,7 @@ class Intake:
             if self._reading.done():
                 self._reading = asyncio.create_task(self._read_registry())
         self._directory = await asyncio.shield(self._reading)
-        return judge(envelope, self._directory, self._reader)
+        return judge(envelope, self._directory, self._readers)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Raw]:
@@ -149,7 +150,8 @@ class Intake:
             await asyncio.gather(*waited_for, return_exceptions=True)
 
     def _said(self, envelope: Envelope, header: Header, answer: Answer) -> Received:
-        return Received(answer, self._write_acks(envelope.body, header, answer))
+        acks = self._write_acks(envelope.body, header, answer) if envelope.format is Format.ER7 else ()
+        return Received(answer, acks)
 
     async def _commit_groups(self) -> None:
         while self._waiting:

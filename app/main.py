@@ -185,6 +185,8 @@ class Front:
             await listener.start()
         serving: set[asyncio.Task[None]] = set()
         if self._http is not None:
+            # The first FHIR message must not hold the others up for half a second.
+            await asyncio.to_thread(wiring.warm_models)
             descriptor = child.assignment.sockets[Part.HTTP]
             serving.add(asyncio.create_task(self._http.serve(sockets=[socket.socket(fileno=descriptor)])))
             while not self._http.started:  # noqa: ASYNC110 - the library has a flag, no event

@@ -1,14 +1,14 @@
 """What the house asks of the outside: the protocols that adapters implement. No implementation lives here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent
 from app.domain.delivery import AttemptResult, WebhookRequest
 from app.domain.feed import Feed
-from app.domain.inbound import AckCode, Header, Problem
+from app.domain.inbound import AckCode, Format, Header, Problem
 
 
 class Clock(Protocol):
@@ -56,6 +56,10 @@ class AdtReader(Protocol):
     def is_supported(self, trigger: str) -> bool:
         """Tell whether the trigger changes anything here; others are stored, answered AA and marked ignored (ACK-4)."""
         ...
+
+
+Readers: TypeAlias = Mapping[Format, AdtReader]
+"""The reader of each format."""
 
 
 class AckWriter(Protocol):

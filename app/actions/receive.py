@@ -7,12 +7,13 @@ again gets the first answer again (ACK-7). Not here: grouping messages into one 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.feed import Feed
-from app.domain.inbound import AckCode, Answer, Envelope, Header, Problem, ProblemCode, Severity
-from app.ports import AdtReader, Cipher, Ids
+from app.domain.inbound import AckCode, Answer, Envelope, Format, Header, Problem, ProblemCode, Severity
+from app.ports import Cipher, Ids, Readers
 from app.store import inbound
 from app.store.inbound import MessageRow
 from app.store.raw import Raw
@@ -46,14 +47,14 @@ class Arrival:
     problems: tuple[Problem, ...]
 
 
-def judge(envelope: Envelope, directory: Directory, reader: AdtReader) -> Arrival:
+def judge(envelope: Envelope, directory: Directory, readers: Readers) -> Arrival:
     """Decide the answer. Nothing is stored and nothing is raised."""
+    reader = readers[envelope.format]
     header = reader.header(envelope.body)
     if header.fault is not None:
         return Arrival(envelope, header, None, AckCode.AR, (header.fault,))
-    feed = directory.feed_of(
-        header.sending_application, header.sending_facility, named=envelope.feed_name, organization_id=envelope.organization_id
-    )
+    application, facility = _sender(header, directory)
+    feed = directory.feed_of(application, facility, named=envelope.feed_name, organization_id=envelope.organization_id)
     if feed is None:
         return Arrival(envelope, header, None, AckCode.AR, (_no_feed(envelope),))
     problems = tuple(reader.problems(envelope.body, header, feed))
@@ -63,12 +64,25 @@ def judge(envelope: Envelope, directory: Directory, reader: AdtReader) -> Arriva
     return Arrival(envelope, header, feed, AckCode.AE if errors else AckCode.AA, problems)
 
 
+def _sender(header: Header, directory: Directory) -> tuple[str, str]:
+    """Give the name of the sender that a feed is registered under, else the one that the message puts first."""
+    first = header.sending_application, header.sending_facility
+    return next((pair for pair in header.other_senders if pair in directory.by_sender), first)
+
+
+_SENDER_IS_SAID: Final = {
+    Format.ER7: ("MSH^1^3", "MSH-3 (sending application) and MSH-4 (sending facility)"),
+    Format.FHIR: ("Bundle.entry[0].resource.source", "MessageHeader.source (endpoint or name) and sender (name or identifier)"),
+}
+
+
 def _no_feed(envelope: Envelope) -> Problem:
+    location, names = _SENDER_IS_SAID[envelope.format]
     if envelope.feed_name is not None:
         remedy = "The feed named in the request does not exist or is another organization's. See GET /v1/feeds."
     else:
-        remedy = "No feed is registered for this MSH-3 (sending application) and MSH-4 (sending facility). Register it: handoff feed add."
-    return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, "MSH^1^3", remedy)
+        remedy = f"No feed is registered for this {names}. Register it: handoff feed add."
+    return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, location, remedy)
 
 
 def enhanced(code: AckCode) -> AckCode:
@@ -106,6 +120,7 @@ def _row(arrival: Arrival, message_id: UUID, cipher: Cipher) -> MessageRow:
         feed_id=feed.id if feed else None,
         organization_id=feed.organization_id if feed else envelope.organization_id,
         door=envelope.door.value,
+        format=envelope.format.value,
         received_at=envelope.received_at,
         cipher_key_id=key_id,
         body=body,

@@ -7,6 +7,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType, problem_document
 
 
@@ -24,6 +25,16 @@ class ProblemResponse(Response):
     """A problem document."""
 
     media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON value
+        """Write the body."""
+        return orjson.dumps(content)
+
+
+class FhirResponse(Response):
+    """A FHIR resource in JSON."""
+
+    media_type = FHIR_JSON
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON value
         """Write the body."""
@@ -57,9 +68,11 @@ def problem_response(
     status: int | None = None,
     headers: Mapping[str, str] | None = None,
     **more: Any,  # noqa: ANN401 - the optional members of problem_document
-) -> ProblemResponse:
-    """Give a problem as a response."""
+) -> Response:
+    """Give a problem as a response: to a FHIR client as an OperationOutcome."""
     document = problem_document(problem, detail, trace_id_of(request), status=status, **more)
+    if speaks_fhir(request.scope["path"]):
+        return FhirResponse(outcome_of_problem(document), status_code=document["status"], headers=dict(headers or {}))
     return ProblemResponse(document, status_code=document["status"], headers=dict(headers or {}))
 
 

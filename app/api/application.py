@@ -10,6 +10,7 @@ from app.api import (
     docs,
     encounters,
     feeds,
+    fhir,
     follow_ups,
     hl7v2,
     inbound,
@@ -30,6 +31,7 @@ from app.api.services import Services
 
 ROUTERS: Final[Sequence[APIRouter]] = (
     hl7v2.router,
+    fhir.router,
     notifications.router,
     subscriptions.router,
     follow_ups.router,
@@ -46,6 +48,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
 
 _TAGS: Final = [
     {"name": "hl7v2", "description": "HL7 over HTTP: messages in, acknowledgements out."},
+    {"name": "fhir", "description": "The same as FHIR messages (Da Vinci Unsolicited Notifications); errors are OperationOutcomes."},
     {"name": "notifications", "description": "What the key's organization is told, in its own gapless sequence."},
     {"name": "subscriptions", "description": "The same, sent to a URL as signed webhooks."},
     {"name": "follow-ups", "description": "The worklist as data, and recording what was done."},

@@ -10,19 +10,23 @@ import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType
 from app.api.schemas.common import ProblemDocument
+from app.api.schemas.fhir import CapabilityStatementDocument, OperationOutcomeDocument
 
 TITLE: Final = "Warm Handoff"
 CONTRACT_VERSION: Final = "0.1.0"
 """Of the contract, not of the software: raised with every change of it (openapi/changes.md)."""
 SUMMARY: Final = "ADT in; the responsible health home told, followed up and accounted for."
 DESCRIPTION: Final = """
-Every request but `/healthz`, `/readyz`, `/metrics`, `/docs` and `/openapi.json` carries `Authorization: Bearer <key>`; a key belongs to
-an organization and carries scopes (`x-required-scopes` of an operation: any one of them is enough).
+Every request but `/healthz`, `/readyz`, `/metrics`, `/docs`, `/openapi.json` and `/fhir/metadata` carries
+`Authorization: Bearer <key>`; a key belongs to an organization and carries scopes
+(`x-required-scopes` of an operation: any one of them is enough).
 
 Errors are `application/problem+json` (RFC 9457) with a stable `type`, pointers to the fields and a `trace_id`, which every answer also
-carries as `X-Trace-Id`. A thing of another organization is answered like one that does not exist.
+carries as `X-Trace-Id`; under `/fhir` they are FHIR OperationOutcomes.
+A thing of another organization is answered like one that does not exist.
 
 Instants are RFC 3339 with an offset, dates are ISO 8601. Ids are a prefix and 32 hexadecimal digits (`enc_…`); a bare UUID is read too.
 Lists are `{"items": [...], "next": cursor}`: pass `next` back as `after`. Answers may grow fields; ignore those you do not know.
@@ -57,9 +61,10 @@ def contract(application: FastAPI) -> dict[str, Any]:
     schemas = components["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= problem.pop("$defs")
-    schemas["ProblemDocument"] = problem
+    for model in (ProblemDocument, OperationOutcomeDocument, CapabilityStatementDocument):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
     components["schemas"] = dict(sorted(schemas.items()))
     examples = orjson.loads(EXAMPLES.read_bytes())
     components["responses"] = {one.name: _answer([one]) for one in ProblemType}
@@ -117,17 +122,22 @@ def _complete(operation: dict[str, Any], path: str) -> None:
             answer.setdefault("headers", {}).update(_TRACE_HEADER)
     for status, found in problems.items():
         if status not in responses:
-            responses[status] = {"$ref": f"#/components/responses/{found[0].name}"} if len(found) == 1 else _answer(found)
+            is_shared = len(found) == 1 and not speaks_fhir(path)
+            responses[status] = {"$ref": f"#/components/responses/{found[0].name}"} if is_shared else _answer(found, path)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _answer(problems: list[ProblemType]) -> dict[str, Any]:
-    """Describe an answer that is any one of these problems."""
+def _answer(problems: list[ProblemType], path: str = "") -> dict[str, Any]:
+    """Describe an answer that is any one of these problems, in the words of the face that the path belongs to."""
     examples = {problem.name.lower().replace("_", "-"): {"value": _example(problem)} for problem in problems}
+    media_type, schema = MEDIA_TYPE, "ProblemDocument"
+    if speaks_fhir(path):
+        media_type, schema = FHIR_JSON, "OperationOutcomeDocument"
+        examples = {name: {"value": outcome_of_problem(example["value"])} for name, example in examples.items()}
     return {
         "description": "; or: ".join(problem.title for problem in problems),
         "headers": dict(_TRACE_HEADER),
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "examples": examples}},
+        "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}},
     }
 
 

@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType, problem_document
 from app.api.services import RequestAnswered, Services
 from app.domain.viewer import Viewer
@@ -70,7 +71,7 @@ class Doorman:
             failure = _where(error)
             if status == _CLIENT_GONE:
                 problem = ProblemType.UNAVAILABLE if is_unavailable(error) else ProblemType.DEFECT
-                await _send_problem(labelled, problem, _DETAILS[problem], trace_id)
+                await _send_problem(labelled, problem, trace_id, in_fhir=speaks_fhir(scope["path"]))
         finally:
             viewer: Viewer | None = scope.get("handoff.viewer")
             services.observe(
@@ -113,9 +114,10 @@ def _where(error: BaseException) -> str:
     return f"{type(error).__name__} at {last.filename.rsplit('/', 2)[-2]}/{last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
 
 
-async def _send_problem(send: Send, problem: ProblemType, detail: str, trace_id: str) -> None:
-    body = orjson.dumps(problem_document(problem, detail, trace_id))
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+async def _send_problem(send: Send, problem: ProblemType, trace_id: str, *, in_fhir: bool) -> None:
+    document = problem_document(problem, _DETAILS[problem], trace_id)
+    body = orjson.dumps(outcome_of_problem(document) if in_fhir else document)
+    headers = [(b"content-type", (FHIR_JSON if in_fhir else MEDIA_TYPE).encode()), (b"content-length", str(len(body)).encode())]
     if problem is ProblemType.UNAVAILABLE:
         headers.append((b"retry-after", _RETRY_AFTER_S.encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -147,6 +147,8 @@ class Services:
     receive: Receive
     validate: Validate
     batches: BatchCodec
+    capabilities: Callable[[], Mapping[str, Any]]
+    """Gives the CapabilityStatement of the FHIR face."""
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay

@@ -19,8 +19,17 @@ class Door(StrEnum):
     FHIR = "fhir"
 
 
+class Format(StrEnum):
+    """In which format the bytes are written, whatever wire they came by: it decides which reader reads them, also at a replay."""
+
+    ER7 = "er7"
+    """HL7 v2 with its delimiters."""
+    FHIR = "fhir"
+    """A FHIR R4 message bundle in JSON."""
+
+
 class AckCode(StrEnum):
-    """HL7 2.5.1 table 0008."""
+    """HL7 2.5.1 table 0008. For a format with other words it is what they mean: accepted, content error, rejected."""
 
     AA = "AA"
     AE = "AE"
@@ -83,7 +92,10 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """MSH as far as receipt needs it. Every text is as sent; where there is no usable MSH, `fault` says why and the rest is empty."""
+    """MSH as far as receipt needs it. Every text is as sent; where there is no usable MSH, `fault` says why and the rest is empty.
+
+    Other formats fill in what they have under the same names; their README has the table.
+    """
 
     fault: Problem | None = None
     field_separator: str = "|"
@@ -106,6 +118,8 @@ class Header:
     """MSH-18 as sent."""
     lane_key: str = ""
     """The patient record number that decides the lane: first repetition of PID-3 as sent, or empty."""
+    other_senders: tuple[tuple[str, str], ...] = ()
+    """Further (application, facility) by which a feed may know this sender, the most exact first."""
 
     @property
     def readable(self) -> bool:
@@ -124,6 +138,7 @@ class Envelope:
     feed_name: str | None = None
     organization_id: UUID | None = None
     """The organization of the key that was used; None on MLLP, where only MSH-3/MSH-4 name the source."""
+    format: Format = Format.ER7
 
 
 class Outcome(StrEnum):

@@ -72,11 +72,12 @@ class Rehearsals:
 
     async def _rehearse(self, raw: Raw, envelope: Envelope) -> Rehearsal:
         directory = await self.registry.current(raw)
-        arrival = judge(envelope, directory, self.rooms.reader)
-        if arrival.feed is None or arrival.code is not AckCode.AA or not self.rooms.reader.is_supported(arrival.header.trigger):
+        reader = self.rooms.readers[envelope.format]
+        arrival = judge(envelope, directory, self.rooms.readers)
+        if arrival.feed is None or arrival.code is not AckCode.AA or not reader.is_supported(arrival.header.trigger):
             return Rehearsal(arrival, arrival.problems)
         message_id = self.rooms.ids.new()
-        understood = interpret(message_id, envelope.body, arrival.feed, self.rooms.reader)
+        understood = interpret(message_id, envelope.body, arrival.feed, reader)
         if not isinstance(understood, Interpreted):
             return Rehearsal(arrival, tuple(understood))
         now = self.rooms.clock.now()

@@ -28,7 +28,7 @@ from app.domain.notification import Desired
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
-from app.ports import AdtReader, Cipher, Clock, Ids
+from app.ports import Cipher, Clock, Ids, Readers
 from app.store import encounters, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
 from app.store.inbound import OutcomeRow, Waiting
@@ -87,7 +87,7 @@ class Reconsidered:
 class Rooms:
     """The rooms with what is injected into them."""
 
-    reader: AdtReader
+    readers: Readers
     cipher: Cipher
     rulebook: Rulebook
     clock: Clock
@@ -128,11 +128,11 @@ class Rooms:
         for message in batch.messages:
             feed = directory.feeds.get(message.feed_id)
             body = self.cipher.decrypt(message.cipher_key_id, message.body, message.id.bytes)
-            trigger = self.reader.header(body).trigger
-            if feed is None or not self.reader.is_supported(trigger):
+            reader = self.readers[message.format]
+            if feed is None or not reader.is_supported(reader.header(body).trigger):
                 batch.outcomes.append(OutcomeRow(message.id, Outcome.IGNORED))
                 continue
-            result = interpret(message.id, body, feed, self.reader)
+            result = interpret(message.id, body, feed, reader)
             if isinstance(result, Interpreted):
                 understood.append(result)
             else:

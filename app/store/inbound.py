@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 
-from app.domain.inbound import AckCode, Outcome, Problem, ProblemCode, Severity
+from app.domain.inbound import AckCode, Format, Outcome, Problem, ProblemCode, Severity
 from app.store.raw import Raw
 
 
@@ -23,6 +23,7 @@ class MessageRow:
     feed_id: UUID | None
     organization_id: UUID | None
     door: str
+    format: str
     received_at: datetime
     cipher_key_id: int
     body: bytes
@@ -54,6 +55,7 @@ class Waiting:
     cipher_key_id: int
     body: bytes
     received_at: datetime
+    format: Format
 
 
 def problems_json(problems: Sequence[Problem]) -> str | None:
@@ -71,14 +73,14 @@ def problems_from(stored: Any) -> tuple[Problem, ...]:  # noqa: ANN401  # decode
 
 _STORE = """
 with arriving as (
-    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::smallint[], $7::bytea[],
-                         $8::text[], $9::text[], $10::bytea[], $11::text[], $12::text[], $13::int[])
-        as a(id, feed_id, organization_id, door, received_at, cipher_key_id, body,
+    select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::smallint[], $8::bytea[],
+                         $9::text[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::int[])
+        as a(id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
              control_id, trigger, content_hash, ack_code, problems, lane)
 ), stored as (
-    insert into inbound_message (id, feed_id, organization_id, door, received_at, cipher_key_id, body,
+    insert into inbound_message (id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
                                  control_id, trigger, content_hash, ack_code, problems)
-    select id, feed_id, organization_id, door, received_at, cipher_key_id, body,
+    select id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
            control_id, trigger, content_hash, ack_code, problems::jsonb
     from arriving
     on conflict (feed_id, control_id, content_hash) where feed_id is not null do nothing
@@ -103,6 +105,7 @@ async def store_messages(raw: Raw, rows: Sequence[MessageRow]) -> set[UUID]:
                 row.feed_id,
                 row.organization_id,
                 row.door,
+                row.format,
                 row.received_at,
                 row.cipher_key_id,
                 row.body,
@@ -162,7 +165,7 @@ async def try_lock(raw: Raw, lock_space: int, number: int) -> bool:
 
 
 _CLAIM = """
-select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at
+select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.format
 from (
     select message_id, attempts from inbound_queue where lane = any($1::int[]) and attempts between $3 and $4
     order by message_id limit $2
@@ -184,6 +187,7 @@ async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, attempts: tup
             row["cipher_key_id"],
             row["body"],
             row["received_at"],
+            Format(row["format"]),
         )
         for row in rows
     ]

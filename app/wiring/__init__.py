@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.cipher.aes_gcm import AesGcmCipher, derive
+from adapters.fhir.reader import FhirReader
 from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.webhook.guard import Allowance, Guard
@@ -28,12 +29,13 @@ from adapters.webhook.sender import WebhookSender
 from app.actions.deliver import Delivered, Deliverer, DeliveryLimits
 from app.actions.present_notifications import present_notifications
 from app.actions.receive import LANES
-from app.domain.inbound import Acceptance, AckCode, Answer, Header
+from app.api.strict_json import read_strict_json
+from app.domain.inbound import Acceptance, AckCode, Answer, Format, Header
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
 from app.intake import Intake, WriteAcks
 from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
-from app.ports import Clock, Ids, Sender, Waker
+from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Settings, read_or_make_secret
 from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
@@ -193,12 +195,22 @@ def ack_writer(clock: Clock, ids: Ids) -> WriteAcks:
     return write
 
 
+def warm_models() -> None:
+    """Load what the reader of FHIR looks at messages with."""
+    FhirReader(read_strict_json).warm()
+
+
+def readers() -> Readers:
+    """Build the reader of each format."""
+    return {Format.ER7: Hl7v2Reader(), Format.FHIR: FhirReader(read_strict_json)}
+
+
 def build_intake(settings: Settings, engine: AsyncEngine, keys: Keys, *, clock: Clock, ids: Ids, waker: Waker) -> Intake:
     """Build the door's group commit."""
     return Intake(
         open_transaction(engine),
         RegistryReader(),
-        Hl7v2Reader(),
+        readers(),
         ack_writer(clock, ids),
         cipher=keys.cipher,
         ids=ids,
@@ -209,7 +221,7 @@ def build_intake(settings: Settings, engine: AsyncEngine, keys: Keys, *, clock: 
 
 def build_rooms(keys: Keys, rules: Rulebook, *, clock: Clock, ids: Ids) -> Rooms:
     """Build rooms 3-7."""
-    return Rooms(reader=Hl7v2Reader(), cipher=keys.cipher, rulebook=rules, clock=clock, ids=ids)
+    return Rooms(readers=readers(), cipher=keys.cipher, rulebook=rules, clock=clock, ids=ids)
 
 
 def build_pipeline(  # what a worker needs, each once

@@ -11,6 +11,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.fhir.capability import capability_statement
 from adapters.files.refused_rows_csv import RefusedRowsCsv
 from adapters.files.roster_csv import RosterCsv
 from adapters.hl7v2.batch import join_acks, split_batch
@@ -136,6 +137,7 @@ def build_services(
         receive=face.receive,
         validate=validator(Rehearsals(rooms, transaction, RegistryReader()), ack_writer(clock, ids)),
         batches=_Batches(),
+        capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
         registry=RegistryReader(),
         read_stay=read_stay(rules),
         report_stay=Reports(rooms, transaction, RegistryReader()).report,
@@ -160,6 +162,11 @@ def build_services(
         ),
         version=version(),
     )
+
+
+def _fhir_base(settings: Settings) -> str | None:
+    """Give the address of the FHIR face; None where only the machine knows the port."""
+    return f"{settings.public_url}/fhir" if settings.base_url or settings.http_port else None
 
 
 def key_secrets(settings: Settings, keys: Keys) -> KeySecrets:

@@ -456,6 +456,7 @@ def upgrade() -> None:
         sa.Column("feed_id", sa.Uuid(), nullable=True, comment="null: no feed claims MSH-3/MSH-4"),
         sa.Column("organization_id", sa.Uuid(), nullable=True, comment="of the feed, else of the key that was used"),
         sa.Column("door", sa.Text(), nullable=False),
+        sa.Column("format", sa.Text(), nullable=False, comment="er7 | fhir: which reader reads the body"),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cipher_key_id", sa.SmallInteger(), nullable=False, comment="0: clear; else the key that encrypted the body"),
         sa.Column("body", postgresql.BYTEA(), nullable=False),

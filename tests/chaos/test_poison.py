@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app import wiring
+from app.domain.inbound import Format
 from app.pipeline import BatchFailedError, Pipeline
 from tests.chaos.conftest import outcome_of, waiting, worker
 from tests.chaos.traps import EXIT_CODE, KILLS, RAISES, TrapError, TrappedReader
@@ -46,7 +47,7 @@ async def test_a_message_that_raises_is_set_aside_alone_and_its_reason_quotes_no
             await send(intake, trap(RAISES))
     await intake.close()
     built = world.pipeline()
-    pipeline = replace(built, rooms=replace(built.rooms, reader=TrappedReader()))
+    pipeline = replace(built, rooms=replace(built.rooms, readers={Format.ER7: TrappedReader()}))
     failed = await drained_by(pipeline, 64)
     assert failed, "the batch never failed: the trap was not in it"
     assert len(failed) <= 6, "halving finds one of 31 in a few steps"
@@ -78,7 +79,7 @@ async def test_every_batch_size_isolates_several_bad_messages(world: World) -> N
             await send(intake, adt("A01", "20260302150000+0000", control=f"X{number}", visit=f"X{number}", extra=(f"ZTR|1|{RAISES}",)))
     await intake.close()
     built = world.pipeline()
-    await drained_by(replace(built, rooms=replace(built.rooms, reader=TrappedReader())), 5)
+    await drained_by(replace(built, rooms=replace(built.rooms, readers={Format.ER7: TrappedReader()})), 5)
     async with wiring.open_transaction(world.engine())() as raw:
         rows = await raw.fetch("select outcome, count(*) as messages from inbound_outcome group by 1")
     assert {row["outcome"]: row["messages"] for row in rows} == {"processed": 12, "set_aside": 3}

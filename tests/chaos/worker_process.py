@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from app import wiring
 from app.actions.identify import IdentityMovedError
+from app.domain.inbound import Format
 from app.pipeline import BatchFailedError, Pipeline
 from app.settings import load_settings
 from app.store.failures import is_unavailable
@@ -60,7 +61,7 @@ async def main() -> None:
     clock, ids = wiring.SystemClock(), wiring.SystemIds()
     engine = wiring.engine_of(settings, url, Role.WORK, name="chaos worker")
     built = wiring.build_pipeline(settings, engine, keys, RULES, clock=clock, ids=ids, waker=NoWaker())
-    await work(replace(built, rooms=replace(built.rooms, reader=TrappedReader())))
+    await work(replace(built, rooms=replace(built.rooms, readers={Format.ER7: TrappedReader()})))
     await engine.dispose()
 
 

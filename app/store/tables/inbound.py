@@ -16,6 +16,7 @@ inbound_message = Table(
     Column("feed_id", Id, ForeignKey("feed.id"), comment="null: no feed claims MSH-3/MSH-4"),
     Column("organization_id", Id, comment="of the feed, else of the key that was used"),
     Column("door", Text, nullable=False),
+    Column("format", Text, nullable=False, comment="er7 | fhir: which reader reads the body"),
     Column("received_at", Instant, nullable=False),
     Column("cipher_key_id", SmallInteger, nullable=False, comment="0: clear; else the key that encrypted the body"),
     Column("body", Bytes, nullable=False),

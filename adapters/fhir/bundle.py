@@ -1,0 +1,149 @@
+"""Bytes to a message bundle whose entries can be found by reference; nothing of it is trusted yet.
+
+JSON is read by the strict reader that the wiring hands in (duplicate keys, NaN, depth, size); on top of that come the limits of this
+format, so that no input costs much, and every `resourceType` is a text that R4 knows. Not here: what has to be there (`structure`).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.fhir.resource_types import R4
+from adapters.fhir.values import Json, member, objects, text
+from app.domain.inbound import Problem, ProblemCode, Severity
+
+VALUES_MAX = 30_000
+"""Our policy: a bundle of 450 entries has fewer. The models cost about 10 microseconds a value, so this bounds a message at 0.3 s."""
+RESOURCE = "resource"
+_ELEMENT = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
+
+ReadJson = Callable[[bytes], Any]
+"""Reads strict JSON; raises ValueError with a sentence that never repeats the text."""
+
+
+def error(code: ProblemCode, location: str, sentence: str) -> Problem:
+    """Give a problem that stops the message."""
+    return Problem(code, Severity.ERROR, location, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource of the bundle and where it stands."""
+
+    index: int
+    full_url: str
+    resource: Json
+
+    @property
+    def type(self) -> str:
+        """Its resourceType."""
+        return text(self.resource.get("resourceType"))
+
+    @property
+    def path(self) -> str:
+        """Its place, as FHIRPath from the bundle on."""
+        return f"Bundle.entry[{self.index}].resource"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBundle:
+    """A bundle that can be looked at. `faults` are what the limits and the resource types object to."""
+
+    document: Json
+    entries: tuple[Entry, ...] = ()
+    faults: tuple[Problem, ...] = ()
+    by_reference: dict[str, Entry] = field(default_factory=dict)
+
+    @property
+    def header(self) -> Entry | None:
+        """The MessageHeader, where it has to be: first."""
+        first = self.entries[0] if self.entries else None
+        return first if first is not None and first.index == 0 and first.type == "MessageHeader" else None
+
+    def of_type(self, name: str) -> list[Entry]:
+        """Give the entries of a type, in order."""
+        return [entry for entry in self.entries if entry.type == name]
+
+    def find(self, reference: object, within: Json | None = None) -> Entry | None:
+        """Follow a Reference to an entry of this bundle or to a resource contained in the one that refers."""
+        said = text(member(reference, "reference"))
+        if said.startswith("#"):
+            held = objects(member(within, "contained"))
+            found = next((one for one in held if text(one.get("id")) == said[1:]), None)
+            return Entry(-1, said, found) if found is not None else None
+        return self.by_reference.get(said.partition("/_history/")[0]) if said else None
+
+
+def read_bundle(body: bytes, read_json: ReadJson) -> MessageBundle | Problem:
+    """Cut the message, or say why it is none at all (answered 400)."""
+    try:
+        document = read_json(body)
+    except ValueError as refused:
+        return error(ProblemCode.DATA_TYPE, "Bundle", f"The body was not read as JSON: {refused}.")
+    if not isinstance(document, dict) or document.get("resourceType") != "Bundle":
+        return error(ProblemCode.SEGMENT_SEQUENCE, "Bundle", "Send one JSON object whose resourceType is Bundle.")
+    entries = tuple(_entries(document))
+    return MessageBundle(document, entries, _faults(document), _index(entries))
+
+
+def _entries(document: Json) -> Iterator[Entry]:
+    listed = document.get("entry")
+    for index, item in enumerate(listed if isinstance(listed, list) else ()):
+        resource = member(item, RESOURCE)
+        if isinstance(resource, dict):
+            yield Entry(index, text(member(item, "fullUrl")), resource)
+
+
+def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:
+    """Find entries by fullUrl, and also by Type/id and urn:uuid:id, which senders write beside other fullUrls."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        number = text(entry.resource.get("id"))
+        for name in (entry.full_url, f"{entry.type}/{number}" if number else "", f"urn:uuid:{number}" if number else ""):
+            if name:
+                found.setdefault(name, entry)
+    return found
+
+
+def _faults(document: Json) -> tuple[Problem, ...]:
+    """Look at every value once, without recursion: how many, none empty, and every resource of a type that is known."""
+    count = 0
+    level: list[tuple[Any, str]] = [(document, "Bundle")]
+    while level:
+        below: list[tuple[Any, str]] = []
+        for value, path in level:
+            count += 1
+            if isinstance(value, dict):
+                fault = _resource_fault(value, path)
+                if fault is not None:
+                    return (fault,)
+                below.extend((item, _step(path, name)) for name, item in value.items() if isinstance(item, dict | list))
+                count += len(value)
+            elif isinstance(value, list):
+                if not value:
+                    return (error(ProblemCode.DATA_TYPE, path, "An array is empty; leave the element out."),)
+                below.extend((item, f"{path}[{index}]") for index, item in enumerate(value) if isinstance(item, dict | list))
+                count += len(value)
+            if count > VALUES_MAX:
+                return (
+                    error(ProblemCode.DATA_TYPE, "Bundle", f"There are more than {VALUES_MAX} values; send one notification a message."),
+                )
+        level = below
+    return ()
+
+
+def _step(path: str, name: str) -> str:
+    # The name of a member that is no element may be anything, patient data too: it is not repeated.
+    return f"{path}.{name}" if _ELEMENT.fullmatch(name) else path
+
+
+def _resource_fault(value: Json, path: str) -> Problem | None:
+    if not value:
+        return error(ProblemCode.DATA_TYPE, path, "An object is empty; leave the element out.")
+    if "resourceType" not in value:
+        return None
+    kind = value["resourceType"]
+    if not isinstance(kind, str) or kind not in R4:
+        return error(ProblemCode.TABLE_VALUE, f"{path}.resourceType", "Expected the name of one resource type of FHIR R4.")
+    return None

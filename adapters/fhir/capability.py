@@ -1,0 +1,87 @@
+"""The CapabilityStatement: what the FHIR face does today, built from the tables that decide it, so that it cannot promise more (DV-12)."""
+
+from typing import Any, Final
+
+from adapters.fhir.codes import DA_VINCI_EVENTS, EVENTS, NOTIFICATION_EVENT, OWN_EVENT, V2_EVENT
+
+GUIDE: Final = "http://hl7.org/fhir/us/davinci-alerts"
+CORE: Final = "http://hl7.org/fhir/us/core"
+CHANGED_ON: Final = "2026-11-29"
+"""When what is stated here last changed."""
+
+PROFILES: Final = {
+    "Bundle": (f"{GUIDE}/StructureDefinition/notifications-bundle",),
+    "MessageHeader": tuple(
+        f"{GUIDE}/StructureDefinition/{name}"
+        for name in (
+            "notifications-messageheader",
+            "admit-notification-messageheader",
+            "discharge-notification-messageheader",
+            "transfer-notification-messageheader",
+        )
+    ),
+    "Encounter": (f"{GUIDE}/StructureDefinition/adt-notification-encounter", f"{CORE}/StructureDefinition/us-core-encounter"),
+    "Patient": (f"{CORE}/StructureDefinition/us-core-patient",),
+    "Condition": (f"{GUIDE}/StructureDefinition/adt-notification-condition",),
+    "Coverage": (f"{GUIDE}/StructureDefinition/adt-notification-coverage",),
+    "Location": (f"{CORE}/StructureDefinition/us-core-location",),
+    "Organization": (f"{CORE}/StructureDefinition/us-core-organization",),
+    "Practitioner": (f"{CORE}/StructureDefinition/us-core-practitioner",),
+    "PractitionerRole": (f"{CORE}/StructureDefinition/us-core-practitionerrole",),
+}
+_NO_INTERACTION: Final = "Read as a part of a message only; it has no interaction of its own here."
+
+
+def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
+    """Build the statement. `url` is the base of the face, where it is known."""
+    implementation = {"description": "Warm Handoff: ADT in, the responsible health home told."}
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": CHANGED_ON,
+        "kind": "instance",
+        "fhirVersion": "4.0.1",
+        "format": ["json", "application/fhir+json"],
+        "name": "WarmHandoff",
+        "title": "Warm Handoff, FHIR face",
+        "publisher": "Warm Handoff",
+        "description": "Receives Da Vinci Unsolicited Notifications by $process-message. XML, reads, searches and subscriptions are not "
+        "offered on this face.",
+        "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
+        "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
+        "software": {"name": "Warm Handoff", "version": version},
+        "implementation": {**implementation, "url": url} if url is not None else implementation,
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": "One message a request, a Bundle in JSON; answered 200 when it is stored and acceptable.",
+                "security": {
+                    "description": "Authorization: Bearer with a key of scope adt.write; 401 without one. This statement is open to all."
+                },
+                "resource": [
+                    {"type": name, "supportedProfile": list(profiles), "documentation": _NO_INTERACTION}
+                    for name, profiles in PROFILES.items()
+                ],
+                "operation": [
+                    {
+                        "name": "process-message",
+                        "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+                        "documentation": "async and response-url are not used; no response message is sent.",
+                    }
+                ],
+            }
+        ],
+        "messaging": [{"documentation": events_documentation()}],
+    }
+
+
+def events_documentation() -> str:
+    """List the events that are taken, by code system, and those that are stored and change nothing."""
+    lines = ["Events (MessageHeader.eventCoding) that are taken as a receiver:"]
+    for system in (NOTIFICATION_EVENT, V2_EVENT, OWN_EVENT):
+        codes = sorted(code for owner, code in EVENTS if owner == system)
+        lines.append(f"- {system}: {', '.join(codes)}")
+    ignored = sorted(DA_VINCI_EVENTS - {code for _, code in EVENTS})
+    lines.append(f"Stored, answered 200 and without effect: {', '.join(ignored)}.")
+    lines.append("Every other event is answered 422.")
+    return "\n".join(lines)

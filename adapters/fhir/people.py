@@ -1,0 +1,167 @@
+"""Patient and Coverage as identifiers and facts about a person (HL7-6, ADT-3). Pure; doubts become warnings.
+
+The rules of choice are those of PID, so that both formats of one message give the same facts (tests/adapters/fhir/test_twins.py).
+Not here: whose record it is (domain/matching), and what has to be there (`structure`).
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+from adapters.fhir.bundle import Entry
+from adapters.fhir.codes import ETHNICITY, NOT_READ_TYPES, RACE, SEX, SSN
+from adapters.fhir.reading import OLD, Reading, has_type
+from adapters.fhir.times import read_date, read_moment
+from adapters.fhir.values import Json, code_or_words, erased, known, member, objects, text, texts
+from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, PersonFacts
+from app.domain.inbound import ProblemCode
+from app.domain.known import ERASED, Erasure, Known
+
+_RECORD_TYPES = ("MR", "PI")
+_VOICE = ("phone", "sms")
+_PHONE_USES = ("home", "mobile", "", "temp", "work")
+_ADDRESS_USES = ("home", "", "temp", "work")
+_NAME_USES = ("official", "usual", "")
+
+
+def patient_identifiers(reading: Reading, patient: Entry) -> tuple[Identifier, ...]:
+    """Read who it is: the record number first (MR, else PI), then every other person-level number, then those of the coverages."""
+    said = [one for one in objects(patient.resource.get("identifier")) if not _is_not_read(one)]
+    ordered = sorted(said, key=_rank)
+    found = [reading.identifier(one) for one in ordered] + list(_member_numbers(reading, patient))
+    return tuple(dict.fromkeys(one for one in found if one is not None and one.type not in NOT_A_PERSON_TYPES))
+
+
+def _rank(said: Json) -> int:
+    return next((place for place, kind in enumerate(_RECORD_TYPES) if has_type(said, kind)), len(_RECORD_TYPES))
+
+
+def _is_not_read(said: Json) -> bool:
+    return text(said.get("system")) in SSN or has_type(said, *NOT_READ_TYPES)
+
+
+def _member_numbers(reading: Reading, patient: Entry) -> Iterator[Identifier | None]:
+    """Read the numbers that active coverages of the patient give; the subscriber's number only where the patient is the subscriber."""
+    for coverage in reading.bundle.of_type("Coverage"):
+        resource = coverage.resource
+        if text(resource.get("status")) != "active" or reading.bundle.find(resource.get("beneficiary"), resource) not in (None, patient):
+            continue
+        payor = next((name for one in objects(resource.get("payor")) if (name := reading.name_of(one, resource))), "")
+        for said in objects(resource.get("identifier")):
+            if text(said.get("system")) and has_type(said, "MB", "MA", "MC"):
+                yield reading.identifier(said)
+        subscriber = text(resource.get("subscriberId"))
+        if subscriber and payor and code_or_words(resource.get("relationship")).lower() == "self":
+            yield Identifier(reading.authority(payor), "MB", subscriber)
+
+
+def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
+    """Read what the Patient says about the person."""
+    resource = patient.resource
+    last, first, middle = _name(resource)
+    street, city, state, zip_code = _address(resource)
+    died_at = _died_at(reading, patient)
+    return PersonFacts(
+        first_name=first,
+        middle_name=middle,
+        last_name=last,
+        birth_date=_birth_date(reading, patient),
+        sex=_sex(resource),
+        phone=_phone(resource),
+        address=street,
+        city=city,
+        state=state,
+        zip=zip_code,
+        race=_omb(resource, RACE),
+        ethnicity=_omb(resource, ETHNICITY),
+        language=_language(resource),
+        died_at=died_at,
+        deceased=_deceased(resource, has_died=isinstance(died_at, datetime)),
+    )
+
+
+def _chosen(said: list[Json], uses: tuple[str, ...]) -> Json | None:
+    """Take the first of the best use; one that is old only serves nobody."""
+    current = [one for one in said if text(one.get("use")) != OLD]
+    ranked = (one for use in uses for one in current if text(one.get("use")) == use)
+    return next(ranked, current[0] if current else None)
+
+
+def _name(resource: Json) -> tuple[Known[str], Known[str], Known[str]]:
+    """Read the official name, else the usual one, else the first. A part that is left out says nothing."""
+    if erased(resource, "name"):
+        return ERASED, ERASED, ERASED
+    name = _chosen(objects(resource.get("name")), _NAME_USES)
+    if name is None:
+        return None, None, None
+    given = texts(name.get("given"))
+    return known(name, "family"), given[0] if given else None, " ".join(given[1:]) or None
+
+
+def _address(resource: Json) -> tuple[Known[str], Known[str], Known[str], Known[str]]:
+    """Read the home address, else another. It is replaced as a whole: half an old one is wrong."""
+    if erased(resource, "address"):
+        return ERASED, ERASED, ERASED, ERASED
+    said = [one for one in objects(resource.get("address")) if text(one.get("use")) != "billing"]
+    chosen = _chosen(said, _ADDRESS_USES)
+    parts = (", ".join(texts(member(chosen, "line"))), *(text(member(chosen, name)) for name in ("city", "state", "postalCode")))
+    if not any(parts):
+        return None, None, None, None
+    street, city, state, zip_code = (part or ERASED for part in parts)
+    return street, city, state, zip_code
+
+
+def _phone(resource: Json) -> Known[str]:
+    """Read the telephone that reaches the person: home, else mobile, else any but work, else work."""
+    if erased(resource, "telecom"):
+        return ERASED
+    numbers = [one for one in objects(resource.get("telecom")) if text(one.get("system")) in _VOICE and text(one.get("value"))]
+    return text(member(_chosen(numbers, _PHONE_USES), "value")) or None
+
+
+def _sex(resource: Json) -> Known[str]:
+    said = known(resource, "gender")
+    return SEX.get(said) if isinstance(said, str) else said
+
+
+def _birth_date(reading: Reading, patient: Entry) -> Known[date]:
+    """Read a whole date; a year or month alone is noted and left out."""
+    said = known(patient.resource, "birthDate")
+    if said is None or isinstance(said, Erasure):
+        return said
+    born = read_date(said)
+    if born is None:
+        reading.note(ProblemCode.DATA_TYPE, f"{patient.path}.birthDate", "Expected a whole date as YYYY-MM-DD; it was left out.")
+    return born
+
+
+def _died_at(reading: Reading, patient: Entry) -> Known[datetime]:
+    said = known(patient.resource, "deceasedDateTime")
+    if said is None or isinstance(said, Erasure):
+        return said
+    moment = read_moment(said, reading.zone)
+    return moment.at if moment is not None else None
+
+
+def _deceased(resource: Json, *, has_died: bool) -> Known[bool]:
+    if has_died or text(resource.get("deceasedDateTime")):
+        return True
+    said = resource.get("deceasedBoolean")
+    return said if isinstance(said, bool) else ERASED if erased(resource, "deceasedBoolean") else None
+
+
+def _omb(resource: Json, url: str) -> Known[str]:
+    """Read a US Core race or ethnicity: the OMB categories, else the detailed codes, joined by ~; else the text."""
+    held = [part for one in objects(resource.get("extension")) if one.get("url") == url for part in objects(one.get("extension"))]
+    for name in ("ombCategory", "detailed"):
+        codes = [text(member(part, "valueCoding", "code")) for part in held if part.get("url") == name]
+        if any(codes):
+            return "~".join(one for one in codes if one)
+    return next((text(part.get("valueString")) for part in held if part.get("url") == "text"), "") or None
+
+
+def _language(resource: Json) -> Known[str]:
+    if erased(resource, "communication"):
+        return ERASED
+    said = objects(resource.get("communication"))
+    chosen = next((one for one in said if one.get("preferred") is True), said[0] if said else None)
+    return code_or_words(member(chosen, "language")) or None
