@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.api.world import ADMIT, ANN_AT_HOME, ER7
+from tests.api.world import ADMIT, ADMIT_BUNDLE, ANN_AT_HOME, ER7, FHIR_JSON
 
 Ids = Mapping[str, str]
 
@@ -63,6 +63,10 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/hl7v2"): _er7(),
     ("POST", "/hl7v2/batch"): _er7(),
     ("POST", "/hl7v2/$validate"): _er7(),
+    ("POST", "/fhir/$process-message"): Recipe(
+        "hospital", content=ADMIT_BUNDLE, content_type=FHIR_JSON["content-type"], bad_params={"feed": "x" * 200}
+    ),
+    ("GET", "/fhir/metadata"): Recipe(""),
     ("GET", "/v1/notifications"): Recipe("home", bad_params={"after": "x"}),
     ("GET", "/v1/notifications/stream"): Recipe("home", bad_params={"after": -1}, streams=True),
     ("GET", "/v1/notifications/{notification_id}"): Recipe("home"),

@@ -17,7 +17,8 @@ from tests.api import contract
 ROOT = Path(__file__).parents[2]
 OPERATIONS = [pytest.param(contract.operation_of(method, path), id=f"{method} {path}") for method, path in contract.OPERATIONS]
 STABLE_PATHS = [
-    "POST /hl7v2", "POST /hl7v2/batch", "POST /hl7v2/$validate", "POST /v1/organizations", "GET /v1/organizations",
+    "POST /hl7v2", "POST /hl7v2/batch", "POST /hl7v2/$validate", "POST /fhir/$process-message", "GET /fhir/metadata",
+    "POST /v1/organizations", "GET /v1/organizations",
     "GET /v1/organizations/{organization_id}", "POST /v1/feeds", "GET /v1/feeds", "POST /v1/keys",
     "POST /v1/panels/{organization_id}/uploads", "GET /v1/panels/{organization_id}/uploads/{upload_id}/rejected.csv",
     "GET /v1/panels/{organization_id}/members", "GET /v1/inbound", "GET /v1/inbound/{message_id}", "GET /v1/inbound/{message_id}/trace",

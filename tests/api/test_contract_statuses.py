@@ -103,6 +103,8 @@ class Case:
     async def _404(self) -> int:
         if "{" in self.template:
             return await self._sent(self._key(), _ids_of_nothing())
+        if self.template == "/fhir/$process-message":
+            return await self._sent(self._key(), params={"feed": "feed_" + "0" * 32})
         # The organization that the request names is somebody else's.
         others = {"organization_id": self.world.ids["stranger"]}
         options = self.recipe.options(self.world.ids)

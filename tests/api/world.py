@@ -27,6 +27,7 @@ from app.ports import Sender
 from app.settings import load_settings
 from app.wiring import face
 from tests.api.client import Api, api_of
+from tests.support.bundles import bundle, written
 from tests.support.fakes import FakeClock
 from tests.support.messages import adt
 
@@ -52,7 +53,21 @@ ANN_AT_PLAN = (
     "member_id,member_id_system,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from\n"
     "P-77,PLANC,Ann,Alder,1980-01-02,F,MC1,BHH,2026-01-01\n"
 )
+ADMIT_BUNDLE = written(bundle("A01", "20260302100000-0500", control="B1", admitted="20260302100000-0500", diagnoses=(("F32.2", "A"),)))
+DISCHARGE_BUNDLE = written(
+    bundle(
+        "A03",
+        "20260306143000-0500",
+        control="B2",
+        admitted="20260302100000-0500",
+        discharged="20260306142500-0500",
+        disposition="01",
+        diagnoses=(("F32.2", "F"),),
+    )
+)
+"""The twins of ADMIT and DISCHARGE."""
 ER7 = {"content-type": "application/hl7-v2"}
+FHIR_JSON = {"content-type": "application/fhir+json"}
 
 
 class HintingWaker:
