@@ -26,13 +26,13 @@ class InboundDocument(Document):
     """A message without its bytes, and what became of it."""
 
     id: MessageIdText
-    feed_id: Annotated[FeedIdText | None, Field(description="null: no feed claims its MSH-3 and MSH-4")]
+    feed_id: Annotated[FeedIdText | None, Field(description="null: no feed claims its sender")]
     organization_id: OrganizationIdText | None
     door: Annotated[str, Field(description="mllp, http, file or fhir")]
     received_at: Instant
-    control_id: Annotated[str, Field(description="MSH-10")]
-    control_id_reused: Annotated[bool, Field(description="Whether another message of its feed has the same MSH-10 and other content")]
-    trigger: Annotated[str, Field(description="MSH-9.2", examples=["A03"])]
+    control_id: Annotated[str, Field(description="MSH-10, or Bundle.id")]
+    control_id_reused: Annotated[bool, Field(description="Whether another message of its feed has the same and other content")]
+    trigger: Annotated[str, Field(description="MSH-9.2, or the code of MessageHeader.eventCoding", examples=["A03"])]
     ack_code: Annotated[str, Field(description="What the sender was told", examples=["AA"])]
     problems: Annotated[list[ProblemOfMessage], Field(description="What the sender was told is wrong")]
     outcome: Annotated[str, Field(description="waiting, processed, ignored, set_aside or rejected")]
