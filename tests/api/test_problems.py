@@ -161,7 +161,7 @@ async def test_what_is_observed_of_a_request_is_its_template_not_its_address(sto
 async def test_every_open_path_answers_without_a_key(world: World) -> None:
     guarded = {(method, path) for method, path in contract.OPERATIONS if "security" in contract.operation_of(method, path)}
     open_to_all = set(contract.OPERATIONS) - guarded
-    assert open_to_all == {("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json")}
+    assert open_to_all == {("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/fhir/metadata")}
     for _, path in sorted(open_to_all):
         assert (await world.api.get(path)).status_code == 200
 

@@ -200,9 +200,7 @@ def test_dv_11_a_must_support_element_may_be_missing_or_say_why(kind: str, name:
     if isinstance(before, str):
         found[f"_{name}"] = reason
     elif isinstance(before, list):
-        found[name] = [
-            reason if name not in {"location", "diagnosis"} else {"location" if name == "location" else "condition": reason}
-        ]
+        found[name] = [reason if name not in {"location", "diagnosis"} else {"location" if name == "location" else "condition": reason}]
     else:
         found[name] = reason
     if kind == "MessageHeader" and name == "destination":
