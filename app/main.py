@@ -275,7 +275,7 @@ class Front:
     async def _receive_http(self, envelope: Envelope) -> tuple[Answer, bytes | None]:
         started_s = time.perf_counter()
         received = await self._intake.receive(envelope)
-        self._note(received, DoorName.HTTP, started_s)
+        self._note(received, DoorName.FHIR if envelope.door is Door.FHIR else DoorName.HTTP, started_s)
         return received.answer, received.acks[-1] if received.acks else None
 
     def _observe(self, request: RequestAnswered) -> None:

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from adapters.fhir.bundle import Entry
 from adapters.fhir.codes import ETHNICITY, NOT_READ_TYPES, RACE, SEX, SSN
 from adapters.fhir.reading import OLD, Reading, has_type
+from adapters.fhir.structure import NAME_CHARACTERS_MAX
 from adapters.fhir.times import read_date, read_moment
 from adapters.fhir.values import Json, code_or_words, erased, known, member, objects, text, texts
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, PersonFacts
@@ -50,7 +51,7 @@ def _member_numbers(reading: Reading, patient: Entry) -> Iterator[Identifier | N
             if text(said.get("system")) and has_type(said, "MB", "MA", "MC"):
                 yield reading.identifier(said)
         subscriber = text(resource.get("subscriberId"))
-        if subscriber and payor and code_or_words(resource.get("relationship")).lower() == "self":
+        if subscriber and 0 < len(payor) <= NAME_CHARACTERS_MAX and code_or_words(resource.get("relationship")).lower() == "self":
             yield Identifier(reading.authority(payor), "MB", subscriber)
 
 

@@ -33,6 +33,10 @@ _DATES = {
     "Patient": ("birthDate", "deceasedDateTime"),
     "Encounter": ("period.start", "period.end", "location.period.start", "classHistory.period.start"),
 }
+NAME_CHARACTERS_MAX = 250
+"""Our policy: HL7 2.5.1 gives a CX 250 characters. What names people and stays is looked up, so it has a limit; no other text has."""
+_IDENTIFIER = ("identifier.value", "identifier.system")
+_NAMES = {"Patient": _IDENTIFIER, "Encounter": _IDENTIFIER, "Coverage": (*_IDENTIFIER, "subscriberId", "payor.display")}
 _PARTIAL = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?")
 
 
@@ -187,6 +191,7 @@ def _resources(bundle: MessageBundle) -> Iterator[Problem]:
         if not found:
             yield from _codes(entry)
             yield from _dates(entry)
+            yield from _lengths(entry)
             yield from _targets(bundle, entry)
 
 
@@ -203,6 +208,15 @@ def _dates(entry: Entry) -> Iterator[Problem]:
         for place, value in _at(entry.resource, path, entry.path):
             if not isinstance(value, str) or not (read_instant(value) or read_date(value) or _PARTIAL.fullmatch(value)):
                 yield error(ProblemCode.DATA_TYPE, place, "Expected a date that exists, with an offset where it has a time (HL7-5).")
+
+
+def _lengths(entry: Entry) -> Iterator[Problem]:
+    for path in _NAMES.get(entry.type, ()):
+        for place, value in _at(entry.resource, path, entry.path):
+            if isinstance(value, str) and len(value) > NAME_CHARACTERS_MAX:
+                yield error(
+                    ProblemCode.DATA_TYPE, place, f"Expected at most {NAME_CHARACTERS_MAX} characters in what names a person or stay."
+                )
 
 
 def _targets(bundle: MessageBundle, entry: Entry) -> Iterator[Problem]:

@@ -46,6 +46,7 @@ class DoorName(StrEnum):
 
     MLLP = "mllp"
     HTTP = "http"
+    FHIR = "fhir"
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,6 +171,33 @@ async def test_a_profile_that_is_put_right_changes_what_a_replayed_message_means
     assert (await newest(world))["outcome"] == "processed"
 
 
+async def test_a_refused_message_is_set_aside_and_stays_so_when_it_is_replayed(world: World) -> None:
+    """A profile cannot put it right: it is refused again by the same rule, and the feed keeps flowing."""
+    document = json.loads(ADMIT_BUNDLE)
+    del resource(document, "Patient")["identifier"]
+    await post(world, written(document), 422)
+    await post(world, b"{", 400)
+    aside = await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "set_aside"})
+    rejected = await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "rejected"})
+    assert [one["problems"][0]["location"] for one in aside["items"]] == ["Bundle.entry[2].resource.identifier"]
+    assert [(one["problems"][0]["location"], one["feed_id"]) for one in rejected["items"]] == [("Bundle", None)]
+    await world.api.json("POST", f"/v1/inbound/{aside['items'][0]['id']}/replay", world.keys["hospital"], 202)
+    await post(world, ADMIT_BUNDLE)
+    await world.stage.settle()
+    again = await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "set_aside"})
+    assert again["items"][0]["outcome_problems"][0]["location"] == "Bundle.entry[2].resource.identifier"
+    assert (await newest(world))["outcome"] == "processed"
+
+
+async def test_a_training_message_reaches_nobody(world: World) -> None:
+    document = json.loads(ADMIT_BUNDLE)
+    resource(document, "MessageHeader")["meta"] = {"security": [{"code": "HTEST"}]}
+    await post(world, written(document))
+    await world.stage.settle()
+    assert (await newest(world))["outcome"] == "processed"
+    assert (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"] == []
+
+
 async def test_an_event_that_changes_nothing_here_is_taken_and_ignored(world: World) -> None:
     await post(world, written(bundle("A08", "20260302100000-0500", control="B9", event=(DA_VINCI, "notification-lab-report"))))
     await world.stage.settle()
@@ -333,6 +360,10 @@ HOSTILE = {
     "a made-up Da Vinci code": (changed("MessageHeader", eventCoding={"system": DA_VINCI, "code": "notification-party"}), 422),
     "a merge": (changed("MessageHeader", eventCoding={"system": "http://terminology.hl7.org/CodeSystem/v2-0003", "code": "A40"}), 422),
     "50,000 numbers": (changed("Patient", identifier=[3] * 50_000), 422),
+    "an endless number of a person": (changed("Patient", identifier=[{"system": "HOSPA", "value": "Canary" * 10_000}]), 422),
+    "an endless name of an authority": (changed("Patient", identifier=[{"system": "urn:" + "x" * 10_000, "value": "M1"}]), 422),
+    "an endless number of a stay": (changed("Encounter", identifier=[{"value": "V" * 251}]), 422),
+    "an endless name": (changed("Patient", name=[{"family": "A" * 100_000}]), 200),
     "nothing": (b"  ", 422),
 }
 
