@@ -24,6 +24,8 @@ from app.domain.inbound import Header, Problem, ProblemCode, Severity
 from app.domain.known import Known
 
 _EVENT_LENGTH_MAX = 64
+_SENDER_NAMES_MAX = 20
+"""An organization has a handful of identifiers; each is tried as the name of a feed."""
 _NEVER_WAS = frozenset({"cancelled", "entered-in-error"})
 _REGISTERED = frozenset({EncounterClass.EMERGENCY, EncounterClass.OUTPATIENT, EncounterClass.RECURRING})
 _BEGINNING = frozenset({Trigger.ADMIT, Trigger.REGISTER})
@@ -228,7 +230,7 @@ def _not_npi(identifier: dict[str, object]) -> bool:
 
 
 def _each_once(said: list[str]) -> list[str]:
-    return list(dict.fromkeys(one for one in said if one))
+    return list(dict.fromkeys(one for one in said if one))[:_SENDER_NAMES_MAX]
 
 
 def _lane_key(bundle: MessageBundle) -> str:

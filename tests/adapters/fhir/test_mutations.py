@@ -1,9 +1,11 @@
 """Whatever is done to a good message, nothing raises, what `problems` passes `read` can read, and no problem repeats a value."""
 
 import json
+import time
 from copy import deepcopy
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +84,28 @@ def test_damaged_bytes(data: st.DataObject) -> None:
         position = data.draw(st.integers(0, len(body) - 1))
         body[position : position + data.draw(st.integers(0, 20))] = data.draw(st.binary(max_size=3))
     holds(bytes(body))
+
+
+HEAVY = {
+    "numbers": [3] * 20_000,
+    "texts": ["x"] * 20_000,
+    "nulls": [None] * 20_000,
+    "identifiers": [{"value": "a"}] * 7_000,
+    "unknown members": [{"a": 1}] * 7_000,
+    "extensions": [{"extension": [{"url": "http://example.org/x", "valueString": "y"}]}] * 5_000,
+}
+
+
+@pytest.mark.parametrize("kind", HEAVY)
+def test_no_message_within_the_limits_takes_long(kind: str) -> None:
+    """Everything waits for the door: the limit on values is what bounds this (`bundle.VALUES_MAX`)."""
+    READER.warm()
+    document = deepcopy(GOOD)
+    document["entry"][2]["resource"]["identifier"] = HEAVY[kind]
+    body = json.dumps(document).encode()
+    started = time.process_time()
+    READER.problems(body, READER.header(body), SENDER)
+    assert time.process_time() - started < 0.5 + len(body) / 1_000_000
 
 
 @given(st.binary(max_size=200))
