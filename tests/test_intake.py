@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from adapters.hl7v2.reader import Hl7v2Reader
-from app.domain.inbound import AckCode, Door, Envelope
+from app.domain.inbound import AckCode, Door, Envelope, Format
 from app.intake import Intake
 from app.ports import Cipher, Ids, Waker
 from app.store.directory import RegistryReader
@@ -26,7 +26,7 @@ async def test_a_sender_is_answered_although_the_database_never_is(clock: FakeCl
     intake = Intake(
         mute,
         RegistryReader(),
-        Hl7v2Reader(),
+        {Format.ER7: Hl7v2Reader()},
         lambda _body, _header, answer: (answer.code.value.encode(),),
         cipher=cast("Cipher", None),
         ids=cast("Ids", ids),

@@ -57,11 +57,10 @@ class FhirReader:
         """Read what names the message: its id, its event, who sends it, whom it is about."""
         bundle = self._bundle(body)
         if isinstance(bundle, Problem):
-            return Header(readable=False, fault=bundle)
+            return Header(fault=bundle)
         _, code = event_of(bundle)
         applications, facilities = _senders(bundle)
         return Header(
-            readable=True,
             sending_application=applications[0] if applications else "",
             sending_facility=facilities[0] if facilities else "",
             other_senders=tuple(product(applications, facilities)),

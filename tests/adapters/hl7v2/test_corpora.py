@@ -24,7 +24,7 @@ from adapters.hl7v2.reader import Hl7v2Reader
 from app.actions import receive
 from app.domain.adt_event import AdtEvent
 from app.domain.directory import Directory
-from app.domain.inbound import Acceptance, AckCode, Door, Envelope, Severity
+from app.domain.inbound import Acceptance, AckCode, Door, Envelope, Format, Severity
 from tests.adapters.hl7v2.support import FEED
 
 CORPORA = Path(os.environ.get("TEST_CORPORA_DIR") or Path(__file__).parents[3].parent / "shared" / "corpora")
@@ -62,7 +62,7 @@ def messages() -> Iterator[tuple[str, bytes]]:
 
 def judge(path: str, body: bytes) -> Verdict:
     """Have room 2 decide, which is what the sender is told."""
-    arrival = receive.judge(Envelope(body, Door.HTTP, AT, feed_name=str(FEED.id)), REGISTRY, READER)
+    arrival = receive.judge(Envelope(body, Door.HTTP, AT, feed_name=str(FEED.id)), REGISTRY, {Format.ER7: READER})
     if arrival.code is AckCode.AA:
         return Verdict(path, "taken" if READER.is_supported(arrival.header.trigger) else "taken, ignored")
     if is_acknowledgement(arrival.header):
