@@ -1,12 +1,14 @@
 """What the house asks of the outside: the protocols that adapters implement. No implementation lives here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent
 from app.domain.delivery import AttemptResult, WebhookRequest
+from app.domain.drop import Sighting
 from app.domain.feed import Feed
 from app.domain.inbound import AckCode, Format, Header, Problem
 
@@ -103,4 +105,52 @@ class Sender(Protocol):
 
     async def close(self) -> None:
         """Close every connection, after the last `send` has returned."""
+        ...
+
+
+class DropFolder(Protocol):
+    """A folder into which others put files. `tests/contracts/test_drop_folder.py` says what every implementation must do.
+
+    Paths are relative to the folder and have at most one slash. Whatever makes the folder unusable now (it is gone, the disk is full,
+    the server is away) raises `DropUnavailableError`.
+    """
+
+    async def open(self) -> None:
+        """Connect where that is needed, and make the folders `taking`, `done` and `failed`. Called before each round."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what `open` took. Called after each round."""
+        ...
+
+    async def files(self, folder: str) -> Sequence[Sighting]:
+        """List the regular files of the folder ("" is the drop itself). Links, folders and pipes are passed over."""
+        ...
+
+    async def look(self, path: str) -> Sighting | None:
+        """Look at one file; None when it is not there."""
+        ...
+
+    async def ends(self, path: str, octets: int) -> tuple[bytes, bytes]:
+        """Give the first and the last bytes, at most so many of each. Nothing when it is gone."""
+        ...
+
+    async def is_being_written(self, path: str) -> bool:
+        """Tell whether somebody has the file open to write, as far as that can be known."""
+        ...
+
+    def read(self, path: str) -> AsyncIterator[bytes]:
+        """Give the content in pieces."""
+        ...
+
+    def write(self, path: str) -> AbstractAsyncContextManager[Callable[[bytes], Awaitable[None]]]:
+        """Write a file anew. When the block ends without an error its content has been flushed."""
+        ...
+
+    async def move(self, path: str, to: str) -> bool:
+        """Rename, in place of what was there; False when there is no such file any more."""
+        ...
+
+    async def remove(self, path: str) -> None:
+        """Remove a file; nothing happens when it is gone."""
         ...

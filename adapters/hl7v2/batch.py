@@ -5,6 +5,7 @@ is a warning, an empty batch is legal, and one bad message never fails the rest.
 """
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +17,16 @@ from adapters.hl7v2.timestamps import format_timestamp
 from app.domain.inbound import Problem, ProblemCode, Severity
 
 _START = re.compile(
-    rb"(?:^|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]*"
+    rb"(?:^|(?<=[\r\n\x0b]))(?:\xef\xbb\xbf)?[ \t]{0,8}"
     rb"(?:(?:MSH|FHS|BHS)(?=[!-/:-@\[-`{-~])|(?:BTS|FTS)(?=[!-/:-@\[-`{-~]|[\r\n\x1c]|$))"
 )
+_START_OCTETS = 15
+"""A byte order mark, blanks, the name and its separator: what has to be at hand to tell that a segment begins."""
 _LINE_END = re.compile(rb"[\r\n\x1c]")
+_MARK = b"\xef\xbb\xbf"
+_CUT = b"\x01"
+_SLACK = 2 * _START_OCTETS
+_HEAD_OCTETS = 4096
 _AROUND = b"\x0b\x1c\r\n \t\x00"
 _CONTROL_ID = 11
 _REFERENCE = 12
@@ -40,36 +47,123 @@ class Batch:
     warnings: tuple[Problem, ...]
 
 
-def split_batch(body: bytes) -> Batch:
-    """Cut a file into its messages and check the counts of its trailers. Linear, and nothing is raised."""
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    starts = [match.start() for match in _START.finditer(body)]
-    messages: list[bytes] = []
-    strays = [body[: starts[0] if starts else len(body)]]
-    headers: dict[bytes, str] = {}
-    warnings: list[Problem] = []
-    batches = in_batch = 0
-    for start, end in pairwise([*starts, len(body)]):
-        piece = strip_envelope(body[start:end]).rstrip(_AROUND)
-        kind = piece[:3]
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """In place of a message that has more bytes than one may have: its beginning, for the answer."""
+
+    head: bytes
+
+
+class BatchReader:
+    """Cuts a file into its messages as its bytes come, in pieces of any size, and checks the counts of its trailers.
+
+    Linear, holds one message at most, and nothing is raised.
+    """
+
+    def __init__(self, message_bytes_max: int = sys.maxsize) -> None:
+        """Begin a file."""
+        self.header: str | None = None
+        """The first BHS, else the FHS, as sent; None for a bare run of messages so far."""
+        self.warnings: list[Problem] = []
+        self.strays: list[bytes] = []
+        """What stands outside every message and is no envelope, up to the size of a message; the rest is only counted."""
+        self.stray_octets = 0
+        self.unended = 0
+        """Envelopes whose trailer has not come: at the end of a file, a sign that its end is missing."""
+        self._message_bytes_max = message_bytes_max
+        self._held = b""
+        self._searched = 0
+        self._is_begun = self._is_overlong = self._has_batch_header = False
+        self._messages = self._batches = self._in_batch = 0
+
+    def feed(self, data: bytes) -> list[bytes | Overlong]:
+        """Give the messages that are complete."""
+        return self._take(data, final=False)
+
+    def close(self) -> list[bytes | Overlong]:
+        """Give the last message; the warnings are complete after it."""
+        last = self._take(b"", final=True)
+        if self.stray_octets:
+            text = f"Text stands outside every message ({self.stray_octets:,} bytes); a message begins with MSH at the start of a line."
+            self.warnings.insert(0, Problem(ProblemCode.SEGMENT_SEQUENCE, Severity.WARNING, "", text))
+        return last
+
+    def _take(self, data: bytes, *, final: bool) -> list[bytes | Overlong]:
+        held = self._held + data
+        if not self._is_begun:
+            if len(held) < len(_MARK) and not final:
+                self._held = held
+                return []
+            self._is_begun = True
+            held = held.removeprefix(_MARK)
+        # Whether a segment begins at the very end depends on bytes that are yet to come.
+        last = len(held) if final else len(held) - _START_OCTETS
+        starts = [match.start() for match in _START.finditer(held, self._searched) if match.start() <= last]
+        if not starts or starts[0] != 0:
+            starts.insert(0, 0)
+        found: list[bytes | Overlong] = []
+        for start, end in pairwise([*starts, len(held)] if final else starts):
+            self._sort(held[start:end], found)
+        self._held = b"" if final else held[starts[-1] :]
+        self._searched = max(0, last - starts[-1] + 1) if len(self._held) > _START_OCTETS else 0
+        if len(self._held) > self._message_bytes_max + _SLACK:
+            self._cut_short(found)
+        return found
+
+    def _cut_short(self, found: list[bytes | Overlong]) -> None:
+        """Let go of the beginning of a piece that is too long, and pass over the rest of it when it comes."""
+        end = len(self._held) - _START_OCTETS
+        self._sort(self._held[:end], found, is_cut=True)
+        # The mark stands for what was there: whatever follows it is not the beginning of the file.
+        self._held = _CUT + self._held[end - 1 :]
+        self._searched = 1
+
+    def _sort(self, piece: bytes, found: list[bytes | Overlong], *, is_cut: bool = False) -> None:
+        was_overlong, self._is_overlong = self._is_overlong, is_cut and (_is_message(piece) or self._is_overlong)
+        if _START.match(piece) is None:
+            # What stands before everything, or the rest of a message that was cut short, which has had its answer.
+            if not was_overlong:
+                self._stray(piece)
+            return
+        kept = strip_envelope(piece).rstrip(_AROUND)
+        kind = kept[:3]
         if kind == b"MSH":
-            messages.append(piece)
-            in_batch += 1
-            continue
-        strays.append(piece[_first_line_length(piece) :])
+            self._messages += 1
+            self._in_batch += 1
+            found.append(Overlong(kept[:_HEAD_OCTETS]) if is_cut or len(kept) > self._message_bytes_max else kept)
+            return
+        self._stray(kept[_first_line_length(kept) :])
         if kind in {b"FHS", b"BHS"}:
-            headers.setdefault(kind, _first_line(piece))
-            if kind == b"BHS":
-                batches, in_batch = batches + 1, 0
+            self._begin(kind, _first_line(kept))
         elif kind == b"BTS":
-            warnings += _count_warning("BTS", _declared(piece), in_batch, "messages")
+            self.unended = max(0, self.unended - 1)
+            self.warnings += _count_warning("BTS", _declared(kept), self._in_batch, "messages")
         else:
-            warnings += _count_warning("FTS", _declared(piece), max(batches, 1 if messages else 0), "batches")
-    outside = tuple(stripped for stray in strays if (stripped := strip_envelope(stray).strip(_AROUND)))
-    if outside:
-        text = f"Text stands outside every message (places: {len(outside)}); a message begins with MSH at the start of a line."
-        warnings.insert(0, Problem(ProblemCode.SEGMENT_SEQUENCE, Severity.WARNING, "", text))
-    return Batch(tuple(messages), outside, headers.get(b"BHS", headers.get(b"FHS")), tuple(warnings))
+            self.unended = max(0, self.unended - 1)
+            self.warnings += _count_warning("FTS", _declared(kept), max(self._batches, 1 if self._messages else 0), "batches")
+
+    def _stray(self, text: bytes) -> None:
+        # Behind the mark stands one octet that was taken before.
+        kept = strip_envelope(text[2:] if text[:1] == _CUT else text).strip(_AROUND)
+        self.stray_octets += len(kept)
+        if kept and self.stray_octets <= self._message_bytes_max:
+            self.strays.append(kept)
+
+    def _begin(self, kind: bytes, line: str) -> None:
+        self.unended += 1
+        if kind == b"BHS":
+            self._batches, self._in_batch = self._batches + 1, 0
+        if self.header is None or (kind == b"BHS" and not self._has_batch_header):
+            self.header = line
+        self._has_batch_header |= kind == b"BHS"
+
+
+def split_batch(body: bytes) -> Batch:
+    """Cut a file that is at hand whole."""
+    reader = BatchReader()
+    pieces = [*reader.feed(body), *reader.close()]
+    messages = tuple(piece for piece in pieces if isinstance(piece, bytes))
+    return Batch(messages, tuple(reader.strays), reader.header, tuple(reader.warnings))
 
 
 def join_acks(batch: Batch, acks: Sequence[bytes], *, control_id: str, at: datetime) -> bytes:
@@ -95,6 +189,10 @@ def join_acks(batch: Batch, acks: Sequence[bytes], *, control_id: str, at: datet
     comment = escape(" ".join(warning.text for warning in batch.warnings[:_COMMENTS_MAX]), delimiters)
     trailer = delimiters.field.join(["BTS", str(len(acks)), *([comment] if comment else [])]).encode("latin-1")
     return b"\r".join([header, *(ack.rstrip(b"\r") for ack in acks), trailer]) + b"\r"
+
+
+def _is_message(piece: bytes) -> bool:
+    return _START.match(piece) is not None and strip_envelope(piece)[:3] == b"MSH"
 
 
 def _first_line_length(piece: bytes) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.hl7v2.batch import join_acks, split_batch
+from adapters.hl7v2.batch import BatchReader, Overlong, join_acks, split_batch
 from tests.adapters.hl7v2.support import discharge, er7, msh
 
 AT = datetime(2026, 1, 5, 19, 30, tzinfo=UTC)
@@ -86,3 +86,62 @@ def test_every_message_comes_out_in_order(count: int, envelope: bool, end: bytes
 def test_nothing_is_raised(body: bytes) -> None:
     split_batch(body)
     split_batch(b"BTS" + body)
+
+
+def cut(body: bytes, places: list[int]) -> list[bytes]:
+    """Cut a body at places, whichever of them it has."""
+    marks = [0, *sorted(place for place in places if place < len(body)), len(body)]
+    return [body[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+
+
+@pytest.mark.parametrize(("body", "messages", "warnings"), TABLE, ids=range(len(TABLE)))
+def test_a_file_that_comes_byte_by_byte_is_the_same_file(body: bytes, messages: list[bytes], warnings: list[str]) -> None:
+    reader = BatchReader()
+    found = [piece for octet in range(len(body)) for piece in reader.feed(body[octet : octet + 1])] + reader.close()
+    assert found == messages
+    assert [warning.location for warning in reader.warnings] == warnings
+    assert reader.header == split_batch(body).header
+
+
+@given(
+    parts=st.lists(st.sampled_from([FHS, BHS, ONE, TWO, b"BTS|1", b"BTS", b"FTS|1", b"BTSX|1", b"MSH", b"", b"text", b"\x0b" + ONE + b"\r\x1c"])),
+    end=st.sampled_from([b"\r", b"\n", b"\r\n", b""]),
+    places=st.lists(st.integers(0, 2000), max_size=6),
+)
+def test_how_a_file_is_cut_into_pieces_changes_nothing(parts: list[bytes], end: bytes, places: list[int]) -> None:
+    body = end.join(parts)
+    whole = split_batch(body)
+    reader = BatchReader()
+    found = [message for piece in cut(body, places) for message in reader.feed(piece)] + reader.close()
+    assert tuple(found) == whole.messages
+    assert (reader.header, tuple(reader.warnings)) == (whole.header, whole.warnings)
+
+
+@pytest.mark.parametrize("size", [7, 100, 4096, 1 << 20])
+def test_a_message_that_is_too_long_costs_itself_only(size: int) -> None:
+    body = b"\r".join([BHS, ONE, ONE + b"\rOBX|" + b"x" * 50_000, TWO, b"BTS|3\r"])
+    reader = BatchReader(message_bytes_max=1_000)
+    found = [message for start in range(0, len(body), size) for message in reader.feed(body[start : start + size])] + reader.close()
+    assert [isinstance(message, Overlong) for message in found] == [False, True, False]
+    assert (found[0], found[2]) == (ONE, TWO)
+    assert isinstance(found[1], Overlong)
+    assert found[1].head.startswith(ONE[:50])
+    assert reader.warnings == []
+
+
+def test_a_file_without_any_message_is_passed_over_without_being_held() -> None:
+    reader = BatchReader(message_bytes_max=1_000)
+    for _ in range(100):
+        assert reader.feed(b"%PDF 1.4 " * 1_000) == []
+        assert len(reader._held) < 20_000
+    assert reader.close() == []
+    assert reader.passed_over > 800_000
+
+
+def test_what_follows_something_that_was_passed_over_is_no_beginning_of_a_file() -> None:
+    """The bytes after a cut may spell a header in the middle of a line."""
+    for shift in range(12):
+        body = b"x" * (1_016 + shift) + b"MSH|^~\\&|not one" + b"\r" + ONE
+        reader = BatchReader(message_bytes_max=1_000)
+        found = [message for start in range(0, len(body), 8) for message in reader.feed(body[start : start + 8])] + reader.close()
+        assert found == [ONE]
