@@ -1,7 +1,7 @@
-"""The background process: rooms 3 to 7 in batches, the stays to look at again, the timers, and the deliveries. `handoff serve` starts it.
+"""The background process: rooms 3 to 7 in batches, stays to look at again, timers, deliveries, drops. `handoff serve` starts it.
 
 Every loop works while there is work, and otherwise waits for a hint or, because a hint may be lost, for about a second. A database
-that is away is waited for. Not here: what a round does (app/pipeline, app/actions/deliver) and how many workers there are (app/cli).
+that is away is waited for. Not here: what a round does (app/pipeline, app/actions/deliver, app/drop) and how many workers there are (app/cli).
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from app.actions.identify import IdentityMovedError
 from app.actions.notice_delays import notice_delays
 from app.actions.receive import LANES
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
+from app.drop.observer import DropLog
 from app.pipeline.rooms import Worked
 from app.pipeline.work import BatchFailedError, Pipeline
 from app.ports import Sender
@@ -47,6 +48,7 @@ from app.telemetry.events import (
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
+from app.wiring.drops import build_drops
 
 POLL_S: Final = 1.0
 ANSWER_S_MAX: Final = 120.0
@@ -130,6 +132,19 @@ class Worker:
             on_defect=self._defect,
             on_recorded=self._recorded,
         )
+        drop_log = DropLog(log, metrics, self._defect)
+        self._drops = build_drops(
+            settings,
+            url,
+            self._engine,
+            keys,
+            clock=clock,
+            ids=self._ids,
+            waker=self._hints,
+            observer=drop_log,
+            on_received=drop_log.received,
+            is_stopping=child.stopping.is_set,
+        )
         self._pace = Pace(settings.batch_max)
         self._place = Place(assignment.number, assignment.of)
         self._suspects_at_s = 0.0
@@ -154,6 +169,7 @@ class Worker:
             asyncio.create_task(self._rounds(Loop.TIMERS, self._time)),
             asyncio.create_task(self._deliverer.run(child.stopping)),
         }
+        loops |= {asyncio.create_task(watch.run(child.stopping)) for watch in self._drops.watches}
         child.say(Part.WORK, RowState.SERVING)
         self._log.emit(ProcessStarted(Part.WORK, child.assignment.number, _ms_since(started_at_s)))
         served_from_s = time.monotonic()
@@ -169,6 +185,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await self._sender.close()
+        await self._drops.close()
         await self._engine.dispose()
         self._log.emit(ProcessStopped(Part.WORK, child.assignment.number, int(time.monotonic() - served_from_s), cut_off))
         if is_defect:

@@ -19,8 +19,10 @@ from app.domain.calendar import local_date
 from app.domain.organization import Organization
 from app.domain.panel import (
     ERRORS_SHOWN_MAX,
+    EarlierUpload,
     PanelDifference,
     PanelWouldShrinkError,
+    RosterTakenBeforeError,
     RosterTooLargeError,
     ShrinkGuard,
     UploadMode,
@@ -75,6 +77,10 @@ class Upload:
     force: bool = False
     """Let a replace end more claims than the shrink guard allows."""
     file_name: str = ""
+    id: UUID | None = None
+    """Given by a caller that must be able to tell, after a crash, whether this very upload was committed."""
+    once: bool = False
+    """Take a file with these bytes only once: raises `RosterTakenBeforeError` the second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,8 @@ async def load_panel(
 ) -> UploadResult:
     """Load a roster onto the organization's panel.
 
-    Raises `RosterRefusedError` (no roster), `RosterTooLargeError`, `PanelWouldShrinkError`; then nothing was changed or recorded.
+    Raises `RosterRefusedError` (no roster), `RosterTooLargeError`, `PanelWouldShrinkError`, `RosterTakenBeforeError`; then nothing was
+    changed or recorded.
     """
     today = local_date(now, ZoneInfo(organization.time_zone))
     limits = services.limits
@@ -123,7 +130,11 @@ async def load_panel(
         intake.warnings += [repetition.warning() for repetition in repetitions]
         while True:
             difference = await stage.compare(upload.mode, today)
-            result = intake.result(services.ids.new(), organization.id, upload, difference, limits.guard, now)
+            # After the comparison: whoever takes the same file from now on makes `_apply` come back here.
+            if upload.once and (earlier := await stage.same_file(intake.file_hash, upload.id)) is not None:
+                await _finish(stage, earlier, limits)
+                raise RosterTakenBeforeError(earlier)
+            result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, limits.guard, now)
             if upload.dry_run:
                 await stage.in_transaction(partial(stage.save_upload, result=result))
                 return result
@@ -202,8 +213,16 @@ async def _apply(stage: Stage, result: UploadResult, today: date, limits: Upload
     if not await stage.in_transaction(change):
         return False
     await _settle(stage, limits.settle_timeout_s)
-    await stage.in_transaction(partial(stage.catch_up, result=result, reconsider_since=since))
+    await stage.in_transaction(partial(stage.catch_up, upload_id=result.id, uploaded_at=result.uploaded_at, reconsider_since=since))
     return True
+
+
+async def _finish(stage: Stage, earlier: EarlierUpload, limits: UploadLimits) -> None:
+    """Catch up for an upload whose process may have died between its commit and this. Doing it again changes nothing."""
+    since = earlier.uploaded_at - timedelta(days=limits.reconsider_days)
+    await _settle(stage, limits.settle_timeout_s)
+    await stage.in_transaction(partial(stage.recall, upload_id=earlier.id, uploaded_at=earlier.uploaded_at))
+    await stage.in_transaction(partial(stage.catch_up, upload_id=earlier.id, uploaded_at=earlier.uploaded_at, reconsider_since=since))
 
 
 async def _settle(stage: Stage, timeout_s: float) -> None:
@@ -236,6 +255,11 @@ class _Intake:
         self._errors: list[RowError] = []
         self.repeated = 0
         self.warnings: list[RowError] = []
+
+    @property
+    def file_hash(self) -> bytes:
+        """SHA-256 of what was read."""
+        return self._hash.digest()
 
     def feed(self, piece: bytes) -> tuple[list[RosterRow], list[RefusedRow]]:
         """Read a piece of the file. In a thread; raises `RosterRefusedError`."""
@@ -282,7 +306,7 @@ class _Intake:
             uploaded_at=now,
             # The one character that no text of the database can hold.
             file_name=upload.file_name.replace("\0", ""),
-            file_hash=self._hash.digest(),
+            file_hash=self.file_hash,
             header=layout.header,
             unknown_columns=layout.unknown,
             rows=self._taken + self._refused,

@@ -16,7 +16,7 @@ from app.domain.panel import PanelWouldShrinkError, RosterTooLargeError, UploadM
 from app.domain.roster import RosterRefusedError
 from app.settings import load_settings
 from app.store.hints import hint_once
-from app.wiring.face import panel_services
+from app.wiring.panels import panel_services
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Who is on an organization's panel.")
 

@@ -82,6 +82,25 @@ class RosterTooLargeError(Exception):
         self.bytes_max = bytes_max
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierUpload:
+    """An upload of the same bytes."""
+
+    id: UUID
+    uploaded_at: datetime
+    file_name: str
+    is_latest: bool
+    """Nothing was uploaded to this panel since, so the panel is as this file says."""
+
+
+class RosterTakenBeforeError(Exception):
+    """These bytes are on the panel already; nothing was changed. To say the same again after another file, change the file."""
+
+    def __init__(self, earlier: EarlierUpload) -> None:
+        super().__init__("The same file was taken before. Nothing was changed.")
+        self.earlier = earlier
+
+
 ERRORS_SHOWN_MAX: Final = 1000
 """Our policy: an answer lists so many errors and warnings; all refused rows are in rejected.csv."""
 

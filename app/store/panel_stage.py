@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.panel import CLAIM_ID_DIGITS, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
+from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
 from app.domain.roster_row import RefusedRow, RosterRow
 from app.store.engine import raw_connection
 from app.store.failures import is_unavailable
@@ -86,6 +86,11 @@ class Stage:
     async def compare(self, mode: UploadMode, today: date) -> PanelDifference:
         """Find what the upload changes on the panel as it stands now."""
         return await self.in_transaction(partial(self._compare, mode=mode, today=today))
+
+    async def same_file(self, file_hash: bytes, upload_id: UUID | None) -> EarlierUpload | None:
+        """Find an upload of the same bytes that put rows on the panel: the one with this id first, else the latest."""
+        row = await self._raw.fetchrow(_SAME_FILE, self._organization_id, file_hash, upload_id)
+        return None if row is None else EarlierUpload(row["id"], row["uploaded_at"], row["file_name"], row["is_latest"])
 
     async def _compare(self, raw: Raw, mode: UploadMode, today: date) -> PanelDifference:
         owner = self._organization_id
@@ -179,17 +184,23 @@ class Stage:
         rows = await self._raw.fetch(_READERS)
         return [row["virtualtransaction"] for row in rows]
 
-    async def catch_up(self, raw: Raw, result: UploadResult, reconsider_since: datetime) -> None:
+    async def recall(self, raw: Raw, upload_id: UUID, uploaded_at: datetime) -> None:
+        """Find again the people of an upload that was committed, for `catch_up`. Inside `in_transaction`."""
+        await raw.execute("truncate roster_person; truncate roster_stay")
+        await raw.execute(_RECALL, self._organization_id, upload_id, uploaded_at)
+        await raw.execute("analyze roster_person")
+
+    async def catch_up(self, raw: Raw, upload_id: UUID, uploaded_at: datetime, reconsider_since: datetime) -> None:
         """See to what was under way while the upload committed. Inside `in_transaction`, when those `readers` have ended.
 
         New stays whose attribution read the old panel are queued; claims follow records that moved before they were visible.
         """
-        await raw.execute(_FOLLOW_RECORDS, result.organization_id, result.id, *_claim_id_range(result.id))
+        await raw.execute(_FOLLOW_RECORDS, self._organization_id, upload_id, *_claim_id_range(upload_id))
         await raw.execute("create temporary table roster_stay_before on commit drop as select encounter_id from roster_stay")
         await raw.execute("truncate roster_stay")
         await raw.execute(_FIND_STAYS, reconsider_since)
         await raw.execute("delete from roster_stay s using roster_stay_before b where s.encounter_id = b.encounter_id")
-        await raw.execute(_RECONSIDER, result.uploaded_at)
+        await raw.execute(_RECONSIDER, uploaded_at)
 
 
 _FIND_REPETITIONS = """
@@ -202,6 +213,22 @@ join roster_row c on c.row_key = k.row_key and c.row = k.counting_row
 
 # Claims change only with an upload, so their number tells whether somebody was here in between (ix_panel_upload_organization).
 _VERSION = "select count(*) from panel_upload where organization_id = $1 and not dry_run"
+
+# ix_panel_upload_organization. One whose every row was refused took nothing, so its file may come again.
+_SAME_FILE = """
+select u.id, u.uploaded_at, u.file_name, not exists (
+    select from panel_upload n where n.organization_id = u.organization_id and not n.dry_run and n.uploaded_at > u.uploaded_at
+) as is_latest
+from panel_upload u
+where u.organization_id = $1 and u.file_hash = $2 and not u.dry_run and u.summary ->> 'accepted' <> '0'
+order by u.id is not distinct from $3::uuid desc, u.uploaded_at desc limit 1
+"""
+
+# The upload's own claims are one range of ids; those it ended bear its instant.
+_RECALL = """
+insert into roster_person
+select m.person_id from panel_member m where m.organization_id = $1 and (m.upload_id = $2 or m.retracted_at = $3)
+"""
 
 # One pass over the panel.
 _FIND_CHANGES = """

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from app.telemetry.fields import ClassName, Code, Failure, LibraryName, Listener, Method, Place, Revision, Route, TraceId
+from app.telemetry.fields import ClassName, Code, Failure, LibraryName, Listener, Method, Place, Revision, Route, Source, TraceId
 
 
 class Level(StrEnum):
@@ -47,6 +47,7 @@ class DoorName(StrEnum):
     MLLP = "mllp"
     HTTP = "http"
     FHIR = "fhir"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,60 @@ class MessageRefused(Event):
     door: DoorName
     answer: Code
     problems: tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileTaken(Event):
+    """A file of a drop was taken and lies in `done/`, with its results beside it. Its name is not said: people are named in names."""
+
+    name = "file.taken"
+    source: Source
+    file_id: UUID
+    """`id` in the file's result."""
+    outcome: Code
+    octets: int
+    items: int
+    """Messages or rows."""
+    accepted: int
+    refused: int
+    repeated: int
+    tries: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRefused(Event):
+    """Nothing of a file was taken; it lies in `failed/`, and its result says why and what to do."""
+
+    name = "file.refused"
+    level = Level.WARNING
+    source: Source
+    file_id: UUID
+    reason: Code
+    octets: int
+    items: int
+    tries: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePaused(Event):
+    """A drop cannot be used; its files wait, and it is tried again. Said once. `handoff files check` says what to do."""
+
+    name = "source.paused"
+    level = Level.WARNING
+    source: Source
+    reason: Code
+    pause_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResumed(Event):
+    """A drop can be used again."""
+
+    name = "source.resumed"
+    source: Source
+    away_for_ms: int
 
 
 @dataclass(frozen=True, slots=True)

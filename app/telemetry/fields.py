@@ -35,7 +35,7 @@ Place: TypeAlias = Annotated[str, _form(r"[a-z0-9_]{1,40}(/[a-z0-9_]{1,40}){0,6}
 Failure: TypeAlias = Annotated[str, _form(r"[A-Z][A-Za-z0-9]{0,63}( at [a-z0-9_]{1,40}(/[a-z0-9_]{1,40}){0,6}\.py:[0-9]{1,6})?")]
 """A class and a place in one text, as the API observes them."""
 LibraryName: TypeAlias = Annotated[
-    str, _form(r"(asyncio|asyncpg|aiohttp|alembic|concurrent|fastapi|httpx|py|sqlalchemy|uvicorn)(\.[a-z_]{1,30}){0,4}")
+    str, _form(r"(asyncio|asyncpg|asyncssh|aiohttp|alembic|concurrent|fastapi|httpx|py|sqlalchemy|uvicorn)(\.[a-z_]{1,30}){0,4}")
 ]
 """The logger of a library that we use."""
 TraceId: TypeAlias = Annotated[str, _form(r"[0-9a-f]{32}")]
@@ -46,6 +46,8 @@ Code: TypeAlias = Annotated[str, _form(r"[A-Z]{2}|[0-9]{1,3}|[a-z][a-z_]{0,30}")
 """An acknowledgement code, an error condition code of HL7 table 0357, or a word of one of our enumerations."""
 Listener: TypeAlias = Annotated[str, _form(r"[a-z0-9_.:\[\]-]{1,80}")]
 """A listener's name as configured: an address, or a word of the operator's."""
+Source: TypeAlias = Annotated[str, _form(r"[a-z0-9][a-z0-9_.-]{0,59}")]
+"""The name of a drop as configured."""
 Revision: TypeAlias = Annotated[str, _form(r"[0-9a-z_]{1,40}")]
 
 _ROOT: Final = Path(__file__).resolve().parents[2]

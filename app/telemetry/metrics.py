@@ -17,6 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_FILE_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 _GaugeMode = Literal["livesum", "livemostrecent"]
 
 
@@ -41,6 +42,10 @@ class Metrics:
         self.group_messages = counter("commit_group_messages", "Messages that the group commits stored.")
         self.connections = gauge("mllp_connections", "Open MLLP connections.", "listener", mode="livesum")
         self.connections_refused = counter("mllp_connections_refused", "MLLP connections turned away because there were too many.")
+        self.files = counter("files_finished", "Files of drops that were worked off.", "source", "outcome")
+        self.file_time = histogram("file_seconds", "One file, from its claim to its result.", "source", buckets=_FILE_SECONDS)
+        self.files_waiting = gauge("files_waiting", "Files that lie in a drop.", "source", mode="livesum")
+        self.sources_paused = gauge("sources_paused", "1 while a drop cannot be used.", "source", mode="livesum")
         self.batches = histogram("batch_messages", "Messages of one pipeline batch.", buckets=_SIZES)
         self.batch_time = histogram("batch_seconds", "One pipeline batch, commit included.", "loop", buckets=_SECONDS)
         self.processed = counter("messages_processed", "Messages that went through rooms 3 to 7.")

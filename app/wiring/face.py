@@ -4,7 +4,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.fhir.capability import capability_statement
 from adapters.files.refused_rows_csv import RefusedRowsCsv
-from adapters.files.roster_csv import RosterCsv
 from adapters.hl7v2.batch import join_acks, split_batch
 from adapters.hl7v2.er7 import Er7Message, field_tree, tokenize
 from adapters.hl7v2.listener import MllpListener
@@ -21,8 +19,6 @@ from adapters.hl7v2.peers import Answer as AnswerFrame
 from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.hl7v2.tls import server_context
-from app.actions.identify import IdentityMovedError, identify
-from app.actions.load_panel import PanelServices, UploadLimits
 from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.arrivals import Arrivals, LastSequences
 from app.api.limits import ApiLimits
@@ -38,13 +34,12 @@ from app.pipeline.report import Reports
 from app.ports import Clock, Ids, Sender, Waker
 from app.settings import Environment, Listener, Settings
 from app.standards.measure_rules import measure_catalog
-from app.standards.program_catalog import program_catalog
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.notification_reads import last_sequences
-from app.store.panel_stage import open_stage
 from app.store.unit_of_work import unit_of_work
 from app.wiring import Keys, ack_writer, build_rooms, open_transaction, open_unit_of_work, read_stay, version
+from app.wiring.panels import panel_services
 
 _REFUSALS = {
     Failure.ANSWER_FAILED: (AckCode.AE, "The message could not be taken and nothing was kept. Send it again."),
@@ -176,19 +171,6 @@ def key_secrets(settings: Settings, keys: Keys) -> KeySecrets:
         keys.pepper,
         KeyEnvironment.PRODUCTION if settings.environment is Environment.PRODUCTION else KeyEnvironment.DEVELOPMENT,
         key_digest(keys.pepper, admin.get_secret_value()) if admin is not None else None,
-    )
-
-
-def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelServices:
-    """Give what loads rosters, with the engine of the work role."""
-    return PanelServices(
-        open_stage=partial(open_stage, engine),
-        open_reader=RosterCsv,
-        identify=identify,
-        redo_on=(IdentityMovedError,),
-        ids=ids,
-        limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
-        knows_program=program_catalog().knows,
     )
 
 

@@ -23,6 +23,7 @@ _SAYINGS = (
 
 FROM_US = {
     "listener": "a name or address of the configuration",
+    "source": "a name of the configuration",
     "revision": "a number of the release",
 }
 """Fields whose values never come from a message, so a form that digits fit does no harm."""

@@ -1,6 +1,7 @@
 """Batch files (BATCH-1): every envelope optional, counts checked, one bad message harms no other."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -91,7 +92,7 @@ def test_nothing_is_raised(body: bytes) -> None:
 def cut(body: bytes, places: list[int]) -> list[bytes]:
     """Cut a body at places, whichever of them it has."""
     marks = [0, *sorted(place for place in places if place < len(body)), len(body)]
-    return [body[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    return [body[start:end] for start, end in pairwise(marks)]
 
 
 @pytest.mark.parametrize(("body", "messages", "warnings"), TABLE, ids=range(len(TABLE)))
@@ -104,7 +105,7 @@ def test_a_file_that_comes_byte_by_byte_is_the_same_file(body: bytes, messages: 
 
 
 @given(
-    parts=st.lists(st.sampled_from([FHS, BHS, ONE, TWO, b"BTS|1", b"BTS", b"FTS|1", b"BTSX|1", b"MSH", b"", b"text", b"\x0b" + ONE + b"\r\x1c"])),
+    parts=st.lists(st.sampled_from([FHS, BHS, ONE, TWO, b"BTS|1", b"BTS", b"FTS|1", b"BTSX|1", b"MSH", b"", b"x", b"\x0b" + ONE + b"\x1c"])),
     end=st.sampled_from([b"\r", b"\n", b"\r\n", b""]),
     places=st.lists(st.integers(0, 2000), max_size=6),
 )

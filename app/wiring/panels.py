@@ -1,0 +1,26 @@
+"""What rosters are loaded with, by whichever way they come: HTTP, a command, a drop."""
+
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.files.roster_csv import RosterCsv
+from app.actions.identify import IdentityMovedError, identify
+from app.actions.load_panel import PanelServices, UploadLimits
+from app.ports import Ids
+from app.settings import Settings
+from app.standards.program_catalog import program_catalog
+from app.store.panel_stage import open_stage
+
+
+def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelServices:
+    """Give what loads rosters, with the engine of the work role."""
+    return PanelServices(
+        open_stage=partial(open_stage, engine),
+        open_reader=RosterCsv,
+        identify=identify,
+        redo_on=(IdentityMovedError,),
+        ids=ids,
+        limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
+        knows_program=program_catalog().knows,
+    )
