@@ -1,5 +1,6 @@
 """A network with drops, and files to put into them. Real folders, real PostgreSQL; who dies where is planted."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -194,7 +195,7 @@ class Yard:
             await watch.once()
             if not self.left():
                 return
-            await wiring_pause()
+            await asyncio.sleep(QUIET_S / 2)
         raise AssertionError(f"left: {self.left()}, defects: {self.heard.defects}")
 
     async def messages(self) -> dict[str, int]:
@@ -206,12 +207,6 @@ class Yard:
     async def scalar(self, statement: str) -> Any:
         async with wiring.open_transaction(self.world.engines[0])() as raw:
             return await raw.fetchval(statement)
-
-
-async def wiring_pause() -> None:
-    import asyncio  # noqa: PLC0415
-
-    await asyncio.sleep(QUIET_S / 2)
 
 
 def _ignored(_received: Received, _took_s: float) -> None:
