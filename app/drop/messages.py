@@ -17,8 +17,6 @@ from app.domain.public_id import Kind, public_id
 from app.drop.report import PROBLEMS_SHOWN_MAX, FileReport, nothing_taken, problem_json
 from app.ports import Clock, DropFolder
 
-WAVE: Final = 128
-"""Messages under way at once: they share commits."""
 TRIES: Final = 3
 _POSITIVE: Final = frozenset({AckCode.AA, AckCode.CA})
 
@@ -68,6 +66,8 @@ class MessageServices:
     """For the file's header: the beginning of the batch of acknowledgements, and its end for their number."""
     clock: Clock
     is_stopping: Callable[[], bool]
+    wave: int
+    """Messages under way at once. Those of one wave share a commit, so what is stored keeps the order of the file."""
 
 
 async def take_messages(services: MessageServices, folder: DropFolder, source: DropSource, taken: Taken) -> FileReport:
@@ -156,8 +156,8 @@ class _Count:
             self.octets += len(piece)
             self.head = self.head or piece[:16]
             found = self.cutter.feed(piece)
-            for start in range(0, len(found), WAVE):
-                yield found[start : start + WAVE]
+            for start in range(0, len(found), self.services.wave):
+                yield found[start : start + self.services.wave]
         yield self.cutter.close()
 
     async def answer(self, wave: Sequence[bytes | TooLong]) -> list[bytes | None]:

@@ -136,6 +136,7 @@ def build_drops(
         envelope=envelope,
         clock=clock,
         is_stopping=is_stopping,
+        wave=settings.commit_group_max,
     )
     rosters = RosterServices(
         panels=panel_services(settings, engine, ids),
