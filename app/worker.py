@@ -1,7 +1,7 @@
 """The background process: rooms 3 to 7 in batches, stays to look at again, timers, deliveries, drops. `handoff serve` starts it.
 
 Every loop works while there is work, and otherwise waits for a hint or, because a hint may be lost, for about a second. A database
-that is away is waited for. Not here: what a round does (app/pipeline, app/actions/deliver, app/drop) and how many workers there are (app/cli).
+that is away is waited for. Not here: what a round does (app/pipeline, app/actions/deliver, app/drop), how many workers there are (app/cli).
 """
 
 import asyncio

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.places import Listener
 from app.settings import (
     PREFIX,
-    Listener,
     Settings,
     SettingsError,
     load_settings,
@@ -265,3 +265,38 @@ def test_an_unknown_name_is_always_answered_with_a_known_one(name: str) -> None:
     with pytest.raises(SettingsError) as refused:
         load_settings({name: "1"})
     assert str(refused.value).rpartition(" ")[2] in known | secret
+
+
+ORGANIZATION = "org_" + "1" * 32
+SFTP = '{"host": "h", "user": "u", "key_file": "k", "known_hosts_file": "n"}'
+
+
+def test_drops_are_read() -> None:
+    text = f'[{{"name": "a", "folder": "/x"}}, {{"name": "b", "panel_of": "{ORGANIZATION}", "mode": "replace", "sftp": {SFTP}}}]'
+    first, second = load(FILE_SOURCES=text).file_sources
+    assert (first.folder, first.every_s, first.quiet_s, first.panel_of) == (Path("/x"), None, 5.0, None)
+    assert second.sftp is not None
+    assert (second.sftp.port, second.sftp.folder, second.mode) == (22, ".", "replace")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "not valid JSON"),
+        ('[{"name": "A b", "folder": "/x"}]', "FILE_SOURCES[0][name]"),
+        ('[{"name": "a"}]', "either folder or sftp"),
+        (f'[{{"name": "a", "folder": "/x", "sftp": {SFTP}}}]', "either folder or sftp"),
+        ('[{"name": "a", "folder": "/x"}, {"name": "a", "folder": "/y"}]', "two sources have the name a"),
+        ('[{"name": "a", "folder": "/x"}, {"name": "b", "folder": "/x"}]', "two sources have the place /x"),
+        ('[{"name": "a", "folder": "/x", "mode": "replace"}]', "mode is for rosters"),
+        ('[{"name": "a", "folder": "/x", "panel_of": "Home"}]', "handoff org list"),
+        (f'[{{"name": "a", "folder": "/x", "feed": "f", "panel_of": "{ORGANIZATION}"}}]', "not both"),
+        ('[{"name": "a", "sftp": {"host": "h", "user": "u", "known_hosts_file": "n"}}]', "either key_file or password_file"),
+        ('[{"name": "a", "sftp": {"host": "h", "user": "u", "key_file": "k"}}]', "known_hosts_file"),
+        ('[{"name": "a", "folder": "/x", "folders": "/y"}]', "folders"),
+    ],
+)
+def test_what_a_drop_cannot_be(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match="HANDOFF_FILE_SOURCES") as error:
+        load(FILE_SOURCES=text)
+    assert said in str(error.value)

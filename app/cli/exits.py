@@ -27,7 +27,7 @@ MEANINGS: Final = {
     ExitCode.REFUSED: "It cannot be done as asked: not found, in conflict, or answered negatively. Asking again changes nothing.",
     ExitCode.UNAVAILABLE: "Something that is needed is away or taken: a database, a peer, a port. Nothing was done; try again later.",
     ExitCode.UNKNOWN: "It was sent and no answer came, so nobody knows whether it was done. Sending it again is safe.",
-    ExitCode.FOUND: "`doctor`, `lint`, `migrate verify` or `openapi --check` found something, or rows of a roster were refused.",
+    ExitCode.FOUND: "`doctor`, `lint`, `files check`, `migrate verify` or `openapi --check` found something, or roster rows were refused.",
     ExitCode.INTERRUPTED: "Interrupted with Ctrl-C.",
 }
 

@@ -24,6 +24,7 @@ NOUNS: Final = {
     "feed": "Configured ADT sources.",
     "key": "API keys.",
     "panel": "Who is on an organization's panel.",
+    "files": "Drops for batches and rosters: folders, and SFTP servers.",
     "send": "Send HL7 messages from a file, and print each acknowledgement.",
     "lint": "Say what is wrong with HL7 messages, without sending them.",
     "inbound": "Messages that were received.",

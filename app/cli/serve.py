@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,7 @@ def serve(
     for warning in warnings(settings):
         output.say(f"Warning: {warning}")
     check_listeners(settings)
+    check_drops(settings, role)
     sockets = bind(settings, role)
     overrides |= _taken(settings, sockets)
     # Small and written all the time, so not on the disk of the database; nothing of it is needed after the end.
@@ -162,6 +164,16 @@ def check_listeners(settings: Settings) -> None:
                     f"{PREFIX}MLLP_LISTENERS: the TLS files of {listener.host}:{listener.port} cannot be used ({why}).",
                     "Check that the certificate and its key are PEM, belong together and can be read.",
                 ) from None
+
+
+def check_drops(settings: Settings, role: ServeRole) -> None:
+    """Find what would keep a worker from starting. A folder or server that is away is waited for, and no reason not to start."""
+    has_sftp = role in {ServeRole.ALL, ServeRole.WORK} and any(source.sftp is not None for source in settings.file_sources)
+    if has_sftp and find_spec("asyncssh") is None:
+        raise usage(
+            f"{PREFIX}FILE_SOURCES names an SFTP server, and the extra for it is not installed.",
+            "Install it: pip install 'warm-handoff[sftp]'.",
+        )
 
 
 def bind(settings: Settings, role: ServeRole) -> Sockets:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.util import find_spec
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -24,8 +23,9 @@ from app.drop.messages import MessageServices
 from app.drop.rosters import RosterServices
 from app.drop.watch import DropObserver, DropServices, Watch
 from app.intake import Intake, Received
+from app.places import FileSource
 from app.ports import Clock, DropFolder, Ids, Waker
-from app.settings import PREFIX, FileSource, Settings
+from app.settings import Settings
 from app.store.directory import RegistryReader
 from app.store.roles import Network
 from app.store.source_locks import SourceLocks
@@ -33,13 +33,6 @@ from app.wiring.panels import panel_services
 
 EVERY_S_LOCAL: Final = 1.0
 EVERY_S_SFTP: Final = 60.0
-
-
-def missing_extra(settings: Settings) -> str | None:
-    """Say what has to be installed for the drops that are configured."""
-    if any(source.sftp is not None for source in settings.file_sources) and find_spec("asyncssh") is None:
-        return f"{PREFIX}FILE_SOURCES names an SFTP server, and the extra for it is not installed."
-    return None
 
 
 def drop_source(source: FileSource) -> DropSource:
@@ -53,12 +46,12 @@ def drop_folder(source: FileSource) -> DropFolder:
     """Build the folder of a drop."""
     if source.folder is not None:
         return LocalFolder(source.folder)
-    # Only with the extra, and only for those who use it: the library takes a fifth of a second to load.
-    from adapters.files.sftp_folder import SftpAddress, SftpFolder  # noqa: PLC0415
-
     place = source.sftp
     if place is None:
         raise AssertionError(source.name)
+    # Only with the extra, and only for those who use it: the library takes a fifth of a second to load.
+    from adapters.files.sftp_folder import SftpAddress, SftpFolder  # noqa: PLC0415 - see above
+
     return SftpFolder(
         SftpAddress(place.host, place.port, place.user, place.folder, place.known_hosts_file, place.key_file, place.password_file)
     )

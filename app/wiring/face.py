@@ -31,8 +31,9 @@ from app.intake import WriteAcks
 from app.pipeline.desk import Desk
 from app.pipeline.rehearse import Rehearsals
 from app.pipeline.report import Reports
+from app.places import Listener
 from app.ports import Clock, Ids, Sender, Waker
-from app.settings import Environment, Listener, Settings
+from app.settings import Environment, Settings
 from app.standards.measure_rules import measure_catalog
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection

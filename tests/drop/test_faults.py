@@ -127,7 +127,9 @@ async def test_a_roster_whose_process_dies_right_after_its_commit(yard: Yard, mo
     assert "a.csv.rejected.csv" in yard.names("done")
     assert caught_up == [await yard.scalar("select id from panel_upload where file_name = 'a.csv'")]
     assert await yard.scalar("select count(*) from panel_upload") == 1 + again
-    assert await yard.scalar("select count(*) from panel_member where retracted_at is null and effective_to is null") == (12 if again else 10)
+    assert await yard.scalar("select count(*) from panel_member where retracted_at is null and effective_to is null") == (
+        12 if again else 10
+    )
 
 
 async def test_two_that_have_the_drop_at_once_take_everything_once(yard: Yard) -> None:

@@ -14,7 +14,7 @@ from tests.support.sftp import USER, SftpServer, sftp_server
 
 
 @pytest.fixture
-async def server(yard: Yard, tmp_path: Path) -> AsyncIterator[SftpServer]:
+async def server(tmp_path: Path) -> AsyncIterator[SftpServer]:
     """A server whose folder `drop` is the yard's."""
     async with sftp_server(tmp_path, tmp_path / "keys") as running:
         yield running

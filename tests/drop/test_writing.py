@@ -1,7 +1,6 @@
 """A file that is still being written is not taken: on this machine the kernel says so, elsewhere its lying still does."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -128,7 +127,7 @@ async def test_names_that_senders_give_while_they_write_are_passed_over(yard: Ya
     watch = yard.watch()
     await looks(watch, QUIET_S * 5)
     assert sorted(yard.left()) == sorted(names)
-    os.rename(yard.folder / "x.hl7.part", yard.folder / "x.hl7")
+    (yard.folder / "x.hl7.part").rename(yard.folder / "x.hl7")
     await looks(watch, QUIET_S * 5)
     assert yard.names("done")[0] == "x.hl7"
 

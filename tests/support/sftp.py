@@ -61,7 +61,7 @@ def _door(server: SftpServer) -> type[asyncssh.SSHServer]:
             server.connections.add(conn)
             self._connection = conn
 
-        def connection_lost(self, exc: Exception | None) -> None:
+        def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the library's signature
             server.connections.discard(self._connection)
 
         def password_auth_supported(self) -> bool:

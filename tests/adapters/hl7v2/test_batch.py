@@ -105,7 +105,9 @@ def test_a_file_that_comes_byte_by_byte_is_the_same_file(body: bytes, messages: 
 
 
 @given(
-    parts=st.lists(st.sampled_from([FHS, BHS, ONE, TWO, b"BTS|1", b"BTS", b"FTS|1", b"BTSX|1", b"MSH", b"", b"x", b"\x0b" + ONE + b"\x1c"])),
+    parts=st.lists(
+        st.sampled_from([FHS, BHS, ONE, TWO, b"BTS|1", b"BTS", b"FTS|1", b"BTSX|1", b"MSH", b"", b"x", b"\x0b" + ONE + b"\x1c"])
+    ),
     end=st.sampled_from([b"\r", b"\n", b"\r\n", b""]),
     places=st.lists(st.integers(0, 2000), max_size=6),
 )
