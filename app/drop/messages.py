@@ -78,8 +78,7 @@ async def take_messages(services: MessageServices, folder: DropFolder, source: D
         async for wave in count.waves(folder.read(taken.path)):
             if services.is_stopping():
                 raise DropStoppedError
-            for ack in await count.answer(wave):
-                await acks.add(ack, count.header)
+            await acks.add([ack for ack in await count.answer(wave) if ack is not None], count.header)
         await acks.end(count.header, count.messages)
     return count.report()
 
@@ -93,36 +92,33 @@ class _Acks:
         self._end: Callable[[int], bytes] | None = None
         self._written = 0
 
-    async def add(self, ack: bytes | None, header: str | None) -> None:
-        """Take the next one; the very first waits, for it may be the only one."""
-        if ack is None:
-            return
-        if self._first is None and self._end is None:
-            self._first = ack
-            return
-        await self._begin(header)
-        await self._one(ack)
+    async def add(self, acks: Sequence[bytes], header: str | None) -> None:
+        """Take the next ones; the very first waits, for it may be the only one."""
+        if self._end is None and self._first is None and acks:
+            self._first, acks = acks[0], acks[1:]
+        if acks:
+            await self._begin(header)
+            await self._several(acks)
 
     async def end(self, header: str | None, messages: int) -> None:
         """Write what is left."""
         if header is None and messages == 1:
             await self._write(self._first or b"")
             return
-        await self._begin(header)
-        if self._end is not None:
-            await self._write(self._end(self._written))
+        end = await self._begin(header)
+        await self._write(end(self._written))
 
-    async def _begin(self, header: str | None) -> None:
+    async def _begin(self, header: str | None) -> Callable[[int], bytes]:
         if self._end is None:
             beginning, self._end = self._services.envelope(header, self._services.clock.now())
             await self._write(beginning)
             if self._first is not None:
-                await self._one(self._first)
-                self._first = None
+                await self._several([self._first])
+        return self._end
 
-    async def _one(self, ack: bytes) -> None:
-        self._written += 1
-        await self._write(ack.rstrip(b"\r") + b"\r")
+    async def _several(self, acks: Sequence[bytes]) -> None:
+        self._written += len(acks)
+        await self._write(b"".join(ack.rstrip(b"\r") + b"\r" for ack in acks))
 
 
 @dataclass(slots=True)

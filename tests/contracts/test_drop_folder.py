@@ -13,8 +13,6 @@ from app.domain.drop import DropUnavailableError
 from app.ports import DropFolder
 from tests.support.sftp import USER, sftp_server
 
-pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:

@@ -43,14 +43,15 @@ class Sizes:
     alone: int
     sixteen: int
     sixty_four: int
+    file: int
     steady_s: int
     webhooks: int
     """Notifications, each to every endpoint."""
     steady_per_s: int = 200
 
 
-QUICK = Sizes(4_000, 300, 2_000, 4_000, 5, 200)
-USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 15, 1_000)
+QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 5, 200)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 15, 1_000)
 
 
 @dataclass(slots=True)
@@ -78,7 +79,14 @@ class Bench:
     @asynccontextmanager
     async def tree(self, role: str) -> AsyncIterator[Service]:
         """Run the service on the measured database."""
-        variables = {"HANDOFF_DATA_DIR": str(self.folder / "data"), "HANDOFF_WORKERS": str(self.workers), "HANDOFF_LOG_LEVEL": "warning"}
+        drop = self.folder / "drop"
+        drop.mkdir(exist_ok=True)
+        variables = {
+            "HANDOFF_DATA_DIR": str(self.folder / "data"),
+            "HANDOFF_WORKERS": str(self.workers),
+            "HANDOFF_LOG_LEVEL": "warning",
+            "HANDOFF_FILE_SOURCES": json.dumps([{"name": "bench", "folder": str(drop), "every_s": 0.1, "quiet_s": 0.1}]),
+        }
         async with running_service(self.folder / role, "--role", role, variables=variables, has_http=role == "all") as service:
             yield service
 
@@ -144,6 +152,27 @@ class Bench:
         self.say(
             "P2 of the single-client commits", self.figures["acknowledged at 1 connections"] / self.figures["commits_per_s"] * 100, "%"
         )
+
+    async def file(self, mix: Mix, connection: asyncpg.Connection, service: Service) -> None:
+        """A batch file by folder: from its claim to its acknowledgements beside it, with the pipeline running."""
+        batch = list(messages(mix))
+        self.title(f"One batch file of {len(batch):,} messages, the pipeline running")
+        drop = self.folder / "drop"
+        (drop / ".large").write_bytes(b"".join(batch))
+        spent_s = processor_s(self.roots(service))
+        (drop / ".large").rename(drop / "large.hl7")
+        while (drop / "large.hl7").exists():
+            await asyncio.sleep(0.005)
+        started_s = time.perf_counter()
+        while not (drop / "done/large.hl7").exists():
+            await asyncio.sleep(0.01)
+        took_s = time.perf_counter() - started_s
+        said = json.loads((drop / "done/large.hl7.result.json").read_text())
+        assert said["accepted"] == len(batch), said["outcome"]
+        self.say("batch file, claimed to acknowledged", len(batch) / took_s, "messages/s", "the door's own rate is above")
+        await self.until_drained(connection)
+        spent_s = processor_s(self.roots(service)) - spent_s
+        self.say("processor time a message, file and rooms", spent_s / len(batch) * 1000, "ms")
 
     async def steady(self, mix: Mix, connection: asyncpg.Connection, service: Service) -> None:
         """P4: from the acknowledgement to the notification that a reader sees."""
@@ -229,7 +258,7 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
         bench.say("flushes of the disk (fdatasync)", machine.flushes_per_s, "/s")
         bench.say("commits of one client", machine.commits_per_s, "/s")
         now = datetime.now(UTC)
-        total = sizes.backlog + sizes.alone + sizes.sixteen + sizes.sixty_four + sizes.steady_per_s * sizes.steady_s
+        total = sizes.backlog + sizes.alone + sizes.sixteen + sizes.sixty_four + sizes.file + sizes.steady_per_s * sizes.steady_s
         mix = Mix(people=total, stays=total // MESSAGES_PER_STAY, until=now)
         await limits.measure(bench.say, bench.title, network, mix)
         bench.title("Rosters")
@@ -246,6 +275,8 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
             await bench.door(later, connection, service)
             steady = Mix(people=total, stays=sizes.steady_per_s * sizes.steady_s // MESSAGES_PER_STAY, until=now, serial=2)
             await bench.steady(steady, connection, service)
+            filed = Mix(people=total, stays=sizes.file // MESSAGES_PER_STAY, until=now - timedelta(days=60), serial=3)
+            await bench.file(filed, connection, service)
         refused = await connection.fetchval("select count(*) from inbound_outcome where outcome <> 'processed'")
         assert refused == 0, f"{refused} messages were not processed"
     finally:
