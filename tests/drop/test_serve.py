@@ -1,4 +1,4 @@
-"""`handoff serve` with drops here and on an SFTP server, from outside: files in, notifications and answers out, nothing of it in the log."""
+"""`handoff serve` with drops here and on an SFTP server: files in, notifications and answers out, nothing of it in the log."""
 
 import json
 from pathlib import Path
