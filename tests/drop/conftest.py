@@ -214,10 +214,10 @@ def _ignored(_received: Received, _took_s: float) -> None:
 
 
 def message(number: int, *, facility: str = "HOSPA") -> bytes:
-    """An admission."""
-    return adt(
-        "A01", "20260302100000-0500", control=f"C{number}", visit=f"V{number}", mrn=f"M{number}", admitted="20260302100000-0500"
-    ).replace(b"|HOSPA|", f"|{facility}|".encode(), 1)
+    """An admission of somebody of their own."""
+    at = "20260302100000-0500"
+    about = {"mrn": f"M{number}", "medicaid": f"MD{number}", "name": f"Alder{number}^Ann", "visit": f"V{number}", "admitted": at}
+    return adt("A01", at, control=f"C{number}", **about).replace(b"|HOSPA|", f"|{facility}|".encode(), 1)
 
 
 def batch(numbers: Sequence[int], *, facility: str = "HOSPA") -> bytes:
