@@ -39,7 +39,6 @@ class MessageCutter(Protocol):
 
     header: str | None
     warnings: list[Problem]
-    passed_over: int
     unended: int
 
     def feed(self, data: bytes) -> Sequence[bytes | TooLong]:
@@ -204,9 +203,6 @@ class _Count:
             return self._no_message()
         outcome, reason, remedy = self._outcome()
         warnings = [problem_json(problem) for problem in self.cutter.warnings]
-        if self.cutter.passed_over:
-            text = f"{self.cutter.passed_over:,} bytes before the first segment are no part of any message and were passed over."
-            warnings.append(_warning(text))
         if self.cutter.unended:
             warnings.append(_warning("A trailer (BTS or FTS) is missing. Ask the sender whether this is the whole file."))
         document = {

@@ -116,7 +116,7 @@ def build_drops(
         return acks[-1] if acks else None
 
     def envelope(header: str | None, at: datetime) -> tuple[bytes, Callable[[int], bytes]]:
-        whole = join_acks(Batch((), header, ()), [], control_id=ids.new().hex[:20], at=at)
+        whole = join_acks(Batch((), (), header, ()), [], control_id=ids.new().hex[:20], at=at)
         beginning, _, trailer = whole.rpartition(b"BTS")
         return beginning, lambda count: b"BTS" + trailer[:1] + str(count).encode() + b"\r"
 
