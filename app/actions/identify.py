@@ -16,7 +16,7 @@ from uuid import UUID
 from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.latest import known, learn
 from app.domain.matching import ANY_AUTHORITY, Group, assign_people, match_keys, partition
-from app.domain.person import PatientRecord, RecordClaim, Resolved, demographic_key
+from app.domain.person import LINK, PatientRecord, RecordClaim, Resolved, demographic_key, linked_in
 from app.ports import Ids
 from app.store import people
 from app.store.raw import Raw
@@ -34,7 +34,7 @@ async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: da
 
     Raises `IdentityMovedError` when a concurrent transaction changed the ground; the caller's transaction must be redone.
     """
-    named = {(claim.source, own) for claim in claims for own in (claim.own, *claim.retires)}
+    named = {(claim.source, own) for claim in claims for own in claim.named}
     plan = _Plan(claims, await people.find_own(raw, sorted(named)), ids)
     if plan.needs_matching:
         await people.lock_keys(raw, plan.lock_keys())
@@ -129,6 +129,27 @@ class _Plan:
                 # The latest merge counts, like any other fact: two merges of one record may arrive in either order.
                 self._learn(loser, claim.sort_key, {_RETIRED_INTO: str(record.id)})
                 self.identity_changed.update((loser.id, record.id))
+        if claim.belongs_to is not None:
+            parent = self._counterpart(claim.source, claim.belongs_to, record)
+            if parent.id != record.id:
+                # A move is told of the child alone: it leaves whatever it was merged into, and is at home here.
+                self._learn(record, claim.sort_key, {_RETIRED_INTO: str(parent.id)})
+        for other in claim.links:
+            self._link(claim, record, self._counterpart(claim.source, other, record), holds=True)
+        for other in claim.parts_from:
+            self._link(claim, record, self._counterpart(claim.source, other, record), holds=False)
+
+    def _counterpart(self, source: str, own: Identifier, record: PatientRecord) -> PatientRecord:
+        other = self._record_named(source, own)
+        self._add_identifiers(other, (own,))
+        self.identity_changed.update((record.id, other.id))
+        return other
+
+    def _link(self, claim: RecordClaim, record: PatientRecord, other: PatientRecord, *, holds: bool) -> None:
+        """Note on the one of the two that is named first that they are linked, or are not any more: the latest message counts."""
+        if record.id != other.id:
+            first, second = (record, other) if record.own <= other.own else (other, record)
+            self._learn(first, claim.sort_key, {f"{LINK}{second.id}": True if holds else None})
 
     def _learn(self, record: PatientRecord, key: str, facts: Mapping[str, Any]) -> None:
         said = learn(record.said, key, facts)
@@ -137,13 +158,14 @@ class _Plan:
         before, after = known(record.said), known(said)
         record.said = said
         self.changed.add(record.id)
-        if all(before.get(name) == after.get(name) for name in _MATCHED_BY):
+        if all(before.get(name) == after.get(name) for name in _MATCHED_BY) and linked_in(before) == linked_in(after):
             return
         if record.demographic_key is not None:
             self._former_keys.add(record.demographic_key)
         record.demographic_key = demographic_key(after)
         winner = after.get(_RETIRED_INTO)
         record.retired_into = UUID(winner) if winner is not None else None
+        record.linked = linked_in(after)
         self.identity_changed.add(record.id)
 
     def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from app.domain.adt_event import AdtEvent, Identifier, ProcessingId
+from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, Rename
 from app.domain.feed import Feed
 from app.domain.inbound import Problem
 from app.domain.interpreted import Interpreted
@@ -26,14 +26,16 @@ TEST_FIRST_NAMES = frozenset({"", "TEST", "PATIENT", "ZZTEST", "TESTPATIENT"})
 """With these both names must be of the kind that test patients carry: people called Test exist."""
 
 
-def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> Interpreted | Sequence[Problem]:
-    """Read the message by its feed's profile; give the problems when it cannot be used."""
+def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> tuple[list[Interpreted], Sequence[Problem]]:
+    """Read the message by its feed's profile: everything it tells, or the problems when it cannot be used."""
     event = reader.read(body, feed)
     if not isinstance(event, AdtEvent):
-        return event
-    if _is_test(event, feed):
-        return Interpreted(message_id, feed, _apart(event), is_test=True)
-    return Interpreted(message_id, feed, event, is_test=False)
+        return [], event
+    tests = [_is_test(one, feed) for one in event.all]
+    return [
+        Interpreted(message_id, feed, _apart(one) if is_test else one, is_test=is_test)
+        for one, is_test in zip(event.all, tests, strict=True)
+    ], ()
 
 
 def _is_test(event: AdtEvent, feed: Feed) -> bool:
@@ -46,14 +48,18 @@ def _is_test(event: AdtEvent, feed: Feed) -> bool:
 
 def _apart(event: AdtEvent) -> AdtEvent:
     visit = event.visit
-    if visit is not None and visit.visit_number is not None:
-        visit = replace(visit, visit_number=_marked(visit.visit_number))
+    if visit is not None:
+        visit = replace(visit, visit_number=_marked_if(visit.visit_number), account=_marked_if(visit.account))
     # The last name is marked too: exact demographics must not join a test record to a live one.
     person = replace(event.person, last_name=f"{TEST_MARK} {stated(event.person.last_name) or ''}")
     return replace(
         event,
         identifiers=tuple(map(_marked, event.identifiers)),
         prior_identifiers=tuple(map(_marked, event.prior_identifiers)),
+        renames=tuple(Rename(_marked(one.retired), _marked(one.survivor)) for one in event.renames),
+        moved_account=_marked_if(event.moved_account),
+        other_patient=tuple(map(_marked, event.other_patient)),
+        parent=_marked_if(event.parent),
         visit=visit,
         person=person,
     )
@@ -62,3 +68,7 @@ def _apart(event: AdtEvent) -> AdtEvent:
 def _marked(identifier: Identifier) -> Identifier:
     # The type goes too: a Medicaid number counts without its authority.
     return Identifier(f"{TEST_MARK}{identifier.authority}", "", identifier.value)
+
+
+def _marked_if(identifier: Identifier | None) -> Identifier | None:
+    return _marked(identifier) if identifier is not None else None

@@ -3,9 +3,11 @@
 Not here: whose stays they are (identify has said) and who is told.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,13 +20,10 @@ from app.domain.interpreted import Interpreted
 from app.domain.known import stated
 from app.domain.person import Resolved
 from app.ports import Ids
-from app.store import encounters
+from app.store import encounters, stay_names
 from app.store import people as person_store
-from app.store.encounters import EncounterRow, EventRow, VisitKey
+from app.store.encounters import MODES, EncounterRow, EventRow, VisitKey
 from app.store.raw import Raw
-
-MODES = ("live", "shadow", "backfill", "test")
-"""How a stay may be told of, the strongest first: a stay that any live message made is live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
     """Apply each event to its stay and remember which message said it. Stays are not saved yet."""
     keys = [_visit_key(item.event, item.feed) for item in batch]
     wanted = sorted({key for key in keys if key is not None})
+    naming = {item.feed.organization_id for item in batch if item.event.renames or item.event.moved_account}
+    await stay_names.lock(raw, {facility for facility, _, _ in wanted}, naming)
     stays = await encounters.by_visit(raw, wanted) if wanted else {}
     found = {stay.id: stay.person_id for stay in stays.values()}
     recorded: list[Recorded] = []
@@ -57,18 +58,24 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
         # Whoever lost or got a stay has another history now: their other stays are looked at again.
         await encounters.move_follow_ups(raw, moved, now)
         await person_store.reconsider_people(raw, {found[stay] for stay in moved} | set(moved.values()), now, "moved")
+    parts: Counter[UUID] = Counter()
+    numbered = []
+    for item in batch:
+        numbered.append(parts[item.message_id])
+        parts[item.message_id] += 1
     await encounters.save_events(
         raw,
         [
             EventRow(
                 item.message_id,
+                part,
                 recording.stay.id if recording.stay else None,
                 resolved.record_id,
                 place,
                 item.event.trigger,
                 item.event.occurred_at,
             )
-            for item, place, resolved, recording in zip(batch, order, people, recorded, strict=True)
+            for item, part, place, resolved, recording in zip(batch, numbered, order, people, recorded, strict=True)
         ],
     )
     return recorded
@@ -116,6 +123,8 @@ def _new_stay(item: Interpreted, key: VisitKey, resolved: Resolved, stay_id: UUI
 
 def _fold(stay: EncounterRow, item: Interpreted, place: str, resolved: Resolved) -> bool:
     """Apply the event; the newest event also says whose stay it is (a corrected PID moves it) and by whose profile it is read."""
+    if stay.own is not None:
+        return _fold_apart(stay.own, item, place, resolved)
     before = EncounterState.from_json(stay.state)
     after = apply(before, item.event, place)
     held = (stay.record_id, stay.person_id, stay.feed_id, stay.mode)
@@ -127,3 +136,15 @@ def _fold(stay: EncounterRow, item: Interpreted, place: str, resolved: Resolved)
     stay.state = after.to_json()
     stay.version += 1
     return True
+
+
+def _fold_apart(own: dict[str, Any], item: Interpreted, place: str, resolved: Resolved) -> bool:
+    """Apply the event to what is said under this number alone; what the stay is, is worked out from all its numbers (join_stays)."""
+    before = EncounterState.from_json(own["state"])
+    held = dict(own)
+    if place >= before.last_key:
+        own |= {"record": str(resolved.record_id), "feed": str(item.feed.id)}
+    # Nobody has spoken under this number yet: its mode is that of the first who does.
+    own["mode"] = min(own["mode"] if before.last_key else _mode(item), _mode(item), key=MODES.index)
+    own["state"] = apply(before, item.event, place).to_json()
+    return own != held

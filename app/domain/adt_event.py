@@ -12,7 +12,7 @@ from app.domain.known import Known
 
 
 class Trigger(StrEnum):
-    """The trigger events this service acts on (HL7 2.5.1 table 0003)."""
+    """The trigger events this service acts on (HL7 2.5.1 table 0003; standards C.6 says what each does)."""
 
     ADMIT = "A01"
     TRANSFER = "A02"
@@ -22,21 +22,120 @@ class Trigger(StrEnum):
     TO_INPATIENT = "A06"
     TO_OUTPATIENT = "A07"
     UPDATE = "A08"
+    DEPARTING = "A09"
+    ARRIVING = "A10"
     CANCEL_ADMIT = "A11"
     CANCEL_TRANSFER = "A12"
     CANCEL_DISCHARGE = "A13"
+    PENDING_ADMIT = "A14"
+    PENDING_TRANSFER = "A15"
+    PENDING_DISCHARGE = "A16"
+    SWAP = "A17"
+    """Two patients in one message: each is where the other was."""
+    MERGE_INFORMATION = "A18"
+    LEAVE = "A21"
+    """Out on a leave of absence, which is no discharge."""
+    RETURN = "A22"
+    DELETE_RECORD = "A23"
+    LINK = "A24"
+    CANCEL_PENDING_DISCHARGE = "A25"
+    CANCEL_PENDING_TRANSFER = "A26"
+    CANCEL_PENDING_ADMIT = "A27"
     ADD_PERSON = "A28"
+    DELETE_PERSON = "A29"
+    MERGE_PERSON_INFORMATION = "A30"
     UPDATE_PERSON = "A31"
+    CANCEL_ARRIVING = "A32"
+    CANCEL_DEPARTING = "A33"
     MERGE_PATIENT = "A34"
+    MERGE_ACCOUNT_ONLY = "A35"
+    MERGE_PATIENT_AND_ACCOUNT = "A36"
+    UNLINK = "A37"
+    CANCEL_PRE_ADMIT = "A38"
+    MERGE_EXTERNAL_ID = "A39"
     MERGE_IDENTIFIER_LIST = "A40"
+    MERGE_ACCOUNT = "A41"
+    MERGE_VISIT = "A42"
+    MOVE_PATIENT = "A43"
+    MOVE_ACCOUNT = "A44"
+    MOVE_VISIT = "A45"
+    CHANGE_EXTERNAL_ID = "A46"
+    CHANGE_IDENTIFIER_LIST = "A47"
+    CHANGE_ACCOUNT = "A49"
+    CHANGE_VISIT = "A50"
+    CHANGE_ALTERNATE_VISIT = "A51"
+    CANCEL_LEAVE = "A52"
+    CANCEL_RETURN = "A53"
+    CHANGE_ATTENDING = "A54"
+    CANCEL_ATTENDING = "A55"
+    CHANGE_CONSULTING = "A61"
+    CANCEL_CONSULTING = "A62"
     REPORTED = "reported"
     """A stay that a home or plan learned of itself; not an HL7 event."""
 
 
-PERSON_TRIGGERS = frozenset({Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST})
-"""They speak of a person, not of a stay."""
+RETIRING = frozenset(
+    {
+        Trigger.MERGE_INFORMATION,
+        Trigger.MERGE_PERSON_INFORMATION,
+        Trigger.MERGE_PATIENT,
+        Trigger.MERGE_PATIENT_AND_ACCOUNT,
+        Trigger.MERGE_EXTERNAL_ID,
+        Trigger.MERGE_IDENTIFIER_LIST,
+        Trigger.CHANGE_EXTERNAL_ID,
+        Trigger.CHANGE_IDENTIFIER_LIST,
+    }
+)
+"""MRG-1 (MRG-4 of old) names the record that is retired into that of PID-3: a merge, or the same record under a new number."""
+RENAMING = frozenset(
+    {
+        Trigger.MERGE_INFORMATION,
+        Trigger.MERGE_ACCOUNT_ONLY,
+        Trigger.MERGE_PATIENT_AND_ACCOUNT,
+        Trigger.MERGE_ACCOUNT,
+        Trigger.MERGE_VISIT,
+        Trigger.CHANGE_ACCOUNT,
+        Trigger.CHANGE_VISIT,
+        Trigger.CHANGE_ALTERNATE_VISIT,
+    }
+)
+"""They retire the number of an account or a visit into another: a merge, or the same stay under a new number."""
+LINKING = frozenset({Trigger.LINK, Trigger.UNLINK})
+DELETING = frozenset({Trigger.DELETE_RECORD, Trigger.DELETE_PERSON})
+"""Nothing is ever deleted: a person has to look (C.6). Senders also purge old visits with an A23, which must retract nothing."""
+PERSON_TRIGGERS = frozenset(
+    {
+        Trigger.ADD_PERSON,
+        Trigger.UPDATE_PERSON,
+        Trigger.MOVE_PATIENT,
+        Trigger.MOVE_ACCOUNT,
+        *RETIRING,
+        *RENAMING,
+        *LINKING,
+    }
+)
+"""They speak of a person, or of the name of a stay, and state nothing about the stay itself."""
+TRACKING = frozenset({Trigger.DEPARTING, Trigger.ARRIVING, Trigger.CANCEL_DEPARTING, Trigger.CANCEL_ARRIVING})
+"""Where the patient is on the way to an examination and back: a position, and no transfer."""
 
-CANCELS = frozenset({Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE})
+CANCELS = frozenset(
+    {
+        Trigger.CANCEL_ADMIT,
+        Trigger.CANCEL_TRANSFER,
+        Trigger.CANCEL_DISCHARGE,
+        Trigger.CANCEL_PENDING_ADMIT,
+        Trigger.CANCEL_PENDING_TRANSFER,
+        Trigger.CANCEL_PENDING_DISCHARGE,
+        Trigger.CANCEL_PRE_ADMIT,
+        Trigger.CANCEL_LEAVE,
+        Trigger.CANCEL_RETURN,
+        Trigger.CANCEL_DEPARTING,
+        Trigger.CANCEL_ARRIVING,
+        Trigger.CANCEL_ATTENDING,
+        Trigger.CANCEL_CONSULTING,
+        Trigger.UNLINK,
+    }
+)
 
 
 class EncounterClass(StrEnum):
@@ -173,6 +272,20 @@ class VisitFacts:
     """PV1-37."""
     admit_reason: Known[str] = None
     """PV2-3 text."""
+    account: Identifier | None = None
+    """PID-18, beside a visit number of its own."""
+    expected_admit_at: Known[datetime] = None
+    """PV2-8."""
+    expected_discharge_at: Known[datetime] = None
+    """PV2-9."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The number of a visit or an account that is retired, and the one under which the stay goes on (MRG-3, MRG-5, MRG-6)."""
+
+    retired: Identifier
+    survivor: Identifier
 
 
 class ProcessingId(StrEnum):
@@ -203,10 +316,25 @@ class AdtEvent:
     """PID-3 person-level identifiers in order; the first is the patient record's own."""
     person: PersonFacts
     prior_identifiers: tuple[Identifier, ...] = ()
-    """MRG-1 (A40) or MRG-1/MRG-4 (A34): the ids that are retired."""
+    """MRG-1 (A40) or MRG-1/MRG-4 (A34): the ids that are retired, each of an authority that the survivor is named by too."""
+    renames: tuple[Rename, ...] = ()
+    """What an event of `RENAMING` retires."""
+    moved_account: Identifier | None = None
+    """A44: the account that goes to the patient of PID-3 with all its stays."""
+    other_patient: tuple[Identifier, ...] = ()
+    """The other of an A24 or A37 (the second PID), or the patient that an A43 takes the record of PID-3 from (MRG-4)."""
+    parent: Identifier | None = None
+    """A43: the patient (PID-2) to whom the record of PID-3 goes."""
     visit: VisitFacts | None = None
     """None where there is no PV1 or the event is about the person only."""
     diagnoses: tuple[DiagnosisFact, ...] = ()
     diagnoses_erased: frozenset[DiagnosisUse] = field(default_factory=frozenset)
     sending_facility: str = ""
     """MSH-4 as sent, for routing by facility."""
+    others: tuple["AdtEvent", ...] = ()
+    """What else the message tells: the second patient of an A17, the further groups of a merge. None of them has others."""
+
+    @property
+    def all(self) -> tuple["AdtEvent", ...]:
+        """Give everything the message tells, each as an event of its own."""
+        return (self, *self.others)

@@ -40,6 +40,20 @@ def with_diagnoses(before: dict[str, Any], key: str, event: AdtEvent) -> dict[st
     return after
 
 
+def joined_diagnoses(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    """Join the diagnoses of two folds: what folding the messages of both gives."""
+    joined = dict(left)
+    for use, held in right.items():
+        other = joined.get(use)
+        if other is None:
+            joined[use] = held
+            continue
+        older, newer = sorted((other, held), key=lambda one: one["key"])
+        changes = [*newer["changes"], *(one for one in older["changes"] if one[0] > newer["key"] and one not in newer["changes"])]
+        joined[use] = {"key": newer["key"], "set": newer["set"], "changes": sorted(changes, key=_message)}
+    return joined
+
+
 def _message(change: list[Any]) -> str:
     """Order changes by message; within one they keep its order (sorting is stable)."""
     key: str = change[0]

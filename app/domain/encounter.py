@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from app.domain.adt_event import AdtEvent, EncounterClass, Practitioner, Trigger, VisitFacts
-from app.domain.diagnosis_set import Diagnosis, standing_diagnoses, with_diagnoses
+from app.domain.adt_event import TRACKING, AdtEvent, EncounterClass, Practitioner, Trigger, VisitFacts
+from app.domain.diagnosis_set import Diagnosis, joined_diagnoses, standing_diagnoses, with_diagnoses
 from app.domain.event_order import recorded_instant, sort_key
 from app.domain.known import ERASED, Erasure
-from app.domain.latest import Said, key_of, known, learn
+from app.domain.latest import Said, key_of, known, learn, merged
 
 
 class EncounterStatus(StrEnum):
@@ -39,15 +39,51 @@ class Mark(NamedTuple):
     recorded_at: str
     encounter_class: str | None
     ends_at: str | None
-    """PV1-45 of a discharge, or of an update that states one (an inferred discharge)."""
+    """PV1-45 of a discharge, or of an update that states one (an inferred discharge); PV2-9 of a pending discharge."""
     disposition: str | None
 
 
-ADMISSIONS = frozenset({Trigger.PRE_ADMIT, Trigger.REGISTER, Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT, Trigger.REPORTED})
+_ARRIVALS = frozenset({Trigger.REGISTER, Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
+_PLANS = frozenset({Trigger.PRE_ADMIT, Trigger.PENDING_ADMIT})
+"""They announce a stay and begin none."""
+ADMISSIONS = frozenset({*_ARRIVALS, *_PLANS, Trigger.REPORTED})
+_ADMISSION_CANCELS: dict[str, frozenset[str]] = {
+    Trigger.CANCEL_ADMIT: ADMISSIONS,
+    Trigger.CANCEL_PRE_ADMIT: frozenset({Trigger.PRE_ADMIT}),
+    Trigger.CANCEL_PENDING_ADMIT: frozenset({Trigger.PENDING_ADMIT}),
+}
+"""What each cancel may strike. Some senders take a pre-admission back by an A11 too."""
 _REOPENING = frozenset({Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
 """An admission after a discharge opens the stay again: an emergency visit that ends by being admitted (same number)."""
-_INFERRING = frozenset({Trigger.UPDATE, Trigger.TRANSFER})
-_MOVES = ADMISSIONS | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_ADMIT, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
+_INFERRING = frozenset(
+    {
+        Trigger.UPDATE,
+        Trigger.TRANSFER,
+        Trigger.CHANGE_ATTENDING,
+        Trigger.CANCEL_ATTENDING,
+        Trigger.CHANGE_CONSULTING,
+        Trigger.CANCEL_CONSULTING,
+    }
+)
+_INTERLUDES = frozenset(
+    {
+        Trigger.LEAVE,
+        Trigger.RETURN,
+        Trigger.CANCEL_LEAVE,
+        Trigger.CANCEL_RETURN,
+        Trigger.PENDING_TRANSFER,
+        Trigger.CANCEL_PENDING_TRANSFER,
+        Trigger.PENDING_DISCHARGE,
+        Trigger.CANCEL_PENDING_DISCHARGE,
+    }
+)
+"""They happen while a stay lasts, and neither open nor close it: a leave of absence is no discharge."""
+_MOVES = (
+    ADMISSIONS
+    | frozenset(_ADMISSION_CANCELS)
+    | _INTERLUDES
+    | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
+)
 IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 """The classes of a stay in a bed of the house."""
 
@@ -111,6 +147,14 @@ class EncounterView:
     deceased_at: datetime | None
     cancelled_discharge_at: datetime | None = None
     """The last discharge that was cancelled, while no other stands."""
+    on_leave_since: datetime | None = None
+    """The leave of absence from which the patient has not come back (A21): the stay goes on."""
+    discharge_pending_since: datetime | None = None
+    """When it was said that the stay will end (A16), until it does or that is taken back (A25)."""
+    expected_discharge_at: datetime | None = None
+    """PV2-9 of that pending discharge."""
+    transfer_pending_since: datetime | None = None
+    """A15, until the transfer or A26."""
 
 
 def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterState:
@@ -129,6 +173,24 @@ def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterSta
     )
 
 
+def joined(left: EncounterState, right: EncounterState) -> EncounterState:
+    """Join the folds of two numbers that turned out to be one stay (A35, A41, A42): what folding the events of both gives."""
+    held = {mark.key for mark in left.marks}
+    return EncounterState(
+        said=merged(left.said, right.said),
+        marks=sorted([*left.marks, *(mark for mark in right.marks if mark.key not in held)]),
+        diagnoses=joined_diagnoses(left.diagnoses, right.diagnoses),
+        last_key=max(left.last_key, right.last_key),
+        dead_since=_earliest(left.dead_since, right.dead_since),
+    )
+
+
+def account_of(state: EncounterState) -> tuple[str, str] | None:
+    """Give the account that the stay is on: authority and number."""
+    found = known(state.said).get("account")
+    return (found[0], found[1]) if found else None
+
+
 def _earliest(left: str | None, right: str | None) -> str | None:
     return min((text for text in (left, right) if text is not None), default=None)
 
@@ -142,9 +204,36 @@ _TEXTS = (
 )  # fmt: skip
 
 
+_UNSETTLED = frozenset({Trigger.PENDING_ADMIT, Trigger.CANCEL_PENDING_ADMIT})
+"""They speak of a stay that may come, often while an emergency visit of the same number lasts: class and place are not those in force."""
+_NO_DISPOSITION = frozenset(
+    {Trigger.CANCEL_DISCHARGE, Trigger.CANCEL_ADMIT, Trigger.PENDING_DISCHARGE, Trigger.CANCEL_PENDING_DISCHARGE, *_UNSETTLED}
+)
+_NO_CLASS = frozenset({Trigger.CANCEL_ADMIT, Trigger.CANCEL_PRE_ADMIT, *_UNSETTLED})
+"""A cancel names the class it cancels, not the one that remains: it says nothing about the class."""
+
+
 def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
     """List the facts a message states as JSON values; erased ones as None. Times and class live in the marks."""
     stated: dict[str, Any] = {}
+    if event.person.deceased is not None:
+        stated["deceased"] = True if event.person.deceased is True else None
+    if event.person.died_at is not None:
+        stated["died_at"] = _text(event.person.died_at) if isinstance(event.person.died_at, datetime) else None
+    if event.trigger in TRACKING:
+        # A position is not where the patient lies: it decides nothing about the stay.
+        parts = [getattr(visit, name) for name in ("unit", "room", "bed", "facility")]
+        return stated | ({"position": [part if isinstance(part, str) else "" for part in parts]} if any(parts) else {})
+    if visit.account is not None:
+        stated["account"] = [visit.account.authority, visit.account.value]
+    if visit.expected_admit_at is not None:
+        stated["expected_admit_at"] = None if visit.expected_admit_at is ERASED else _text(visit.expected_admit_at)
+    if event.trigger not in _UNSETTLED:
+        _state_visit(stated, event, visit)
+    return stated
+
+
+def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> None:
     for name in _TEXTS:
         value = getattr(visit, name)
         if value is not None:
@@ -154,20 +243,19 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
         stated["attending"] = [attending.identifier, attending.family, attending.given, attending.npi]
     if visit.admitted_at is not None:
         stated["admitted_at"] = None if visit.admitted_at is ERASED else _text(visit.admitted_at)
-    if visit.disposition is not None and event.trigger not in (Trigger.CANCEL_DISCHARGE, Trigger.CANCEL_ADMIT):
+    if visit.disposition is not None and event.trigger not in _NO_DISPOSITION:
         stated["disposition"] = None if isinstance(visit.disposition, Erasure) else visit.disposition
-    # A cancel names the class it cancels, not the one that remains: it says nothing about the class.
-    if isinstance(visit.encounter_class, EncounterClass) and event.trigger != Trigger.CANCEL_ADMIT:
+    if isinstance(visit.encounter_class, EncounterClass) and event.trigger not in _NO_CLASS:
         stated["class"] = visit.encounter_class.value
-    if event.person.deceased is not None:
-        stated["deceased"] = True if event.person.deceased is True else None
-    if event.person.died_at is not None:
-        stated["died_at"] = _text(event.person.died_at) if isinstance(event.person.died_at, datetime) else None
-    return stated
 
 
 def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
     ends_at = visit.discharged_at if isinstance(visit.discharged_at, datetime) else None
+    if event.trigger in _INTERLUDES:
+        # What is announced for later ends nothing, in whichever field it is written.
+        ends_at = visit.expected_discharge_at if isinstance(visit.expected_discharge_at, datetime) else None
+    elif event.trigger in _ARRIVALS and not _is_told_afterwards(event, visit, ends_at):
+        ends_at = None
     infers = ends_at is not None and event.trigger in _INFERRING
     if event.trigger not in _MOVES and not infers:
         return None
@@ -184,6 +272,15 @@ def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
         _text(ends_at) if ends_at else None,
         disposition,
     )
+
+
+def _is_told_afterwards(event: AdtEvent, visit: VisitFacts, ends_at: datetime | None) -> bool:
+    """Tell whether an admission also states its own end (ADT-1): a visit that was entered when it was over.
+
+    An end before the beginning is left over from an earlier stay; one in the future is a plan.
+    """
+    begins_at = visit.admitted_at if isinstance(visit.admitted_at, datetime) else None
+    return begins_at is not None and ends_at is not None and begins_at <= ends_at <= event.recorded_at
 
 
 def _with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
@@ -203,7 +300,13 @@ def _discharges(marks: list[Mark], standing_admissions: list[Mark]) -> tuple[lis
     if not standing_admissions:
         cancels += [mark.recorded_at for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT]
     last_cancel = max(cancels, default="")
-    ends = [mark for mark in marks if mark.trigger == Trigger.DISCHARGE or (mark.ends_at and mark.trigger in _INFERRING)]
+    inferring = _INFERRING | _ARRIVALS
+    ends = [
+        mark
+        for mark in marks
+        if mark.trigger == Trigger.DISCHARGE
+        or (mark.ends_at and mark.trigger in inferring and (mark.trigger not in _ARRIVALS or mark in standing_admissions))
+    ]
     struck = [mark for mark in ends if mark.recorded_at <= last_cancel]
     stated = [mark for mark in ends if mark.recorded_at > last_cancel and mark.trigger == Trigger.DISCHARGE]
     struck_times = {_end_of(mark) for mark in struck}
@@ -225,21 +328,30 @@ def _end_of(mark: Mark) -> str:
 def _admissions(marks: list[Mark]) -> tuple[list[Mark], list[tuple[str, str]]]:
     """Give the admissions that stand, and the spans (struck admission, its cancel) by sort key.
 
-    Each A11 strikes the last admission that was recorded before it: an A01 after an emergency visit, and only then the visit
-    itself. An admission that was sent twice is struck as one, and two A11 of one recording time are one cancel sent twice.
+    Each cancel strikes the last admission of its kind that was recorded before it: an A11 the A01 after an emergency visit, and only
+    then the visit itself. An admission that was sent twice is struck as one, and two cancels of one recording time are one sent twice.
     """
     standing = [mark for mark in marks if mark.trigger in ADMISSIONS]
-    cancels = sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT), key=_recorded_order)
+    cancels = sorted((mark for mark in marks if mark.trigger in _ADMISSION_CANCELS), key=_recorded_order)
     if not cancels:
         return standing, []
     recorded = sorted((mark for mark in marks if mark.trigger in ADMISSIONS or mark.trigger == Trigger.DISCHARGE), key=_recorded_order)
     struck: list[tuple[str, str]] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for cancel in cancels:
-        if cancel.recorded_at in seen:
+        if (cancel.trigger, cancel.recorded_at) in seen:
             continue
-        seen.add(cancel.recorded_at)
-        for mark in _last_admission([mark for mark in recorded if mark.recorded_at <= cancel.recorded_at], standing):
+        seen.add((cancel.trigger, cancel.recorded_at))
+        kinds = _ADMISSION_CANCELS[cancel.trigger]
+        before = [
+            mark
+            for mark in recorded
+            if mark.recorded_at <= cancel.recorded_at and (mark.trigger in kinds or mark.trigger == Trigger.DISCHARGE)
+        ]
+        if any(mark in standing and mark.trigger != Trigger.PENDING_ADMIT for mark in before):
+            # An A11 takes back what has happened before it takes back what is only announced.
+            before = [mark for mark in before if mark.trigger != Trigger.PENDING_ADMIT]
+        for mark in _last_admission(before, standing):
             standing.remove(mark)
             struck.append((mark.key, cancel.key))
     return standing, struck
@@ -263,23 +375,41 @@ def _last_admission(before: list[Mark], standing: list[Mark]) -> list[Mark]:
     return last
 
 
-def _transfers(marks: list[Mark]) -> list[Mark]:
-    """Give the transfers that stand: each A12 strikes the last one that was recorded before it (C.6, A12)."""
-    standing = sorted((mark for mark in marks if mark.trigger == Trigger.TRANSFER), key=_recorded_order)
+def _standing(marks: list[Mark], trigger: Trigger, cancel: Trigger) -> list[Mark]:
+    """Give the events of a kind that stand: each cancel strikes the last one that was recorded before it (C.6, A12)."""
+    standing = sorted((mark for mark in marks if mark.trigger == trigger), key=_recorded_order)
     seen: set[str] = set()
-    for cancel in sorted((mark for mark in marks if mark.trigger == Trigger.CANCEL_TRANSFER), key=_recorded_order):
-        before = [mark for mark in standing if mark.recorded_at <= cancel.recorded_at]
-        if before and cancel.recorded_at not in seen:
-            standing.remove(before[-1])
-        seen.add(cancel.recorded_at)
+    for taken_back in sorted((mark for mark in marks if mark.trigger == cancel), key=_recorded_order):
+        before = [mark for mark in standing if mark.recorded_at <= taken_back.recorded_at]
+        if before and taken_back.recorded_at not in seen:
+            same = {(mark.occurred_at, mark.recorded_at) for mark in before[-1:]}
+            standing = [mark for mark in standing if (mark.occurred_at, mark.recorded_at) not in same]
+        seen.add(taken_back.recorded_at)
     return sorted(standing)
+
+
+def _leave(marks: list[Mark]) -> Mark | None:
+    """Give the leave of absence from which the patient has not come back."""
+    gone = _standing(marks, Trigger.LEAVE, Trigger.CANCEL_LEAVE)
+    back = _standing(marks, Trigger.RETURN, Trigger.CANCEL_RETURN)
+    last = gone[-1] if gone else None
+    return None if last is None or (back and back[-1].key > last.key) else last
+
+
+def _pending(marks: list[Mark], trigger: Trigger, cancel: Trigger, done: Trigger) -> Mark | None:
+    """Give what is announced and has not come since."""
+    announced = _standing(marks, trigger, cancel)
+    last = announced[-1] if announced else None
+    return None if last is None or any(mark.trigger == done and mark.key > last.key for mark in marks) else last
 
 
 def _class_between(state: EncounterState, facts: dict[str, Any], standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
     """Give the class in force: as stated last, unless it was stated during an admission that was struck."""
     stated = facts.get("class")
     stated_key = key_of(state.said, "class")
-    last = standing[-1] if standing else None
+    # A pending admission names the class to come.
+    begun = [mark for mark in standing if mark.trigger != Trigger.PENDING_ADMIT] or standing
+    last = begun[-1] if begun else None
     is_newest = last is None or last.encounter_class is None or stated_key >= last.key
     if stated is not None and is_newest and not any(start <= stated_key <= end for start, end in struck):
         return EncounterClass(stated)
@@ -297,7 +427,10 @@ def view(state: EncounterState) -> EncounterView:
     last = discharges[-1] if discharges else None
     if last is not None and any(mark.key > last.key and mark.trigger in _REOPENING for mark in standing):
         last = None
-    phases = _phases(standing, _transfers(state.marks), encounter_class)
+    phases = _phases(standing, _standing(state.marks, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER), encounter_class)
+    leave = _leave(state.marks) if last is None else None
+    ending = _pending(state.marks, Trigger.PENDING_DISCHARGE, Trigger.CANCEL_PENDING_DISCHARGE, Trigger.DISCHARGE) if last is None else None
+    moving = _pending(state.marks, Trigger.PENDING_TRANSFER, Trigger.CANCEL_PENDING_TRANSFER, Trigger.TRANSFER) if last is None else None
     admitted_at = _instant(facts["admitted_at"]) if "admitted_at" in facts else (phases[0].starts_at if phases else None)
     return EncounterView(
         status=_status(state.marks, standing, encounter_class, is_finished=last is not None),
@@ -311,6 +444,10 @@ def view(state: EncounterState) -> EncounterView:
         facts=facts,
         deceased_at=_deceased_at(state, facts),
         cancelled_discharge_at=None if last or not struck_discharges else _instant(_end_of(struck_discharges[-1])),
+        on_leave_since=_instant(leave.occurred_at) if leave else None,
+        discharge_pending_since=_instant(ending.occurred_at) if ending else None,
+        expected_discharge_at=_instant(ending.ends_at) if ending and ending.ends_at else None,
+        transfer_pending_since=_instant(moving.occurred_at) if moving else None,
     )
 
 
@@ -344,11 +481,12 @@ def _status(marks: list[Mark], standing: list[Mark], encounter_class: EncounterC
     triggers = {mark.trigger for mark in marks}
     if is_finished:
         return EncounterStatus.FINISHED
-    if not standing and Trigger.CANCEL_ADMIT in triggers:
+    if not standing and triggers & _ADMISSION_CANCELS.keys():
         return EncounterStatus.CANCELLED
-    if standing and (encounter_class is EncounterClass.PREADMIT or all(mark.trigger == Trigger.PRE_ADMIT for mark in standing)):
+    if standing and (encounter_class is EncounterClass.PREADMIT or all(mark.trigger in _PLANS for mark in standing)):
         return EncounterStatus.PLANNED
-    if standing or triggers & {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER}:
+    begun = {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, *_INTERLUDES}
+    if standing or triggers & begun:
         return EncounterStatus.IN_PROGRESS
     return EncounterStatus.UNKNOWN
 
@@ -360,7 +498,7 @@ def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: Encoun
     """
     phases: list[Phase] = []
     for mark in sorted([*standing, *(mark for mark in transfers if mark.encounter_class)]):
-        if mark.trigger == Trigger.PRE_ADMIT or (mark.trigger == Trigger.TRANSFER and not phases):
+        if mark.trigger in _PLANS or (mark.trigger == Trigger.TRANSFER and not phases):
             continue
         stated = EncounterClass(mark.encounter_class) if mark.encounter_class else encounter_class
         if not phases or (stated in IN_HOUSE) != (phases[-1].encounter_class in IN_HOUSE):

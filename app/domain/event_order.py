@@ -9,11 +9,14 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _LIFECYCLE: dict[str, str] = {
     Trigger.PRE_ADMIT: "0",
+    Trigger.PENDING_ADMIT: "0",
     Trigger.REGISTER: "1",
     Trigger.ADMIT: "2",
     Trigger.TO_INPATIENT: "3",
     Trigger.TO_OUTPATIENT: "3",
     Trigger.TRANSFER: "4",
+    Trigger.LEAVE: "4",
+    Trigger.RETURN: "5",
     Trigger.UPDATE: "5",
     Trigger.DISCHARGE: "6",
 }

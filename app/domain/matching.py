@@ -1,6 +1,6 @@
 """Which patient records are one person: a pure function over a neighbourhood of records, so order cannot matter.
 
-Grounds, strongest first: a merge that a hospital sent (A40, A34); an identifier that two records share under one assigning
+Grounds, strongest first: a merge or a link that a hospital sent (A40, A34, A24); an identifier that two records share under one assigning
 authority; exact normalised demographics, but only where no authority gives the candidates different ids. The scored matcher
 comes later behind `partition`. Not here: which records to look at (store/people) and what follows from a change (actions).
 """
@@ -98,6 +98,9 @@ def partition(records: Sequence[PatientRecord]) -> list[Group]:
         if record.retired_into in by_id and record.retired_into is not None:
             sets.join(record.id, record.retired_into)
             reasons[record.id].add("merged by its hospital")
+        for other in record.linked & by_id.keys():
+            sets.join(record.id, other)
+            reasons[record.id].add("linked by its hospital")
     for left, right, authority in _shared_identifiers(records):
         sets.join(left, right)
         reasons[left].add(f"same identifier of {authority or 'Medicaid'}")

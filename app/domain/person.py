@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
+from app.domain.adt_event import AdtEvent, Identifier, PersonFacts, Trigger
 from app.domain.known import Erasure
 from app.domain.latest import Said
 
@@ -22,7 +22,9 @@ class RecordClaim:
     """What a message, a roster row or a report says about who somebody is.
 
     `own` is the identifier by which this source names its record; `identifiers` are all person-level ones, `own` included
-    when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1).
+    when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1). `belongs_to` is the
+    record into which the source moved this one, out of those of `parts_from` (A43). `links` are records that the source calls the same
+    patient without merging them (A24), `parts_from` also those of which it takes that back (A37).
     """
 
     source: str
@@ -31,6 +33,14 @@ class RecordClaim:
     sort_key: str
     facts: dict[str, Any]
     retires: tuple[Identifier, ...] = ()
+    belongs_to: Identifier | None = None
+    links: tuple[Identifier, ...] = ()
+    parts_from: tuple[Identifier, ...] = ()
+
+    @property
+    def named(self) -> tuple[Identifier, ...]:
+        """Give every record of the source that the claim is about."""
+        return (self.own, *self.retires, *((self.belongs_to,) if self.belongs_to else ()), *self.links, *self.parts_from)
 
 
 @dataclass(slots=True)
@@ -45,8 +55,19 @@ class PatientRecord:
     said: Said
     demographic_key: int | None
     retired_into: UUID | None = None
+    linked: frozenset[UUID] = frozenset()
+    """Records that the source calls the same patient; the link is kept on one side only."""
     revision: int = 0
     """What the store calls this version of the row as it was read; 0 for a new record."""
+
+
+LINK = "link:"
+"""Before the id of the other record among a record's facts: that the source links the two, or took it back."""
+
+
+def linked_in(facts: dict[str, Any]) -> frozenset[UUID]:
+    """Read the links that stand out of what is known of a record."""
+    return frozenset(UUID(name.removeprefix(LINK)) for name in facts if name.startswith(LINK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +133,7 @@ def demographic_key(facts: dict[str, Any]) -> int | None:
 
 def claim_of(event: AdtEvent, sort_key: str) -> RecordClaim:
     """Say whom an ADT event is about. The event has at least one identifier: the reader refuses one without."""
+    other = event.other_patient[:1]
     return RecordClaim(
         source=ADT_SOURCE,
         own=event.identifiers[0],
@@ -119,4 +141,7 @@ def claim_of(event: AdtEvent, sort_key: str) -> RecordClaim:
         sort_key=sort_key,
         facts=json_facts(event.person),
         retires=event.prior_identifiers,
+        belongs_to=event.parent,
+        links=other if event.trigger == Trigger.LINK else (),
+        parts_from=other if event.trigger != Trigger.LINK else (),
     )

@@ -11,16 +11,14 @@ from uuid import UUID
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
 from app.actions.receive import Arrival, judge
-from app.actions.record import record
 from app.domain.adt_event import AdtEvent
 from app.domain.event_order import sort_key
 from app.domain.inbound import AckCode, Envelope, Problem
-from app.domain.interpreted import Interpreted
 from app.domain.notification import Desired
 from app.domain.person import claim_of
 from app.domain.stay_in_hand import StayInHand
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms
-from app.store import follow_ups
+from app.store import encounters, follow_ups
 from app.store.directory import RegistryReader
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
@@ -77,18 +75,23 @@ class Rehearsals:
         if arrival.feed is None or arrival.code is not AckCode.AA or not reader.is_supported(arrival.header.trigger):
             return Rehearsal(arrival, arrival.problems)
         message_id = self.rooms.ids.new()
-        understood = interpret(message_id, envelope.body, arrival.feed, reader)
-        if not isinstance(understood, Interpreted):
-            return Rehearsal(arrival, tuple(understood))
+        told, problems = interpret(message_id, envelope.body, arrival.feed, reader)
+        if not told:
+            return Rehearsal(arrival, tuple(problems))
         now = self.rooms.clock.now()
-        event = understood.event
-        resolved = await identify(raw, [claim_of(event, sort_key(event))], ids=self.rooms.ids, now=now)
-        (recorded,) = await record(raw, [understood], resolved, ids=self.rooms.ids, now=now)
-        if recorded.stay is None:
+        understood, event = told[0], told[0].event
+        resolved = await identify(raw, [claim_of(item.event, sort_key(item.event)) for item in told], ids=self.rooms.ids, now=now)
+        batch = Batch()
+        await self.rooms.record(raw, batch, told, resolved, now)
+        (outcome,) = batch.outcomes
+        if outcome.encounter_id is not None and outcome.encounter_id not in batch.stays:
+            # It changes nothing, and is about this stay all the same.
+            batch.stays |= {row.id: row for row in await encounters.by_id(raw, [outcome.encounter_id])}
+        stays = await self.rooms.keep(raw, batch, directory, now)
+        if outcome.encounter_id is None:
             return Rehearsal(arrival, arrival.problems, event, understood.is_test)
-        batch = Batch(stays={recorded.stay.id: recorded.stay})
-        told = await self.rooms.tell(raw, await self.rooms.keep(raw, batch, directory, now), directory, now)
-        ((stay, reaches),) = told.desired
+        desired = (await self.rooms.tell(raw, stays, directory, now)).desired
+        stay, reaches = next((stay, reaches) for stay, reaches in desired if stay.id == outcome.encounter_id)
         kept = [row for row in await follow_ups.of_people(raw, [stay.person_id]) if row.encounter_id == stay.id]
         return Rehearsal(arrival, arrival.problems, event, understood.is_test, stay, reaches, kept)
 

@@ -74,7 +74,7 @@ class Reports:
         )
         kept = await self.rooms.keep(raw, Batch(stays={row.id: row}), directory, now)
         await encounters.save_events(
-            raw, [EventRow(stay.id, stay.id, resolved.record_id, sort_key(events[-1]), Trigger.REPORTED, events[-1].occurred_at)]
+            raw, [EventRow(stay.id, 0, stay.id, resolved.record_id, sort_key(events[-1]), Trigger.REPORTED, events[-1].occurred_at)]
         )
         confirmed = [
             in_hand(other, directory, self.rooms.rulebook, None)

@@ -14,11 +14,12 @@ from app.actions.attribute import attribute, claims_on
 from app.actions.fold_reports import fold_reports
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
+from app.actions.join_stays import Joined, join_stays
 from app.actions.keep_follow_ups import keep_follow_ups
 from app.actions.notify import notify
 from app.actions.record import record
 from app.domain.directory import Directory
-from app.domain.encounter import EncounterState, view
+from app.domain.encounter import EncounterState, account_of, view
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
 from app.domain.happening import Kind
@@ -28,6 +29,7 @@ from app.domain.notification import Desired
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
+from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
 from app.store import encounters, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
@@ -63,6 +65,8 @@ class Batch:
     stays: dict[UUID, EncounterRow] = field(default_factory=dict)
     causes: dict[UUID, UUID] = field(default_factory=dict)
     """Stay -> the message that changed it last."""
+    folds: dict[UUID, UUID] = field(default_factory=dict)
+    """A stay that became part of another -> that other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +136,21 @@ class Rooms:
             if feed is None or not reader.is_supported(reader.header(body).trigger):
                 batch.outcomes.append(OutcomeRow(message.id, Outcome.IGNORED))
                 continue
-            result = interpret(message.id, body, feed, reader)
-            if isinstance(result, Interpreted):
-                understood.append(result)
-            else:
-                batch.outcomes.append(OutcomeRow(message.id, Outcome.SET_ASIDE, tuple(result)))
+            told, problems = interpret(message.id, body, feed, reader)
+            understood.extend(told)
+            if not told:
+                batch.outcomes.append(OutcomeRow(message.id, Outcome.SET_ASIDE, tuple(problems)))
         return understood
 
     async def record(self, raw: Raw, batch: Batch, understood: Sequence[Interpreted], resolved: Sequence[Resolved], now: datetime) -> None:
         """Room 5, and what became of each message."""
         recorded = await record(raw, understood, resolved, ids=self.ids, now=now)
+        folded = {item.stay.id: item.stay for item in recorded if item.stay is not None}
+        joined = await join_stays(raw, understood, resolved, folded.values(), ids=self.ids, now=now)
+        batch.folds = joined.folds
         # A late message under another number does not move its stay: that person's history is worked on too.
-        others = {item.stay.person_id for item in recorded if item.stay is not None} - {whose.person_id for whose in resolved}
+        touched = [*folded.values(), *joined.stays.values()]
+        others = {stay.person_id for stay in touched} - {whose.person_id for whose in resolved}
         if others:
             await people.lock_people(raw, others)
         # A death is told of the person alone too (A31, PID-30): it ends the follow-ups of every stay. And it is taken back so.
@@ -158,19 +165,32 @@ class Rooms:
             dead |= await follow_ups.with_closed(raw, alive)
         if dead:
             await people.reconsider_people(raw, dead, now, "died")
+        told: set[UUID] = set()
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
             stay = recording.stay
             if stay is not None and (recording.changed or whose.moved_people):
                 batch.stays[stay.id] = stay
                 batch.causes[stay.id] = item.message_id
-            batch.outcomes.append(
-                OutcomeRow(item.message_id, Outcome.PROCESSED, (), whose.person_id, stay.id if stay is not None else None)
-            )
+            standing = _standing(item, stay, joined)
+            if standing is not None and standing.id in joined.stays:
+                batch.causes[standing.id] = item.message_id
+            if item.message_id not in told:
+                told.add(item.message_id)
+                batch.outcomes.append(
+                    OutcomeRow(item.message_id, Outcome.PROCESSED, (), whose.person_id, standing.id if standing is not None else None)
+                )
+        for stay in joined.stays.values():
+            batch.stays[stay.id] = stay
+            if stay.folded_into is not None and stay.folded_into in batch.causes:
+                batch.causes.setdefault(stay.id, batch.causes[stay.folded_into])
 
     async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
         stays = [self._in_hand(row, batch, directory) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
+        if batch.folds:
+            await encounters.fold_into(raw, batch.folds, now, encounters.NUMBER_RETIRED)
+            await encounters.move_follow_ups(raw, {root: batch.stays[root].person_id for root in set(batch.folds.values())}, now)
         await fold_reports(raw, stays, directory, now)
         return stays
 
@@ -186,6 +206,9 @@ class Rooms:
         row.disposition = view_now.disposition
         row.behavioral_kind = stay.signal.kind.value
         row.provisional = stay.signal.provisional
+        # By its own number's messages, for that number alone is on the account.
+        account = account_of(EncounterState.from_json(row.own["state"] if row.own is not None else row.state))
+        row.account = f"{account[0]}|{account[1]}" if account else None
         return stay
 
     async def tell(self, raw: Raw, stays: Sequence[StayInHand], directory: Directory, now: datetime) -> Told:
@@ -215,6 +238,14 @@ class Rooms:
         rows.extend(kept.notices)
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), kept.views)
+
+
+def _standing(item: Interpreted, stay: EncounterRow | None, joined: Joined) -> EncounterRow | None:
+    """Give the stay that a message came to: its own, or the one that its number, or the number it names, is part of."""
+    if stay is not None and stay.facility_id is not None:
+        return joined.standing.get((stay.facility_id, stay.visit_authority, stay.visit_number), stay)
+    named = [one.survivor for one in item.event.renames] + ([item.event.moved_account] if item.event.moved_account else [])
+    return next((found for one in named if (found := joined.standing.get(key_at(item.feed.organization_id, one)))), None)
 
 
 def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None) -> StayInHand:

@@ -38,20 +38,27 @@ class EncounterRow:
     disposition: str | None = None
     behavioral_kind: str = "none"
     provisional: bool = True
+    account: str | None = None
+    own: dict[str, Any] | None = None
+    """Where the stay is the join of several numbers, or was given to another patient: what the messages under this number said."""
 
 
 VisitKey = tuple[UUID, str, str]
 """(facility, visit authority, visit number)."""
 
+MODES = ("live", "shadow", "backfill", "test")
+"""How a stay may be told of, the strongest first: a stay that any live message made is live."""
+
 _COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class, e.admitted_at, e.discharged_at, e.discharged_on,
-e.disposition, e.behavioral_kind, e.provisional"""
+e.disposition, e.behavioral_kind, e.provisional, e.account, e.own"""
 
 
 def _row(record: Record) -> EncounterRow:
     values = list(record.values())
     state = values[9]
     values[9] = orjson.loads(state) if isinstance(state, str) else state
+    values[-1] = orjson.loads(values[-1]) if isinstance(values[-1], str) else values[-1]
     return EncounterRow(*values)
 
 
@@ -67,6 +74,25 @@ async def by_visit(raw: Raw, keys: Sequence[VisitKey]) -> dict[VisitKey, Encount
     )
     stays = [_row(row) for row in rows]
     return {(stay.facility_id, stay.visit_authority, stay.visit_number): stay for stay in stays if stay.facility_id is not None}
+
+
+async def by_account(raw: Raw, accounts: Iterable[VisitKey]) -> list[EncounterRow]:
+    """Find and lock the stays on these accounts, in id order (ix_encounter_account)."""
+    keys = list(accounts)
+    rows = await raw.fetch(
+        f"select {_COLUMNS} from unnest($1::uuid[], $2::text[]) as k(facility_id, account) "
+        "join encounter e on e.facility_id = k.facility_id and e.account = k.account order by e.id for update of e",
+        [facility for facility, _, _ in keys],
+        [f"{authority}|{number}" for _, authority, number in keys],
+    )
+    return [_row(row) for row in rows]
+
+
+async def renumber(raw: Raw, stay: EncounterRow) -> None:
+    """Let a stay go on under another number, before what was said under the old one is stored beside it."""
+    await raw.execute(
+        "update encounter set visit_authority = $2, visit_number = $3 where id = $1", stay.id, stay.visit_authority, stay.visit_number
+    )
 
 
 async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[EncounterRow]:
@@ -138,12 +164,13 @@ with folds as (
 )
 update follow_up u set encounter_id = k.stay, updated_at = $3 from kept k where u.id = k.id and u.encounter_id <> k.stay
 """
-_FOLDED = ["folded: the stay that was reported became part of the hospital's, whose follow-up has the contacts now"]
+REPORT_CONFIRMED = "folded: the stay that was reported became part of the hospital's, whose follow-up has the contacts now"
+NUMBER_RETIRED = "folded: the hospital says that two stays are one; the follow-up of the one that goes on has the contacts now"
 
 
-async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime) -> None:
-    """Make reported stays part of confirmed ones. Of a home's follow-ups of one stay a single one goes on, with the contacts of all."""
-    await raw.execute(_FOLD, list(folds), list(folds.values()), now, orjson.dumps(_FOLDED).decode())
+async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime, reason: str = REPORT_CONFIRMED) -> None:
+    """Make stays part of others. Of a home's follow-ups of one stay a single one goes on, with the contacts of all."""
+    await raw.execute(_FOLD, list(folds), list(folds.values()), now, orjson.dumps([reason]).decode())
 
 
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
@@ -155,21 +182,22 @@ async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
 _SAVE = """
 insert into encounter (id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version,
     created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
-    provisional, last_key, updated_at)
+    provisional, last_key, account, own, updated_at)
 select id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state::json, version,
     created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
-    provisional, last_key, $24
+    provisional, last_key, account, own::json, $26
 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
     $11::int[], $12::timestamptz[], $13::uuid[], $14::uuid[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[],
-    $19::date[], $20::text[], $21::text[], $22::bool[], $23::text[])
+    $19::date[], $20::text[], $21::text[], $22::bool[], $23::text[], $24::text[], $25::text[])
     as n(id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version, created_at,
          reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind, provisional,
-         last_key)
+         last_key, account, own)
 on conflict (id) do update set record_id = excluded.record_id, person_id = excluded.person_id, mode = excluded.mode,
     state = excluded.state, version = excluded.version, folded_into = excluded.folded_into, status = excluded.status,
     class = excluded.class, admitted_at = excluded.admitted_at, discharged_at = excluded.discharged_at,
     discharged_on = excluded.discharged_on, disposition = excluded.disposition, behavioral_kind = excluded.behavioral_kind,
-    provisional = excluded.provisional, last_key = excluded.last_key, updated_at = excluded.updated_at
+    provisional = excluded.provisional, last_key = excluded.last_key, account = excluded.account, own = excluded.own,
+    updated_at = excluded.updated_at
 """
 
 
@@ -203,6 +231,8 @@ async def save(raw: Raw, stays: Sequence[EncounterRow], now: datetime) -> None:
                 stay.behavioral_kind,
                 stay.provisional,
                 stay.state.get("last_key", ""),
+                stay.account,
+                orjson.dumps(stay.own).decode() if stay.own is not None else None,
             )
             for stay in stays
         ),
@@ -213,9 +243,10 @@ async def save(raw: Raw, stays: Sequence[EncounterRow], now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """Which message said what about which stay."""
+    """Which message said what about which stay. `part` counts the events of one message."""
 
     message_id: UUID
+    part: int
     encounter_id: UUID | None
     record_id: UUID
     sort_key: str
@@ -228,10 +259,11 @@ async def save_events(raw: Raw, events: Sequence[EventRow]) -> None:
     if not events:
         return
     await raw.execute(
-        "insert into adt_event (message_id, encounter_id, record_id, sort_key, trigger, occurred_at) "
-        "select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[]) "
-        "on conflict (message_id) do update set encounter_id = excluded.encounter_id, record_id = excluded.record_id",
+        "insert into adt_event (message_id, part, encounter_id, record_id, sort_key, trigger, occurred_at) "
+        "select * from unnest($1::uuid[], $2::int[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[]) "
+        "on conflict (message_id, part) do update set encounter_id = excluded.encounter_id, record_id = excluded.record_id",
         [event.message_id for event in events],
+        [event.part for event in events],
         [event.encounter_id for event in events],
         [event.record_id for event in events],
         [event.sort_key for event in events],

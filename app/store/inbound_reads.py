@@ -192,7 +192,7 @@ class Trace:
 
 _EVENT = """
 select o.encounter_id, o.person_id, a.trigger, a.occurred_at
-from inbound_outcome o left join adt_event a on a.message_id = o.message_id where o.message_id = $1
+from inbound_outcome o left join adt_event a on a.message_id = o.message_id where o.message_id = $1 order by a.part limit 1
 """
 
 _DECISIONS = """

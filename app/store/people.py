@@ -9,7 +9,8 @@ import orjson
 from asyncpg import Record
 
 from app.domain.adt_event import Identifier
-from app.domain.person import PatientRecord
+from app.domain.latest import known
+from app.domain.person import PatientRecord, linked_in
 from app.store.raw import Raw
 
 _COLUMNS = """
@@ -20,16 +21,18 @@ r.xmin::text::bigint as revision,
 
 
 def _record(row: Record) -> PatientRecord:
-    said = row["demographics"]
+    stored = row["demographics"]
+    said = orjson.loads(stored) if isinstance(stored, str) else stored
     return PatientRecord(
         id=row["id"],
         source=row["source"],
         own=Identifier(row["authority"], row["type"], row["value"]),
         person_id=row["person_id"],
         identifiers=frozenset(Identifier(*parts) for parts in row["identifiers"] or ()),
-        said=orjson.loads(said) if isinstance(said, str) else said,
+        said=said,
         demographic_key=row["demographic_key"],
         retired_into=row["retired_into"],
+        linked=linked_in(known(said)),
         revision=row["revision"],
     )
 
@@ -228,6 +231,12 @@ async def mark_merged(raw: Raw, merged: dict[UUID, UUID]) -> None:
 async def reconsider_people(raw: Raw, people: Iterable[UUID], now: datetime, cause: str) -> None:
     """Ask that every stay of these people be attributed and told anew."""
     await raw.execute(_RECONSIDER_PEOPLE, list(people), now, cause)
+
+
+async def persons_of(raw: Raw, records: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Give whose records these are."""
+    rows = await raw.fetch("select id, person_id from patient_record where id = any($1::uuid[])", list(records))
+    return {row["id"]: row["person_id"] for row in rows}
 
 
 async def describe(raw: Raw, people: Iterable[UUID]) -> dict[UUID, list[PatientRecord]]:

@@ -23,12 +23,13 @@ def upgrade() -> None:
     op.create_table(
         "adt_event",
         sa.Column("message_id", sa.Uuid(), nullable=False, comment="the inbound message, or the id of a report"),
+        sa.Column("part", sa.SmallInteger(), nullable=False, comment="a message may tell several events: two patients swap beds"),
         sa.Column("encounter_id", sa.Uuid(), nullable=True),
         sa.Column("record_id", sa.Uuid(), nullable=False),
         sa.Column("sort_key", sa.Text(), nullable=False),
         sa.Column("trigger", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_adt_event")),
+        sa.PrimaryKeyConstraint("message_id", "part", name=op.f("pk_adt_event")),
         comment="Which messages a stay and a person rest on. What they say is in the message itself, which is kept verbatim.",
     )
     op.create_index("ix_adt_event_encounter", "adt_event", ["encounter_id", "sort_key"], unique=False)
@@ -348,6 +349,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("recipient_id", name=op.f("pk_recipient_sequence")),
     )
     op.create_table(
+        "stay_name",
+        sa.Column("facility_id", sa.Uuid(), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("into_authority", sa.Text(), nullable=True),
+        sa.Column("into_number", sa.Text(), nullable=True, comment="the number under which the stay goes on"),
+        sa.Column(
+            "said",
+            sa.JSON(none_as_null=True),
+            nullable=False,
+            comment="by sort key: retired into which number, given to which patient record",
+        ),
+        sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_stay_name_facility_id")),
+        sa.PrimaryKeyConstraint("facility_id", "authority", "number", name=op.f("pk_stay_name")),
+        comment="What a hospital said of a visit or account number: a merge, a change, a move. Most numbers have no row.",
+    )
+    op.create_index("ix_stay_name_into", "stay_name", ["facility_id", "into_authority", "into_number"], unique=False)
+    op.create_table(
         "subscription",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -420,7 +439,12 @@ def upgrade() -> None:
         sa.Column("behavioral_kind", sa.Text(), nullable=False),
         sa.Column("provisional", sa.Boolean(), nullable=False),
         sa.Column("reported_by", sa.Uuid(), nullable=True),
-        sa.Column("folded_into", sa.Uuid(), nullable=True, comment="the ADT stay that a reported one became part of"),
+        sa.Column(
+            "folded_into",
+            sa.Uuid(),
+            nullable=True,
+            comment="the ADT stay that a reported one, or one under a retired number, became part of",
+        ),
         sa.Column("mode", sa.Text(), nullable=False, comment="live | shadow | backfill | test: of the messages that made it"),
         sa.Column("state", sa.JSON(none_as_null=True), nullable=False, comment="the whole folded state, with what cancels need to undo"),
         sa.Column(
@@ -432,10 +456,20 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("account", sa.Text(), nullable=True, comment="PID-18 as authority|number, beside a visit number of its own"),
+        sa.Column(
+            "own",
+            sa.JSON(none_as_null=True),
+            nullable=True,
+            comment="what the messages under this number said, where the stay is the join of several numbers",
+        ),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_encounter_facility_id")),
         sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_encounter_feed_id")),
         sa.ForeignKeyConstraint(["reported_by"], ["organization.id"], name=op.f("fk_encounter_reported_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_encounter")),
+    )
+    op.create_index(
+        "ix_encounter_account", "encounter", ["facility_id", "account"], unique=False, postgresql_where=sa.text("account IS NOT NULL")
     )
     op.create_index("ix_encounter_facility", "encounter", ["facility_id", "id"], unique=False)
     op.create_index("ix_encounter_person", "encounter", ["person_id", "admitted_at"], unique=False)
@@ -623,6 +657,7 @@ def upgrade() -> None:
     )
     op.secure_table("preference")
     op.secure_table("recipient_sequence")
+    op.secure_table("stay_name", visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)")
     op.secure_table(
         "subscription",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -659,6 +694,7 @@ def downgrade() -> None:
     op.secure_table("encounter", privileges="")
     op.secure_table("delivery", privileges="")
     op.secure_table("subscription", privileges="")
+    op.secure_table("stay_name", privileges="")
     op.secure_table("recipient_sequence", privileges="")
     op.secure_table("preference", privileges="")
     op.secure_table("panel_upload", privileges="")
@@ -701,12 +737,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_encounter_record_id"), table_name="encounter")
     op.drop_index("ix_encounter_person", table_name="encounter")
     op.drop_index("ix_encounter_facility", table_name="encounter")
+    op.drop_index("ix_encounter_account", table_name="encounter", postgresql_where=sa.text("account IS NOT NULL"))
     op.drop_table("encounter")
     op.drop_index("ix_delivery_person", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
     op.drop_index("ix_delivery_pending", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
     op.drop_table("delivery")
     op.drop_index(op.f("ix_subscription_organization_id"), table_name="subscription")
     op.drop_table("subscription")
+    op.drop_index("ix_stay_name_into", table_name="stay_name")
+    op.drop_table("stay_name")
     op.drop_table("recipient_sequence")
     op.drop_index("ix_preference_current", table_name="preference", postgresql_where="is_current")
     op.drop_table("preference")

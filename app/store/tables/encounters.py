@@ -1,6 +1,6 @@
 """Stays as folds over their events, and the events themselves."""
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, SmallInteger, Table, Text
 
 from app.store.tables.base import Id, Instant, Payload, metadata
 
@@ -24,7 +24,7 @@ encounter = Table(
     Column("behavioral_kind", Text, nullable=False),
     Column("provisional", Boolean, nullable=False),
     Column("reported_by", Id, ForeignKey("organization.id")),
-    Column("folded_into", Id, comment="the ADT stay that a reported one became part of"),
+    Column("folded_into", Id, comment="the ADT stay that a reported one, or one under a retired number, became part of"),
     Column("mode", Text, nullable=False, comment="live | shadow | backfill | test: of the messages that made it"),
     Column("state", Payload, nullable=False, comment="the whole folded state, with what cancels need to undo"),
     Column(
@@ -33,6 +33,8 @@ encounter = Table(
     Column("version", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("account", Text, comment="PID-18 as authority|number, beside a visit number of its own"),
+    Column("own", Payload, comment="what the messages under this number said, where the stay is the join of several numbers"),
 )
 # One stay per visit number of a facility; messages find their stay here.
 Index(
@@ -47,13 +49,30 @@ Index(
 Index("ix_encounter_person", encounter.c.person_id, encounter.c.admitted_at)
 # An organization that reported stays finds its own.
 Index("ix_encounter_reported_by", encounter.c.reported_by, encounter.c.id, postgresql_where=encounter.c.reported_by.is_not(None))
+# An account that goes to another patient takes its stays along.
+Index("ix_encounter_account", encounter.c.facility_id, encounter.c.account, postgresql_where=encounter.c.account.is_not(None))
 # A facility lists its stays newest first; ids are time-ordered.
 Index("ix_encounter_facility", encounter.c.facility_id, encounter.c.id)
+
+stay_name = Table(
+    "stay_name",
+    metadata,
+    Column("facility_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("authority", Text, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("into_authority", Text),
+    Column("into_number", Text, comment="the number under which the stay goes on"),
+    Column("said", Payload, nullable=False, comment="by sort key: retired into which number, given to which patient record"),
+    comment="What a hospital said of a visit or account number: a merge, a change, a move. Most numbers have no row.",
+)
+# All numbers that became one.
+Index("ix_stay_name_into", stay_name.c.facility_id, stay_name.c.into_authority, stay_name.c.into_number)
 
 adt_event = Table(
     "adt_event",
     metadata,
     Column("message_id", Id, primary_key=True, comment="the inbound message, or the id of a report"),
+    Column("part", SmallInteger, primary_key=True, comment="a message may tell several events: two patients swap beds"),
     Column("encounter_id", Id),
     Column("record_id", Id, nullable=False),
     Column("sort_key", Text, nullable=False),

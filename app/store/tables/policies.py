@@ -33,6 +33,7 @@ VISIBILITY: dict[str, str] = {
     "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
     "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
+    "stay_name": f"facility_id = {VIEWER}",
     "adt_event": "exists (select 1 from encounter e where e.id = encounter_id)",
     "panel_member": owned("organization_id"),
     "panel_upload": owned("organization_id"),

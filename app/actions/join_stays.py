@@ -1,0 +1,177 @@
+"""Room 5, after the fold: stays whose numbers turned out to be one stay, or somebody else's (C.6: A35, A41-A45, A49-A51).
+
+Every number keeps what its own messages said (`EncounterRow.own`); the stay that stands is the join of all its numbers, worked out
+anew whenever one of them changes, so that neither the order of arrival nor a later contradiction can lose anything. The stay keeps its
+id under its new number, so that nobody is told of a second one. Most batches end here after one statement that finds nothing.
+Not here: folding events (record), and who is told of what changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from typing import Any
+from uuid import UUID
+
+from app.domain.encounter import EncounterState, account_of, joined
+from app.domain.event_order import sort_key
+from app.domain.interpreted import Interpreted
+from app.domain.person import Resolved
+from app.domain.stay_name import Names, StayKey, StayName, key_at
+from app.ports import Ids
+from app.store import encounters, people, stay_names
+from app.store.encounters import MODES, EncounterRow
+from app.store.raw import Raw
+
+
+@dataclass(slots=True)
+class Joined:
+    """What became of the stays."""
+
+    stays: dict[UUID, EncounterRow] = field(default_factory=dict)
+    """Every stay that was worked out anew."""
+    folds: dict[UUID, UUID] = field(default_factory=dict)
+    """A stay that is part of another now -> that other."""
+    standing: dict[StayKey, EncounterRow] = field(default_factory=dict)
+    """Number -> the stay that stands for it."""
+
+
+async def join_stays(
+    raw: Raw, batch: Sequence[Interpreted], whose: Sequence[Resolved], stays: Iterable[EncounterRow], *, ids: Ids, now: datetime
+) -> Joined:
+    """Take in what the batch says of numbers, and work out anew every stay that it concerns. `stays` are those the batch has folded."""
+    rows = {_key(row): row for row in stays}
+    naming = {key for item in batch for key in _named(item)}
+    wanted = set(rows) | naming | {account for row in rows.values() for account in _accounts(row)}
+    if not wanted:
+        return Joined()
+    said = await stay_names.connected(raw, wanted)
+    changed = _take(batch, whose, said)
+    said |= changed
+    if not said and all(row.own is None for row in rows.values()):
+        return Joined()
+    await stay_names.save(raw, list(changed.values()))
+    names = Names(said)
+    accounts = {member for key in naming for member in names.members(key)}
+    for row in await encounters.by_account(raw, accounts) if accounts else []:
+        rows.setdefault(_key(row), row)
+    fresh = {key for key in rows if not names.is_said_of(key)}
+    if accounts and fresh:
+        said = await stay_names.connected(raw, fresh) | said
+        names = Names(said)
+    await _load(raw, rows, {member for key in {*rows, *naming} for member in names.members(key)})
+    return await _work_out(raw, rows, names, ids, now)
+
+
+def _key(row: EncounterRow) -> StayKey:
+    assert row.facility_id is not None  # noqa: S101 - every stay of a message has the facility of its feed
+    return row.facility_id, row.visit_authority, row.visit_number
+
+
+def _named(item: Interpreted) -> list[StayKey]:
+    facility, event = item.feed.organization_id, item.event
+    named = [one for rename in event.renames for one in (rename.retired, rename.survivor)]
+    return [key_at(facility, one) for one in (*named, *((event.moved_account,) if event.moved_account else ()))]
+
+
+def _accounts(row: EncounterRow) -> list[StayKey]:
+    account = account_of(EncounterState.from_json(row.own["state"] if row.own else row.state))
+    return [(row.facility_id, *account)] if account is not None and row.facility_id is not None else []
+
+
+def _take(batch: Sequence[Interpreted], whose: Sequence[Resolved], said: dict[StayKey, StayName]) -> dict[StayKey, StayName]:
+    """Learn what the batch says of numbers; give the names that changed."""
+    changed: dict[StayKey, StayName] = {}
+    for item, resolved in zip(batch, whose, strict=True):
+        facility, event, place = item.feed.organization_id, item.event, sort_key(item.event)
+        for rename in event.renames:
+            retired, survivor = key_at(facility, rename.retired), key_at(facility, rename.survivor)
+            if retired != survivor:
+                name = changed.get(retired) or said.get(retired) or StayName(retired)
+                changed[retired] = name.retired(place, survivor)
+        if event.moved_account is not None:
+            account = key_at(facility, event.moved_account)
+            name = changed.get(account) or said.get(account) or StayName(account)
+            changed[account] = name.given(place, resolved.record_id)
+    return {key: name for key, name in changed.items() if key not in said or said[key].said != name.said}
+
+
+async def _load(raw: Raw, rows: dict[StayKey, EncounterRow], keys: set[StayKey]) -> None:
+    missing = sorted(keys - set(rows))
+    if missing:
+        rows.update(await encounters.by_visit(raw, missing))
+
+
+async def _work_out(raw: Raw, rows: dict[StayKey, EncounterRow], names: Names, ids: Ids, now: datetime) -> Joined:
+    found = Joined()
+    before = {row.id: (row.person_id, row.folded_into) for row in rows.values()}
+    groups: dict[StayKey, list[EncounterRow]] = {}
+    for key, row in rows.items():
+        groups.setdefault(names.root(key), []).append(row)
+    effective: list[tuple[EncounterRow, list[EncounterRow], tuple[str, UUID] | None]] = []
+    for root_key, group in sorted(groups.items()):
+        keys = [_key(row) for row in group]
+        owner = names.owner([*keys, *(account for row in group for account in _accounts(row))])
+        if owner is None and keys == [root_key] and group[0].own is None:
+            continue
+        for row in group:
+            row.own = row.own or _own(row)
+        root = next((row for row in group if _key(row) == root_key), None)
+        if root is None:
+            root, moved = _under_its_new_number(group, root_key, ids.new())
+            await encounters.renumber(raw, root)
+            group.append(moved)
+        effective.append((root, group, owner))
+    persons = await people.persons_of(
+        raw,
+        {UUID(row.own["record"]) for _, group, _ in effective for row in group if row.own}
+        | {owner[1] for _, _, owner in effective if owner},
+    )
+    for root, group, owner in effective:
+        _join(root, group, owner, persons)
+        for row in group:
+            found.stays[row.id] = row
+            found.standing[_key(row)] = root
+            if row.folded_into is not None and before.get(row.id, (None, None))[1] != row.folded_into:
+                found.folds[row.id] = row.folded_into
+    moved_people = {row.id: row.person_id for row in found.stays.values() if row.id in before and before[row.id][0] != row.person_id}
+    if moved_people:
+        await encounters.move_follow_ups(raw, moved_people, now)
+        await people.reconsider_people(raw, {before[stay][0] for stay in moved_people} | set(moved_people.values()), now, "moved")
+    return found
+
+
+def _own(row: EncounterRow) -> dict[str, Any]:
+    """Set apart what the messages under this number said."""
+    return {"state": row.state, "record": str(row.record_id), "feed": str(row.feed_id) if row.feed_id else None, "mode": row.mode}
+
+
+def _under_its_new_number(group: Sequence[EncounterRow], key: StayKey, new_id: UUID) -> tuple[EncounterRow, EncounterRow]:
+    """Let the stay that stood so far go on under its new number; what was said under the old one is kept beside it."""
+    root = min(group, key=lambda row: (row.folded_into is not None, row.id))
+    kept = replace(root, id=new_id, version=0)
+    root.own = {**_own(root), "state": EncounterState().to_json()}
+    _, root.visit_authority, root.visit_number = key
+    return root, kept
+
+
+def _join(root: EncounterRow, group: Sequence[EncounterRow], owner: tuple[str, UUID] | None, persons: dict[UUID, UUID]) -> None:
+    """Make the one that stands the join of all, and the others part of it."""
+    own = [row.own for row in group if row.own is not None]
+    states = [EncounterState.from_json(one["state"]) for one in own]
+    spoken = [(state.last_key, one) for state, one in zip(states, own, strict=True) if state.last_key]
+    for row in group:
+        if row is not root and row.own is not None:
+            row.state, row.folded_into = EncounterState().to_json(), root.id
+            row.record_id = UUID(row.own["record"])
+            row.person_id = persons.get(row.record_id, row.person_id)
+            row.version += 1
+    root.state, root.folded_into = reduce(joined, states).to_json(), None
+    root.version += 1
+    if spoken:
+        last_key, last = max(spoken, key=lambda one: one[0])
+        record = owner[1] if owner is not None and owner[0] > last_key else UUID(last["record"])
+        root.record_id = record
+        root.person_id = persons.get(record, root.person_id)
+        root.feed_id = UUID(last["feed"]) if last["feed"] else None
+        root.mode = min((one["mode"] for _, one in spoken), key=MODES.index)
