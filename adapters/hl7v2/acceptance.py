@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from adapters.hl7v2.charset import CharsetChoice, codec_of
 from adapters.hl7v2.codes import TRIGGER_SHAPE, VERSIONS
 from adapters.hl7v2.er7 import Er7Message, Segment
-from adapters.hl7v2.people import identifiers, patient_identifiers, prior_identifiers
+from adapters.hl7v2.people import identifiers, patient_identifiers
 from adapters.hl7v2.reading import Reading, sharpened
+from adapters.hl7v2.subjects import OF_SEVERAL, Subject, subjects_of
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import Identifier, ProcessingId, Trigger
+from app.domain.adt_event import ProcessingId, Trigger
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
 SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger is not Trigger.REPORTED)
 """The triggers that change something here; every other is stored, answered AA and marked ignored (ACK-4)."""
 
-_MERGES = frozenset({Trigger.MERGE_PATIENT, Trigger.MERGE_IDENTIFIER_LIST})
-_WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON, *_MERGES})
+_WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON})
 _PROCESSING_IDS = frozenset(processing_id.value for processing_id in ProcessingId)
 _TRIGGER = re.compile(TRIGGER_SHAPE)
 
@@ -42,10 +42,10 @@ class Essentials:
     trigger: str
     processing_id: ProcessingId
     times: EventTimes
-    pid: Segment
-    identifiers: tuple[Identifier, ...]
-    prior_identifiers: tuple[Identifier, ...]
-    pv1: Segment | None
+    subjects: tuple[Subject, ...]
+    """Whom it is about: one patient, or several."""
+    held: Problem | None = None
+    """Why a person has to look before anything changes."""
 
 
 def _error(code: ProblemCode, location: str, text: str) -> Problem:
@@ -105,48 +105,36 @@ def header_warnings(message: Er7Message, header: Header) -> list[Problem]:
 
 def essentials(reading: Reading, header: Header, *, is_check: bool = False) -> Essentials | list[Problem]:
     """Find what a supported event needs, or say all of what is missing. A mere check looks no further than the first good time."""
-    message, trigger = reading.message, header.trigger
-    found: list[Problem] = []
-    pid = message.first("PID")
-    ids: tuple[Identifier, ...] = ()
-    if pid is None:
-        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
-    else:
-        ids = patient_identifiers(reading, pid)
-        if not ids:
-            text = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
-            found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "PID^1^3", text))
+    trigger = header.trigger
     times = first_time(reading) if is_check else event_times(reading)
+    held: Problem | None = None
+    if trigger in OF_SEVERAL:
+        several = subjects_of(reading, trigger)
+        subjects, found, held = several.found, list(several.problems), several.held
+    else:
+        subjects, found = _one_patient(reading, trigger)
     if times is None:
         text = "The time of the event is missing or no time, in EVN-6, EVN-2 and MSH-7: expected YYYYMMDDHHMMSS with an optional offset."
         found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "EVN^1^2", text))
-    prior: tuple[Identifier, ...] = ()
-    if trigger in _MERGES:
-        prior = _merge(reading, found)
+    if found or times is None:
+        return found
+    return Essentials(trigger, ProcessingId(header.processing_id or "P"), times, subjects, held)
+
+
+def _one_patient(reading: Reading, trigger: str) -> tuple[tuple[Subject, ...], list[Problem]]:
+    message = reading.message
+    found: list[Problem] = []
+    pid = message.first("PID")
+    ids = patient_identifiers(reading, pid) if pid is not None else ()
+    if pid is None:
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
+    elif not ids:
+        text = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "PID^1^3", text))
     pv1 = message.first("PV1") if trigger == Trigger.UPDATE or trigger not in _WITHOUT_STAY else None
     if pv1 is None and trigger not in _WITHOUT_STAY:
         found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PV1^1", "The PV1 segment is missing; without it the stay is not known."))
-    if found or pid is None or times is None:
-        return found
-    return Essentials(trigger, ProcessingId(header.processing_id or "P"), times, pid, ids, prior, pv1)
-
-
-def _merge(reading: Reading, found: list[Problem]) -> tuple[Identifier, ...]:
-    """Demand exactly one MRG with an id to retire; two would need two answers."""
-    message = reading.message
-    mrg = message.first("MRG")
-    if mrg is None:
-        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "MRG^1", "The MRG segment is missing; it names the record that is retired."))
-        return ()
-    if message.count("MRG") > 1 or message.count("PID") > 1:
-        name = "MRG" if message.count("MRG") > 1 else "PID"
-        found.append(
-            _error(ProblemCode.SEGMENT_SEQUENCE, f"{name}^2", "Only one merge can be told in one message; send one message a merge.")
-        )
-    prior = prior_identifiers(reading, mrg)
-    if not prior:
-        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MRG^1^1", "MRG-1 needs the identifier that is retired."))
-    return prior
+    return ((Subject(pid, ids, pv1=pv1),) if pid is not None and not found else ()), found
 
 
 def event_times(reading: Reading) -> EventTimes | None:
@@ -189,5 +177,5 @@ def doubts(reading: Reading, header: Header) -> None:
     pid = message.first("PID")
     if pid is not None and not identifiers(reading, pid, 3):
         reading.note(ProblemCode.REQUIRED_FIELD_MISSING, pid.location(3), "PID-3 is empty; the number in PID-2 was taken.")
-    if header.trigger not in _MERGES and message.count("PID") > 1:
+    if header.trigger not in OF_SEVERAL and message.count("PID") > 1:
         reading.note(ProblemCode.SEGMENT_SEQUENCE, "PID^2", "There is more than one PID; the first was taken.")

@@ -7,13 +7,15 @@ passes, `read` can read. The field table is in README.md. Not here: how fields a
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
+from adapters.hl7v2.subjects import Subject
 from adapters.hl7v2.visits import diagnoses, visit_facts
-from app.domain.adt_event import AdtEvent
+from app.domain.adt_event import AdtEvent, Trigger, VisitFacts
 from app.domain.feed import Feed
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
@@ -95,7 +97,8 @@ class Hl7v2Reader:
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""
         event, found = self._interpret(body, feed, with_doubts=False)
-        return event if event is not None else [problem for problem in found if problem.severity is Severity.ERROR]
+        # What is held for a person has no error.
+        return event if event is not None else [problem for problem in found if problem.severity is Severity.ERROR] or found
 
     def notes(self, body: bytes, feed: Feed) -> tuple[Problem, ...]:
         """Give every problem and every doubt of a full reading, for validation and for the quality of a source."""
@@ -119,24 +122,40 @@ class Hl7v2Reader:
             return None, [*needed, *reading.notes]
         if with_doubts:
             doubts(reading, header)
-        facts, erased = diagnoses(reading) if needed.pv1 is not None else ((), frozenset())
-        event = AdtEvent(
-            trigger=needed.trigger,
+        if needed.held is not None:
+            return None, [needed.held, *(reading.notes if with_doubts else ())]
+        digest = hashlib.sha256(body).digest()
+        first, *others = (self._event(reading, header, needed, subject, digest, part) for part, subject in enumerate(needed.subjects))
+        return (replace(first, others=tuple(others)) if others else first), reading.notes
+
+    def _event(self, reading: Reading, header: Header, needed: Essentials, subject: Subject, digest: bytes, part: int) -> AdtEvent:
+        pv1, trigger = subject.pv1, needed.trigger
+        facts, erased = diagnoses(reading) if pv1 is not None and trigger != Trigger.SWAP else ((), frozenset())
+        visit = visit_facts(reading, pv1, trigger, needed.times.occurred, subject.pid) if pv1 is not None else None
+        if subject.moved_visit is not None:
+            # A move says whose the visit is, and nothing else about it.
+            visit = VisitFacts(visit_number=subject.moved_visit)
+        return AdtEvent(
+            trigger=trigger,
             occurred_at=needed.times.occurred.at,
             recorded_at=needed.times.recorded.at,
             sent_at=needed.times.sent.at,
-            content_hash=hashlib.sha256(body).digest(),
+            # Each event of a message has a last word of its own in a tie.
+            content_hash=hashlib.sha256(digest + bytes([part % 256, part // 256])).digest() if part else digest,
             control_id=header.control_id,
             processing_id=needed.processing_id,
-            identifiers=needed.identifiers,
-            person=person_facts(reading, needed.pid),
-            prior_identifiers=needed.prior_identifiers,
-            visit=visit_facts(reading, needed.pv1, needed.trigger, needed.times.occurred) if needed.pv1 is not None else None,
+            identifiers=subject.identifiers,
+            person=person_facts(reading, subject.pid),
+            prior_identifiers=subject.prior_identifiers,
+            renames=subject.renames,
+            moved_account=subject.moved_account,
+            other_patient=subject.other_patient,
+            parent=subject.parent,
+            visit=visit,
             diagnoses=facts,
             diagnoses_erased=erased,
             sending_facility=header.sending_facility,
         )
-        return event, reading.notes
 
 
 def _begin(message: Er7Message, feed: Feed) -> Reading | Problem:

@@ -3,6 +3,8 @@
 Not here: what they make of the stay (domain/encounter), who the person is (`people`).
 """
 
+from datetime import datetime
+
 from adapters.hl7v2.codes import CLASSES, ICD_10_SYSTEMS, NPI_AUTHORITIES
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.people import identifier
@@ -28,17 +30,19 @@ _ACTIONS = {one.value: one for one in DiagnosisAction}
 _MAY_BE_OBSERVATION = frozenset({EncounterClass.OUTPATIENT, EncounterClass.INPATIENT, EncounterClass.EMERGENCY, EncounterClass.UNKNOWN})
 
 
-def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestamp) -> VisitFacts:
+def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestamp, pid: Segment) -> VisitFacts:
     """Read what PV1 and PV2 say about the stay."""
-    pv2 = reading.message.first("PV2")
+    pv2 = reading.message.first("PV2") if trigger != Trigger.SWAP else None
     admitted, discharged = reading.time(pv1, 44), reading.time(pv1, 45)
     if isinstance(admitted, Timestamp) and trigger in _ADMITTING:
         admitted = sharpened(admitted, occurred)
     if isinstance(discharged, Timestamp) and trigger == Trigger.DISCHARGE:
         discharged = sharpened(discharged, occurred)
     class_code = reading.part(pv1, 2)
+    number, account = _numbers(reading, pv1, pid)
     return VisitFacts(
-        visit_number=visit_number(reading, pv1),
+        visit_number=number,
+        account=account,
         encounter_class=_encounter_class(reading, pv1, class_code),
         class_code=class_code,
         unit=reading.part(pv1, 3, 1),
@@ -54,16 +58,21 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         disposition=_disposition(reading, pv1),
         discharged_to=reading.part(pv1, 37),
         admit_reason=_admit_reason(reading, pv2) if pv2 is not None else None,
+        expected_admit_at=_time(reading, pv2, 8) if pv2 is not None else None,
+        expected_discharge_at=_time(reading, pv2, 9) if pv2 is not None else None,
     )
 
 
-def visit_number(reading: Reading, pv1: Segment) -> Identifier | None:
-    """PV1-19, else PV1-50, else the account number PID-18, each with its authority."""
+def _numbers(reading: Reading, pv1: Segment, pid: Segment) -> tuple[Identifier | None, Identifier | None]:
+    """Give the number of the stay and the account beside it: PV1-19, else PV1-50, else the account number PID-18 itself."""
     found = identifier(reading, pv1, 19, pv1.first(19), "VN") or identifier(reading, pv1, 50, pv1.first(50), "VN")
-    if found is not None:
-        return found
-    pid = reading.message.first("PID")
-    return identifier(reading, pid, 18, pid.first(18), "AN") if pid is not None else None
+    account = identifier(reading, pid, 18, pid.first(18), "AN")
+    return (found, account) if found is not None else (account, None)
+
+
+def _time(reading: Reading, segment: Segment, field: int) -> Known[datetime]:
+    time = reading.time(segment, field)
+    return time.at if isinstance(time, Timestamp) else time
 
 
 def _encounter_class(reading: Reading, pv1: Segment, code: Known[str]) -> Known[EncounterClass]:

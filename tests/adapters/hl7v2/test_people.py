@@ -203,15 +203,18 @@ def test_an_absent_field_says_nothing_at_all() -> None:
 @pytest.mark.parametrize(
     ("trigger", "mrg", "expected"),
     [
-        ("A40", "MRG|ZZ9^^^ZZAUTH^MR", [("ZZAUTH", "MR", "ZZ9")]),
-        ("A40", "MRG|ZZ9~ZZ8^^^B^PI", [("ZZHOSP", "", "ZZ9"), ("B", "PI", "ZZ8")]),
-        ("A40", "MRG|ZZ9^^^A^MR~ZZ7^^^A^AN", [("A", "MR", "ZZ9")]),
-        ("A34", "MRG|ZZ9^^^A^MR|||ZZ7", [("A", "MR", "ZZ9"), ("ZZHOSP", "", "ZZ7")]),
+        ("A40", "MRG|ZZ9^^^ZZHOSP^MR", [("ZZHOSP", "MR", "ZZ9")]),
+        ("A40", "MRG|ZZ9~ZZ8^^^B^PI", [("ZZHOSP", "", "ZZ9")]),
+        ("A40", "MRG|ZZ9^^^ZZHOSP^MR~ZZ7^^^ZZHOSP^AN", [("ZZHOSP", "MR", "ZZ9")]),
+        ("A40", "MRG|ZZ9^^^ZZHOSP~ZZ1^^^ZZHOSP^MR", [("ZZHOSP", "", "ZZ9")]),
+        ("A34", "MRG|ZZ9^^^ZZHOSP^MR|||ZZ7", [("ZZHOSP", "MR", "ZZ9"), ("ZZHOSP", "", "ZZ7")]),
+        ("A30", "MRG||||ZZ7", [("ZZHOSP", "", "ZZ7")]),
+        ("A47", "MRG|ZZ9", [("ZZHOSP", "", "ZZ9")]),
         ("A34", "MRG||||ZZ7", [("ZZHOSP", "", "ZZ7")]),
         ("A31", "MRG|ZZ9", []),
     ],
 )
 def test_what_a_merge_retires(trigger: str, mrg: str, expected: list[tuple[str, str, str]]) -> None:
-    found = READER.read(er7(msh(trigger), EVN, "PID|1||ZZ1", mrg), FEED)
+    found = READER.read(er7(msh(trigger), EVN, "PID|1||ZZ1^^^ZZHOSP^MR", mrg), FEED)
     assert isinstance(found, AdtEvent), found
     assert found.prior_identifiers == tuple(Identifier(*one) for one in expected)
