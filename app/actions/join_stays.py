@@ -46,20 +46,23 @@ async def join_stays(
     if not wanted:
         return Joined()
     said = await stay_names.connected(raw, wanted)
+    # What was one with a number until now may be left alone by what is said of it now.
+    former = Names(said)
+    concerned = {member for key in naming for member in former.members(key)}
     changed = _take(batch, whose, said)
     said |= changed
     if not said and all(row.own is None for row in rows.values()):
         return Joined()
     await stay_names.save(raw, list(changed.values()))
     names = Names(said)
-    accounts = {member for key in naming for member in names.members(key)}
-    for row in await encounters.by_account(raw, accounts) if accounts else []:
+    concerned |= {member for key in naming for member in names.members(key)}
+    for row in await encounters.by_account(raw, concerned) if concerned else []:
         rows.setdefault(_key(row), row)
     fresh = {key for key in rows if not names.is_said_of(key)}
-    if accounts and fresh:
+    if concerned and fresh:
         said = await stay_names.connected(raw, fresh) | said
         names = Names(said)
-    await _load(raw, rows, {member for key in {*rows, *naming} for member in names.members(key)})
+    await _load(raw, rows, concerned | {member for key in rows for member in names.members(key)})
     return await _work_out(raw, rows, names, ids, now)
 
 

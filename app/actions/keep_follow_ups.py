@@ -61,6 +61,8 @@ class _Home:
     home_id: UUID | None
     programs: tuple[ProgramDefinition, ...]
     claim: Attribution | None
+    is_former: bool = False
+    """It has a follow-up of the stay, and is not responsible any more. Nobody is former too, once there is a home."""
 
 
 async def keep_follow_ups(  # the stays, whose they are, the registry, the rules, and what is injected
@@ -117,8 +119,8 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     notified_at=_notified_at((stay.id, home.home_id), told, telling, now) if home.home_id else None,
                 )
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
-                if not home.programs and home.home_id is not None:
-                    seen = _no_longer_claimed(seen)
+                if home.is_former:
+                    seen = _no_longer_claimed(seen, home)
                 elif not rules[stay.id].cancelled and not _qualifies(rules[stay.id], home):
                     why = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
                     seen = replace(seen, state=FollowUpState.VOID, reasons=(why,), next_change_at=None)
@@ -239,7 +241,7 @@ def _homes(stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], direct
 def _with_former(homes: list[_Home], rows: Mapping[tuple[UUID, UUID | None], FollowUpRow], stay_id: UUID) -> list[_Home]:
     """Add the homes that have a follow-up of this stay and are no longer responsible: it is kept, and says so."""
     present = {home.home_id for home in homes}
-    former = [_Home(home_id, (), None) for (stay, home_id) in rows if stay == stay_id and home_id not in present]
+    former = [_Home(home_id, (), None, is_former=True) for (stay, home_id) in rows if stay == stay_id and home_id not in present]
     return [*homes, *former]
 
 
@@ -280,11 +282,12 @@ def _qualifies(rules: Stay, home: _Home) -> bool:
     return home.home_id is None or any(program.clocks_for(rules) for program in home.programs)
 
 
-def _no_longer_claimed(seen: FollowUpView) -> FollowUpView:
+def _no_longer_claimed(seen: FollowUpView, home: _Home) -> FollowUpView:
     """Void what rests on a claim that its owner no longer upholds, or on a person who was somebody else."""
+    why = "the home no longer claims this person" if home.home_id else "a home is responsible by now, or nobody covers this person,"
     return FollowUpView(
         state=FollowUpState.VOID,
-        reasons=("not_attributed: the home no longer claims this person on the day of the stay",),
+        reasons=(f"not_attributed: {why} on the day of the stay",),
         anchor_at=seen.anchor_at,
         anchor_on=seen.anchor_on,
     )

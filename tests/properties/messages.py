@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from hypothesis import strategies as st
 
 from tests.properties.world import Claimed
-from tests.support.messages import adt
+from tests.support.messages import adt, patient
 
 BEGIN = datetime(2026, 3, 2, 15, 0)  # noqa: DTZ001 - written with its offset below
 
@@ -60,6 +60,11 @@ LIVES = (
     ("A01", "A03", "A08"),
     ("A04", "A02", "A12"),
     ("A01", "A07", "A08"),
+    ("A01", "A21", "A22", "A03"),
+    ("A01", "A21", "A52", "A15", "A26", "A03"),
+    ("A01", "A16", "A25", "A16", "A03", "A54"),
+    ("A14", "A04", "A27", "A03"),
+    ("A05", "A38", "A01", "A09", "A10", "A03"),
 )
 CLASSES = {"A01": "I", "A04": "E", "A05": "P", "A06": "I", "A07": "O"}
 
@@ -91,6 +96,7 @@ class Story:
     claims: tuple[Claimed, ...]
 
 
+ACCOUNTS = ("A1", "A2")
 CLAIMS = (
     Claimed("Home H", medicaid="MC1"),
     Claimed("Home H", first="Ann", last="Alder", born="1980-01-02", sex="F"),
@@ -116,9 +122,37 @@ def stories(draw: st.DrawFn) -> Story:
     for winner, loser in draw(st.lists(st.sampled_from([("M1", "M2"), ("M2", "M1"), ("M1", "M3")]), max_size=2, unique=True)):
         one = next(item for item in registrations if item.mrn == winner)
         drawn.append(("A40", {"at": stamp(draw(st.integers(0, 200))), **_patient(draw, one), "merged": loser, "patient_class": None}))
+    drawn += [_of_numbers(draw, registrations) for _ in range(draw(st.integers(0, 2)))]
+    drawn += [_of_two(draw, registrations) for _ in range(draw(st.integers(0, 2)))]
     messages = tuple(Message(trigger, tuple(fields.items()), number) for number, (trigger, fields) in enumerate(drawn))
     claims = draw(st.lists(st.sampled_from(CLAIMS), max_size=3, unique=True))
     return Story(messages, tuple(claims))
+
+
+def _of_numbers(draw: st.DrawFn, registrations: list[Registration]) -> tuple[str, dict[str, object]]:
+    """Draw what is said of a visit number: retired into another, even in a circle; or somebody else's."""
+    one = draw(st.sampled_from(registrations))
+    trigger = draw(st.sampled_from(["A42", "A50", "A45", "A44"]))
+    retired, survivor = draw(st.sampled_from([("V0", "V1"), ("V1", "V0"), ("V0", "W0"), ("V1", "V2"), ("W0", "V2")]))
+    fields: dict[str, object] = {"at": stamp(draw(st.integers(0, 300))), **_patient(draw, one), "patient_class": "I", "visit": survivor}
+    if trigger in {"A42", "A50"}:
+        fields["mrg"] = {5: f"{retired}^^^{one.facility}^VN"}
+    elif trigger == "A45":
+        fields["mrg"] = {1: f"M9^^^{one.facility}^MR", 5: f"{survivor}^^^{one.facility}^VN"}
+    else:
+        fields |= {"mrg": {1: f"M9^^^{one.facility}^MR"}, "account": draw(st.sampled_from(ACCOUNTS)), "patient_class": None}
+    return trigger, fields
+
+
+def _of_two(draw: st.DrawFn, registrations: list[Registration]) -> tuple[str, dict[str, object]]:
+    """Draw a link of two records of one hospital, taken back or not, or a record that goes from one to the other."""
+    one, other, third = draw(st.permutations([item for item in registrations if item.facility == "HOSPA"]))
+    fields: dict[str, object] = {"at": stamp(draw(st.integers(0, 300))), **_patient(draw, one), "patient_class": None}
+    trigger = draw(st.sampled_from(["A24", "A37", "A43"]))
+    if trigger == "A43":
+        return trigger, {**fields, "moved_to": other.mrn, "mrg": {1: f"{one.mrn}^^^HOSPA^MR", 4: f"{third.mrn}^^^HOSPA^MR"}}
+    second = patient(other.mrn, name=other.patient.name, born=other.patient.born, sex=other.patient.sex)
+    return trigger, {**fields, "extra": (second,)}
 
 
 def _patient(draw: st.DrawFn, one: Registration) -> dict[str, object]:
@@ -140,6 +174,7 @@ def _stay(draw: st.DrawFn, visit: str, registrations: list[Registration]) -> lis
     at_same_house = [item for item in registrations if item.facility == one.facility]
     hour = draw(st.integers(0, 300))
     patient_class = "I"
+    account = draw(st.sampled_from([None, None, *ACCOUNTS]))
     sent = []
     for trigger in draw(st.sampled_from(LIVES)):
         recorded = hour + draw(st.sampled_from([0, 0, 0, 2]))
@@ -150,6 +185,7 @@ def _stay(draw: st.DrawFn, visit: str, registrations: list[Registration]) -> lis
             "at": stamp(recorded),
             "event": stamp(hour) if recorded != hour else None,
             "visit": visit,
+            "account": account,
             "patient_class": patient_class,
             **_patient(draw, whose),
             "diagnoses": tuple(draw(st.lists(st.sampled_from(CODES), max_size=2, unique=True))),

@@ -20,7 +20,7 @@ from tests.properties.messages import Story, stamp, stories
 from tests.properties.world import Claimed, World, drain, outcomes, send, truth
 from tests.support import databases
 from tests.support.databases import Database
-from tests.support.messages import adt
+from tests.support.messages import adt, patient
 
 DEEP = os.environ.get("TEST_PROPERTIES") == "deep"
 QUIETLY = {
@@ -193,7 +193,118 @@ def namesakes_until_one_name_is_corrected(number: int) -> list[bytes]:
     ]
 
 
+def two_visit_numbers_that_were_one_stay(number: int) -> list[bytes]:
+    """A42, and messages under either number; both were told and followed up."""
+    one, other = about(number), about(number, visit=f"W{number}")
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **one),
+        adt("A01", stamp(2), control=f"2{number}", **other),
+        adt("A42", stamp(3), control=f"3{number}", mrg={5: f"W{number}^^^HOSPA^VN"}, **one),
+        adt("A03", stamp(20), control=f"4{number}", disposition="01", **other),
+        adt("A08", stamp(21), control=f"5{number}", diagnoses=(("F32.2", "F"),), **one),
+    ]
+
+
+def a_visit_number_that_changes_twice(number: int) -> list[bytes]:
+    """A50 to one number, and then the same number to another: the later one counts."""
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **about(number)),
+        adt("A50", stamp(3), control=f"2{number}", mrg={5: f"V{number}^^^HOSPA^VN"}, **about(number, visit=f"W{number}")),
+        adt("A50", stamp(4), control=f"3{number}", mrg={5: f"V{number}^^^HOSPA^VN"}, **about(number, visit=f"Y{number}")),
+        adt("A03", stamp(20), control=f"4{number}", disposition="01", **about(number, visit=f"Y{number}")),
+        adt("A04", stamp(30), control=f"5{number}", **about(number, visit=f"W{number}", patient_class="E")),
+    ]
+
+
+def visit_numbers_retired_into_each_other(number: int) -> list[bytes]:
+    """Two A42 that contradict each other, the second backwards: the later one counts, and nothing is lost."""
+    one, other = about(number), about(number, visit=f"W{number}")
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **one),
+        adt("A03", stamp(20), control=f"2{number}", disposition="01", **other),
+        adt("A42", stamp(3), control=f"3{number}", mrg={5: f"W{number}^^^HOSPA^VN"}, **one),
+        adt("A42", stamp(4), control=f"4{number}", mrg={5: f"V{number}^^^HOSPA^VN"}, **other),
+    ]
+
+
+def an_account_that_was_somebody_elses(number: int) -> list[bytes]:
+    """A44: the account goes to the right patient with the stays that are on it; the wrong one's home is told that it was not theirs."""
+    wrong = about(number, account=f"X{number}")
+    right = about(number, mrn=f"N{number}", name=wrong["name"].replace("Ann", "Beth"), medicaid=f"MD{number}", account=f"X{number}")
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **wrong),
+        adt("A03", stamp(2), control=f"2{number}", disposition="01", **wrong),
+        adt("A44", stamp(3), control=f"3{number}", mrg={1: f"M{number}^^^HOSPA^MR"}, **{**right, "patient_class": None}),
+        adt("A03", stamp(-30), control=f"4{number}", disposition="01", **{**wrong, "visit": f"Y{number}", "account": None}),
+        adt("A03", stamp(-90), control=f"5{number}", disposition="01", **{**right, "visit": f"W{number}", "account": None}),
+    ]
+
+
+def a_visit_that_was_somebody_elses(number: int) -> list[bytes]:
+    """A45: only the visit moves."""
+    wrong = about(number)
+    right = about(number, mrn=f"N{number}", name=wrong["name"].replace("Ann", "Beth"), medicaid=f"MD{number}")
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **wrong),
+        adt("A03", stamp(2), control=f"2{number}", disposition="01", **wrong),
+        adt("A45", stamp(3), control=f"3{number}", mrg={1: f"M{number}^^^HOSPA^MR", 5: f"V{number}^^^HOSPA^VN"}, **right),
+        adt("A03", stamp(-30), control=f"4{number}", disposition="01", **{**wrong, "visit": f"Y{number}"}),
+    ]
+
+
+def linked_and_parted(number: int) -> list[bytes]:
+    """A24, A37 and A24 again: the latest counts, and what an A40 joined besides stays joined."""
+    alone = {**about(number), "medicaid": None, "patient_class": None}
+    other = patient(f"N{number}", name=about(number)["name"].replace("Ann", "Beth"))
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **about(number)),
+        adt("A03", stamp(9), control=f"2{number}", disposition="01", **{**about(number), "medicaid": None, "mrn": f"N{number}"}),
+        adt("A24", stamp(2), control=f"3{number}", extra=(other,), **alone),
+        adt("A37", stamp(3), control=f"4{number}", extra=(other,), **alone),
+        adt("A24", stamp(4), control=f"5{number}", extra=(other,), **alone),
+    ]
+
+
+def a_record_that_moves(number: int) -> list[bytes]:
+    """A43: a record was merged into one patient and moved to another."""
+    alone = {**about(number), "medicaid": None}
+    other = about(number, mrn=f"P{number}", name=about(number)["name"].replace("Ann", "Cleo"), medicaid=f"MD{number}", patient_class=None)
+    away = {1: f"M{number}^^^HOSPA^MR", 4: f"N{number}^^^HOSPA^MR"}
+    return [
+        adt("A01", stamp(0), control=f"1{number}", **alone),
+        adt("A40", stamp(1), control=f"2{number}", **{**alone, "mrn": f"N{number}", "merged": f"M{number}", "patient_class": None}),
+        adt("A43", stamp(2), control=f"3{number}", moved_to=f"P{number}", mrg=away, **{**alone, "patient_class": None}),
+        adt("A31", stamp(3), control=f"4{number}", **other),
+        adt("A03", stamp(9), control=f"5{number}", disposition="01", **alone),
+    ]
+
+
+def two_who_swap_beds(number: int) -> list[bytes]:
+    """A17: two patients in one message, each with a stay of their own."""
+    one = about(number)
+    other = about(number, mrn=f"N{number}", name=one["name"].replace("Ann", "Beth"), medicaid=f"MD{number}", visit=f"W{number}")
+    second = (
+        patient(f"N{number}", name=str(other["name"]), medicaid=f"MD{number}"),
+        f"PV1|1|I|MED^101^1^HOSPA||||||||||||||||W{number}^^^HOSPA^VN",
+    )
+    return [
+        adt("A01", stamp(0), control=f"1{number}", unit="MED", **one),
+        adt("A01", stamp(1), control=f"2{number}", **other),
+        adt("A17", stamp(2), control=f"3{number}", extra=second, **one),
+        adt("A21", stamp(3), control=f"4{number}", **one),
+        adt("A03", stamp(9), control=f"5{number}", disposition="01", **{name: value for name, value in other.items() if name != "unit"}),
+    ]
+
+
 LIVES_OF_ONE = (
+    two_visit_numbers_that_were_one_stay,
+    a_visit_number_that_changes_twice,
+    visit_numbers_retired_into_each_other,
+    an_account_that_was_somebody_elses,
+    a_visit_that_was_somebody_elses,
+    linked_and_parted,
+    a_record_that_moves,
+    two_who_swap_beds,
     cancelled_and_merged,
     under_another_patients_number,
     merged_into_one_and_then_into_another,

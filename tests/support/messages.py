@@ -9,6 +9,27 @@ def segment(name: str, fields: Mapping[int, str]) -> str:
     return "|".join([name, *(fields.get(number, "") for number in range(1, last + 1))])
 
 
+def patient(
+    mrn: str,
+    facility: str = "HOSPA",
+    *,
+    medicaid: str | None = None,
+    name: str = "Alder^Ann",
+    born: str = "19800102",
+    sex: str = "F",
+    account: str | None = None,
+    moved_to: str | None = None,
+) -> str:
+    """Write a PID."""
+    identifiers = [f"{mrn}^^^{facility}^MR", *([f"{medicaid}^^^MAINECARE^MA"] if medicaid else [])]
+    fields = {1: "1", 3: "~".join(identifiers), 5: name, 7: born, 8: sex, 11: "1 Elm St^^Bangor^ME^04401", 13: "^PRN^PH^^^207^5550101"}
+    if moved_to:
+        fields[2] = f"{moved_to}^^^{facility}^MR"
+    if account:
+        fields[18] = f"{account}^^^{facility}^AN"
+    return segment("PID", fields)
+
+
 def adt(  # one keyword for each thing that tests vary
     trigger: str,
     at: str,
@@ -28,26 +49,26 @@ def adt(  # one keyword for each thing that tests vary
     disposition: str = "",
     diagnoses: tuple[tuple[str, str], ...] = (),
     merged: str | None = None,
+    mrg: Mapping[int, str] | None = None,
+    account: str | None = None,
+    moved_to: str | None = None,
     application: str = "EPIC",
     processing: str = "P",
     sent: str | None = None,
     event: str | None = None,
     extra: tuple[str, ...] = (),
 ) -> bytes:
-    """Write one ADT message. `at` is EVN-2 and, unless `sent` says otherwise, MSH-7; `diagnoses` are (code, DG1-6)."""
-    identifiers = [f"{mrn}^^^{facility}^MR"]
-    if medicaid:
-        identifiers.append(f"{medicaid}^^^MAINECARE^MA")
+    """Write one ADT message. `at` is EVN-2 and, unless `sent` says otherwise, MSH-7; `diagnoses` are (code, DG1-6).
+
+    `merged` is MRG-1; `mrg` gives more of its fields as they are written; `moved_to` is PID-2.
+    """
     segments = [
         f"MSH|^~\\&|{application}|{facility}|HANDOFF|HIE|{sent or at}||ADT^{trigger}|{control}|{processing}|2.5.1",
         segment("EVN", {2: at, 6: event or ""}),
-        segment(
-            "PID",
-            {1: "1", 3: "~".join(identifiers), 5: name, 7: born, 8: sex, 11: "1 Elm St^^Bangor^ME^04401", 13: "^PRN^PH^^^207^5550101"},
-        ),
+        patient(mrn, facility, medicaid=medicaid, name=name, born=born, sex=sex, account=account, moved_to=moved_to),
     ]
-    if merged is not None:
-        segments.append(segment("MRG", {1: f"{merged}^^^{facility}^MR"}))
+    if merged is not None or mrg is not None:
+        segments.append(segment("MRG", {**({1: f"{merged}^^^{facility}^MR"} if merged else {}), **(mrg or {})}))
     if patient_class is not None:
         fields = {
             1: "1",
