@@ -34,6 +34,7 @@ class Listener(Frozen):
     port: int = Field(ge=0, le=65535, description="TCP port; 0 takes a free one.")
     name: str = Field(default="", description="Name in logs and metrics; default host:port.")
     tls: ListenerTls | None = Field(default=None, description="Without it the listener speaks plain MLLP.")
+    release: int = Field(default=1, ge=1, le=2, description="MLLP release; 2 sends a commit acknowledgement before the HL7 answer.")
 
 
 class SftpPlace(Frozen):

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     )
     mllp_host: str = Field(default="127.0.0.1", description="Address of the MLLP listener.")
     mllp_port: int = Field(default=2575, ge=0, le=65535, description="Port of the MLLP listener; 0 takes a free one.")
+    mllp_release: int = Field(default=1, ge=1, le=2, description="MLLP release of that listener; 2 answers `0B 06 1C 0D` once stored.")
     mllp_listeners: tuple[Listener, ...] = Field(
         default=(),
         description="Listeners as a JSON list, in place of MLLP_HOST and MLLP_PORT: "
@@ -201,7 +202,7 @@ class Settings(BaseSettings):
     @property
     def listeners(self) -> tuple[Listener, ...]:
         """Every MLLP listener."""
-        return self.mllp_listeners or (Listener(host=self.mllp_host, port=self.mllp_port),)
+        return self.mllp_listeners or (Listener(host=self.mllp_host, port=self.mllp_port, release=self.mllp_release),)
 
     @property
     def secret_path(self) -> Path:

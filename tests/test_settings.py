@@ -64,6 +64,7 @@ def test_without_anything_it_is_a_laptop() -> None:
         ("ENDPOINT_ALLOW", "", "endpoint_allow", ()),
         ("DATABASE_URL", "", "database_url", None),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
+        ("MLLP_RELEASE", "2", "listeners", (Listener(host="127.0.0.1", port=2575, release=2),)),
         ("MLLP_LISTENERS", '[{"host": "0.0.0.0", "port": 2576}]', "listeners", (Listener(host="0.0.0.0", port=2576),)),
     ],
 )
@@ -240,7 +241,9 @@ def test_every_setting_is_described_with_its_unit_and_stands_in_the_table() -> N
         assert info.description.endswith((".", "`")), field
         assert f"`{PREFIX}{field.upper()}`" in table
         if isinstance(info.default, int | float) and not isinstance(info.default, bool):
-            assert re.search(r"_(ms|s|port|max|burst|workers)$|^workers$|_bytes_max$", field), f"{field}: the unit is not in the name"
+            assert re.search(r"_(ms|s|port|max|burst|workers|release)$|^workers$|_bytes_max$", field), (
+                f"{field}: the unit is not in the name"
+            )
     assert len(table.splitlines()) == len(Settings.model_fields) + 2
 
 

@@ -4,19 +4,36 @@ The state keeps two things. `said`: what messages state about the stay, the late
 few events that move the stay through its life (admissions, discharges, cancels). Both are sets in disguise, so applying one
 event, late or not, equals folding all of them again (decision 0001), and an A08, the most frequent event, costs no mark.
 What the stay *is* (status, class, when) is read off the marks by `view`. Sources: HL7 2.5.1 chapter 3, standards ADT-1..4.
-Not here: whose stay it is (`matching`), whether it is behavioral health (`diagnosis`), who is told (`happenings`).
+Not here: which marks stand (`stay_marks`), whose stay it is (`matching`), whether it is behavioral health (`diagnosis`), who is
+told (`happenings`).
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.domain.adt_event import TRACKING, AdtEvent, EncounterClass, Practitioner, Trigger, VisitFacts
 from app.domain.diagnosis_set import Diagnosis, joined_diagnoses, standing_diagnoses, with_diagnoses
 from app.domain.event_order import recorded_instant, sort_key
 from app.domain.known import ERASED, Erasure
 from app.domain.latest import Said, key_of, known, learn, merged
+from app.domain.stay_marks import (
+    ADMISSION_CANCELS,
+    INTERLUDES,
+    PLANS,
+    REOPENING,
+    Mark,
+    end_of,
+    leave_of,
+    mark_of,
+    pending_of,
+    standing_admissions,
+    standing_discharges,
+    standing_of,
+    text_of,
+    with_mark,
+)
 
 
 class EncounterStatus(StrEnum):
@@ -30,70 +47,8 @@ class EncounterStatus(StrEnum):
     """Only updates were seen: an A08 neither opens nor closes a stay."""
 
 
-class Mark(NamedTuple):
-    """One event that moves the stay. Stored as a JSON list."""
-
-    key: str
-    trigger: str
-    occurred_at: str
-    recorded_at: str
-    encounter_class: str | None
-    ends_at: str | None
-    """PV1-45 of a discharge, or of an update that states one (an inferred discharge); PV2-9 of a pending discharge."""
-    disposition: str | None
-
-
-_ARRIVALS = frozenset({Trigger.REGISTER, Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
-_PLANS = frozenset({Trigger.PRE_ADMIT, Trigger.PENDING_ADMIT})
-"""They announce a stay and begin none."""
-ADMISSIONS = frozenset({*_ARRIVALS, *_PLANS, Trigger.REPORTED})
-_ADMISSION_CANCELS: dict[str, frozenset[str]] = {
-    Trigger.CANCEL_ADMIT: ADMISSIONS,
-    Trigger.CANCEL_PRE_ADMIT: frozenset({Trigger.PRE_ADMIT}),
-    Trigger.CANCEL_PENDING_ADMIT: frozenset({Trigger.PENDING_ADMIT}),
-}
-"""What each cancel may strike. Some senders take a pre-admission back by an A11 too."""
-_REOPENING = frozenset({Trigger.ADMIT, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
-"""An admission after a discharge opens the stay again: an emergency visit that ends by being admitted (same number)."""
-_INFERRING = frozenset(
-    {
-        Trigger.UPDATE,
-        Trigger.TRANSFER,
-        Trigger.CHANGE_ATTENDING,
-        Trigger.CANCEL_ATTENDING,
-        Trigger.CHANGE_CONSULTING,
-        Trigger.CANCEL_CONSULTING,
-    }
-)
-_INTERLUDES = frozenset(
-    {
-        Trigger.LEAVE,
-        Trigger.RETURN,
-        Trigger.CANCEL_LEAVE,
-        Trigger.CANCEL_RETURN,
-        Trigger.PENDING_TRANSFER,
-        Trigger.CANCEL_PENDING_TRANSFER,
-        Trigger.PENDING_DISCHARGE,
-        Trigger.CANCEL_PENDING_DISCHARGE,
-    }
-)
-"""They happen while a stay lasts, and neither open nor close it: a leave of absence is no discharge."""
-_MOVES = (
-    ADMISSIONS
-    | frozenset(_ADMISSION_CANCELS)
-    | _INTERLUDES
-    | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
-)
 IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 """The classes of a stay in a bed of the house."""
-
-
-_IMPLIED_CLASSES: dict[str, str] = {
-    Trigger.ADMIT: EncounterClass.INPATIENT.value,
-    Trigger.TO_INPATIENT: EncounterClass.INPATIENT.value,
-    Trigger.TO_OUTPATIENT: EncounterClass.OUTPATIENT.value,
-}
-"""What a move says of the class where PV1-2 says nothing: a patient who is admitted is in the house."""
 
 
 @dataclass(slots=True)
@@ -166,10 +121,10 @@ def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterSta
     visit = event.visit or VisitFacts()
     return EncounterState(
         said=learn(state.said, key, _stated(event, visit)),
-        marks=_with_mark(state.marks, _mark(key, event, visit)),
+        marks=with_mark(state.marks, mark_of(key, event, visit)),
         diagnoses=with_diagnoses(state.diagnoses, key, event),
         last_key=max(state.last_key, key),
-        dead_since=_earliest(state.dead_since, _text(event.occurred_at) if event.person.deceased is True else None),
+        dead_since=_earliest(state.dead_since, text_of(event.occurred_at) if event.person.deceased is True else None),
     )
 
 
@@ -195,10 +150,6 @@ def _earliest(left: str | None, right: str | None) -> str | None:
     return min((text for text in (left, right) if text is not None), default=None)
 
 
-def _text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat()
-
-
 _TEXTS = (
     "class_code", "unit", "room", "bed", "facility", "admission_type", "hospital_service", "admit_source", "discharged_to", "admit_reason",
 )  # fmt: skip
@@ -219,7 +170,7 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
     if event.person.deceased is not None:
         stated["deceased"] = True if event.person.deceased is True else None
     if event.person.died_at is not None:
-        stated["died_at"] = _text(event.person.died_at) if isinstance(event.person.died_at, datetime) else None
+        stated["died_at"] = text_of(event.person.died_at) if isinstance(event.person.died_at, datetime) else None
     if event.trigger in TRACKING:
         # A position is not where the patient lies: it decides nothing about the stay.
         parts = [getattr(visit, name) for name in ("unit", "room", "bed", "facility")]
@@ -227,7 +178,7 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
     if visit.account is not None:
         stated["account"] = [visit.account.authority, visit.account.value]
     if visit.expected_admit_at is not None:
-        stated["expected_admit_at"] = None if visit.expected_admit_at is ERASED else _text(visit.expected_admit_at)
+        stated["expected_admit_at"] = None if visit.expected_admit_at is ERASED else text_of(visit.expected_admit_at)
     if event.trigger not in _UNSETTLED:
         _state_visit(stated, event, visit)
     return stated
@@ -242,165 +193,11 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
         attending = visit.attending
         stated["attending"] = [attending.identifier, attending.family, attending.given, attending.npi]
     if visit.admitted_at is not None:
-        stated["admitted_at"] = None if visit.admitted_at is ERASED else _text(visit.admitted_at)
+        stated["admitted_at"] = None if visit.admitted_at is ERASED else text_of(visit.admitted_at)
     if visit.disposition is not None and event.trigger not in _NO_DISPOSITION:
         stated["disposition"] = None if isinstance(visit.disposition, Erasure) else visit.disposition
     if isinstance(visit.encounter_class, EncounterClass) and event.trigger not in _NO_CLASS:
         stated["class"] = visit.encounter_class.value
-
-
-def _mark(key: str, event: AdtEvent, visit: VisitFacts) -> Mark | None:
-    ends_at = visit.discharged_at if isinstance(visit.discharged_at, datetime) else None
-    if event.trigger in _INTERLUDES:
-        # What is announced for later ends nothing, in whichever field it is written.
-        ends_at = visit.expected_discharge_at if isinstance(visit.expected_discharge_at, datetime) else None
-    elif event.trigger in _ARRIVALS and not _is_told_afterwards(event, visit, ends_at):
-        ends_at = None
-    infers = ends_at is not None and event.trigger in _INFERRING
-    if event.trigger not in _MOVES and not infers:
-        return None
-    encounter_class = visit.encounter_class.value if isinstance(visit.encounter_class, EncounterClass) else None
-    if encounter_class is None:
-        encounter_class = _IMPLIED_CLASSES.get(event.trigger)
-    disposition = visit.disposition if isinstance(visit.disposition, str) else None
-    return Mark(
-        key,
-        event.trigger,
-        _text(event.occurred_at),
-        _text(event.recorded_at),
-        encounter_class,
-        _text(ends_at) if ends_at else None,
-        disposition,
-    )
-
-
-def _is_told_afterwards(event: AdtEvent, visit: VisitFacts, ends_at: datetime | None) -> bool:
-    """Tell whether an admission also states its own end (ADT-1): a visit that was entered when it was over.
-
-    An end before the beginning is left over from an earlier stay; one in the future is a plan.
-    """
-    begins_at = visit.admitted_at if isinstance(visit.admitted_at, datetime) else None
-    return begins_at is not None and ends_at is not None and begins_at <= ends_at <= event.recorded_at
-
-
-def _with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
-    if mark is None or any(mark.key == other.key for other in marks):
-        return marks
-    return sorted([*marks, mark])
-
-
-def _discharges(marks: list[Mark], standing_admissions: list[Mark]) -> tuple[list[Mark], list[Mark]]:
-    """Give the discharges that stand and those that were struck: a cancel strikes every one that was recorded before it.
-
-    By recording time, not by event time: a discharge that is entered again with the old time after its cancel stands.
-    An update that merely repeats the struck time does not discharge again, nor one that repeats the end of an emergency visit
-    after its patient was admitted. An A11 that leaves no admission takes the discharges recorded before it along: the stay never was.
-    """
-    cancels = [mark.recorded_at for mark in marks if mark.trigger == Trigger.CANCEL_DISCHARGE]
-    if not standing_admissions:
-        cancels += [mark.recorded_at for mark in marks if mark.trigger == Trigger.CANCEL_ADMIT]
-    last_cancel = max(cancels, default="")
-    inferring = _INFERRING | _ARRIVALS
-    ends = [
-        mark
-        for mark in marks
-        if mark.trigger == Trigger.DISCHARGE
-        or (mark.ends_at and mark.trigger in inferring and (mark.trigger not in _ARRIVALS or mark in standing_admissions))
-    ]
-    struck = [mark for mark in ends if mark.recorded_at <= last_cancel]
-    stated = [mark for mark in ends if mark.recorded_at > last_cancel and mark.trigger == Trigger.DISCHARGE]
-    struck_times = {_end_of(mark) for mark in struck}
-    standing = list(stated)
-    for mark in ends:
-        if mark.recorded_at <= last_cancel or mark.trigger == Trigger.DISCHARGE or _end_of(mark) in struck_times:
-            continue
-        reopened_by = [other.key for other in standing_admissions if other.trigger in _REOPENING and other.key < mark.key]
-        reopened = max(reopened_by, default="")
-        if not any(end.key < reopened and _end_of(end) == _end_of(mark) for end in stated):
-            standing.append(mark)
-    return sorted(standing), struck
-
-
-def _end_of(mark: Mark) -> str:
-    return mark.ends_at or mark.occurred_at
-
-
-def _admissions(marks: list[Mark]) -> tuple[list[Mark], list[tuple[str, str]]]:
-    """Give the admissions that stand, and the spans (struck admission, its cancel) by sort key.
-
-    Each cancel strikes the last admission of its kind that was recorded before it: an A11 the A01 after an emergency visit, and only
-    then the visit itself. An admission that was sent twice is struck as one, and two cancels of one recording time are one sent twice.
-    """
-    standing = [mark for mark in marks if mark.trigger in ADMISSIONS]
-    cancels = sorted((mark for mark in marks if mark.trigger in _ADMISSION_CANCELS), key=_recorded_order)
-    if not cancels:
-        return standing, []
-    recorded = sorted((mark for mark in marks if mark.trigger in ADMISSIONS or mark.trigger == Trigger.DISCHARGE), key=_recorded_order)
-    struck: list[tuple[str, str]] = []
-    seen: set[tuple[str, str]] = set()
-    for cancel in cancels:
-        if (cancel.trigger, cancel.recorded_at) in seen:
-            continue
-        seen.add((cancel.trigger, cancel.recorded_at))
-        kinds = _ADMISSION_CANCELS[cancel.trigger]
-        before = [
-            mark
-            for mark in recorded
-            if mark.recorded_at <= cancel.recorded_at and (mark.trigger in kinds or mark.trigger == Trigger.DISCHARGE)
-        ]
-        if any(mark in standing and mark.trigger != Trigger.PENDING_ADMIT for mark in before):
-            # An A11 takes back what has happened before it takes back what is only announced.
-            before = [mark for mark in before if mark.trigger != Trigger.PENDING_ADMIT]
-        for mark in _last_admission(before, standing):
-            standing.remove(mark)
-            struck.append((mark.key, cancel.key))
-    return standing, struck
-
-
-def _recorded_order(mark: Mark) -> tuple[str, str]:
-    return mark.recorded_at, mark.key
-
-
-def _last_admission(before: list[Mark], standing: list[Mark]) -> list[Mark]:
-    """Give the last admission that stands with its repetitions: the same trigger again, with no discharge in between."""
-    last: list[Mark] = []
-    for mark in reversed(before):
-        if mark.trigger == Trigger.DISCHARGE:
-            if last:
-                break
-        elif mark in standing:
-            if last and mark.trigger != last[0].trigger:
-                break
-            last.append(mark)
-    return last
-
-
-def _standing(marks: list[Mark], trigger: Trigger, cancel: Trigger) -> list[Mark]:
-    """Give the events of a kind that stand: each cancel strikes the last one that was recorded before it (C.6, A12)."""
-    standing = sorted((mark for mark in marks if mark.trigger == trigger), key=_recorded_order)
-    seen: set[str] = set()
-    for taken_back in sorted((mark for mark in marks if mark.trigger == cancel), key=_recorded_order):
-        before = [mark for mark in standing if mark.recorded_at <= taken_back.recorded_at]
-        if before and taken_back.recorded_at not in seen:
-            same = {(mark.occurred_at, mark.recorded_at) for mark in before[-1:]}
-            standing = [mark for mark in standing if (mark.occurred_at, mark.recorded_at) not in same]
-        seen.add(taken_back.recorded_at)
-    return sorted(standing)
-
-
-def _leave(marks: list[Mark]) -> Mark | None:
-    """Give the leave of absence from which the patient has not come back."""
-    gone = _standing(marks, Trigger.LEAVE, Trigger.CANCEL_LEAVE)
-    back = _standing(marks, Trigger.RETURN, Trigger.CANCEL_RETURN)
-    last = gone[-1] if gone else None
-    return None if last is None or (back and back[-1].key > last.key) else last
-
-
-def _pending(marks: list[Mark], trigger: Trigger, cancel: Trigger, done: Trigger) -> Mark | None:
-    """Give what is announced and has not come since."""
-    announced = _standing(marks, trigger, cancel)
-    last = announced[-1] if announced else None
-    return None if last is None or any(mark.trigger == done and mark.key > last.key for mark in marks) else last
 
 
 def _class_between(state: EncounterState, facts: dict[str, Any], standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
@@ -420,30 +217,32 @@ def _class_between(state: EncounterState, facts: dict[str, Any], standing: list[
 
 def view(state: EncounterState) -> EncounterView:
     """Read off what the stay is."""
-    standing, struck = _admissions(state.marks)
-    discharges, struck_discharges = _discharges(state.marks, standing)
+    standing, struck = standing_admissions(state.marks)
+    discharges, struck_discharges = standing_discharges(state.marks, standing)
     facts = known(state.said)
     encounter_class = _class_between(state, facts, standing, struck)
     last = discharges[-1] if discharges else None
-    if last is not None and any(mark.key > last.key and mark.trigger in _REOPENING for mark in standing):
+    if last is not None and any(mark.key > last.key and mark.trigger in REOPENING for mark in standing):
         last = None
-    phases = _phases(standing, _standing(state.marks, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER), encounter_class)
-    leave = _leave(state.marks) if last is None else None
-    ending = _pending(state.marks, Trigger.PENDING_DISCHARGE, Trigger.CANCEL_PENDING_DISCHARGE, Trigger.DISCHARGE) if last is None else None
-    moving = _pending(state.marks, Trigger.PENDING_TRANSFER, Trigger.CANCEL_PENDING_TRANSFER, Trigger.TRANSFER) if last is None else None
+    phases = _phases(standing, standing_of(state.marks, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER), encounter_class)
+    leave = leave_of(state.marks) if last is None else None
+    ending = (
+        pending_of(state.marks, Trigger.PENDING_DISCHARGE, Trigger.CANCEL_PENDING_DISCHARGE, Trigger.DISCHARGE) if last is None else None
+    )
+    moving = pending_of(state.marks, Trigger.PENDING_TRANSFER, Trigger.CANCEL_PENDING_TRANSFER, Trigger.TRANSFER) if last is None else None
     admitted_at = _instant(facts["admitted_at"]) if "admitted_at" in facts else (phases[0].starts_at if phases else None)
     return EncounterView(
         status=_status(state.marks, standing, encounter_class, is_finished=last is not None),
         encounter_class=encounter_class,
         phases=phases,
         admitted_at=admitted_at,
-        discharged_at=_instant(_end_of(last)) if last else None,
+        discharged_at=_instant(end_of(last)) if last else None,
         disposition=_disposition(state, facts, last, standing) if last else None,
         inferred_discharge=last is not None and all(mark.trigger != Trigger.DISCHARGE for mark in discharges),
         diagnoses=tuple(diagnosis for use, held in sorted(state.diagnoses.items()) for diagnosis in standing_diagnoses(use, held)),
         facts=facts,
         deceased_at=_deceased_at(state, facts),
-        cancelled_discharge_at=None if last or not struck_discharges else _instant(_end_of(struck_discharges[-1])),
+        cancelled_discharge_at=None if last or not struck_discharges else _instant(end_of(struck_discharges[-1])),
         on_leave_since=_instant(leave.occurred_at) if leave else None,
         discharge_pending_since=_instant(ending.occurred_at) if ending else None,
         expected_discharge_at=_instant(ending.ends_at) if ending and ending.ends_at else None,
@@ -459,7 +258,7 @@ def _disposition(state: EncounterState, facts: dict[str, Any], last: Mark, stand
     said = facts.get("disposition")
     said_key = key_of(state.said, "disposition")
     cancelled = max((mark.recorded_at for mark in state.marks if mark.trigger == Trigger.CANCEL_DISCHARGE), default="")
-    reopened = max((mark.key for mark in standing if mark.trigger in _REOPENING and mark.key < last.key), default="")
+    reopened = max((mark.key for mark in standing if mark.trigger in REOPENING and mark.key < last.key), default="")
     holds = said_key > reopened and (not cancelled or recorded_instant(said_key) > _instant(cancelled))
     if holds and (said_key >= last.key or last.disposition is None):
         return said if isinstance(said, str) else None
@@ -481,11 +280,11 @@ def _status(marks: list[Mark], standing: list[Mark], encounter_class: EncounterC
     triggers = {mark.trigger for mark in marks}
     if is_finished:
         return EncounterStatus.FINISHED
-    if not standing and triggers & _ADMISSION_CANCELS.keys():
+    if not standing and triggers & ADMISSION_CANCELS.keys():
         return EncounterStatus.CANCELLED
-    if standing and (encounter_class is EncounterClass.PREADMIT or all(mark.trigger in _PLANS for mark in standing)):
+    if standing and (encounter_class is EncounterClass.PREADMIT or all(mark.trigger in PLANS for mark in standing)):
         return EncounterStatus.PLANNED
-    begun = {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, *_INTERLUDES}
+    begun = {Trigger.DISCHARGE, Trigger.CANCEL_DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, *INTERLUDES}
     if standing or triggers & begun:
         return EncounterStatus.IN_PROGRESS
     return EncounterStatus.UNKNOWN
@@ -498,7 +297,7 @@ def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: Encoun
     """
     phases: list[Phase] = []
     for mark in sorted([*standing, *(mark for mark in transfers if mark.encounter_class)]):
-        if mark.trigger in _PLANS or (mark.trigger == Trigger.TRANSFER and not phases):
+        if mark.trigger in PLANS or (mark.trigger == Trigger.TRANSFER and not phases):
             continue
         stated = EncounterClass(mark.encounter_class) if mark.encounter_class else encounter_class
         if not phases or (stated in IN_HOUSE) != (phases[-1].encounter_class in IN_HOUSE):

@@ -86,6 +86,7 @@ def mllp_listener(
         idle_timeout_s=settings.mllp_idle_timeout_s,
         frame_timeout_s=settings.mllp_frame_timeout_s,
         connections_max=settings.mllp_connections_max,
+        is_release_2=listener.release == 2,  # noqa: PLR2004 - the name of the release
     )
     return MllpListener(
         answer,

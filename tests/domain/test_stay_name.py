@@ -1,0 +1,62 @@
+"""Numbers that are retired into others or given to other patients (C.6, ADT-5): the latest word counts, and a circle ends somewhere."""
+
+from itertools import permutations
+from uuid import UUID
+
+from app.domain.stay_name import Names, StayKey, StayName
+
+HOUSE = UUID(int=1)
+
+
+def key(number: str) -> StayKey:
+    return HOUSE, "HOSPA", number
+
+
+def names(*said: tuple[str, str, str]) -> Names:
+    """(number, sort key, into)."""
+    known: dict[StayKey, StayName] = {}
+    for number, sort_key, into in said:
+        known[key(number)] = known.get(key(number), StayName(key(number))).retired(sort_key, key(into))
+    return Names(known)
+
+
+def test_a_number_nothing_was_said_of_stands_for_itself() -> None:
+    assert names().root(key("V1")) == key("V1")
+    assert names().members(key("V1")) == {key("V1")}
+    assert not names().is_said_of(key("V1"))
+    assert names().owner([key("V1")]) is None
+
+
+def test_a_chain_ends_in_its_last_number_in_any_order() -> None:
+    for said in permutations([("A", "1", "B"), ("B", "2", "C"), ("X", "3", "C")]):
+        found = names(*said)
+        assert {found.root(key(number)) for number in "ABCX"} == {key("C")}
+        assert found.members(key("A")) == {key(number) for number in "ABCX"}
+
+
+def test_a_later_word_replaces_an_earlier_one_in_any_order() -> None:
+    for said in permutations([("A", "1", "B"), ("A", "2", "C")]):
+        assert names(*said).root(key("A")) == key("C")
+        assert names(*said).members(key("B")) == {key("B")}
+
+
+def test_in_a_circle_the_oldest_word_does_not_count() -> None:
+    for said in permutations([("A", "2", "B"), ("B", "1", "A")]):
+        assert names(*said).root(key("A")) == key("B")
+        assert names(*said).root(key("B")) == key("B")
+    for said in permutations([("A", "1", "B"), ("B", "2", "C"), ("C", "3", "A"), ("D", "4", "A")]):
+        assert {names(*said).root(key(number)) for number in "ABCD"} == {key("A")}
+
+
+def test_a_number_retired_into_itself_stands() -> None:
+    assert names(("A", "1", "A")).root(key("A")) == key("A")
+
+
+def test_whoever_was_given_any_of_the_numbers_last_has_the_stay() -> None:
+    one, other = UUID(int=7), UUID(int=8)
+    known = {
+        key("V"): StayName(key("V")).given("1", one).retired("3", key("W")),
+        key("W"): StayName(key("W")).given("2", other),
+    }
+    assert Names(known).owner([key("V")]) == ("2", other)
+    assert Names(known).owner([key("X")]) is None
