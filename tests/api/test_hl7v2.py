@@ -19,6 +19,7 @@ async def _ack(world: World, message: bytes, who: str = "hospital", feed: str | 
     "media_type", ["application/hl7-v2", "x-application/hl7-v2+er7", "text/plain", "application/hl7-v2+er7; charset=utf-8"]
 )
 async def test_every_spelling_of_the_content_type_is_taken_and_given_back(world: World, media_type: str) -> None:
+    """HOH-1."""
     answer = await world.api.client.post(
         "/hl7v2", content=ADMIT, headers={"content-type": media_type, "authorization": f"Bearer {world.keys['hospital']}"}
     )
@@ -42,6 +43,7 @@ async def test_nothing_is_no_message(world: World, body: bytes) -> None:
 
 
 async def test_a_message_is_answered_after_it_is_kept_and_again_with_the_same_answer(world: World) -> None:
+    """ACK-6, ACK-7."""
     assert "MSA|AA|C1" in await _ack(world, ADMIT)
     assert "MSA|AA|C1" in await _ack(world, ADMIT)
     listed = await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200)
@@ -72,6 +74,7 @@ async def test_the_operator_may_speak_for_every_feed(world: World) -> None:
 
 
 async def test_a_message_that_cannot_be_read_is_answered_with_the_place(world: World) -> None:
+    """ACK-6, HOH-1: an AE is HTTP 200, and the message is set aside."""
     text = await _ack(world, adt("A03", "20260306143000-0500", control="C5").replace(b"|M1^^^HOSPA^MR~MC1^^^MAINECARE^MA|", b"||"))
     assert "MSA|AE|C5" in text
     assert "PID^1^3" in text

@@ -150,3 +150,12 @@ async def test_parameters_out_of_range_are_refused(world: World, params: dict[st
 def uuid_of(public: str) -> UUID:
     """Give the UUID in an id."""
     return UUID(public.partition("_")[2])
+
+
+async def test_a_notice_carries_the_three_names(story: World) -> None:
+    """COP-1 (42 CFR 482.24(d)): patient, treating practitioner and institution, at the admission and at the discharge."""
+    told = await _outbox(story)
+    assert {item["type"] for item in told} == {"encounter.admitted", "encounter.discharged"}
+    for item in told:
+        assert (item["person"]["first_name"], item["person"]["last_name"]) == ("Ann", "Alder")
+        assert (item["encounter"]["attending"]["family"], item["encounter"]["facility"]["name"]) == ("Oak", "Hospital A")

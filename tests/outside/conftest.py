@@ -1,5 +1,6 @@
 """A real service from outside: `handoff serve` with its own database, on free ports; tests use nothing but its public interface."""
 
+import json
 import os
 import secrets
 import signal
@@ -35,6 +36,8 @@ class Service:
     mllp_port: int
     admin_key: str
     operator: httpx.Client = field(repr=False)
+    release_2_port: int = 0
+    """The listener that speaks MLLP release 2."""
     clients: list[httpx.Client] = field(default_factory=list, repr=False)
 
     def client(self, key: str) -> httpx.Client:
@@ -134,12 +137,13 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def service(folder: Path) -> Iterator[Service]:
     """The service, started once for the session of this worker."""
-    http_port, mllp_port, admin_key = free_port(), free_port(), secrets.token_hex(24)
+    http_port, mllp_port, release_2_port, admin_key = free_port(), free_port(), free_port(), secrets.token_hex(24)
+    listeners = [{"host": "127.0.0.1", "port": mllp_port}, {"host": "127.0.0.1", "port": release_2_port, "release": 2}]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HANDOFF_")}
     environment |= {
         "HANDOFF_DATA_DIR": str(folder / "data"),
         "HANDOFF_HTTP_PORT": str(http_port),
-        "HANDOFF_MLLP_PORT": str(mllp_port),
+        "HANDOFF_MLLP_LISTENERS": json.dumps(listeners),
         "HANDOFF_ADMIN_KEY": admin_key,
         "HANDOFF_ENDPOINT_ALLOW": "http://127.0.0.0/8",
         "HANDOFF_WORKERS": "2",
@@ -153,7 +157,7 @@ def service(folder: Path) -> Iterator[Service]:
         _wait_until_ready(base_url, process, folder / "service.log")
         headers = {"Authorization": f"Bearer {admin_key}"}
         with httpx.Client(base_url=base_url, headers=headers, timeout=ANSWER_WITHIN_S) as operator:
-            running = Service(base_url, mllp_port, admin_key, operator)
+            running = Service(base_url, mllp_port, admin_key, operator, release_2_port)
             yield running
             for client in running.clients:
                 client.close()

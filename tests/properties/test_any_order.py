@@ -1,4 +1,4 @@
-"""Any order, repetition, batch size and number of workers ends in the same truth (DESIGN section 2.4; reliability.md R7, R8).
+"""Any order, repetition, batch size and number of workers ends in the same truth (DESIGN section 2.4, ADT-4; reliability.md R7, R8).
 
 The real door and the real rooms on a real database. `TEST_PROPERTIES=deep` looks for minutes instead of seconds.
 """

@@ -54,6 +54,7 @@ def test_the_matrix_is_complete() -> None:
 
 @pytest.mark.parametrize(("accept", "application", "success", "error", "reject"), MATRIX)
 def test_which_acknowledgements_are_due(accept: str, application: str, success: str, error: str, reject: str) -> None:
+    """ACK-1, ACK-2."""
     for outcome, codes in ((Acceptance.ACCEPT, success), (Acceptance.ERROR, error), (Acceptance.REJECT, reject)):
         assert " ".join(which_acks(accept, application, outcome).codes) == codes
 
@@ -73,6 +74,7 @@ def test_conditions_are_read_in_any_case() -> None:
     [("ACK", True), ("ACK^A03", True), ("ACK^A03^ACK", True), ("MCF", True), ("ack", True), ("ADT^A03", False), ("", False)],
 )
 def test_an_acknowledgement_is_recognised_so_that_it_is_never_answered(kind: str, expected: bool) -> None:
+    """ACK-3."""
     assert is_acknowledgement(READER.header(er7(msh(f9=kind), "MSA|AA|ZZ1"))) is expected
 
 
@@ -81,6 +83,7 @@ def write(body: bytes, code: AckCode = AckCode.AA, *problems: Problem) -> bytes:
 
 
 def test_layout_of_a_positive_acknowledgement() -> None:
+    """ACK-5."""
     body = er7(
         msh(
             "A03",
@@ -101,6 +104,7 @@ def test_layout_of_a_positive_acknowledgement() -> None:
 
 
 def test_layout_of_a_negative_acknowledgement() -> None:
+    """ACK-5."""
     second = Problem(ProblemCode.TABLE_VALUE, Severity.WARNING, "PV1^1^2", "Not in table 0004.")
     message = cut(write(discharge(), AckCode.AE, MISSING, second))
     assert [segment.line for segment in message.segments()][1:] == [

@@ -61,7 +61,7 @@ CHOICES = [
     # A codec that no table of HL7 has, named by the operator; and one that nobody knows.
     ("", "koi8-r", "ZZ\u0416".encode("koi8-r"), "koi8-r", CharsetChoice.FEED, "ZZ\u0416"),
     ("", "zznone", NAME.encode(), "utf-8", CharsetChoice.CORRECTED, NAME),
-    # Converted to UTF-8 on the way, as HTTP demands, with the old name left in MSH-18.
+    # Converted to UTF-8 on the way, as HTTP demands (HOH-1), with the old name left in MSH-18.
     ("8859/1", None, NAME.encode(), "utf-8", CharsetChoice.CORRECTED, NAME),
     ("WINDOWS-1252", None, "O\u2019ZZTEST".encode(), "utf-8", CharsetChoice.CORRECTED, "O\u2019ZZTEST"),
     # The curly apostrophe of Windows under the name of Latin-1, where that byte is a control character.

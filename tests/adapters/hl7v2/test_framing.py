@@ -68,6 +68,7 @@ def test_table_in_one_byte_packets(data: bytes, expected: list[object]) -> None:
 
 @pytest.mark.parametrize("after", [b"", b"\n", b"  "])
 def test_a_missing_carriage_return_is_forgiven_after_the_grace(after: bytes) -> None:
+    """MLLP-2."""
     framer = MllpFramer(LIMIT)
     assert framer.feed(b"\x0bMSH|one\r\x1c" + after) == []
     assert framer.awaits_carriage_return
@@ -89,6 +90,7 @@ def test_the_grace_ends_nothing_that_has_no_end_byte() -> None:
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT, LIMIT + 1, LIMIT * 10])
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_the_limit_is_exact_and_ends_the_framer(size: int, step: int) -> None:
+    """MLLP-4."""
     payload = (b"MSH|" + b"x" * size)[:size]
     data = wrap(payload) + wrap(ONE)
     framer = MllpFramer(LIMIT)
@@ -110,6 +112,7 @@ def test_a_frame_without_end_is_cut_off_at_the_limit() -> None:
 
 
 def test_wrapping_never_lets_a_payload_end_its_frame() -> None:
+    """MLLP-3."""
     assert events(wrap(b"MSH|\x0b\x1c\r|\x1c\r")) == [Frame(b"MSH|  \r| \r")]
 
 
@@ -129,6 +132,7 @@ PIECES = st.one_of(
 
 @given(pieces=st.lists(PIECES, max_size=12), data=st.data())
 def test_chunks_do_not_matter(pieces: list[bytes], data: st.DataObject) -> None:
+    """MLLP-1."""
     stream = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(min_value=0, max_value=len(stream)), max_size=10)))
     edges = [0, *cuts, len(stream)]

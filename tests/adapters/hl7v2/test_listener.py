@@ -204,6 +204,7 @@ async def test_a_future_of_somebody_else_is_given_up_but_not_cancelled() -> None
 
 @on_both_loops
 async def test_an_over_long_frame_is_refused_and_the_connection_closed() -> None:
+    """MLLP-4."""
     async with house(frame_bytes_max=1_000) as home, wire(home) as peer:
         await peer.send(wrap(b"fine"))
         head = b"MSH|^~\\&|ZZADT|"
@@ -241,6 +242,7 @@ async def test_a_silent_peer_is_closed_after_the_idle_time_and_not_before_its_an
 
 @on_both_loops
 async def test_dripping_bytes_do_not_keep_a_frame_open() -> None:
+    """MLLP-4."""
     async with house(frame_timeout_s=0.3, idle_timeout_s=60) as home, wire(home) as peer:
         closing = asyncio.create_task(peer.closed())
         await peer.send(b"\x0bMSH|")
@@ -324,6 +326,7 @@ async def test_a_missing_carriage_return_is_forgiven_and_counted() -> None:
 
 @on_both_loops
 async def test_bytes_outside_frames_are_ignored_and_counted() -> None:
+    """MLLP-2."""
     async with house() as home, wire(home) as peer:
         await peer.send(b"\r\n", wrap(b"one"), b"noise", wrap(b"two"))
         assert [await peer.frame(), await peer.frame()] == [b"ACK one", b"ACK two"]
@@ -377,6 +380,7 @@ async def test_hundreds_of_idle_and_half_open_peers_do_not_stop_a_busy_one() -> 
 
 @on_both_loops
 async def test_release_2_commit_acknowledgements_come_before_the_answer() -> None:
+    """MLLP-5."""
     async with house(failing_later, is_release_2=True) as home, wire(home) as peer:
         await peer.send(wrap(b"one") + wrap(b"ZZSECRET"))
         assert [await peer.frame() for _ in range(4)] == [COMMIT_ACK, b"ACK one", COMMIT_NAK, b"NAK answer_failed"]
