@@ -41,7 +41,8 @@ async def test_a_leave_of_absence_tells_nobody_and_starts_no_clock(world: World)
     assert await told(world) == before
     (one,) = await follow_ups(world)
     assert one["state"] == "inpatient"
-    assert (await stays(world))["V1"]["status"] == "in-progress"
+    found = (await stays(world))["V1"]
+    assert (found["status"], found["discharged_at"], found["on_leave_since"]) == ("in-progress", None, "2026-03-06T20:00:00+00:00")
 
 
 async def test_two_open_clocks_of_one_stay_collapse_with_the_contacts_of_both(world: World) -> None:

@@ -31,7 +31,9 @@ class EncounterDocument(ToldEncounterDocument):
     source: Annotated[str, Field(description="adt, or reported: somebody learned of it himself")]
     person: PersonDocument
     reported_by: OrganizationIdText | None
-    folded_into: Annotated[EncounterIdText | None, Field(description="The ADT stay that a reported one became part of")]
+    folded_into: Annotated[
+        EncounterIdText | None, Field(description="The ADT stay that a reported one, or one under a retired visit number, became part of")
+    ]
 
 
 EncounterPage = Listing[EncounterDocument]

@@ -84,6 +84,9 @@ class ToldEncounterDocument(Document):
     status: Annotated[str | None, Field(description="planned, in-progress, finished, cancelled or unknown")] = None
     disposition: Annotated[str | None, Field(description="UB-04 status, two digits", examples=["01"])] = None
     discharge_inferred: Annotated[bool | None, Field(description="no discharge event came, an update told of it")] = None
+    on_leave_since: Annotated[Instant | None, Field(description="a leave of absence that lasts; the stay goes on")] = None
+    discharge_pending_since: Annotated[Instant | None, Field(description="the hospital says that the stay will end (A16)")] = None
+    expected_discharge_at: Annotated[Instant | None, Field(description="when it expects that")] = None
     unit: str | None = None
     hospital_service: str | None = None
     admit_reason: str | None = None
