@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent
+from app.domain.completeness import MessageFields
 from app.domain.delivery import AttemptResult, WebhookRequest
 from app.domain.drop import Sighting
 from app.domain.feed import Feed
@@ -62,6 +63,14 @@ class AdtReader(Protocol):
 
 Readers: TypeAlias = Mapping[Format, AdtReader]
 """The reader of each format."""
+
+
+class FieldReader(Protocol):
+    """Bytes of one message to its single fields, also when it cannot be interpreted. Pure, and nothing is raised."""
+
+    def fields(self, body: bytes, charset: str | None = None) -> MessageFields | None:
+        """Give what finds fields, or None for what is not of this format. `charset` is used where the message names none."""
+        ...
 
 
 class AckWriter(Protocol):

@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     mllp_frame_timeout_s: float = Field(default=60.0, gt=0, description="From the first byte of an MLLP frame to its last.")
     delivery_timeout_s: float = Field(default=20.0, gt=0, le=60, description="Whole time of one webhook attempt.")
     delivery_concurrency_max: int = Field(default=100, ge=1, le=5_000, description="Webhook attempts under way at once in one process.")
+    visit_silence_hours_max: int = Field(default=72, ge=0, le=9_999, description="Silence after which a visit counts as over; 0: never.")
+    stay_silence_days_max: int = Field(default=30, ge=0, le=9_999, description="Silence after which a stay in a bed is over; 0: never.")
     shutdown_grace_s: float = Field(default=20.0, ge=0, description="How long work in flight may take to finish after SIGTERM.")
     log_format: LogFormat = Field(default=LogFormat.JSON, description="`json`, or `console` for people.")
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(

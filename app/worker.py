@@ -37,6 +37,8 @@ from app.telemetry.events import (
     BatchWorked,
     DeliveriesAttempted,
     EndpointBehind,
+    FeedHeard,
+    FeedSilent,
     HintsLost,
     HintsRestored,
     Loop,
@@ -44,6 +46,7 @@ from app.telemetry.events import (
     Part,
     ProcessStarted,
     ProcessStopped,
+    StaysPresumedEnded,
 )
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
@@ -56,6 +59,8 @@ ANSWER_S_MAX: Final = 120.0
 SUSPECTS_INTERVAL_S: Final = 2.0
 """How soon the messages of a worker that died are taken up by another."""
 DELAYS_INTERVAL_S: Final = 60.0
+FEEDS_INTERVAL_S: Final = 30.0
+"""How often one of the workers looks at the feeds; while it is behind with counting, without a pause."""
 RECONSIDER_INTERVAL_S: Final = 0.2
 """Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
 PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -120,6 +125,8 @@ class Worker:
         rules = wiring.rulebook()
         pipeline = wiring.build_pipeline(settings, self._engine, keys, rules, clock=clock, ids=self._ids, waker=self._hints)
         self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
+        self._feed_watch = wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids)
+        self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
         self._sender = _Measured(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
             settings,
@@ -167,6 +174,7 @@ class Worker:
             asyncio.create_task(self._rounds(Loop.PIPELINE, self._work)),
             asyncio.create_task(self._rounds(Loop.RECONSIDER, self._reconsider, at_least_s=RECONSIDER_INTERVAL_S)),
             asyncio.create_task(self._rounds(Loop.TIMERS, self._time)),
+            asyncio.create_task(self._rounds(Loop.FEEDS, self._watch_feeds, idle_s=FEEDS_INTERVAL_S)),
             asyncio.create_task(self._deliverer.run(child.stopping)),
         }
         loops |= {asyncio.create_task(watch.run(child.stopping)) for watch in self._drops.watches}
@@ -195,7 +203,7 @@ class Worker:
 
     # The loops.
 
-    async def _rounds(self, loop: Loop, round_: Callable[[], Awaitable[bool]], *, at_least_s: float = 0.0) -> None:
+    async def _rounds(self, loop: Loop, round_: Callable[[], Awaitable[bool]], *, at_least_s: float = 0.0, idle_s: float = POLL_S) -> None:
         """Do rounds while there is work; `round_` tells whether there may be more."""
         failures = 0
         waker = self._wakers[loop]
@@ -217,7 +225,7 @@ class Worker:
             self._resumed(loop)
             if not has_more:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S * (0.75 + self._ids.fraction() / 2)):
+                    async with asyncio.timeout(idle_s * (0.75 + self._ids.fraction() / 2)):
                         await waker.wait()
                 if at_least_s and not self._child.stopping.is_set():
                     await asyncio.sleep(at_least_s)
@@ -259,6 +267,20 @@ class Worker:
         for one in late:
             behind_for_s = int((now - one.waiting_since).total_seconds())
             self._log.emit(EndpointBehind(one.subscription_id, one.organization_id, one.pending, behind_for_s))
+
+    async def _watch_feeds(self) -> bool:
+        """Count what the feeds brought, and say, once each, which fell silent and which were heard again."""
+        watched = await self._feed_watch.watch_once()
+        now = self._pipeline.rooms.clock.now()
+        for one in watched.opened:
+            silent_for_s = int((now - one.last_message_at).total_seconds())
+            self._log.emit(FeedSilent(one.feed_id, one.organization_id, silent_for_s, int(one.missing)))
+        for over in watched.closed:
+            silent_for_s = int((over.closed_at - over.last_message_at).total_seconds())
+            self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
+        if not watched.has_more and (stays := await self._presumptions.presume_once(self._settings.batch_max)):
+            self._log.emit(StaysPresumedEnded(stays))
+        return watched.has_more
 
     async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
         worked = await self._round(Loop.PIPELINE, round_, size_max)

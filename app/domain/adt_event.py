@@ -72,6 +72,8 @@ class Trigger(StrEnum):
     CANCEL_CONSULTING = "A62"
     REPORTED = "reported"
     """A stay that a home or plan learned of itself; not an HL7 event."""
+    PRESUMED_ENDED = "presumed_ended"
+    """Nothing was heard of an open stay for so long that it is presumed to have ended; not an HL7 event."""
 
 
 RETIRING = frozenset(

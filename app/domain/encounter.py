@@ -110,6 +110,8 @@ class EncounterView:
     """PV2-9 of that pending discharge."""
     transfer_pending_since: datetime | None = None
     """A15, until the transfer or A26."""
+    presumed_ended: bool = False
+    """No discharge came and nothing was heard for long: the stay is over as far as anybody can tell, and when is not known."""
 
 
 def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterState:
@@ -231,8 +233,10 @@ def view(state: EncounterState) -> EncounterView:
     )
     moving = pending_of(state.marks, Trigger.PENDING_TRANSFER, Trigger.CANCEL_PENDING_TRANSFER, Trigger.TRANSFER) if last is None else None
     admitted_at = _instant(facts["admitted_at"]) if "admitted_at" in facts else (phases[0].starts_at if phases else None)
+    status = _status(state.marks, standing, encounter_class, is_finished=last is not None)
+    presumed_ended = status is EncounterStatus.IN_PROGRESS and _is_presumed_ended(state)
     return EncounterView(
-        status=_status(state.marks, standing, encounter_class, is_finished=last is not None),
+        status=EncounterStatus.FINISHED if presumed_ended else status,
         encounter_class=encounter_class,
         phases=phases,
         admitted_at=admitted_at,
@@ -247,7 +251,13 @@ def view(state: EncounterState) -> EncounterView:
         discharge_pending_since=_instant(ending.occurred_at) if ending else None,
         expected_discharge_at=_instant(ending.ends_at) if ending and ending.ends_at else None,
         transfer_pending_since=_instant(moving.occurred_at) if moving else None,
+        presumed_ended=presumed_ended,
     )
+
+
+def _is_presumed_ended(state: EncounterState) -> bool:
+    """Tell whether the presumption is the last word: any event that happened after what was heard before it takes it back."""
+    return any(mark.trigger == Trigger.PRESUMED_ENDED and mark.key == state.last_key for mark in state.marks)
 
 
 def _disposition(state: EncounterState, facts: dict[str, Any], last: Mark, standing: list[Mark]) -> str | None:

@@ -46,6 +46,16 @@ def sort_key(event: AdtEvent) -> str:
     )
 
 
+def occurred_instant(key: str) -> datetime:
+    """Read when it happened back out of a sort key."""
+    return _EPOCH + int(key.split(".", 1)[0], 16) * _MICROSECOND
+
+
+def sorts_before(at: datetime) -> str:
+    """Give a text that sorts after every event before the instant and before every event from then on."""
+    return _instant(at)
+
+
 def recorded_instant(key: str) -> datetime:
     """Read the recording time (EVN-2) back out of a sort key."""
     return _EPOCH + int(key.split(".", 3)[2], 16) * _MICROSECOND

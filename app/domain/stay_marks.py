@@ -62,7 +62,7 @@ _MOVES = (
     ADMISSIONS
     | frozenset(ADMISSION_CANCELS)
     | INTERLUDES
-    | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE}
+    | {Trigger.DISCHARGE, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER, Trigger.CANCEL_DISCHARGE, Trigger.PRESUMED_ENDED}
 )
 _IMPLIED_CLASSES: dict[str, str] = {
     Trigger.ADMIT: EncounterClass.INPATIENT.value,

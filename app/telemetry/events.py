@@ -39,6 +39,7 @@ class Loop(StrEnum):
     RECONSIDER = "reconsider"
     TIMERS = "timers"
     DELIVERIES = "deliveries"
+    FEEDS = "feeds"
 
 
 class DoorName(StrEnum):
@@ -288,6 +289,37 @@ class EndpointBehind(Event):
     organization_id: UUID
     pending: int
     behind_for_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSilent(Event):
+    """A feed has been silent for longer than its rhythm allows; said once until it is heard again (`GET /v1/feeds/{id}/health`)."""
+
+    name = "feed.silenced"
+    level = Level.WARNING
+    feed_id: UUID
+    organization_id: UUID
+    silent_for_s: int
+    missing: int
+    """Messages that should have come by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHeard(Event):
+    """A silent feed was heard again."""
+
+    name = "feed.heard"
+    feed_id: UUID
+    organization_id: UUID
+    silent_for_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaysPresumedEnded(Event):
+    """Open stays of which nothing was heard for long were closed; a later message takes that back."""
+
+    name = "stays.presumed_ended"
+    stays: int
 
 
 @dataclass(frozen=True, slots=True)

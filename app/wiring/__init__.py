@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.cipher.aes_gcm import AesGcmCipher, derive
 from adapters.fhir.reader import FhirReader
 from adapters.hl7v2.ack import Er7AckWriter, is_acknowledgement, which_acks
+from adapters.hl7v2.fields import Er7FieldReader
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.webhook.guard import Allowance, Guard
 from adapters.webhook.sender import WebhookSender
@@ -30,15 +31,19 @@ from app.actions.deliver import Delivered, Deliverer, DeliveryLimits
 from app.actions.present_notifications import present_notifications
 from app.actions.receive import LANES
 from app.api.strict_json import read_strict_json
+from app.domain.hanging import Patience
 from app.domain.inbound import Acceptance, AckCode, Answer, Format, Header
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
 from app.intake import Intake, WriteAcks
 from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
+from app.pipeline.feed_watch import FeedWatch
+from app.pipeline.presume import Presumptions
 from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Settings, read_or_make_secret
 from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
+from app.standards.completeness_rules import directtrust
 from app.standards.diagnosis_rules import diagnosis_rules
 from app.standards.program_catalog import calendar_ids, program_catalog
 from app.store.connection import OpenUnitOfWork
@@ -237,6 +242,27 @@ def build_pipeline(  # what a worker needs, each once
         lock_space=lock_space_of(settings.network),
         lanes_max=max(1, -(-LANES // max(1, workers))),
     )
+
+
+def build_feed_watch(settings: Settings, engine: AsyncEngine, keys: Keys, *, clock: Clock, ids: Ids) -> FeedWatch:
+    """Build what watches the feeds, for one worker process."""
+    return FeedWatch(
+        open_transaction(engine),
+        RegistryReader(),
+        Er7FieldReader(),
+        directtrust().fields,
+        keys.cipher,
+        clock,
+        ids,
+        lock_space_of(settings.network),
+    )
+
+
+def build_presumptions(settings: Settings, engine: AsyncEngine, rooms: Rooms) -> Presumptions:
+    """Build what closes the stays that nobody ended, for one worker process."""
+    visit_h, stay_days = settings.visit_silence_hours_max, settings.stay_silence_days_max
+    patience = Patience(timedelta(hours=visit_h) if visit_h else None, timedelta(days=stay_days) if stay_days else None)
+    return Presumptions(rooms, open_transaction(engine), RegistryReader(), patience, lock_space_of(settings.network))
 
 
 def webhook_allowances(settings: Settings) -> tuple[Allowance, ...]:

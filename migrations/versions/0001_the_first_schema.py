@@ -33,6 +33,9 @@ def upgrade() -> None:
         comment="Which messages a stay and a person rest on. What they say is in the message itself, which is kept verbatim.",
     )
     op.create_index("ix_adt_event_encounter", "adt_event", ["encounter_id", "sort_key"], unique=False)
+    op.create_index(
+        "ix_adt_event_record", "adt_event", ["record_id", "message_id"], unique=False, postgresql_where=sa.text("encounter_id IS NULL")
+    )
     op.create_table(
         "attempt",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -65,6 +68,21 @@ def upgrade() -> None:
         comment="The ledger: every change of a decision, told or not told, with its reasons. Rows are only added.",
     )
     op.create_index("ix_disclosure_encounter", "disclosure", ["encounter_id", "id"], unique=False)
+    op.create_table(
+        "feed_watch",
+        sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
+        sa.Column("counted_to", sa.DateTime(timezone=True), nullable=True, comment="messages received before are counted"),
+        sa.Column("judged_to", sa.DateTime(timezone=True), nullable=True, comment="discharges received before are judged"),
+        sa.Column(
+            "watched_from",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="somebody has looked without a gap since: silence from before is ours, not the feeds'",
+        ),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("presumed_at", sa.DateTime(timezone=True), nullable=True, comment="when stays that nobody ended were looked for last"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_watch")),
+    )
     op.create_table(
         "idempotency_key",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -234,6 +252,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority", "value", "type", "record_id", name=op.f("pk_record_identifier")),
     )
     op.create_index(op.f("ix_record_identifier_record_id"), "record_identifier", ["record_id"], unique=False)
+    op.create_index("ix_record_identifier_value", "record_identifier", ["value"], unique=False)
     op.create_table(
         "registry_version",
         sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
@@ -472,11 +491,13 @@ def upgrade() -> None:
         "ix_encounter_account", "encounter", ["facility_id", "account"], unique=False, postgresql_where=sa.text("account IS NOT NULL")
     )
     op.create_index("ix_encounter_facility", "encounter", ["facility_id", "id"], unique=False)
+    op.create_index("ix_encounter_open", "encounter", ["feed_id", "id"], unique=False, postgresql_where=sa.text("status = 'in-progress'"))
     op.create_index("ix_encounter_person", "encounter", ["person_id", "admitted_at"], unique=False)
     op.create_index(op.f("ix_encounter_record_id"), "encounter", ["record_id"], unique=False)
     op.create_index(
         "ix_encounter_reported_by", "encounter", ["reported_by", "id"], unique=False, postgresql_where=sa.text("reported_by IS NOT NULL")
     )
+    op.create_index("ix_encounter_visit_number", "encounter", ["visit_number"], unique=False)
     op.create_index(
         "uq_encounter_visit",
         "encounter",
@@ -484,6 +505,83 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("facility_id IS NOT NULL"),
     )
+    op.create_table(
+        "feed_field",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("day_on", sa.Date(), nullable=False, comment="UTC"),
+        sa.Column("place", sa.Text(), nullable=False, comment="as the profile names it: PV1-36"),
+        sa.Column("asked", sa.BigInteger(), nullable=False, comment="messages of the sample that should carry the field"),
+        sa.Column("valued", sa.BigInteger(), nullable=False, comment="of these, those that do"),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_field_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "day_on", "place", name=op.f("pk_feed_field")),
+    )
+    op.create_table(
+        "feed_hour",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "hour_at", sa.DateTime(timezone=True), nullable=False, comment="the whole hour (UTC) in which the messages were received"
+        ),
+        sa.Column(
+            "messages", sa.Integer(), server_default="0", nullable=False, comment="received, without repetitions of the same message"
+        ),
+        sa.Column("refused", sa.Integer(), server_default="0", nullable=False, comment="answered AE or AR at the door"),
+        sa.Column(
+            "set_aside", sa.Integer(), server_default="0", nullable=False, comment="accepted, and set aside when they were first worked on"
+        ),
+        sa.Column(
+            "control_ids_reused",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="their MSH-10 was used before by another message (ACK-7)",
+        ),
+        sa.Column("events", sa.Integer(), server_default="0", nullable=False, comment="became an event of a stay or person"),
+        sa.Column("late", sa.Integer(), server_default="0", nullable=False, comment="happened long before they were received"),
+        sa.Column("discharges", sa.Integer(), server_default="0", nullable=False, comment="A03 that were looked at a day later"),
+        sa.Column(
+            "discharges_unopened",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="of these, without an event that opened the stay",
+        ),
+        sa.Column(
+            "presumed_ended",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="stays that were closed in this hour because nothing was heard of them",
+        ),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_hour_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "hour_at", name=op.f("pk_feed_hour")),
+    )
+    op.create_table(
+        "feed_pulse",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("last_message_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "rhythm",
+            postgresql.ARRAY(sa.REAL()),
+            nullable=True,
+            comment="messages expected in each of the 168 hours of the local week; null: too little is known",
+        ),
+        sa.Column("rhythm_at", sa.DateTime(timezone=True), nullable=True, comment="when it was worked out"),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_pulse_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", name=op.f("pk_feed_pulse")),
+    )
+    op.create_table(
+        "feed_silence",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("last_message_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("missing", sa.REAL(), nullable=False, comment="messages that should have come by then"),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True, comment="when the next message came"),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_silence_feed_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_silence")),
+    )
+    op.create_index("ix_feed_silence_feed", "feed_silence", ["feed_id", "opened_at"], unique=False)
+    op.create_index("uq_feed_silence_open", "feed_silence", ["feed_id"], unique=True, postgresql_where=sa.text("closed_at IS NULL"))
     op.create_table(
         "inbound_message",
         sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
@@ -514,6 +612,9 @@ def upgrade() -> None:
         ["organization_id", "id"],
         unique=False,
         postgresql_where=sa.text("ack_code != 'AA'"),
+    )
+    op.create_index(
+        "ix_inbound_message_unclaimed", "inbound_message", ["control_id"], unique=False, postgresql_where=sa.text("feed_id IS NULL")
     )
     op.create_index(
         "uq_inbound_message_again",
@@ -614,6 +715,7 @@ def upgrade() -> None:
         "disclosure",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("feed_watch")
     op.secure_table(
         "idempotency_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -668,6 +770,22 @@ def upgrade() -> None:
         visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table(
+        "feed_field",
+        visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
+        "feed_hour",
+        visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
+        "feed_pulse",
+        visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
+        "feed_silence",
+        visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "inbound_message",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
@@ -691,6 +809,10 @@ def downgrade() -> None:
     op.secure_table("follow_up", privileges="")
     op.secure_table("panel_upload_rejection", privileges="")
     op.secure_table("inbound_message", privileges="")
+    op.secure_table("feed_silence", privileges="")
+    op.secure_table("feed_pulse", privileges="")
+    op.secure_table("feed_hour", privileges="")
+    op.secure_table("feed_field", privileges="")
     op.secure_table("encounter", privileges="")
     op.secure_table("delivery", privileges="")
     op.secure_table("subscription", privileges="")
@@ -714,6 +836,7 @@ def downgrade() -> None:
     op.secure_table("inbound_queue", privileges="")
     op.secure_table("inbound_outcome", privileges="")
     op.secure_table("idempotency_key", privileges="")
+    op.secure_table("feed_watch", privileges="")
     op.secure_table("disclosure", privileges="")
     op.secure_table("attempt", privileges="")
     op.secure_table("adt_event", privileges="")
@@ -729,13 +852,22 @@ def downgrade() -> None:
     op.drop_table("follow_up")
     op.drop_table("panel_upload_rejection")
     op.drop_index("uq_inbound_message_again", table_name="inbound_message", postgresql_where=sa.text("feed_id IS NOT NULL"))
+    op.drop_index("ix_inbound_message_unclaimed", table_name="inbound_message", postgresql_where=sa.text("feed_id IS NULL"))
     op.drop_index("ix_inbound_message_refused", table_name="inbound_message", postgresql_where=sa.text("ack_code != 'AA'"))
     op.drop_index("ix_inbound_message_organization", table_name="inbound_message")
     op.drop_table("inbound_message")
+    op.drop_index("uq_feed_silence_open", table_name="feed_silence", postgresql_where=sa.text("closed_at IS NULL"))
+    op.drop_index("ix_feed_silence_feed", table_name="feed_silence")
+    op.drop_table("feed_silence")
+    op.drop_table("feed_pulse")
+    op.drop_table("feed_hour")
+    op.drop_table("feed_field")
     op.drop_index("uq_encounter_visit", table_name="encounter", postgresql_where=sa.text("facility_id IS NOT NULL"))
+    op.drop_index("ix_encounter_visit_number", table_name="encounter")
     op.drop_index("ix_encounter_reported_by", table_name="encounter", postgresql_where=sa.text("reported_by IS NOT NULL"))
     op.drop_index(op.f("ix_encounter_record_id"), table_name="encounter")
     op.drop_index("ix_encounter_person", table_name="encounter")
+    op.drop_index("ix_encounter_open", table_name="encounter", postgresql_where=sa.text("status = 'in-progress'"))
     op.drop_index("ix_encounter_facility", table_name="encounter")
     op.drop_index("ix_encounter_account", table_name="encounter", postgresql_where=sa.text("account IS NOT NULL"))
     op.drop_table("encounter")
@@ -760,6 +892,7 @@ def downgrade() -> None:
     op.drop_index("ix_telling_notification", table_name="telling")
     op.drop_table("telling")
     op.drop_table("registry_version")
+    op.drop_index("ix_record_identifier_value", table_name="record_identifier")
     op.drop_index(op.f("ix_record_identifier_record_id"), table_name="record_identifier")
     op.drop_table("record_identifier")
     op.drop_table("reconsideration")
@@ -784,10 +917,12 @@ def downgrade() -> None:
     op.drop_index("ix_inbound_outcome_set_aside", table_name="inbound_outcome", postgresql_where=sa.text("outcome = 'set_aside'"))
     op.drop_table("inbound_outcome")
     op.drop_table("idempotency_key")
+    op.drop_table("feed_watch")
     op.drop_index("ix_disclosure_encounter", table_name="disclosure")
     op.drop_table("disclosure")
     op.drop_index("ix_attempt_delivery", table_name="attempt")
     op.drop_table("attempt")
+    op.drop_index("ix_adt_event_record", table_name="adt_event", postgresql_where=sa.text("encounter_id IS NULL"))
     op.drop_index("ix_adt_event_encounter", table_name="adt_event")
     op.drop_table("adt_event")
     # ### end Alembic commands ###

@@ -49,7 +49,7 @@ def row(table: Table, world: UUID) -> dict[str, Any]:
 
 
 def _value(column: Column[Any], world: UUID) -> Any:
-    values: dict[type, Any] = {UUID: world, str: str(world), int: world.int & 0xFF, bytes: world.bytes, bool: True, list: []}
+    values: dict[type, Any] = {UUID: world, str: str(world), int: world.int & 0xFF, bytes: world.bytes, bool: True, list: [], float: 1.0}
     values |= {datetime: _AT, date: _AT.date()}
     try:
         kind = column.type.python_type

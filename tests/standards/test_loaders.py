@@ -13,6 +13,7 @@ from app.domain.contact import ContactOutcome, ContactType
 from app.domain.stay import Disposition
 from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services, load_table
+from app.standards.completeness_rules import directtrust, load_profile
 from app.standards.diagnosis_rules import diagnosis_rules, load_diagnosis_rules
 from app.standards.measure_rules import UNCERTIFIED, load_measures, measure_catalog
 from app.standards.program_catalog import calendar_ids, load_programs, program_catalog
@@ -276,3 +277,39 @@ def test_the_readme_names_every_data_file() -> None:
     for file in sorted(FOLDER.rglob("*.toml")):
         assert f"`{file.relative_to(FOLDER)}`" in readme, file.name
         assert read_toml(file).has("licence") or file.parent.name == "programs", file.name
+
+
+def test_the_feed_profile_asks_for_the_fields_of_the_standard() -> None:
+    """DIR-1: what DirectTrust Event Notifications require of an ADT message."""
+    places = {field.place for field in directtrust().fields}
+    assert places == {
+        "MSH-9.1", "MSH-9.2", "MSH-10", "MSH-12", "EVN-2", "EVN-7", "PID-3.1", "PID-3.5", "PID-5.1", "PID-5.2", "PID-7", "PID-8", "PID-18",
+        "PV1-2", "PV1-3.4", "PV1-3.9", "PV1-4", "PV1-19", "PV1-44", "PV1-36", "PV2-3", "PV2-23",
+    }  # fmt: skip
+
+
+_PROFILE = 'source = "x"\nlicence = "facts"\nname = "X"\n'
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ('place = "PV136"', "must be a field such as PV1-36"),
+        ('place = "PV1-36"\ncheck = "odd"', "one of"),
+        ('place = "MSH-12"\ncheck = "equal"', "belongs to the check"),
+        ('place = "MSH-12"\ntext = "2.5.1"', "belongs to the check"),
+        ('place = "PV1-36"\nwhen = "discharge"', "is not a key"),
+    ],
+)
+def test_a_wrong_feed_profile_is_refused_with_its_place(tmp_path: Path, field: str, message: str) -> None:
+    file = tmp_path / "profile.toml"
+    file.write_text(f'{_PROFILE}[[fields]]\nmeaning = "x"\n{field}\n')
+    with pytest.raises(StandardsError, match=f"profile.toml.*{message}"):
+        load_profile(file)
+
+
+def test_a_field_is_asked_for_once(tmp_path: Path) -> None:
+    file = tmp_path / "profile.toml"
+    file.write_text(_PROFILE + '[[fields]]\nmeaning = "x"\nplace = "PV1-36"\n' * 2)
+    with pytest.raises(StandardsError, match="defined twice"):
+        load_profile(file)

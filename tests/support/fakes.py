@@ -51,3 +51,19 @@ class FakeIds:
     def _digest(self) -> bytes:
         self._given += 1
         return hashlib.sha256(f"{self._seed}/{self._given}".encode()).digest()
+
+
+class ClockedIds(FakeIds):
+    """Ids that are made when the fake clock says, like the real ones: for what reads the time off an id."""
+
+    def __init__(self, clock: FakeClock, seed: int = 0) -> None:
+        """Read the clock for every id."""
+        super().__init__(seed)
+        self._clock = clock
+        self._made = 0
+
+    def new(self) -> UUID:
+        """Give the next id of this instant."""
+        self._made += 1
+        at_ms = int(self._clock.now().timestamp() * 1000)
+        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | self._made)

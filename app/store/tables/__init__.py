@@ -3,7 +3,18 @@
 No table names a schema: the search path of the connection is the network (HANDOFF_NETWORK). Indexes say what they serve.
 """
 
-from app.store.tables import deliveries, encounters, follow_ups, inbound, notifications, organizations, panels, people
+from app.store.tables import deliveries, encounters, feed_health, follow_ups, inbound, notifications, organizations, panels, people
 from app.store.tables.base import metadata
 
-__all__ = ["deliveries", "encounters", "follow_ups", "inbound", "metadata", "notifications", "organizations", "panels", "people"]
+__all__ = [
+    "deliveries",
+    "encounters",
+    "feed_health",
+    "follow_ups",
+    "inbound",
+    "metadata",
+    "notifications",
+    "organizations",
+    "panels",
+    "people",
+]

@@ -53,6 +53,10 @@ Index("ix_encounter_reported_by", encounter.c.reported_by, encounter.c.id, postg
 Index("ix_encounter_account", encounter.c.facility_id, encounter.c.account, postgresql_where=encounter.c.account.is_not(None))
 # A facility lists its stays newest first; ids are time-ordered.
 Index("ix_encounter_facility", encounter.c.facility_id, encounter.c.id)
+# Stays of a feed that nobody ended: few of all, and written when a stay begins and ends only.
+Index("ix_encounter_open", encounter.c.feed_id, encounter.c.id, postgresql_where=encounter.c.status == "in-progress")
+# People at a desk know a visit number without its authority.
+Index("ix_encounter_visit_number", encounter.c.visit_number)
 
 stay_name = Table(
     "stay_name",
@@ -82,3 +86,5 @@ adt_event = Table(
 )
 # The messages behind a stay, in the order of events.
 Index("ix_adt_event_encounter", adt_event.c.encounter_id, adt_event.c.sort_key)
+# Messages about a person alone, found by whose they are. Those of a stay are found by the stay, and cost nothing here.
+Index("ix_adt_event_record", adt_event.c.record_id, adt_event.c.message_id, postgresql_where=adt_event.c.encounter_id.is_(None))

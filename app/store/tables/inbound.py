@@ -45,6 +45,13 @@ Index(
     postgresql_where=inbound_message.c.ack_code != "AA",
 )
 
+# A message that no feed claims has no other way to be found by its MSH-10.
+Index(
+    "ix_inbound_message_unclaimed",
+    inbound_message.c.control_id,
+    postgresql_where=inbound_message.c.feed_id.is_(None),
+)
+
 inbound_queue = Table(
     "inbound_queue",
     metadata,

@@ -49,3 +49,5 @@ record_identifier = Table(
     Column("type", Text, primary_key=True),
     Column("record_id", Id, primary_key=True, index=True),
 )
+# People at a desk know a number without its authority. Written when a record learns a number, not with each message.
+Index("ix_record_identifier_value", record_identifier.c.value)

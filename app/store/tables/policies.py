@@ -18,6 +18,11 @@ def owned(column: str) -> str:
     )
 
 
+def of_feed() -> str:
+    """Visible to the organization of the feed."""
+    return f"exists (select 1 from feed f where f.id = feed_id and f.organization_id = {VIEWER})"
+
+
 def claimed(person: str) -> str:
     """Visible to an organization whose panel holds, or held, the person, and to those it granted its rows to."""
     granted = f"select g.organization_id from organization_grant g where g.grantee_id = {VIEWER}"
@@ -30,6 +35,10 @@ def claimed(person: str) -> str:
 VISIBILITY: dict[str, str] = {
     "inbound_message": owned("organization_id"),
     "inbound_outcome": "exists (select 1 from inbound_message i where i.id = message_id)",
+    "feed_hour": of_feed(),
+    "feed_field": of_feed(),
+    "feed_pulse": of_feed(),
+    "feed_silence": of_feed(),
     "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
     "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
@@ -58,6 +67,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "organization",
         "organization_grant",
         "feed",
+        "feed_watch",
         "preference",
         "person",
         "inbound_queue",
