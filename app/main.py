@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -30,9 +31,11 @@ from app.api.application import build_application
 from app.api.arrivals import Arrivals
 from app.api.services import Readiness, RequestAnswered
 from app.domain.inbound import AckCode, Answer, Door, Envelope
+from app.domain.public_id import Kind, public_id
 from app.intake import Received
 from app.settings import LogFormat, Settings, load_settings
 from app.store.backlog import read_backlog
+from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
 from app.store.roles import Network, Role
 from app.store.schema import SCHEMA_REVISION, schema_revision
@@ -51,7 +54,7 @@ from app.telemetry.events import (
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
-from app.telemetry.metrics import Metrics, Sample, page_registry
+from app.telemetry.metrics import FeedSample, Metrics, Sample, page_registry
 from app.wiring import face
 
 SILENT_S_MAX: Final = 3.0
@@ -345,15 +348,11 @@ class Front:
             # A database that is away: its numbers are left out of the page, which is what is true of them.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
-                    waiting = await read_backlog(raw)
+                    waiting, heard = await read_backlog(raw), await heard_feeds(raw)
                 age_s = (self._clock.now() - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
-                sample = Sample(
-                    waiting.messages,
-                    max(0.0, age_s),
-                    waiting.deliveries,
-                    sample.parts_serving,
-                    sample.process_restarts,
-                    sample.database_restarts,
+                feeds = [FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard]
+                sample = replace(
+                    sample, queue_depth=waiting.messages, queue_oldest_s=max(0.0, age_s), deliveries_waiting=waiting.deliveries, feeds=feeds
                 )
             self._sample = sample
             await asyncio.sleep(SAMPLED_EVERY_S)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from app.api import (
     docs,
     encounters,
+    feed_health,
     feeds,
     fhir,
     follow_ups,
@@ -39,6 +40,8 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     encounters.router,
     panels.router,
     organizations.router,
+    # Before the feeds: `health` is no id.
+    feed_health.router,
     feeds.router,
     keys.router,
     inbound.router,

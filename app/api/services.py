@@ -14,6 +14,7 @@ from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
 from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
+from app.domain.feed_health import Meanings
 from app.domain.follow_up import ContactEffect
 from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem
 from app.domain.notification import Desired
@@ -158,6 +159,10 @@ class Services:
     panels: PanelServices
     write_refused: Callable[[Sequence[str]], RefusedRowsWriter]
     """Gives a writer for a roster's header."""
+    write_table: Callable[[Iterable[Sequence[str]]], bytes]
+    """Writes a small table as a CSV file."""
+    feed_profile: Meanings
+    """The fields that a feed should fill."""
     sender: Sender
     """For test webhooks, and to say why a URL is refused."""
     cipher: Cipher

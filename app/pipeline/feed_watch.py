@@ -15,7 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.completeness import ADMISSIONS, ExpectedField, census
-from app.domain.rhythm import HOUR, RHYTHM_WEEKS, missing_messages, rhythm_of
+from app.domain.rhythm import HOUR, LOOKED_BACK_MAX, RHYTHM_WEEKS, missing_messages, rhythm_of
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Cipher, Clock, FieldReader, Ids
 from app.store import feed_counts, feed_silences, inbound
@@ -87,7 +87,7 @@ class FeedWatch:
                 watch.watched_from = now
             is_behind = await self._count(raw, watch, now)
             is_behind |= await self._judge(raw, watch)
-            await feed_counts.hear(raw, (watch.looked_at or now) - SETTLED_AFTER)
+            await feed_counts.hear(raw, watch.looked_at - SETTLED_AFTER if watch.looked_at else now - LOOKED_BACK_MAX)
             watch.looked_at = now
             await feed_counts.save_watch(raw, watch)
             pulses = await feed_silences.pulses(raw)

@@ -46,6 +46,24 @@ async def pulses(raw: Raw) -> list[Pulse]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When a feed was heard last."""
+
+    feed_id: UUID
+    last_message_at: datetime | None
+    is_silent: bool
+
+
+async def heard_feeds(raw: Raw) -> list[Heard]:
+    """Give every feed for the metrics: as many rows as feeds are configured."""
+    rows = await raw.fetch(
+        "select f.id, p.last_message_at, s.id is not null as is_silent from feed f left join feed_pulse p on p.feed_id = f.id "
+        "left join feed_silence s on s.feed_id = f.id and s.closed_at is null order by f.id"
+    )
+    return [Heard(*row.values()) for row in rows]
+
+
 async def hour_counts(raw: Raw, feeds: Sequence[UUID], since: datetime) -> dict[UUID, dict[datetime, int]]:
     """Give how many messages came in each hour (pk_feed_hour)."""
     counts: dict[UUID, dict[datetime, int]] = {feed: {} for feed in feeds}

@@ -9,11 +9,18 @@ from app.store.feed_counts import first_id_at
 from app.store.raw import Raw
 
 _HANGING = """
-select e.id from unnest($1::text[], $2::text[], $3::uuid[]) as limits(class, heard_before, known_before)
-join encounter e on e.class = limits.class and e.id < limits.known_before and e.last_key < limits.heard_before
-join feed_pulse p on p.feed_id = e.feed_id and p.last_message_at >= $4
-where e.status = 'in-progress' and e.source = 'adt'
-  and not exists (select 1 from feed_silence s where s.feed_id = e.feed_id and s.closed_at is null)
+with heard as materialized (
+    select p.feed_id from feed_pulse p where p.last_message_at >= $4
+    and not exists (select 1 from feed_silence s where s.feed_id = p.feed_id and s.closed_at is null)
+)
+select e.id from heard h
+cross join lateral (
+    select e.id, e.class, e.last_key, e.source from encounter e
+    where e.feed_id = h.feed_id and e.status = 'in-progress' and e.id < $6 offset 0
+) e
+join unnest($1::text[], $2::text[], $3::uuid[]) as limits(class, heard_before, known_before)
+  on e.class = limits.class and e.id < limits.known_before and e.last_key < limits.heard_before
+where e.source = 'adt'
 order by e.id limit $5
 """
 
@@ -30,5 +37,6 @@ async def hanging_stays(raw: Raw, limits: Mapping[str, timedelta], now: datetime
         [first_id_at(now - limit) for limit in limits.values()],
         feed_heard_since,
         most,
+        first_id_at(now - min(limits.values())),
     )
     return [row["id"] for row in rows]

@@ -5,8 +5,9 @@ tree write into small files of one folder (prometheus_client's multiprocess mode
 PROMETHEUS_MULTIPROC_DIR before they start); the process that has `/metrics` adds them up. Not here: when something is counted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
@@ -62,6 +63,16 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedSample:
+    """When a feed was heard last, and whether it is silent for longer than its habit allows."""
+
+    feed: str
+    """The feed's id: their number is what is configured, and none is about a patient."""
+    last_message_at: datetime | None
+    is_silent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What is asked of the database and the tree once in a while, for the page."""
 
@@ -73,6 +84,7 @@ class Sample:
     """Part -> processes that serve."""
     process_restarts: int = 0
     database_restarts: int = 0
+    feeds: Sequence[FeedSample] = ()
 
 
 class SampleCollector:
@@ -95,6 +107,14 @@ class SampleCollector:
         for part, count in sample.parts_serving.items():
             serving.add_metric([part], count)
         yield serving
+        heard = GaugeMetricFamily("handoff_feed_last_message_timestamp_seconds", "When a feed was heard last.", labels=["feed"])
+        silent = GaugeMetricFamily("handoff_feed_silent", "1: the feed is silent for longer than its habit allows.", labels=["feed"])
+        for one in sample.feeds:
+            if one.last_message_at is not None:
+                heard.add_metric([one.feed], one.last_message_at.timestamp())
+            silent.add_metric([one.feed], int(one.is_silent))
+        yield heard
+        yield silent
         yield CounterMetricFamily("handoff_process_restarts", "Processes of this tree started again.", value=sample.process_restarts)
         yield CounterMetricFamily("handoff_database_restarts", "Restarts of the embedded PostgreSQL.", value=sample.database_restarts)
 

@@ -31,6 +31,7 @@ from app.actions.deliver import Delivered, Deliverer, DeliveryLimits
 from app.actions.present_notifications import present_notifications
 from app.actions.receive import LANES
 from app.api.strict_json import read_strict_json
+from app.domain.feed_health import Meanings
 from app.domain.hanging import Patience
 from app.domain.inbound import Acceptance, AckCode, Answer, Format, Header
 from app.domain.rulebook import Rulebook
@@ -256,6 +257,11 @@ def build_feed_watch(settings: Settings, engine: AsyncEngine, keys: Keys, *, clo
         ids,
         lock_space_of(settings.network),
     )
+
+
+def feed_profile() -> Meanings:
+    """Give the fields that a feed should fill, with their meanings."""
+    return tuple((field.place, field.meaning) for field in directtrust().fields)
 
 
 def build_presumptions(settings: Settings, engine: AsyncEngine, rooms: Rooms) -> Presumptions:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.fhir.capability import capability_statement
 from adapters.files.refused_rows_csv import RefusedRowsCsv
+from adapters.files.table_csv import table_csv
 from adapters.hl7v2.batch import join_acks, split_batch
 from adapters.hl7v2.er7 import Er7Message, field_tree, tokenize
 from adapters.hl7v2.listener import MllpListener
@@ -40,7 +41,7 @@ from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
-from app.wiring import Keys, ack_writer, build_rooms, open_transaction, open_unit_of_work, read_stay, version
+from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
 from app.wiring.panels import panel_services
 
 _REFUSALS = {
@@ -143,6 +144,8 @@ def build_services(
         evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
         panels=panel_services(settings, engines.work, ids),
         write_refused=RefusedRowsCsv,
+        write_table=table_csv,
+        feed_profile=feed_profile(),
         sender=sender,
         cipher=keys.cipher,
         waker=waker,

@@ -130,6 +130,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("PUT", "/v1/organizations/{organization_id}/preferences"): Recipe(
         "home", 200, lambda _: {"rules": [{"classes": ["outpatient"], "tell": True}]}, path_ids=_ITS_HOME, bad_json={"rules": [{}]}
     ),
+    ("GET", "/v1/feeds/health"): Recipe("hospital", bad_params=_LIMIT),
+    ("GET", "/v1/feeds/{feed_id}/health"): Recipe("hospital", bad_params={"days": 0}),
+    ("GET", "/v1/feeds/{feed_id}/scorecard.csv"): Recipe("hospital", bad_params={"days": 91}),
     ("GET", "/v1/feeds"): Recipe("hospital", bad_params=_LIMIT),
     ("POST", "/v1/feeds"): Recipe(
         "hospital",

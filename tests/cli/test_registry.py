@@ -150,3 +150,27 @@ def test_a_schema_of_a_newer_release_is_left_alone(operator: Handoff, fresh_data
     ended = operator("org", "list", "--json", settings={"HANDOFF_DATABASE_URL": fresh_database.url})
     assert ended.code == ExitCode.REFUSED
     assert "does not know" in ended.error["error"]
+
+
+def test_how_feeds_are_doing_is_shown_and_written_as_a_scorecard(operator: Handoff, tmp_path: Path) -> None:
+    """DIR-1: the scorecard has a line for each required field."""
+    operator("org", "add", "Hospital A", "--kind", "hospital")
+    added = operator(
+        "feed", "add", "--organization", "Hospital A", "--sending-application", "EPIC", "--sending-facility", "HOSPA", "--json"
+    )
+    (listed,) = operator("feed", "health", "--json").json["items"]
+    assert (listed["feed_id"], listed["messages"], listed["silent"]) == (added.json["id"], 0, False)
+    shown = operator("feed", "health", added.json["id"], "--json").json
+    assert {"PV1-36", "EVN-2"} <= {field["place"] for field in shown["fields"]}
+    file = tmp_path / "scorecard.csv"
+    operator("feed", "health", added.json["id"], "--csv", file)
+    assert file.read_text().startswith("section,item,meaning,count,of,percent")
+    assert "HOSPA" in file.read_text()
+    assert "PV1-36" in operator("feed", "health", added.json["id"]).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("--csv", "x.csv"), ExitCode.USAGE), (("feed_0199a4c07c5d7e0fb1d2c3a4e5f60718",), ExitCode.REFUSED)]
+)
+def test_a_scorecard_is_of_one_feed_that_is_there(operator: Handoff, arguments: tuple[str, ...], code: ExitCode) -> None:
+    assert operator("feed", "health", *arguments).code == code

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.telemetry.metrics import FOLDER_VARIABLE, Metrics, Sample, forget_process, page_registry
+from app.telemetry.metrics import FOLDER_VARIABLE, FeedSample, Metrics, Sample, forget_process, page_registry
 from tests.support.service import ROOT, command_environment
 
 
@@ -36,6 +37,15 @@ def test_what_is_not_known_is_left_out_of_the_page() -> None:
     assert page["handoff_queue_depth"] == 3
     assert page["handoff_queue_oldest_seconds"] == 1.5
     assert page['handoff_processes_serving{part="work"}'] == 2
+
+
+def test_feeds_are_told_by_their_ids() -> None:
+    heard, silent = f"feed_{1:032x}", f"feed_{2:032x}"
+    sample = Sample(feeds=[FeedSample(heard, datetime(2026, 3, 2, 15, tzinfo=UTC), False), FeedSample(silent, None, True)])
+    page = values(generate_latest(page_registry(None, lambda: sample)))
+    last = "handoff_feed_last_message_timestamp_seconds"
+    assert {name: value for name, value in page.items() if name.startswith(last)} == {f'{last}{{feed="{heard}"}}': 1772463600.0}
+    assert (page[f'handoff_feed_silent{{feed="{heard}"}}'], page[f'handoff_feed_silent{{feed="{silent}"}}']) == (0, 1)
 
 
 _COUNTING = """
