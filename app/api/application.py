@@ -15,6 +15,7 @@ from app.api import (
     follow_ups,
     hl7v2,
     inbound,
+    inbound_search,
     keys,
     members,
     notifications,
@@ -44,6 +45,8 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     feed_health.router,
     feeds.router,
     keys.router,
+    # Before the messages: `set-aside` is no id.
+    inbound_search.router,
     inbound.router,
     operations.router,
     docs.router,

@@ -10,14 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from app.actions.load_panel import PanelServices
 from app.actions.present_follow_ups import FollowUpPresenter
+from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
 from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
+from app.domain.directory import Directory
 from app.domain.feed_health import Meanings
 from app.domain.follow_up import ContactEffect
 from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem
 from app.domain.notification import Desired
+from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
 from app.ports import Cipher, Clock, Ids, Sender, Waker
@@ -25,6 +28,7 @@ from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
+from app.store.inbound import Waiting
 
 
 class SplitBatch(Protocol):
@@ -163,6 +167,9 @@ class Services:
     """Writes a small table as a CSV file."""
     feed_profile: Meanings
     """The fields that a feed should fill."""
+    messages: MessageSearch
+    reinterpret: Callable[[Directory, Sequence[Waiting]], Awaitable[Reinterpretation]]
+    """Says what would become of stored messages if they were read again now."""
     sender: Sender
     """For test webhooks, and to say why a URL is refused."""
     cipher: Cipher

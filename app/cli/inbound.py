@@ -1,6 +1,7 @@
 """`handoff inbound`: every message that was received, what became of it, and trying it again. Not here: sending (send.py)."""
 
 import asyncio
+import sys
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,20 +10,29 @@ import typer
 from app.actions.receive import LANES
 from app.actions.replay import replay as replay_messages
 from app.api.schemas.inbound import inbound_json, shown_text, trace_json
+from app.api.schemas.inbound_search import group_json, replay_json
 from app.cli.database import Office, open_office
 from app.cli.exits import refused, usage
 from app.cli.names import read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.inbound import Outcome
+from app.domain.message_search import read_query
 from app.domain.public_id import Kind
+from app.domain.reinterpretation import Reinterpretation
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
+from app.store.directory import RegistryReader
 from app.store.hints import hint_once
-from app.store.inbound_reads import InboundFilter, InboundMessage, find_message, list_messages, trace_message
+from app.store.inbound_reads import InboundFilter, InboundMessage, find_message, list_messages, read_messages, trace_message
+from app.store.set_aside import AsideFilter, groups, of_a_kind
+from app.wiring import build_rooms, rulebook
+from app.wiring.diagnosis import message_search, reinterpreter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Messages that were received.")
 
 _COLUMNS = ("id", "received_at", "trigger", "control_id", "ack_code", "outcome", "problems")
+_FOUND_COLUMNS = ("id", "received_at", "trigger", "control_id", "outcome", "found_by")
+_GROUP_COLUMNS = ("feed_id", "code", "location", "text", "messages", "last_received_at", "newest_id")
 _REPLAYED_MAX = 1000
 _OUTCOMES = ("waiting", *(outcome.value for outcome in Outcome))
 
@@ -93,41 +103,113 @@ def show(
         output.text(document["text"].replace("\r", "\n"))
 
 
+@app.command("search")
+def search(limit: Annotated[int, typer.Option(min=1, max=200)] = 50, *, as_json: JsonFlag = False) -> None:
+    """Find messages by MSH-10, patient or visit number, or name and birth date. Read from standard input: shells remember arguments."""
+    output = Output(as_json=as_json)
+    typed = _typed("A number, or `Last, First 1980-01-02`: ")
+    if not typed.strip():
+        raise usage("Nothing was typed.", "Type or pipe a number, or a name with a birth date.")
+
+    async def run() -> list[dict[str, Any]]:
+        async with open_office(load_settings()) as office, office.raw() as raw:
+            ways = await message_search(office.work, office.keys).search(raw, OPERATOR, read_query(typed), before=None, limit=limit)
+            return [inbound_json(one) | {"found_by": ways[one.id]} for one in await read_messages(raw, OPERATOR, list(ways))]
+
+    output.table(asyncio.run(run()), _FOUND_COLUMNS, none="No message says so.")
+
+
+@app.command("set-aside")
+def set_aside(feed: FeedOption = None, *, as_json: JsonFlag = False) -> None:
+    """Count the messages that wait for a person, by feed, reason and place."""
+    output = Output(as_json=as_json)
+    wanted = AsideFilter(read_id(Kind.FEED, feed) if feed is not None else None)
+
+    async def run() -> list[dict[str, Any]]:
+        async with open_office(load_settings()) as office, office.raw() as raw:
+            return [group_json(row) for row in await groups(raw, OPERATOR, wanted)]
+
+    output.table(asyncio.run(run()), _GROUP_COLUMNS, none="Nothing is set aside.")
+
+
 @app.command("replay")
 def replay(
-    message_id: Annotated[list[str] | None, typer.Argument(help="Ids; or say which with --outcome and --feed.")] = None,
+    message_id: Annotated[list[str] | None, typer.Argument(help="Ids; or say which with the options.")] = None,
     outcome: OutcomeOption = None,
     feed: FeedOption = None,
+    code: Annotated[str | None, typer.Option(help="Only set aside for this reason, from `handoff inbound set-aside`.")] = None,
+    location: Annotated[str | None, typer.Option(help="Only set aside at this place, such as PID^1^3.")] = None,
     *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read what was set aside again, and only say what would change.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Put messages on the queue again, to be read with their feeds' present settings. Replaying what went well changes nothing."""
     output = Output(as_json=as_json)
-    if bool(message_id) == bool(outcome or feed):
-        raise usage("Say which messages: ids, or --outcome and --feed.", "For example `handoff inbound replay --outcome set_aside`.")
+    if bool(message_id) == bool(outcome or feed or code or location):
+        raise usage(
+            "Say which messages: ids, or --outcome, --feed, --code, --location.", "For example `handoff inbound replay --code 101`."
+        )
+    by_reason = bool(code or location or dry_run)
+    if by_reason and (message_id or outcome not in (None, Outcome.SET_ASIDE.value)):
+        raise usage("--code, --location and --dry-run are of messages that were set aside.", "Leave the ids or the other outcome out.")
     named = [read_id(Kind.MESSAGE, one) for one in message_id or ()]
+    aside = AsideFilter(read_id(Kind.FEED, feed) if feed is not None else None, code, location)
 
-    async def run() -> int:
+    async def run() -> tuple[int, dict[str, Any] | None]:
         async with open_office(load_settings()) as office:
-            ids = named or await _fitting(office, _wanted(outcome, feed, None))
+            found = await _again(office, aside) if by_reason else None
+            if found is not None and dry_run:
+                return 0, replay_json(found[0], more=found[1], replayed=None)
+            ids = [one.message_id for one in found[0].messages] if found else named or await _fitting(office, _wanted(outcome, feed, None))
             if not ids:
-                return 0
+                return 0, None
             # Asked with no transaction open: people take their time.
             if not (yes or as_json or named) and not typer.confirm(f"Replay {len(ids)} messages?", err=True):
                 raise typer.Abort
             async with office.raw() as raw:
                 count = await replay_messages(raw, ids, LANES)
             await hint_once(office.database.url, office.database.network, "inbound")
-            return count
+            return count, None
 
-    count = asyncio.run(run())
+    count, would = asyncio.run(run())
+    if would is not None:
+        _tell_dry_run(output, would)
+        return
     if named and count < len(named):
         raise refused(
             f"{len(named) - count} of {len(named)} messages are not there, or no feed claims them; {count} were put on the queue.",
             "`handoff inbound show ID` says which; a message without a feed cannot be interpreted: add the feed and have it sent again.",
         )
     output.result({"replayed": count}, f"{count} messages are on the queue again.")
+
+
+def _tell_dry_run(output: Output, would: dict[str, Any]) -> None:
+    if output.as_json:
+        output.result(would)
+        return
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in would["outcomes"].items()) or "none fits"
+    output.text(f"Of {would['messages']}{' and more' if would['more'] else ''} messages there would be: {outcomes}. Nothing was changed.")
+    for trigger, count in would["events"].items():
+        output.text(f"would become {trigger}: {count}")
+    for problem in would["reasons"]:
+        output.text(f"still set aside, {problem['messages']}: {_line(problem)}")
+
+
+def _typed(prompt: str) -> str:
+    """Ask a person, or read the one line that a program gives."""
+    if sys.stdin.isatty():
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+async def _again(office: Office, wanted: AsideFilter) -> tuple[Reinterpretation, bool]:
+    async with office.raw() as raw:
+        messages = await of_a_kind(raw, OPERATOR, wanted, _REPLAYED_MAX + 1)
+        directory = await RegistryReader().current(raw)
+    rooms = build_rooms(office.keys, rulebook(), clock=office.clock, ids=office.ids)
+    return await reinterpreter(rooms)(directory, messages[:_REPLAYED_MAX]), len(messages) > _REPLAYED_MAX
 
 
 async def _fitting(office: Office, wanted: InboundFilter) -> list[UUID]:

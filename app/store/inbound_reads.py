@@ -179,6 +179,12 @@ async def find_message(raw: Raw, viewer: Viewer, message_id: UUID) -> tuple[Inbo
     return _message(row), StoredBody(row["cipher_key_id"], row["body"])
 
 
+async def read_messages(raw: Raw, viewer: Viewer, ids: Sequence[UUID]) -> list[InboundMessage]:
+    """Give those of these messages that are the viewer's, newest first (pk_inbound_message)."""
+    rows = await raw.fetch(f"select {_COLUMNS} from inbound_message m {_JOINS} where m.id = any($1::uuid[]) order by m.id desc", list(ids))
+    return [_message(row) for row in rows if viewer.is_operator or row["organization_id"] == viewer.organization_id]
+
+
 @dataclass(frozen=True, slots=True)
 class Trace:
     """What a message led to, as far as the viewer may see. Rows are mappings of columns, in the order of the rooms."""

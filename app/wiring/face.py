@@ -42,6 +42,7 @@ from app.store.engine import raw_connection
 from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
+from app.wiring.diagnosis import message_search, reinterpreter
 from app.wiring.panels import panel_services
 
 _REFUSALS = {
@@ -146,6 +147,8 @@ def build_services(
         write_refused=RefusedRowsCsv,
         write_table=table_csv,
         feed_profile=feed_profile(),
+        messages=message_search(engines.work, keys),
+        reinterpret=reinterpreter(rooms),
         sender=sender,
         cipher=keys.cipher,
         waker=waker,

@@ -7,10 +7,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.message_search import read_query
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import encounter_reads, inbound_reads, members, notification_reads
+from app.store import encounter_reads, inbound_reads, inbound_search, members, notification_reads, set_aside
 from app.store.encounter_reads import EncounterFilter
 from app.store.inbound_reads import InboundFilter
+from app.store.set_aside import AsideFilter
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
@@ -63,6 +65,16 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),
     "messages set aside": (_messages(outcome="set_aside"), {"pk_inbound_message"}),
     "one message": (lambda raw, viewer: inbound_reads.find_message(raw, viewer, SOMETHING), {"pk_inbound_message"}),
+    "messages that were found": (lambda raw, viewer: inbound_reads.read_messages(raw, viewer, [SOMETHING]), {"pk_inbound_message"}),
+    "what was set aside": (
+        lambda raw, viewer: set_aside.of_a_kind(raw, viewer, AsideFilter(code="101"), 100),
+        {"pk_inbound_message"},
+    ),
+    "groups of what was set aside": (lambda raw, viewer: set_aside.groups(raw, viewer, AsideFilter()), {"pk_inbound_message"}),
+    "what nothing was made of": (
+        lambda raw, viewer: inbound_search.newest_unread(raw, viewer, before=None),
+        {"pk_inbound_message"},
+    ),
     "a member": (lambda raw, viewer: members.is_member(raw, viewer, SOMEBODY.organization_id or SOMETHING, SOMETHING), set()),
 }
 
@@ -110,3 +122,24 @@ async def test_the_outbox_is_read_in_order_without_sorting(engine_app: AsyncEngi
     async with unit_of_work(engine_app, SOMEBODY) as connection:
         plan = await plan_of_sql(connection, overheard.asked[0][0], *overheard.asked[0][1])
     assert not plan.sorts
+
+
+LOOK_UPS: dict[str, set[str]] = {
+    "C1": {"uq_inbound_message_again", "ix_inbound_message_unclaimed", "ix_record_identifier_value", "ix_encounter_visit_number"},
+    "Alder, Ann 1980-01-02": {
+        "ix_patient_record_demographic_key", "ix_encounter_record_id", "ix_adt_event_encounter", "ix_adt_event_record",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", LOOK_UPS)
+@pytest.mark.parametrize("viewer", [SOMEBODY, OPERATOR], ids=["an organization", "the operator"])
+async def test_what_people_type_is_looked_up_by_its_index(engine_work: AsyncEngine, viewer: Viewer, typed: str) -> None:
+    """Ids are looked up as the work role; what they stand for is read as the viewer (above)."""
+    await _check(
+        engine_work,
+        viewer,
+        lambda raw, whose: inbound_search.find_ids(raw, whose, read_query(typed), before=None, limit=51),
+        LOOK_UPS[typed],
+        small=SMALL | {"feed"},
+    )

@@ -1,0 +1,38 @@
+"""What helps people to find a message and to try it again. Not here: the routes and commands that offer it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.hl7v2.fields import Er7FieldReader
+from app.actions.search_messages import MessageSearch
+from app.domain.directory import Directory
+from app.domain.message_search import MessageQuery
+from app.domain.reinterpretation import Reinterpretation
+from app.domain.viewer import Viewer
+from app.pipeline.reinterpret import reinterpret
+from app.pipeline.rooms import Rooms
+from app.store.inbound import Waiting
+from app.store.inbound_search import find_ids
+from app.wiring import Keys, open_transaction
+
+
+def message_search(work: AsyncEngine, keys: Keys) -> MessageSearch:
+    """Build the search. Ids are looked up as the work role: it reads whose numbers a record has, and gives no more than ids."""
+
+    async def find(viewer: Viewer, query: MessageQuery, before: UUID | None, limit: int) -> dict[UUID, str]:
+        async with open_transaction(work)() as raw:
+            return await find_ids(raw, viewer, query, before=before, limit=limit)
+
+    return MessageSearch(find, keys.cipher, Er7FieldReader())
+
+
+def reinterpreter(rooms: Rooms) -> Callable[[Directory, Sequence[Waiting]], Awaitable[Reinterpretation]]:
+    """Give what reads stored messages again, beside the event loop: a thousand take a good part of a second."""
+
+    async def again(directory: Directory, messages: Sequence[Waiting]) -> Reinterpretation:
+        return await asyncio.to_thread(reinterpret, rooms, directory, messages)
+
+    return again

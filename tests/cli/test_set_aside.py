@@ -1,0 +1,71 @@
+"""Finding messages and putting right what was set aside, by command."""
+
+import asyncio
+import io
+
+import pytest
+
+from app.cli.exits import ExitCode
+from tests.cli.conftest import Handoff
+from tests.cli.test_looking import ADMIT, NAMELESS, _send
+from tests.support.databases import Database
+
+
+@pytest.fixture
+def received(operator: Handoff, database: Database) -> Handoff:
+    """A hospital with a feed, one message that went well and one that was set aside."""
+    operator("org", "add", "Hospital A", "--kind", "hospital", "--part2-status", "not_program")
+    operator("feed", "add", "--organization", "Hospital A", "--sending-application", "EPIC", "--sending-facility", "HOSPA")
+    asyncio.run(_send(database, ADMIT, NAMELESS, is_worked=True))
+    return operator
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("C1\n", [("C1", "control_id")]),
+        ("M1", [("C1", "identifier")]),
+        ("V1\n", [("C2", "message_text"), ("C1", "visit_number")]),
+        ("Alder, Ann 1980-01-02\n", [("C2", "message_text"), ("C1", "name_and_birth_date")]),
+        ("M9\n", []),
+    ],
+)
+def test_what_is_typed_is_read_from_standard_input(
+    received: Handoff, monkeypatch: pytest.MonkeyPatch, typed: str, found: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+    shown = received("inbound", "search", "--json")
+    assert [(one["control_id"], one["found_by"]) for one in shown.json["items"]] == found
+
+
+def test_nothing_typed_is_a_wrong_use(received: Handoff, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert received("inbound", "search").code == ExitCode.USAGE
+
+
+def test_what_was_set_aside_is_counted_rehearsed_and_replayed(received: Handoff) -> None:
+    (group,) = received("inbound", "set-aside", "--json").json["items"]
+    assert (group["messages"], group["code"], group["location"]) == (1, "101", "PID^1^3")
+    would = received("inbound", "replay", "--code", "101", "--dry-run", "--json").json
+    assert (would["messages"], would["replayed"], would["outcomes"]) == (1, 0, {"set_aside": 1})
+    told = received("inbound", "replay", "--code", "101", "--location", "PID^1^3", "--dry-run").out
+    assert "1 set_aside. Nothing was changed." in told
+    assert "still set aside, 1: PID^1^3" in told
+    assert received("inbound", "list", "--outcome", "waiting", "--json").json["items"] == []
+    assert received("inbound", "replay", "--code", "207", "--yes", "--json").json == {"replayed": 0}
+    assert received("inbound", "replay", "--code", "101", "--yes", "--json").json == {"replayed": 1}
+    (waiting,) = received("inbound", "list", "--outcome", "waiting", "--json").json["items"]
+    assert waiting["control_id"] == "C2"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--dry-run",),
+        ("--code", "101", "--outcome", "processed"),
+        ("msg_0199a4c07c5d7e0fb1d2c3a4e5f60718", "--code", "101"),
+        ("msg_0199a4c07c5d7e0fb1d2c3a4e5f60718", "--dry-run"),
+    ],
+)
+def test_a_reason_is_of_what_was_set_aside(received: Handoff, arguments: tuple[str, ...]) -> None:
+    assert received("inbound", "replay", *arguments).code == ExitCode.USAGE
