@@ -114,7 +114,7 @@ def scorecard(health: FeedHealth, feed_id: str) -> list[ScorecardLine]:
 
 
 def _share(section: str, item: str, meaning: str, part: int, whole: int) -> ScorecardLine:
-    return section, item, meaning, str(part), str(whole), f"{100 * part / whole:.1f}" if whole else ""
+    return section, item, meaning, str(part), str(whole), f"{100 * part / whole:.2f}" if whole else ""
 
 
 def _instant(at: datetime | None) -> str:

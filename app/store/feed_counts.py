@@ -13,11 +13,12 @@ from app.store.backlog import received_at
 from app.store.raw import Raw
 
 _TIME_SHIFT = 80
+_TIME_MAX = (1 << 48) - 1
 
 
 def first_id_at(at: datetime) -> UUID:
-    """Give the smallest id that can be made at an instant: whole milliseconds, then nothing but zeros."""
-    return UUID(int=int(at.timestamp() * 1000) << _TIME_SHIFT)
+    """Give the smallest id that can be made at an instant: whole milliseconds, then nothing but zeros. No id is older than 1970."""
+    return UUID(int=min(max(int(at.timestamp() * 1000), 0), _TIME_MAX) << _TIME_SHIFT)
 
 
 @dataclass(slots=True)

@@ -116,9 +116,9 @@ async def test_the_scorecard_is_a_file_for_the_hospital(watched: World) -> None:
     assert "attachment" in response.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(response.text)))
     found = {(row["section"], row["item"]): (row["count"], row["of"], row["percent"]) for row in rows}
-    assert found["messages", "refused"] == ("0", "2", "0.0")
-    assert found["fields", "PV1-36"] == ("1", "1", "100.0")
-    assert found["fields", "PV2-3"] == ("0", "1", "0.0")
+    assert found["messages", "refused"] == ("0", "2", "0.00")
+    assert found["fields", "PV1-36"] == ("1", "1", "100.00")
+    assert found["fields", "PV2-3"] == ("0", "1", "0.00")
     assert found["feed", "MSH-3"][0] == "EPIC"
     assert not any(text in response.text for text in ("Alder", "Ann", "M1", "MC1", "1980"))
 

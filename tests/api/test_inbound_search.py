@@ -108,6 +108,7 @@ async def test_what_was_set_aside_is_grouped_by_reason_place_and_feed(town: Worl
     assert group["text"] == shown["problems"][0]["text"]
     assert await _groups(town, feed_id=town.ids["feed_id"]) == [group]
     assert await _groups(town, received_before="2020-01-01T00:00:00Z") == []
+    assert await _groups(town, received_from="1066-10-14T00:00:00Z", received_before="9999-01-01T00:00:00Z") == [group]
     assert await _groups(town, "home") == []
     assert await _groups(town, "operator") == [group]
 

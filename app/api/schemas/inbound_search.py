@@ -62,7 +62,7 @@ class ReplayFilter(Request):
 
     feed_id: FeedId | None = None
     code: Annotated[ProblemCode | None, Field(description="Only for this reason, HL7 table 0357")] = None
-    location: Annotated[str | None, StringConstraints(max_length=60), Field(description="Only at this place", examples=["PID^1^3"])] = None
+    location: Annotated[ShortText | None, Field(description="Only at this place", examples=["PID^1^3"])] = None
     received_from: InstantIn | None = None
     received_before: InstantIn | None = None
     dry_run: Annotated[bool, Field(description="Only say what would change; false puts the messages on the queue")] = True
