@@ -39,22 +39,12 @@ from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
 from app.store.roles import Network, Role
 from app.store.schema import SCHEMA_REVISION, schema_revision
-from app.telemetry.events import (
-    ConnectionClosed,
-    DoorName,
-    HintsLost,
-    HintsRestored,
-    Level,
-    MessageReceived,
-    MessageRefused,
-    Part,
-    ProcessStarted,
-    ProcessStopped,
-)
+from app.telemetry.events import ConnectionClosed, HintsLost, HintsRestored, MessageReceived, MessageRefused, ProcessStarted, ProcessStopped
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import FeedSample, Metrics, Sample, page_registry
+from app.telemetry.words import DoorName, Level, Part
 from app.wiring import face
 
 SILENT_S_MAX: Final = 3.0

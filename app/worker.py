@@ -10,7 +10,7 @@ import gc
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import uvloop
@@ -25,6 +25,7 @@ from app.actions.notice_delays import notice_delays
 from app.actions.receive import LANES
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
 from app.drop.observer import DropLog
+from app.pipeline.pace import Pace, pause_s, start_lane_of
 from app.pipeline.rooms import Worked
 from app.pipeline.work import BatchFailedError, Pipeline
 from app.ports import Sender
@@ -41,9 +42,7 @@ from app.telemetry.events import (
     FeedSilent,
     HintsLost,
     HintsRestored,
-    Loop,
     LoopPaused,
-    Part,
     ProcessStarted,
     ProcessStopped,
     StaysPresumedEnded,
@@ -51,6 +50,7 @@ from app.telemetry.events import (
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
+from app.telemetry.words import Loop, Part
 from app.wiring.drops import build_drops
 
 POLL_S: Final = 1.0
@@ -63,42 +63,10 @@ FEEDS_INTERVAL_S: Final = 30.0
 """How often one of the workers looks at the feeds; while it is behind with counting, without a pause."""
 RECONSIDER_INTERVAL_S: Final = 0.2
 """Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
-PAUSES_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 NICENESS: Final = 5
 """The door has priority on a full machine: three times a worker's share of a core. More would starve the work beside anything else."""
 TOPICS: Final = {"inbound": (Loop.PIPELINE, Loop.RECONSIDER), "delivery": (Loop.DELIVERIES,), "": tuple(Loop)}
 """Topic of a hint -> who looks. The empty topic says that hints may have been missed."""
-
-
-@dataclass(slots=True)
-class Pace:
-    """How many messages a batch may have: halved when one fails, doubled when one succeeds."""
-
-    most: int
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        """Begin with whole batches."""
-        self.size = self.size or self.most
-
-    def failed(self, messages: int) -> None:
-        """Take half of what just failed, so that the bad message stands alone in few steps."""
-        self.size = max(1, min(self.size, messages) // 2)
-
-    def worked(self) -> None:
-        """Dare twice as many."""
-        self.size = min(self.most, self.size * 2)
-
-
-def pause_s(failures: int, fraction: float) -> float:
-    """Give the wait after so many failures in a row, with jitter and never above a second."""
-    longest = PAUSES_S[min(failures, len(PAUSES_S)) - 1]
-    return longest * (0.5 + fraction / 2)
-
-
-def start_lane_of(place: Place, lanes: int = LANES) -> int:
-    """Give the lane at which a worker begins to look, so that workers meet only when there is little to do."""
-    return place.index * lanes // place.of if place.of else 0
 
 
 class Worker:

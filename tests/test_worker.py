@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.actions.receive import LANES
+from app.pipeline.pace import PAUSES_S, Pace, pause_s, start_lane_of
 from app.store.hints import Place
-from app.worker import PAUSES_S, TOPICS, Pace, pause_s, start_lane_of
+from app.worker import TOPICS
 
 
 def test_a_batch_that_fails_is_halved_until_the_bad_message_stands_alone() -> None:

@@ -15,10 +15,10 @@ from adapters.hl7v2.people import identifiers, patient_identifiers
 from adapters.hl7v2.reading import Reading, sharpened
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject, subjects_of
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import ProcessingId, Trigger
+from app.domain.adt_event import OURS, ProcessingId, Trigger
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
-SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger is not Trigger.REPORTED)
+SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger not in OURS)
 """The triggers that change something here; every other is stored, answered AA and marked ignored (ACK-4)."""
 
 _WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON})

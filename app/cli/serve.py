@@ -24,9 +24,10 @@ from app.cli.exits import CommandError, ExitCode, unavailable, usage
 from app.cli.output import JsonFlag, Output
 from app.cli.tree import Ground, Plan, Sockets, Tree
 from app.settings import PREFIX, LogFormat, Settings, read_or_make_secret, warnings
-from app.telemetry.events import DatabaseMigrated, Part
+from app.telemetry.events import DatabaseMigrated
 from app.telemetry.log import EventLog, process_log
 from app.telemetry.metrics import FOLDER_VARIABLE
+from app.telemetry.words import Part
 
 app = typer.Typer(add_completion=False)
 

@@ -22,9 +22,10 @@ from adapters.process.child import Assignment
 from adapters.process.lifeline import assignment_line
 from app.cli.exits import CommandError, ExitCode
 from app.settings import Settings
-from app.telemetry.events import ChildEnded, ChildKilled, DatabaseRestarted, Part, ServiceStarted, ServiceStopped
+from app.telemetry.events import ChildEnded, ChildKilled, DatabaseRestarted, ServiceStarted, ServiceStopped
 from app.telemetry.log import EventLog
 from app.telemetry.metrics import forget_process
+from app.telemetry.words import Part
 
 DATABASE_LOOKED_AT_EVERY_S: Final = 0.3
 CHILDREN_LOOKED_AT_EVERY_S: Final = 1.0

@@ -76,6 +76,8 @@ class Trigger(StrEnum):
     """Nothing was heard of an open stay for so long that it is presumed to have ended; not an HL7 event."""
 
 
+OURS = frozenset({Trigger.REPORTED, Trigger.PRESUMED_ENDED})
+"""No events of HL7: no message brings them."""
 RETIRING = frozenset(
     {
         Trigger.MERGE_INFORMATION,

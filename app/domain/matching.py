@@ -207,13 +207,13 @@ def _issuer(identifier: Identifier) -> tuple[str, str]:
 
 
 def _conflict(ids: dict[UUID, dict[tuple[str, str], set[str]]], roots: Iterable[UUID]) -> bool:
-    """Tell whether an authority gives two of the components different ids of one type."""
-    seen: dict[tuple[str, str], set[str]] = {}
-    for root in sorted(roots):
+    """Tell whether an authority gives any two of the components different ids of one type, whatever a third has of both."""
+    seen: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
+    for root in roots:
         for issuer, values in ids[root].items():
-            if issuer in seen and not (seen[issuer] & values):
+            if any(values.isdisjoint(others) for others in seen[issuer]):
                 return True
-            seen.setdefault(issuer, set()).update(values)
+            seen[issuer].append(values)
     return False
 
 

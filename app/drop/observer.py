@@ -5,9 +5,10 @@ from collections.abc import Callable
 from app.domain.drop import FileOutcome, Taken
 from app.drop.report import FileReport
 from app.intake import Received
-from app.telemetry.events import DoorName, FileRefused, FileTaken, Level, MessageReceived, MessageRefused, SourcePaused, SourceResumed
+from app.telemetry.events import FileRefused, FileTaken, MessageReceived, MessageRefused, SourcePaused, SourceResumed
 from app.telemetry.log import EventLog
 from app.telemetry.metrics import Metrics
+from app.telemetry.words import DoorName, Level
 
 
 class DropLog:

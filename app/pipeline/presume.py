@@ -74,7 +74,7 @@ class Presumptions:
             row.state, row.version = apply(state, event, key).to_json(), row.version + 1
             batch.stays[row.id] = row
             closed[row.feed_id] += 1
-            events.append(EventRow(event_id, row.id, row.record_id, key, event.trigger, event.occurred_at))
+            events.append(EventRow(event_id, 0, row.id, row.record_id, key, event.trigger, event.occurred_at))
         directory = await self.registry.current(raw)
         stays = await self.rooms.keep(raw, batch, directory, now)
         await encounters.save_events(raw, events)

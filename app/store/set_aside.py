@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.domain.inbound import Format
 from app.domain.viewer import Viewer
 from app.store.feed_counts import first_id_at
 from app.store.inbound import Waiting
@@ -50,7 +51,7 @@ from explained group by feed_id, code, location, text order by messages desc, ne
 """
 
 _OF_A_KIND = f"""{_ASIDE}
-select e.id, e.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.trigger
+select e.id, e.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.trigger, m.format
 from (
     select id, feed_id from explained
     where feed_id is not null and ($5::text is null or code = $5) and ($6::text is null or location = $6)
@@ -90,5 +91,15 @@ async def of_a_kind(raw: Raw, viewer: Viewer, wanted: AsideFilter, most: int) ->
     """Give the oldest of the messages that can be tried again (a feed claims them), with their bytes."""
     rows = await raw.fetch(_OF_A_KIND, _whose(viewer), wanted.feed_id, *wanted.span(), wanted.code, wanted.location, most)
     return [
-        Waiting(row["id"], row["feed_id"], row["organization_id"], 0, row["cipher_key_id"], row["body"], row["received_at"]) for row in rows
+        Waiting(
+            row["id"],
+            row["feed_id"],
+            row["organization_id"],
+            0,
+            row["cipher_key_id"],
+            row["body"],
+            row["received_at"],
+            Format(row["format"]),
+        )
+        for row in rows
     ]

@@ -5,50 +5,11 @@ README.md of this folder; a test holds the two together, and another one the kin
 """
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 from app.telemetry.fields import ClassName, Code, Failure, LibraryName, Listener, Method, Place, Revision, Route, Source, TraceId
-
-
-class Level(StrEnum):
-    """How much an event matters."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    """Somebody should look when it repeats."""
-    ERROR = "error"
-    """Somebody should look."""
-
-
-class Part(StrEnum):
-    """The parts of a process tree."""
-
-    SUPERVISOR = "supervisor"
-    HTTP = "http"
-    MLLP = "mllp"
-    WORK = "work"
-
-
-class Loop(StrEnum):
-    """The loops of a worker process."""
-
-    PIPELINE = "pipeline"
-    RECONSIDER = "reconsider"
-    TIMERS = "timers"
-    DELIVERIES = "deliveries"
-    FEEDS = "feeds"
-
-
-class DoorName(StrEnum):
-    """By which wire a message came."""
-
-    MLLP = "mllp"
-    HTTP = "http"
-    FHIR = "fhir"
-    FILE = "file"
+from app.telemetry.words import DoorName, Level, Loop, Part
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from uuid import UUID
 import orjson
 import structlog
 
-from app.telemetry.events import DefectFound, Event, Level, LibraryLogged, Part
+from app.telemetry.events import DefectFound, Event, LibraryLogged
 from app.telemetry.fields import WITHHELD, Form, class_of, place_of
+from app.telemetry.words import Level, Part
 
 _ORDER: Final = {level: place for place, level in enumerate(Level)}
 _LIBRARY_LEVELS: Final = ((logging.ERROR, Level.ERROR), (logging.WARNING, Level.WARNING), (logging.INFO, Level.INFO))

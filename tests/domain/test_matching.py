@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from uuid import UUID
 
 import pytest
@@ -163,6 +164,15 @@ def test_every_ground_is_given() -> None:
         "same identifier of MAINECARE",
         "same identifier of Medicaid",
     )
+
+
+def test_a_third_with_the_numbers_of_both_does_not_hide_that_two_are_told_apart() -> None:
+    """Three states' Medicaid numbers: in whichever order they came, exact demographics join nobody."""
+    first = Identifier("MAINECARE", "MA", "1")
+    both = Identifier("NHMEDICAID", "MA", "1"), Identifier("NHMEDICAID", "MA", "2")
+    second = Identifier("VTMEDICAID", "MA", "2")
+    for one, two, three in permutations(([first], both, [second])):
+        assert people(record(1, *one, **ANN), record(2, *two, **ANN), record(3, *three, **ANN)) == apart(1, 2, 3)
 
 
 NAMES = st.sampled_from([ANN, BEN, {**ANN, "first": "Anna"}, {"last": "Alder"}, {}])

@@ -234,6 +234,10 @@ async def _stays(raw: Raw, names: dict[UUID, str], people: dict[UUID, str], *, w
     for row in await raw.fetch(
         "select e.*, r.authority, r.type, r.value from encounter e join patient_record r on r.id = e.record_id where e.source = 'adt'"
     ):
+        if row["own"] is not None and not row["last_key"] and row["folded_into"] is None:
+            # A number that stood for a while, and of which no message speaks any more: an empty stay that nobody was left told of.
+            assert row["status"] == "unknown"
+            continue
         key = f"{names[row['facility_id']]} {row['visit_authority']} {row['visit_number']}"
         said: dict[str, Any] = {
             name: row[name]

@@ -16,10 +16,7 @@ from app.telemetry.events import (
     BatchWorked,
     ConnectionClosed,
     DefectFound,
-    DoorName,
     Event,
-    Level,
-    Loop,
     MessageReceived,
     MessageRefused,
     RequestAnswered,
@@ -27,6 +24,7 @@ from app.telemetry.events import (
 )
 from app.telemetry.fields import WITHHELD, class_of, place_of
 from app.telemetry.log import EventLog, close_other_ways, watch_loop
+from app.telemetry.words import DoorName, Level, Loop
 from tests.support.service import ROOT, command_environment
 
 MARKER = "Alder^Ann 19800102 MC1"
@@ -135,7 +133,7 @@ async def test_the_loop_reports_what_nobody_waited_for() -> None:
 
 _PROGRAM = f"""
 import io, logging, sys, threading, warnings
-from app.telemetry.events import Part
+from app.telemetry.words import Part
 from app.telemetry.log import process_log
 
 log = process_log(Part.WORK, 0, is_json=True, level="info")
