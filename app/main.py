@@ -230,7 +230,8 @@ class Front:
 
     async def _answer_mllp(self, frame: bytes, peer: Peer) -> tuple[bytes, ...]:
         started_s = time.perf_counter()
-        received = await self._intake.receive(Envelope(frame, Door.MLLP, self._clock.now(), peer=peer.host))
+        envelope = Envelope(frame, Door.MLLP, self._clock.now(), peer=peer.host, certificate=peer.certificate_sha256)
+        received = await self._intake.receive(envelope)
         self._note(received, DoorName.MLLP, started_s)
         return received.acks
 

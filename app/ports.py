@@ -52,6 +52,10 @@ class AdtReader(Protocol):
         """
         ...
 
+    def facilities(self, body: bytes, feed: Feed) -> Mapping[str, tuple[str, ...]]:
+        """Give, by place of the profile's `facility_places`, the spellings of the facility's code. Asked for aggregators only."""
+        ...
+
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message (room 3), or say why not."""
         ...

@@ -5,7 +5,7 @@ can read. The field table is in README.md. Not here: what has to be there (`stru
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
@@ -89,6 +89,10 @@ class FhirReader:
             if patient is not None and not patient_identifiers(reading, patient):
                 found = [_nobody(patient)]
         return (*found, *(warnings(bundle) if not found else ()))
+
+    def facilities(self, body: bytes, feed: Feed) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 -- the port's
+        """Give no code: the places of a feed's profile are fields of HL7 v2. A message of an aggregator waits, or has the row for none."""
+        return {}
 
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""

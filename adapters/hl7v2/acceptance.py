@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from adapters.hl7v2.charset import CharsetChoice, codec_of
 from adapters.hl7v2.codes import TRIGGER_SHAPE, VERSIONS
 from adapters.hl7v2.er7 import Er7Message, Segment
-from adapters.hl7v2.people import identifiers, patient_identifiers
+from adapters.hl7v2.people import identifiers, local_identifiers, patient_identifiers
 from adapters.hl7v2.reading import Reading, sharpened
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject, subjects_of
 from adapters.hl7v2.timestamps import Timestamp
@@ -125,7 +125,7 @@ def _one_patient(reading: Reading, trigger: str) -> tuple[tuple[Subject, ...], l
     message = reading.message
     found: list[Problem] = []
     pid = message.first("PID")
-    ids = patient_identifiers(reading, pid) if pid is not None else ()
+    ids = (*patient_identifiers(reading, pid), *local_identifiers(reading)) if pid is not None else ()
     if pid is None:
         found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
     elif not ids:

@@ -10,13 +10,14 @@ from adapters.hl7v2.codes import BAD_ADDRESS, HOME_ADDRESSES, LEGAL_NAME, NOT_VO
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.reading import NULL, Reading
 from adapters.hl7v2.timestamps import TimestampFault, parse_date
-from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, PersonFacts
+from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType, PersonFacts
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
 
 IDENTIFIER_OCTETS_MAX: Final = 255
 """Of the number, the authority and the type each, in UTF-8: the standard's longest (HD) has 227 characters. What is longer is damage,
 and never cut, because two numbers that begin alike are two."""
+_LOCAL_NUMBERS: Final = (("patient_number", IdentifierType.MEDICAL_RECORD), ("medicaid_id", IdentifierType.MEDICAID))
 
 
 def authority(reading: Reading, raw: str) -> str:
@@ -66,6 +67,18 @@ def patient_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...
     if found or pid.raw(3).strip() not in {"", NULL}:
         return found
     return identifiers(reading, pid, PERSON_LEVEL_SUBSTITUTE)
+
+
+def local_identifiers(reading: Reading) -> tuple[Identifier, ...]:
+    """Read the person's numbers that the sender has in segments of its own: the patient number and the Medicaid number."""
+    places = reading.feed.profile.local_reads
+    found = [(kind, reading.at(places[name])) for name, kind in _LOCAL_NUMBERS if name in places] if places else []
+    authority_name = reading.feed.assigning_authority.upper()
+    return tuple(
+        Identifier(authority_name, kind, said)
+        for kind, said in found
+        if isinstance(said, str) and len(said.encode()) <= IDENTIFIER_OCTETS_MAX
+    )
 
 
 def prior_identifiers(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:

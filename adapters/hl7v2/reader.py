@@ -6,14 +6,15 @@ passes, `read` can read. The field table is in README.md. Not here: how fields a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
+from adapters.hl7v2.facilities import facility_codes
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
-from adapters.hl7v2.subjects import Subject
+from adapters.hl7v2.subjects import OF_SEVERAL, Subject
 from adapters.hl7v2.visits import diagnoses, visit_facts
 from app.domain.adt_event import AdtEvent, Trigger, VisitFacts
 from app.domain.feed import Feed
@@ -94,6 +95,12 @@ class Hl7v2Reader:
                 found = needed
         return (*found, *warnings)
 
+    def facilities(self, body: bytes, feed: Feed) -> Mapping[str, tuple[str, ...]]:
+        """Give, by place, the spellings of the code of the facility that the message comes from, where the feed's profile looks for it."""
+        message = tokenize(body, feed.profile.charset)
+        reading = _begin(message, feed) if not isinstance(message, Problem) else message
+        return {} if isinstance(reading, Problem) else facility_codes(reading)
+
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""
         event, found = self._interpret(body, feed, with_doubts=False)
@@ -130,6 +137,8 @@ class Hl7v2Reader:
 
     def _event(self, reading: Reading, header: Header, needed: Essentials, subject: Subject, digest: bytes, part: int) -> AdtEvent:
         pv1, trigger = subject.pv1, needed.trigger
+        if trigger in OF_SEVERAL:
+            reading.about(subject.pid)
         facts, erased = diagnoses(reading) if pv1 is not None and trigger != Trigger.SWAP else ((), frozenset())
         visit = visit_facts(reading, pv1, trigger, needed.times.occurred, subject.pid) if pv1 is not None else None
         if subject.moved_visit is not None:

@@ -11,6 +11,7 @@ from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.timestamps import Precision, Timestamp, TimestampFault, Wall, parse_timestamp
 from app.domain.feed import Feed
+from app.domain.field_place import field_place
 from app.domain.inbound import Problem, ProblemCode, Severity
 from app.domain.known import ERASED, Erasure, Known
 
@@ -33,7 +34,7 @@ def zone_of(name: str) -> ZoneInfo | None:
 class Reading:
     """The message, the feed, and the warnings gathered so far."""
 
-    __slots__ = ("escape", "feed", "message", "notes", "zone")
+    __slots__ = ("_groups", "_whose", "escape", "feed", "message", "notes", "zone")
 
     def __init__(self, message: Er7Message, feed: Feed, zone: ZoneInfo) -> None:
         """Begin without warnings."""
@@ -42,6 +43,8 @@ class Reading:
         self.zone = zone
         self.escape = message.delimiters.escape
         self.notes: list[Problem] = []
+        self._groups: list[dict[str, Segment]] = []
+        self._whose = 0
 
     def note(self, code: ProblemCode, location: str, text: str) -> None:
         """Keep a warning."""
@@ -80,6 +83,38 @@ class Reading:
         elif component > 1:
             return None
         return self.known(raw.split(delimiters.subcomponent, 1)[0] if delimiters.subcomponent in raw else raw)
+
+    def about(self, pid: Segment) -> None:
+        """Look for the profile's places with this patient from now on: in a message about several, between its PID and the next."""
+        if not self._groups:
+            self._groups = [{}]
+            for segment in self.message.segments():
+                if segment.name == "PID":
+                    # What stands before the first of them is everybody's.
+                    self._groups.append({})
+                self._groups[-1].setdefault(segment.name, segment)
+        self._whose = pid.sequence
+
+    def segment(self, name: str) -> Segment | None:
+        """Give the first segment of that name: of the message, or of the patient whom it is `about`."""
+        if not self._whose:
+            return self.message.first(name)
+        return self._groups[self._whose].get(name) or self._groups[0].get(name)
+
+    def at(self, place: str) -> Known[str]:
+        """Give what stands at a place of the feed's profile, in the first segment of that name."""
+        wanted = field_place(place)
+        segment = self.segment(wanted.segment)
+        if segment is None or wanted.subcomponent == 1:
+            return None if segment is None else self.part(segment, wanted.field, wanted.component or 1)
+        parts = segment.component(wanted.field, wanted.component or 1).split(segment.delimiters.subcomponent)
+        return self.known(parts[wanted.subcomponent - 1]) if wanted.subcomponent <= len(parts) else None
+
+    def fact(self, name: str, segment: Segment, field: int, component: int = 1) -> Known[str]:
+        """Give a fact from the place of the sender's own that the profile names, else, or where that is silent, from the standard field."""
+        own = self.feed.profile.local_reads.get(name)
+        said = self.at(own) if own is not None else None
+        return said if said is not None else self.part(segment, field, component)
 
     def text(self, segment: Segment, field: int, component: int = 1) -> str:
         """Give one component as text, "" where it is absent or erased."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.hl7v2.er7 import Er7Message, Segment
-from adapters.hl7v2.people import identifier, identifiers, patient_identifiers, prior_identifiers
+from adapters.hl7v2.people import identifier, identifiers, local_identifiers, patient_identifiers, prior_identifiers
 from adapters.hl7v2.reading import NULL, Reading
 from app.domain.adt_event import DELETING, LINKING, RENAMING, RETIRING, Identifier, Rename, Trigger
 from app.domain.inbound import Problem, ProblemCode, Severity
@@ -58,7 +58,7 @@ def subjects_of(reading: Reading, trigger: str) -> Subjects:
     groups = _groups(reading.message)
     if not groups:
         return Subjects(problems=(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."),))
-    named = [patient_identifiers(reading, group.pid) for group in groups]
+    named = [_identifiers(reading, group.pid) for group in groups]
     nameless = [group.pid for group, ids in zip(groups, named, strict=True) if not ids]
     if nameless:
         text = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
@@ -81,6 +81,11 @@ def subjects_of(reading: Reading, trigger: str) -> Subjects:
             # A message is held as a whole: half of it done would be seen by nobody.
             return Subjects(held=subject)
     return Subjects(tuple(found), tuple(problems))
+
+
+def _identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
+    reading.about(pid)
+    return (*patient_identifiers(reading, pid), *local_identifiers(reading))
 
 
 def _groups(message: Er7Message) -> list[_Group]:

@@ -4,6 +4,7 @@ Not here: what they make of the stay (domain/encounter), who the person is (`peo
 """
 
 from datetime import datetime
+from typing import Final
 
 from adapters.hl7v2.codes import CLASSES, ICD_10_SYSTEMS, NPI_AUTHORITIES
 from adapters.hl7v2.er7 import Segment
@@ -20,10 +21,12 @@ from app.domain.adt_event import (
     Trigger,
     VisitFacts,
 )
+from app.domain.field_place import field_place
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
 
 _ADMITTING = frozenset({Trigger.ADMIT, Trigger.REGISTER, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
+ACCOUNT_NUMBER: Final = "PID-18"
 _CLASS_NAMES = {one.value: one for one in EncounterClass}
 _USES = {one.value: one for one in DiagnosisUse}
 _ACTIONS = {one.value: one for one in DiagnosisAction}
@@ -38,36 +41,49 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         admitted = sharpened(admitted, occurred)
     if isinstance(discharged, Timestamp) and trigger == Trigger.DISCHARGE:
         discharged = sharpened(discharged, occurred)
-    class_code = reading.part(pv1, 2)
+    class_code = reading.fact("class", pv1, 2)
     number, account = _numbers(reading, pv1, pid)
     return VisitFacts(
         visit_number=number,
         account=account,
         encounter_class=_encounter_class(reading, pv1, class_code),
         class_code=class_code,
-        unit=reading.part(pv1, 3, 1),
+        unit=reading.fact("unit", pv1, 3, 1),
         room=reading.part(pv1, 3, 2),
         bed=reading.part(pv1, 3, 3),
-        facility=reading.part(pv1, 3, 4),
-        admission_type=reading.part(pv1, 4),
-        hospital_service=reading.part(pv1, 10),
-        admit_source=reading.part(pv1, 14),
+        facility=reading.fact("facility", pv1, 3, 4),
+        admission_type=reading.fact("admission_type", pv1, 4),
+        hospital_service=reading.fact("hospital_service", pv1, 10),
+        admit_source=reading.fact("admit_source", pv1, 14),
         attending=_practitioner(reading, pv1, 7),
         admitted_at=admitted.at if isinstance(admitted, Timestamp) else admitted,
         discharged_at=discharged.at if isinstance(discharged, Timestamp) else discharged,
         disposition=_disposition(reading, pv1),
-        discharged_to=reading.part(pv1, 37),
-        admit_reason=_admit_reason(reading, pv2) if pv2 is not None else None,
+        discharged_to=reading.fact("discharged_to", pv1, 37),
+        admit_reason=_admit_reason(reading, pv2),
         expected_admit_at=_time(reading, pv2, 8) if pv2 is not None else None,
         expected_discharge_at=_time(reading, pv2, 9) if pv2 is not None else None,
     )
 
 
 def _numbers(reading: Reading, pv1: Segment, pid: Segment) -> tuple[Identifier | None, Identifier | None]:
-    """Give the number of the stay and the account beside it: PV1-19, else PV1-50, else the account number PID-18 itself."""
-    found = identifier(reading, pv1, 19, pv1.first(19), "VN") or identifier(reading, pv1, 50, pv1.first(50), "VN")
+    """Give the number of the stay and the account beside it (PID-18): where the account is the number of the stay, it is not beside it.
+
+    The number is at the first place of the profile that has one, with its authority: by default PV1-19, PV1-50, PID-18.
+    """
     account = identifier(reading, pid, 18, pid.first(18), "AN")
-    return (found, account) if found is not None else (account, None)
+    for text in reading.feed.profile.visit_number_places:
+        place = field_place(text)
+        segment = pv1 if place.segment == "PV1" else pid if place.segment == "PID" else reading.segment(place.segment)
+        if segment is None:
+            continue
+        if text == ACCOUNT_NUMBER and account is not None:
+            return account, None
+        raw = segment.first(place.field) if place.component is None else segment.component(place.field, place.component)
+        found = identifier(reading, segment, place.field, raw, "VN") if text != ACCOUNT_NUMBER else None
+        if found is not None:
+            return found, account
+    return None, account
 
 
 def _time(reading: Reading, segment: Segment, field: int) -> Known[datetime]:
@@ -88,7 +104,7 @@ def _encounter_class(reading: Reading, pv1: Segment, code: Known[str]) -> Known[
         reading.note(ProblemCode.TABLE_VALUE, pv1.location(2), "Not in table 0004; map it in the feed's class map. Read as unknown.")
         found = EncounterClass.UNKNOWN
     if profile.observation_patient_types and found in _MAY_BE_OBSERVATION:
-        kinds = {reading.text(pv1, 18).upper(), reading.text(pv1, 10).upper()}
+        kinds = {said.upper() for said in (reading.fact("patient_type", pv1, 18), reading.part(pv1, 10)) if isinstance(said, str)}
         if kinds & profile.observation_patient_types:
             return EncounterClass.OBSERVATION
     return found
@@ -96,7 +112,7 @@ def _encounter_class(reading: Reading, pv1: Segment, code: Known[str]) -> Known[
 
 def _disposition(reading: Reading, pv1: Segment) -> Known[str]:
     """PV1-36 by the feed's map as a UB-04 status of two digits; another code is kept as sent and noted."""
-    code = reading.part(pv1, 36)
+    code = reading.fact("disposition", pv1, 36)
     if code is None or isinstance(code, Erasure):
         return code
     mapped = reading.feed.profile.disposition_map.get(code.upper(), code)
@@ -129,8 +145,12 @@ def _is_npi(reading: Reading, parts: list[str]) -> bool:
     return reading.stated(parts[12]).upper() == "NPI" or bool(authority & NPI_AUTHORITIES)
 
 
-def _admit_reason(reading: Reading, pv2: Segment) -> Known[str]:
+def _admit_reason(reading: Reading, pv2: Segment | None) -> Known[str]:
     """PV2-3: the text of the coded element, else its code."""
+    own = reading.feed.profile.local_reads.get("admit_reason")
+    said = reading.at(own) if own is not None else None
+    if said is not None or pv2 is None:
+        return said
     text, code = reading.part(pv2, 3, 2), reading.part(pv2, 3, 1)
     return text if text is not None else code
 

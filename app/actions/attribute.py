@@ -56,10 +56,12 @@ def _desired(
     wish = wished(rules, Question(happening.words, happening.encounter_class, programs, facility_id, recipient_id))
     outcome: str = decision.tier
     reasons = (*decision.reasons, wish.reason, f"claimed as {grounds[0].role} for {grounds[0].program}")
-    if decision.tier.tells and stay.mode != "live":
-        outcome, reasons = Withheld.NOT_LIVE, (f"{stay.mode} messages are told to nobody",)
-    elif decision.tier.tells and not wish.wanted:
+    if decision.tier.tells and not wish.wanted:
         outcome, reasons = Withheld.PREFERENCE, (wish.reason,)
+    elif decision.tier.tells and stay.mode != "live":
+        outcome, reasons = Withheld.NOT_LIVE, (f"{stay.mode} messages are told to nobody",)
+    elif decision.tier.tells and stay.is_past(happening.kind, happening.occurred_at):
+        outcome, reasons = Withheld.NOT_LIVE, ("it was heard before the feed went live",)
     return Desired(
         recipient_id=recipient_id,
         kind=happening.kind,

@@ -9,9 +9,10 @@ from dataclasses import replace
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, Rename
-from app.domain.feed import Feed
-from app.domain.inbound import Problem
-from app.domain.interpreted import Interpreted
+from app.domain.feed import Feed, FeedMode, UnmappedFacility
+from app.domain.field_place import field_place
+from app.domain.inbound import Problem, ProblemCode, Severity
+from app.domain.interpreted import Held, Interpreted
 from app.domain.known import stated
 from app.domain.person import normalised
 from app.ports import AdtReader
@@ -26,16 +27,35 @@ TEST_FIRST_NAMES = frozenset({"", "TEST", "PATIENT", "ZZTEST", "TESTPATIENT"})
 """With these both names must be of the kind that test patients carry: people called Test exist."""
 
 
-def interpret(message_id: UUID, body: bytes, feed: Feed, reader: AdtReader) -> tuple[list[Interpreted], Sequence[Problem]]:
-    """Read the message by its feed's profile: everything it tells, or the problems when it cannot be used."""
-    event = reader.read(body, feed)
+def interpret(
+    message_id: UUID, body: bytes, feed: Feed, reader: AdtReader, mode: FeedMode | None = None
+) -> Held | tuple[list[Interpreted], Sequence[Problem]]:
+    """Read the message by its feed's profile, in the mode in which it was received: everything it tells, or the problems.
+
+    A message of an aggregator is read as its facility's; of a facility that nobody has mapped it is held.
+    """
+    mode = mode or feed.mode
+    at = feed.at_facility(reader.facilities(body, feed)) if feed.is_aggregator else feed
+    if isinstance(at, UnmappedFacility):
+        return Held(at, _unmapped(at))
+    event = reader.read(body, at)
     if not isinstance(event, AdtEvent):
         return [], event
-    tests = [_is_test(one, feed) for one in event.all]
+    tests = [mode is FeedMode.TEST or _is_test(one, at) for one in event.all]
     return [
-        Interpreted(message_id, feed, _apart(one) if is_test else one, is_test=is_test)
+        Interpreted(message_id, at, _apart(one) if is_test else one, is_test=is_test, mode=mode)
         for one, is_test in zip(event.all, tests, strict=True)
     ], ()
+
+
+def _unmapped(at: UnmappedFacility) -> Problem:
+    place = field_place(at.place)
+    location = f"{place.segment}^1^{place.field}" + (f"^1^{place.component}" if place.component else "")
+    if not at.code:
+        text = "The message names no facility in any place of the feed's profile (facility_places), so it is not known whose it is."
+    else:
+        text = "No organization is mapped to this facility: map it (handoff feed map), and the message is read at once."
+    return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, location, text)
 
 
 def _is_test(event: AdtEvent, feed: Feed) -> bool:

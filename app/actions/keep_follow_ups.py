@@ -19,7 +19,7 @@ from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
-from app.domain.happening import DEATH_DISPOSITIONS, NotificationType
+from app.domain.happening import DEATH_DISPOSITIONS, Kind, NotificationType
 from app.domain.latest import key_of, known
 from app.domain.organization import COVERING_KINDS
 from app.domain.person import ADT_SOURCE, PatientRecord
@@ -249,7 +249,9 @@ def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime)
     """Open a follow-up if the stay qualifies: an admission in the house, or a discharge that fits a program's trigger."""
     # An update alone opens no stay (standards C.6, A08), and so no follow-up.
     is_begun = rules.admitted_at is not None and stay.view.status is not EncounterStatus.UNKNOWN
-    if rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and not is_begun):
+    # A discharge from before the feed went live was followed up by whoever told of it then.
+    is_past = rules.discharged_at is not None and stay.is_past(Kind.DISCHARGED, rules.discharged_at)
+    if is_past or rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and not is_begun):
         return None
     return FollowUpRow(
         id=ids.new(),

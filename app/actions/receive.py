@@ -11,8 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from app.domain.directory import Directory
-from app.domain.feed import Feed
-from app.domain.inbound import AckCode, Answer, Envelope, Format, Header, Problem, ProblemCode, Severity
+from app.domain.feed import AckPolicy, Feed, FeedMode
+from app.domain.inbound import AckCode, Answer, Door, Envelope, Format, Header, Problem, ProblemCode, Severity
 from app.ports import Cipher, Ids, Readers
 from app.store import inbound
 from app.store.inbound import MessageRow
@@ -42,6 +42,7 @@ class Arrival:
     envelope: Envelope
     header: Header
     feed: Feed | None
+    """As it was when the message came."""
     code: AckCode
     """In original mode: AA, AE or AR. What it is called in enhanced mode is the acknowledgement writer's business."""
     problems: tuple[Problem, ...]
@@ -57,11 +58,29 @@ def judge(envelope: Envelope, directory: Directory, readers: Readers) -> Arrival
     feed = directory.feed_of(application, facility, named=envelope.feed_name, organization_id=envelope.organization_id)
     if feed is None:
         return Arrival(envelope, header, None, AckCode.AR, (_no_feed(envelope),))
+    stranger = _stranger(envelope, header, feed)
+    if stranger is not None:
+        return Arrival(envelope, header, feed, AckCode.AR, (stranger,))
     problems = tuple(reader.problems(envelope.body, header, feed))
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if any(problem.code in REJECTING for problem in errors):
         return Arrival(envelope, header, feed, AckCode.AR, problems)
-    return Arrival(envelope, header, feed, AckCode.AE if errors else AckCode.AA, problems)
+    refused = errors and feed.profile.ack_policy is AckPolicy.ERROR
+    return Arrival(envelope, header, feed, AckCode.AE if refused else AckCode.AA, problems)
+
+
+def _stranger(envelope: Envelope, header: Header, feed: Feed) -> Problem | None:
+    """Say why the sender is not one whom the feed's profile lets in, or None. A key that was used has said who it is by itself."""
+    accepted = feed.profile.accepted_applications
+    application = header.sending_application.partition("^")[0].strip().upper()
+    if accepted and application not in accepted and application != feed.sending_application.upper():
+        text = "The feed's profile does not list this sending application (accepted_applications)."
+        return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, "MSH^1^3", text)
+    certificates = feed.profile.client_certificates
+    if envelope.door is Door.MLLP and certificates and envelope.certificate not in certificates:
+        text = "This feed takes messages only over TLS with a client certificate that its profile lists (client_certificates)."
+        return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, "MSH^1^3", text)
+    return None
 
 
 def _sender(header: Header, directory: Directory) -> tuple[str, str]:
@@ -130,6 +149,7 @@ def _row(arrival: Arrival, message_id: UUID, cipher: Cipher) -> MessageRow:
         ack_code=arrival.code,
         problems=arrival.problems,
         lane=lane_of(feed.id, header.lane_key) if feed and accepted else None,
+        mode=(FeedMode.BACKFILL if envelope.as_history else feed.mode) if feed else None,
     )
 
 

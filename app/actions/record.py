@@ -15,7 +15,8 @@ from app.domain.adt_event import PERSON_TRIGGERS, AdtEvent, Identifier
 from app.domain.calendar import local_date
 from app.domain.encounter import EncounterState, apply
 from app.domain.event_order import sort_key
-from app.domain.feed import Feed, FeedMode
+from app.domain.feed import Feed
+from app.domain.going_live import parts_after
 from app.domain.interpreted import Interpreted
 from app.domain.known import stated
 from app.domain.person import Resolved
@@ -100,7 +101,7 @@ def _visit_key(event: AdtEvent, feed: Feed) -> VisitKey | None:
 def _mode(item: Interpreted) -> str:
     if item.is_test:
         return "test"
-    return {FeedMode.LIVE: "live", FeedMode.SHADOW: "shadow", FeedMode.BACKFILL: "backfill"}[item.feed.mode]
+    return item.mode.value
 
 
 def _new_stay(item: Interpreted, key: VisitKey, resolved: Resolved, stay_id: UUID, now: datetime) -> EncounterRow:
@@ -127,13 +128,14 @@ def _fold(stay: EncounterRow, item: Interpreted, place: str, resolved: Resolved)
         return _fold_apart(stay.own, item, place, resolved)
     before = EncounterState.from_json(stay.state)
     after = apply(before, item.event, place)
+    parts = parts_after(stay.state, stay.mode if stay.version else None, item.event, place, _mode(item))
     held = (stay.record_id, stay.person_id, stay.feed_id, stay.mode)
     if place >= before.last_key:
         stay.record_id, stay.person_id, stay.feed_id = resolved.record_id, resolved.person_id, item.feed.id
     stay.mode = min(stay.mode, _mode(item), key=MODES.index)
     if after == before and held == (stay.record_id, stay.person_id, stay.feed_id, stay.mode):
         return False
-    stay.state = after.to_json()
+    stay.state = {**after.to_json(), **parts}
     stay.version += 1
     return True
 

@@ -10,6 +10,7 @@ from app.api import (
     docs,
     encounters,
     feed_health,
+    feed_facilities,
     feeds,
     fhir,
     follow_ups,
@@ -44,6 +45,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     # Before the feeds: `health` is no id.
     feed_health.router,
     feeds.router,
+    feed_facilities.router,
     keys.router,
     # Before the messages: `set-aside` is no id.
     inbound_search.router,

@@ -134,6 +134,9 @@ Receive = Callable[[Envelope], Awaitable[tuple[Answer, bytes | None]]]
 Validate = Callable[[Envelope], Awaitable[Rehearsed]]
 """Says what would become of a message, and stores nothing."""
 
+GoLive = Callable[[UUID], Awaitable[int]]
+"""Makes the stays of people in the house live whom a feed heard of while it told nobody; gives how many."""
+
 ReportStay = Callable[[ReportedStay], Awaitable[UUID]]
 """Takes a reported stay through the rooms; gives its encounter, or the ADT one that it became part of."""
 
@@ -158,6 +161,7 @@ class Services:
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay
     report_stay: ReportStay
+    go_live: GoLive
     follow_ups: FollowUpPresenter
     evaluate: Evaluate
     panels: PanelServices

@@ -20,6 +20,8 @@ class Directory:
     feeds: Mapping[UUID, Feed]
     preferences: Mapping[UUID, Sequence[Mapping[str, Any]]]
     by_sender: Mapping[tuple[str, str], Feed] = field(default_factory=dict)
+    by_application: Mapping[tuple[str, str | None], Feed] = field(default_factory=dict)
+    """(MSH-3, upper case, MSH-4) -> the feed that accepts this application too; MSH-4 None: the aggregator of the application."""
     by_organization: Mapping[UUID, Sequence[Feed]] = field(default_factory=dict)
     part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
@@ -39,12 +41,15 @@ class Directory:
         for feed in all_feeds:
             by_organization.setdefault(feed.organization_id, []).append(feed)
             owners.setdefault(feed.assigning_authority.upper(), set()).add(feed.organization_id)
+            for facility in feed.facilities.values():
+                owners.setdefault(facility.assigning_authority.upper(), set()).add(facility.organization_id)
         programs = {one.id for one in by_id.values() if one.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         return cls(
             organizations=by_id,
             feeds={feed.id: feed for feed in all_feeds},
             preferences=preferences,
             by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
+            by_application=_by_application(all_feeds),
             by_organization=by_organization,
             part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
         )
@@ -67,12 +72,31 @@ class Directory:
         else:
             # As sent first, components and all; else by the namespace alone (MSH-3 and MSH-4 are HD: namespace, id, id type).
             found = self.by_sender.get((application, facility)) or self.by_sender.get((_namespace(application), _namespace(facility)))
+            found = found or self._accepting(application, facility)
             if found is None and organization_id is not None:
                 own = self.by_organization.get(organization_id, ())
                 found = own[0] if len(own) == 1 else None
         if found is not None and organization_id is not None and found.organization_id != organization_id:
             return None
         return found
+
+    def _accepting(self, application: str, facility: str) -> Feed | None:
+        """Find the feed that accepts this MSH-3 beside its own, else the aggregator of it, whatever MSH-4 is."""
+        named = _namespace(application).upper()
+        candidates = (self.by_application.get((named, where)) for where in (facility, _namespace(facility), None))
+        return next((feed for feed in candidates if feed is not None), None)
+
+
+def _by_application(feeds: Iterable[Feed]) -> dict[tuple[str, str | None], Feed]:
+    """Index the feeds by every further MSH-3 that they accept. What two feeds accept names neither: it would be a guess."""
+    found: dict[tuple[str, str | None], Feed | None] = {}
+    for feed in feeds:
+        is_of_all = feed.is_aggregator and not feed.sending_facility
+        own = {feed.sending_application.upper()} if is_of_all else set()
+        for application in own | feed.profile.accepted_applications:
+            key = application, None if is_of_all else feed.sending_facility
+            found[key] = None if key in found else feed
+    return {key: feed for key, feed in found.items() if feed is not None}
 
 
 def _namespace(text: str) -> str:

@@ -139,6 +139,10 @@ class Envelope:
     organization_id: UUID | None = None
     """The organization of the key that was used; None on MLLP, where only MSH-3/MSH-4 name the source."""
     format: Format = Format.ER7
+    certificate: str | None = None
+    """SHA-256 (hexadecimal) of the TLS client certificate of the connection, where one was shown."""
+    as_history: bool = False
+    """It is loaded as history (a census, last year's messages), whatever the mode of its feed: told to nobody."""
 
 
 class Outcome(StrEnum):

@@ -9,6 +9,8 @@ from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behav
 from app.domain.calendar import local_date
 from app.domain.encounter import EncounterView
 from app.domain.feed import FeedProfile
+from app.domain.going_live import Past
+from app.domain.happening import Kind
 from app.domain.organization import FacilityType, Organization, Part2Status
 from app.domain.privacy import Origin
 from app.domain.rulebook import Rulebook
@@ -43,6 +45,8 @@ class StayInHand:
     """The calendar of a reported stay at a place that the registry does not know: its reporter's, who is of the same parts."""
     cause_id: UUID | None = None
     """The inbound message, report or upload that is being worked on."""
+    past: Past = frozenset()
+    """Events that were heard only while the feed told nobody."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,6 +56,10 @@ class StayInHand:
     def day_of(self, at: datetime) -> date:
         """Give the local date of an instant at the facility (domain rule 2: never the UTC date)."""
         return local_date(at, self.zone)
+
+    def is_past(self, kind: Kind, at: datetime) -> bool:
+        """Tell whether an event of the stay is nobody's news, because it was heard before the feed went live."""
+        return (kind, at.isoformat()) in self.past
 
     @property
     def origin(self) -> Origin:

@@ -14,6 +14,7 @@ from app.actions.receive import Arrival, judge
 from app.domain.adt_event import AdtEvent
 from app.domain.event_order import sort_key
 from app.domain.inbound import AckCode, Envelope, Problem
+from app.domain.interpreted import Held
 from app.domain.notification import Desired
 from app.domain.person import claim_of
 from app.domain.stay_in_hand import StayInHand
@@ -75,7 +76,10 @@ class Rehearsals:
         if arrival.feed is None or arrival.code is not AckCode.AA or not reader.is_supported(arrival.header.trigger):
             return Rehearsal(arrival, arrival.problems)
         message_id = self.rooms.ids.new()
-        told, problems = interpret(message_id, envelope.body, arrival.feed, reader)
+        read = interpret(message_id, envelope.body, arrival.feed, reader)
+        if isinstance(read, Held):
+            return Rehearsal(arrival, (*arrival.problems, read.problem))
+        told, problems = read
         if not told:
             return Rehearsal(arrival, tuple(problems))
         now = self.rooms.clock.now()

@@ -17,22 +17,25 @@ from app.actions.interpret import interpret
 from app.actions.join_stays import Joined, join_stays
 from app.actions.keep_follow_ups import keep_follow_ups
 from app.actions.notify import notify
+from app.actions.receive import LANES
 from app.actions.record import record
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, account_of, view
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
+from app.domain.going_live import mode_now, past_of
 from app.domain.happening import Kind
 from app.domain.inbound import Outcome
-from app.domain.interpreted import Interpreted
+from app.domain.interpreted import Held, Interpreted
 from app.domain.notification import Desired
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import encounters, follow_ups, inbound, notifications, people
+from app.store import encounters, feed_facilities, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
+from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
 from app.store.raw import Raw
 
@@ -62,6 +65,9 @@ class Batch:
 
     messages: Sequence[Waiting] = ()
     outcomes: list[OutcomeRow] = field(default_factory=list)
+    held: list[HeldRow] = field(default_factory=list)
+    waited: list[UUID] = field(default_factory=list)
+    """Messages of aggregators, which may have been held before."""
     stays: dict[UUID, EncounterRow] = field(default_factory=dict)
     causes: dict[UUID, UUID] = field(default_factory=dict)
     """Stay -> the message that changed it last."""
@@ -106,6 +112,8 @@ class Rooms:
             await self.record(raw, batch, understood, resolved, now)
         stays = await self.keep(raw, batch, directory, now)
         await inbound.finish(raw, batch.outcomes, now)
+        if batch.waited:
+            await feed_facilities.hold(raw, batch.waited, batch.held, LANES, now)
         told = await self.tell(raw, stays, directory, now)
         return Worked(
             messages=len(batch.messages),
@@ -136,7 +144,14 @@ class Rooms:
             if feed is None or not reader.is_supported(reader.header(body).trigger):
                 batch.outcomes.append(OutcomeRow(message.id, Outcome.IGNORED))
                 continue
-            told, problems = interpret(message.id, body, feed, reader)
+            read = interpret(message.id, body, feed, reader, message.mode)
+            if feed.is_aggregator:
+                batch.waited.append(message.id)
+            if isinstance(read, Held):
+                batch.outcomes.append(OutcomeRow(message.id, Outcome.SET_ASIDE, (read.problem,)))
+                batch.held.append(HeldRow(message.id, feed.id, read.unmapped.code, read.unmapped.place))
+                continue
+            told, problems = read
             understood.extend(told)
             if not told:
                 batch.outcomes.append(OutcomeRow(message.id, Outcome.SET_ASIDE, tuple(problems)))
@@ -196,6 +211,8 @@ class Rooms:
 
     def _in_hand(self, row: EncounterRow, batch: Batch, directory: Directory) -> StayInHand:
         """Read off what the stay is, into its columns and for rooms 6 and 7."""
+        feed = directory.feeds.get(row.feed_id) if row.feed_id else None
+        row.mode = mode_now(row.mode, feed.mode if feed else None)
         stay = in_hand(row, directory, self.rulebook, batch.causes.get(row.id))
         view_now = stay.view
         row.status = view_now.status.value
@@ -269,4 +286,5 @@ def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_i
         reported_by=row.reported_by,
         reporter_zone=reporter.time_zone if reporter else None,
         cause_id=cause_id,
+        past=past_of(row.state),
     )

@@ -1,11 +1,12 @@
 """Reads the whole registry for the pipeline and the door, when it has changed."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from app.domain.directory import Directory
-from app.domain.feed import Feed, FeedMode, FeedProfile
+from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
 from app.domain.organization import FacilityType, Organization, OrganizationKind, Part2Status
 from app.store.raw import Raw
 
@@ -21,6 +22,12 @@ def profile_from(stored: dict[str, Any]) -> FeedProfile:
         behavioral_units=frozenset(unit.upper() for unit in stored.get("behavioral_units", ())),
         test_patient_last_names=frozenset(stored.get("test_patient_last_names", ())),
         accept_test_messages=bool(stored.get("accept_test_messages", False)),
+        visit_number_places=tuple(stored.get("visit_number_places", VISIT_NUMBER_PLACES)),
+        local_reads=dict(stored.get("local_reads", {})),
+        ack_policy=AckPolicy(stored.get("ack_policy", AckPolicy.ERROR)),
+        accepted_applications=frozenset(stored.get("accepted_applications", ())),
+        client_certificates=frozenset(stored.get("client_certificates", ())),
+        facility_places=tuple(stored.get("facility_places", ())),
     )
 
 
@@ -49,6 +56,10 @@ async def read(raw: Raw) -> Directory:
     """Read every organization, feed and current preference."""
     organizations = await raw.fetch("select * from organization")
     feeds = await raw.fetch("select * from feed")
+    facilities: dict[UUID, dict[str, FeedFacility]] = {}
+    for row in await raw.fetch("select feed_id, code, organization_id, time_zone, assigning_authority from feed_facility"):
+        facility = FeedFacility(row["organization_id"], row["time_zone"], row["assigning_authority"])
+        facilities.setdefault(row["feed_id"], {})[row["code"]] = facility
     preferences = await raw.fetch("select organization_id, rules from preference where is_current")
     return Directory.of(
         (
@@ -77,6 +88,8 @@ async def read(raw: Raw) -> Directory:
                 assigning_authority=row["assigning_authority"],
                 mode=FeedMode(row["mode"]),
                 profile=profile_from(_json(row["profile"])),
+                version=row["version"],
+                facilities=facilities.get(row["id"], {}),
             )
             for row in feeds
         ),

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from app.domain.feed import FeedMode
 from app.domain.inbound import AckCode, Format, Outcome, Problem, ProblemCode, Severity
 from app.store.raw import Raw
 
@@ -33,6 +34,8 @@ class MessageRow:
     ack_code: AckCode
     problems: Sequence[Problem]
     lane: int | None
+    mode: FeedMode | None = None
+    """Of the feed when the message came; None without a feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Waiting:
     body: bytes
     received_at: datetime
     format: Format
+    mode: FeedMode | None = None
 
 
 def problems_json(problems: Sequence[Problem]) -> str | None:
@@ -74,14 +78,14 @@ def problems_from(stored: Any) -> tuple[Problem, ...]:  # noqa: ANN401  # decode
 _STORE = """
 with arriving as (
     select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::smallint[], $8::bytea[],
-                         $9::text[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::int[])
+                         $9::text[], $10::text[], $11::bytea[], $12::text[], $13::text[], $14::int[], $15::text[])
         as a(id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
-             control_id, trigger, content_hash, ack_code, problems, lane)
+             control_id, trigger, content_hash, ack_code, problems, lane, mode)
 ), stored as (
     insert into inbound_message (id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
-                                 control_id, trigger, content_hash, ack_code, problems)
+                                 control_id, trigger, content_hash, ack_code, problems, mode)
     select id, feed_id, organization_id, door, format, received_at, cipher_key_id, body,
-           control_id, trigger, content_hash, ack_code, problems::jsonb
+           control_id, trigger, content_hash, ack_code, problems::jsonb, mode
     from arriving
     on conflict (feed_id, control_id, content_hash) where feed_id is not null do nothing
     returning id
@@ -115,6 +119,7 @@ async def store_messages(raw: Raw, rows: Sequence[MessageRow]) -> set[UUID]:
                 row.ack_code.value,
                 problems_json(row.problems),
                 row.lane,
+                row.mode.value if row.mode else None,
             )
             for row in rows
         ),
@@ -165,7 +170,7 @@ async def try_lock(raw: Raw, lock_space: int, number: int) -> bool:
 
 
 _CLAIM = """
-select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.format
+select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.format, m.mode
 from (
     select message_id, attempts from inbound_queue where lane = any($1::int[]) and attempts between $3 and $4
     order by message_id limit $2
@@ -188,6 +193,7 @@ async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, attempts: tup
             row["body"],
             row["received_at"],
             Format(row["format"]),
+            FeedMode(row["mode"]) if row["mode"] else None,
         )
         for row in rows
     ]

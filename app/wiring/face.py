@@ -30,6 +30,7 @@ from app.domain.inbound import AckCode, Answer, Door, Envelope, Outcome, Problem
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
 from app.intake import WriteAcks
+from app.pipeline import OpenTransaction
 from app.pipeline.desk import Desk
 from app.pipeline.rehearse import Rehearsals
 from app.pipeline.report import Reports
@@ -39,6 +40,7 @@ from app.settings import Environment, Settings
 from app.standards.measure_rules import measure_catalog
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
+from app.store.feed_moves import go_live
 from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
@@ -140,6 +142,7 @@ def build_services(
         capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
         registry=RegistryReader(),
         read_stay=read_stay(rules),
+        go_live=partial(take_over, transaction, clock),
         report_stay=Reports(rooms, transaction, RegistryReader()).report,
         follow_ups=FollowUpPresenter(read_stay(rules), rules, measure_catalog()),
         evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
@@ -171,6 +174,12 @@ def build_services(
 def _fhir_base(settings: Settings) -> str | None:
     """Give the address of the FHIR face; None where only the machine knows the port."""
     return f"{settings.public_url}/fhir" if settings.base_url or settings.http_port else None
+
+
+async def take_over(transaction: OpenTransaction, clock: Clock, feed_id: UUID) -> int:
+    """Make the stays of people in the house live whom a feed heard of while it told nobody; give how many."""
+    async with transaction() as raw:
+        return await go_live(raw, feed_id, clock.now())
 
 
 def key_secrets(settings: Settings, keys: Keys) -> KeySecrets:

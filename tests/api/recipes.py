@@ -147,6 +147,12 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ),
     ("GET", "/v1/feeds/{feed_id}"): Recipe("hospital"),
     ("PATCH", "/v1/feeds/{feed_id}"): Recipe("hospital", 200, lambda _: {"mode": "shadow"}, bad_json={"mode": "odd"}),
+    ("GET", "/v1/feeds/{feed_id}/versions"): Recipe("hospital", bad_params=_LIMIT),
+    ("POST", "/v1/feeds/{feed_id}/reinterpret"): Recipe("hospital", bad_params={"dry_run": "maybe"}),
+    ("GET", "/v1/feeds/{feed_id}/facilities"): Recipe("hospital", bad_params=_LIMIT),
+    ("POST", "/v1/feeds/{feed_id}/facilities"): Recipe(
+        "hospital", 200, lambda ids: {"code": "NORTH", "organization_id": ids["hospital"]}, bad_json={"code": "NORTH"}
+    ),
     ("GET", "/v1/keys"): Recipe("home", bad_params=_LIMIT),
     ("POST", "/v1/keys"): Recipe("home", 201, lambda _: {"scopes": ["members.read"]}, bad_json={"scopes": ["odd"]}),
     ("DELETE", "/v1/keys/{key_id}"): Recipe("home"),

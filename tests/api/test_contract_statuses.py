@@ -203,6 +203,8 @@ async def _special(case: Case, status: int) -> int:
         case "POST", "/v1/feeds", 409:
             again = {**case.recipe.options(ids)["json"], "sending_application": "EPIC"}
             return await case._sent(case._key(), json=again)
+        case "PATCH", "/v1/feeds/{feed_id}", 409:
+            return await case._sent(case._key(), json={"mode": "test"})
         case "PUT", "/v1/organizations/{organization_id}/preferences", 409:
             return await case._sent(home, json={"rules": [], "version": 99})
         case "POST", "/v1/inbound/{message_id}/replay", 409:

@@ -25,6 +25,7 @@ inbound_message = Table(
     Column("content_hash", Bytes, nullable=False),
     Column("ack_code", Text, nullable=False),
     Column("problems", Document, comment="what the ERR segments said; never a value of the message"),
+    Column("mode", Text, comment="of the feed when it came: live | shadow | backfill | test; a replay is told no more than that"),
 )
 # The same message again is answered with the first answer (ACK-7): the door inserts ON CONFLICT DO NOTHING on this.
 Index(
@@ -79,10 +80,23 @@ Index(
     postgresql_where=inbound_outcome.c.outcome == "set_aside",
 )
 
+held_message = Table(
+    "held_message",
+    metadata,
+    Column("message_id", Id, primary_key=True),
+    Column("feed_id", Id, nullable=False),
+    Column("code", Text, nullable=False, comment="of the facility that nobody has mapped; empty: the message names none"),
+    Column("place", Text, nullable=False, comment="where the code stood, as PV1-3.4"),
+    Column("held_at", Instant, nullable=False),
+    comment="Messages of aggregators that wait for a facility to be mapped; they are set aside, and released by the mapping.",
+)
+# Mapping a facility releases its messages; operators list what waits by facility.
+Index("ix_held_message_facility", held_message.c.feed_id, held_message.c.code)
+
 reconsideration = Table(
     "reconsideration",
     metadata,
     Column("encounter_id", Id, primary_key=True),
     Column("asked_at", Instant, nullable=False),
-    Column("cause", Text, nullable=False, comment="panel | contact | merge | replay | organization"),
+    Column("cause", Text, nullable=False, comment="panel | contact | merge | replay | organization | live"),
 )

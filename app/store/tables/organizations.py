@@ -1,6 +1,6 @@
 """Organizations, what they may see of each other, their feeds and keys."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from app.store.tables.base import Bytes, Document, Id, Instant, Texts, metadata
 
@@ -42,8 +42,34 @@ feed = Table(
     Column("mode", Text, nullable=False),
     Column("profile", Document, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("sending_application", "sending_facility"),
-    CheckConstraint("mode in ('live','shadow','backfill')", name="mode"),
+    CheckConstraint("mode in ('test','shadow','live','backfill')", name="mode"),
+)
+
+feed_version = Table(
+    "feed_version",
+    metadata,
+    Column("feed_id", Id, ForeignKey("feed.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("mode", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("assigning_authority", Text, nullable=False),
+    Column("profile", Document, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("changed_by", Id, comment="the organization whose key was used; null: the operator"),
+    comment="What was in force from when on: the history of a feed's profile and of its moves from test to live.",
+)
+
+feed_facility = Table(
+    "feed_facility",
+    metadata,
+    Column("feed_id", Id, ForeignKey("feed.id"), primary_key=True),
+    Column("code", Text, primary_key=True, comment="as an aggregator's messages write it, upper case"),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
+    Column("time_zone", Text, nullable=False),
+    Column("assigning_authority", Text, nullable=False),
+    Column("mapped_at", Instant, nullable=False),
 )
 
 api_key = Table(
