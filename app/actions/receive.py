@@ -6,7 +6,7 @@ again gets the first answer again (ACK-7). Not here: grouping messages into one 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -60,22 +60,27 @@ def judge(envelope: Envelope, directory: Directory, readers: Readers) -> Arrival
         return Arrival(envelope, header, None, AckCode.AR, (_no_feed(envelope),))
     stranger = _stranger(envelope, header, feed)
     if stranger is not None:
-        return Arrival(envelope, header, feed, AckCode.AR, (stranger,))
+        # It belongs to the feed's organization and not to the feed: the same bytes from who may send them are not answered like these.
+        return Arrival(replace(envelope, organization_id=feed.organization_id), header, None, AckCode.AR, (stranger,))
     problems = tuple(reader.problems(envelope.body, header, feed))
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
     if any(problem.code in REJECTING for problem in errors):
         return Arrival(envelope, header, feed, AckCode.AR, problems)
-    refused = errors and feed.profile.ack_policy is AckPolicy.ERROR
-    return Arrival(envelope, header, feed, AckCode.AE if refused else AckCode.AA, problems)
+    if errors and feed.profile.ack_policy is AckPolicy.ACCEPT:
+        # An ERR of severity E beside an AA stops some senders as an AE does; room 3 finds the errors again and sets the message aside.
+        warned = tuple(replace(problem, severity=Severity.WARNING) if problem in errors else problem for problem in problems)
+        return Arrival(envelope, header, feed, AckCode.AA, warned)
+    return Arrival(envelope, header, feed, AckCode.AE if errors else AckCode.AA, problems)
 
 
 def _stranger(envelope: Envelope, header: Header, feed: Feed) -> Problem | None:
     """Say why the sender is not one whom the feed's profile lets in, or None. A key that was used has said who it is by itself."""
     accepted = feed.profile.accepted_applications
-    application = header.sending_application.partition("^")[0].strip().upper()
-    if accepted and application not in accepted and application != feed.sending_application.upper():
+    names = header.sending_application, *(application for application, _ in header.other_senders)
+    own, *said = (text.partition("^")[0].strip().upper() for text in (feed.sending_application, *names))
+    if accepted and not {*said} & {*accepted, own}:
         text = "The feed's profile does not list this sending application (accepted_applications)."
-        return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, "MSH^1^3", text)
+        return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, _SENDER_IS_SAID[envelope.format][0], text)
     certificates = feed.profile.client_certificates
     if envelope.door is Door.MLLP and certificates and envelope.certificate not in certificates:
         text = "This feed takes messages only over TLS with a client certificate that its profile lists (client_certificates)."

@@ -32,7 +32,7 @@ from app.domain.viewer import OPERATOR
 from app.intake import WriteAcks
 from app.pipeline import OpenTransaction
 from app.pipeline.desk import Desk
-from app.pipeline.rehearse import Rehearsals
+from app.pipeline.rehearse import Rehearsal, Rehearsals
 from app.pipeline.report import Reports
 from app.places import Listener
 from app.ports import Clock, Ids, Sender, Waker
@@ -214,13 +214,19 @@ def validator(rehearsals: Rehearsals, write: WriteAcks) -> Validate:
             code=arrival.code,
             acks=write(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)),
             problems=rehearsal.problems,
-            outcome=outcomes[arrival.code],
+            outcome=Outcome.SET_ASIDE if _is_set_aside(rehearsal) else outcomes[arrival.code],
             tree=message_tree(envelope.body),
             reaches=rehearsal.reaches,
             follow_ups=rehearsal.follow_ups,
         )
 
     return validate
+
+
+def _is_set_aside(rehearsal: Rehearsal) -> bool:
+    """Tell whether a message that is acknowledged could not be read, or waits for its facility to be mapped."""
+    errors = any(problem.severity is Severity.ERROR for problem in rehearsal.problems)
+    return rehearsal.arrival.code is AckCode.AA and rehearsal.event is None and errors
 
 
 def message_tree(body: bytes) -> list[dict[str, Any]]:

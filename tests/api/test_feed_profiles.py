@@ -94,6 +94,9 @@ async def test_a_lenient_feed_acknowledges_what_it_sets_aside(world: World) -> N
     bad = adt("A01", "20260302100000-0500", control="LEN1").replace(b"PID|1||M1^^^HOSPA^MR~MC1^^^MAINECARE^MA", b"PID|1||")
     answered = await answer_to(world, bad)
     assert "MSA|AA|LEN1" in answered
+    assert "ERR|" not in answered
+    validated = await world.api.post("/hl7v2/$validate", world.keys["hospital"], content=bad, headers=ER7)
+    assert validated.json()["outcome"] == "set_aside"
     await world.stage.settle()
     (aside,) = (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200, params={"outcome": "set_aside"}))["items"]
     assert (aside["control_id"], aside["outcome_problems"][0]["location"]) == ("LEN1", "PID^1^3")
