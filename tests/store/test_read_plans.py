@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.feed import Feed
 from app.domain.message_search import read_query
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import encounter_reads, inbound_reads, inbound_search, members, notification_reads, set_aside
+from app.store import encounter_reads, feed_facilities, feed_moves, inbound_reads, inbound_search, members, notification_reads, set_aside
 from app.store.encounter_reads import EncounterFilter
 from app.store.inbound_reads import InboundFilter
 from app.store.set_aside import AsideFilter
@@ -19,6 +20,7 @@ from tests.support.plans import plan_of_sql
 
 SOMEBODY = Viewer(organization_id=UUID(int=7), scopes=frozenset())
 SOMETHING = UUID(int=8)
+FEED = Feed(SOMETHING, UUID(int=7), "EPIC", "HOSPA", "UTC", "HOSPA")
 
 
 @pytest.fixture
@@ -64,6 +66,11 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "one stay": (lambda raw, viewer: encounter_reads.find_encounter(raw, viewer, SOMETHING), {"pk_encounter"}),
     "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),
     "messages set aside": (_messages(outcome="set_aside"), {"pk_inbound_message"}),
+    "what a feed has set aside": (lambda raw, _viewer: feed_moves.set_aside_of(raw, FEED), {"ix_inbound_message_refused"}),
+    "the facilities of a feed": (
+        lambda raw, _viewer: feed_facilities.list_facilities(raw, FEED.id, after=None, limit=101),
+        {"pk_feed_facility", "ix_held_message_facility"},
+    ),
     "one message": (lambda raw, viewer: inbound_reads.find_message(raw, viewer, SOMETHING), {"pk_inbound_message"}),
     "messages that were found": (lambda raw, viewer: inbound_reads.read_messages(raw, viewer, [SOMETHING]), {"pk_inbound_message"}),
     "what was set aside": (
