@@ -230,8 +230,7 @@ class Front:
 
     async def _answer_mllp(self, frame: bytes, peer: Peer) -> tuple[bytes, ...]:
         started_s = time.perf_counter()
-        envelope = Envelope(frame, Door.MLLP, self._clock.now(), peer=peer.host, certificate=peer.certificate_sha256)
-        received = await self._intake.receive(envelope)
+        received = await self._intake.receive(Envelope(frame, Door.MLLP, self._clock.now(), peer.host, certificate=peer.certificate_sha256))
         self._note(received, DoorName.MLLP, started_s)
         return received.acks
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from app.domain.encounter import EncounterState, account_of, joined
 from app.domain.event_order import sort_key
+from app.domain.going_live import joined_parts
 from app.domain.interpreted import Interpreted
 from app.domain.person import Resolved
 from app.domain.stay_name import Names, StayKey, StayName, key_at
@@ -169,7 +170,8 @@ def _join(root: EncounterRow, group: Sequence[EncounterRow], owner: tuple[str, U
             row.record_id = UUID(row.own["record"])
             row.person_id = persons.get(row.record_id, row.person_id)
             row.version += 1
-    root.state, root.folded_into = reduce(joined, states).to_json(), None
+    parts = joined_parts([(one["state"], one["mode"]) for one in own])
+    root.state, root.folded_into = {**reduce(joined, states).to_json(), **parts}, None
     root.version += 1
     if spoken:
         last_key, last = max(spoken, key=lambda one: one[0])

@@ -147,6 +147,8 @@ def _fold_apart(own: dict[str, Any], item: Interpreted, place: str, resolved: Re
     if place >= before.last_key:
         own |= {"record": str(resolved.record_id), "feed": str(item.feed.id)}
     # Nobody has spoken under this number yet: its mode is that of the first who does.
-    own["mode"] = min(own["mode"] if before.last_key else _mode(item), _mode(item), key=MODES.index)
-    own["state"] = apply(before, item.event, place).to_json()
+    was = own["mode"] if before.last_key else None
+    parts = parts_after(own["state"], was, item.event, place, _mode(item))
+    own["mode"] = min(was or _mode(item), _mode(item), key=MODES.index)
+    own["state"] = {**apply(before, item.event, place).to_json(), **parts}
     return own != held

@@ -9,8 +9,8 @@ from starlette.routing import Route
 from app.api import (
     docs,
     encounters,
-    feed_health,
     feed_facilities,
+    feed_health,
     feeds,
     fhir,
     follow_ups,

@@ -6,11 +6,11 @@ it from the service before. So the stored state of such a stay has, beside the f
 what was live; a stay of one kind has no need of them. Decision 0005 tells why. Not here: the fold itself (`encounter`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.domain.adt_event import AdtEvent, Trigger
-from app.domain.encounter import EncounterState, EncounterView, apply, view
+from app.domain.encounter import EncounterState, EncounterView, apply, joined, view
 from app.domain.feed import FeedMode
 from app.domain.happening import Kind, happenings
 
@@ -37,6 +37,18 @@ def parts_after(stored: Mapping[str, Any], was: str | None, event: AdtEvent, pla
         # An update repeats the whole stay: that it was heard live makes last week's admission no news.
         parts[name] = apply(EncounterState.from_json(parts[name]), event, place).to_json()
     return parts
+
+
+def joined_parts(numbers: Sequence[tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    """Give the parts of a stay that has several numbers, of each the stored state and its mode: the parts of all, joined likewise."""
+    spoken = [(stored, mode in QUIET_MODES) for stored, mode in numbers if stored["last_key"]]
+    if not any(_QUIET in stored for stored, _ in spoken) and len({is_quiet for _, is_quiet in spoken}) <= 1:
+        return {}
+    parts = {_QUIET: EncounterState(), _LIVE: EncounterState()}
+    for stored, is_quiet in spoken:
+        own = stored if _QUIET in stored else {_QUIET if is_quiet else _LIVE: stored}
+        parts |= {name: joined(part, EncounterState.from_json(own[name])) for name, part in parts.items() if name in own}
+    return {name: part.to_json() for name, part in parts.items()}
 
 
 def all_past(stored: Mapping[str, Any]) -> dict[str, Any]:

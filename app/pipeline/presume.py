@@ -12,6 +12,7 @@ from uuid import UUID
 from app.domain.adt_event import Identifier
 from app.domain.encounter import EncounterState, EncounterStatus, apply, view
 from app.domain.event_order import sort_key
+from app.domain.going_live import parts_after
 from app.domain.hanging import Patience, presumption
 from app.pipeline.feed_watch import FEED_WATCH_LOCK
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms
@@ -71,7 +72,8 @@ class Presumptions:
             event_id = self.rooms.ids.new()
             event = presumption(state.last_key, Identifier(row.visit_authority, "", row.visit_number), event_id.bytes, now)
             key = sort_key(event)
-            row.state, row.version = apply(state, event, key).to_json(), row.version + 1
+            parts = parts_after(row.state, row.mode, event, key, row.mode)
+            row.state, row.version = {**apply(state, event, key).to_json(), **parts}, row.version + 1
             batch.stays[row.id] = row
             closed[row.feed_id] += 1
             events.append(EventRow(event_id, 0, row.id, row.record_id, key, event.trigger, event.occurred_at))

@@ -12,23 +12,31 @@ from app.store.raw import Raw
 
 _NOTHING_LIVE = orjson.dumps({name: value for name, value in all_past({}).items() if name == "live"}).decode()
 
+# What was said under each number of a stay (own) is its past as well, or the next of them would make the stay quiet again.
 _IN_HOUSE = """
-with moved as (
+with found as (
+    select id from encounter
+    where feed_id = $1 and mode in ('shadow', 'backfill') and status = 'in-progress' and ($4::uuid[] is null or id = any($4::uuid[]))
+), quiet as (
+    select e.id, e.folded_into is not null as is_part from encounter e
+    where e.id in (select id from found union all select m.id from found f join encounter m on m.folded_into = f.id where m.own is not null)
+    order by e.id for update
+), moved as (
     update encounter e set mode = 'live', version = e.version + 1, updated_at = $2,
-        state = ((e.state::jsonb - 'quiet' - 'live') || jsonb_build_object('quiet', e.state::jsonb) || $3::jsonb)::json
-    from (
-        select id from encounter
-        where feed_id = $1 and mode in ('shadow', 'backfill') and status = 'in-progress' and ($4::uuid[] is null or id = any($4::uuid[]))
-        order by id for update
-    ) quiet
-    where e.id = quiet.id and e.mode in ('shadow', 'backfill')
-    returning e.id
+        state = case when quiet.is_part then e.state
+            else ((e.state::jsonb - 'quiet' - 'live') || jsonb_build_object('quiet', e.state::jsonb) || $3::jsonb)::json end,
+        own = case when e.own->'state'->>'last_key' = '' or e.own is null then e.own
+            else (e.own::jsonb || jsonb_build_object('mode', 'live', 'state', ((e.own->'state')::jsonb - 'quiet' - 'live')
+                || jsonb_build_object('quiet', (e.own->'state')::jsonb) || $3::jsonb))::json end
+    from quiet where e.id = quiet.id and (quiet.is_part or e.mode in ('shadow', 'backfill'))
+    returning e.id, quiet.is_part
 )
-select id from moved
+select id from moved where not is_part
 """
 
 _HISTORY = """
-update encounter e set mode = 'backfill', updated_at = $2
+update encounter e set mode = 'backfill', updated_at = $2,
+    own = case when e.own->>'mode' = 'shadow' then (e.own::jsonb || '{"mode": "backfill"}')::json else e.own end
 from (select id from encounter where feed_id = $1 and mode = 'shadow' order by id for update) ended
 where e.id = ended.id and e.mode = 'shadow' returning e.id
 """

@@ -26,7 +26,7 @@ class Pulse:
 _PULSES = """
 select f.id as feed_id, f.organization_id, f.time_zone, p.last_message_at, p.rhythm, p.rhythm_at, s.opened_at as open_since
 from feed f join feed_pulse p on p.feed_id = f.id left join feed_silence s on s.feed_id = f.id and s.closed_at is null
-where f.mode <> 'backfill'
+where f.mode not in ('backfill', 'test')
 """
 
 

@@ -224,9 +224,9 @@ def validator(rehearsals: Rehearsals, write: WriteAcks) -> Validate:
 
 
 def _is_set_aside(rehearsal: Rehearsal) -> bool:
-    """Tell whether a message that is acknowledged could not be read, or waits for its facility to be mapped."""
-    errors = any(problem.severity is Severity.ERROR for problem in rehearsal.problems)
-    return rehearsal.arrival.code is AckCode.AA and rehearsal.event is None and errors
+    """Tell whether a message that is acknowledged could not be read, or waits for a person or for its facility to be mapped."""
+    reasons = (problem.severity is Severity.ERROR or problem.code is ProblemCode.ACCEPTED for problem in rehearsal.problems)
+    return rehearsal.arrival.code is AckCode.AA and rehearsal.event is None and any(reasons)
 
 
 def message_tree(body: bytes) -> list[dict[str, Any]]:

@@ -84,6 +84,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feed_watch")),
     )
     op.create_table(
+        "held_message",
+        sa.Column("message_id", sa.Uuid(), nullable=False),
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False, comment="of the facility that nobody has mapped; empty: the message names none"),
+        sa.Column("place", sa.Text(), nullable=False, comment="where the code stood, as PV1-3.4"),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_held_message")),
+        comment="Messages of aggregators that wait for a facility to be mapped; they are set aside, and released by the mapping.",
+    )
+    op.create_index("ix_held_message_facility", "held_message", ["feed_id", "code"], unique=False)
+    op.create_table(
         "idempotency_key",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -240,7 +251,7 @@ def upgrade() -> None:
         "reconsideration",
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False, comment="panel | contact | merge | replay | organization"),
+        sa.Column("cause", sa.Text(), nullable=False, comment="panel | contact | merge | replay | organization | live"),
         sa.PrimaryKeyConstraint("encounter_id", name=op.f("pk_reconsideration")),
     )
     op.create_table(
@@ -305,7 +316,8 @@ def upgrade() -> None:
         sa.Column("mode", sa.Text(), nullable=False),
         sa.Column("profile", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("mode in ('live','shadow','backfill')", name=op.f("ck_feed_mode")),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.CheckConstraint("mode in ('test','shadow','live','backfill')", name=op.f("ck_feed_mode")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_feed_organization_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_feed")),
         sa.UniqueConstraint("sending_application", "sending_facility", name=op.f("uq_feed_sending_application_sending_facility")),
@@ -506,6 +518,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("facility_id IS NOT NULL"),
     )
     op.create_table(
+        "feed_facility",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False, comment="as an aggregator's messages write it, upper case"),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("assigning_authority", sa.Text(), nullable=False),
+        sa.Column("mapped_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_facility_feed_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_feed_facility_organization_id")),
+        sa.PrimaryKeyConstraint("feed_id", "code", name=op.f("pk_feed_facility")),
+    )
+    op.create_table(
         "feed_field",
         sa.Column("feed_id", sa.Uuid(), nullable=False),
         sa.Column("day_on", sa.Date(), nullable=False, comment="UTC"),
@@ -583,6 +607,20 @@ def upgrade() -> None:
     op.create_index("ix_feed_silence_feed", "feed_silence", ["feed_id", "opened_at"], unique=False)
     op.create_index("uq_feed_silence_open", "feed_silence", ["feed_id"], unique=True, postgresql_where=sa.text("closed_at IS NULL"))
     op.create_table(
+        "feed_version",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("mode", sa.Text(), nullable=False),
+        sa.Column("time_zone", sa.Text(), nullable=False),
+        sa.Column("assigning_authority", sa.Text(), nullable=False),
+        sa.Column("profile", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_by", sa.Uuid(), nullable=True, comment="the organization whose key was used; null: the operator"),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_feed_version_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "version", name=op.f("pk_feed_version")),
+        comment="What was in force from when on: the history of a feed's profile and of its moves from test to live.",
+    )
+    op.create_table(
         "inbound_message",
         sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
         sa.Column("feed_id", sa.Uuid(), nullable=True, comment="null: no feed claims MSH-3/MSH-4"),
@@ -601,6 +639,12 @@ def upgrade() -> None:
             postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
             nullable=True,
             comment="what the ERR segments said; never a value of the message",
+        ),
+        sa.Column(
+            "mode",
+            sa.Text(),
+            nullable=True,
+            comment="of the feed when it came: live | shadow | backfill | test; a replay is told no more than that",
         ),
         sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_inbound_message_feed_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbound_message")),
@@ -716,6 +760,7 @@ def upgrade() -> None:
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("feed_watch")
+    op.secure_table("held_message")
     op.secure_table(
         "idempotency_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -769,6 +814,7 @@ def upgrade() -> None:
         "encounter",
         visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
+    op.secure_table("feed_facility")
     op.secure_table(
         "feed_field",
         visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -785,6 +831,7 @@ def upgrade() -> None:
         "feed_silence",
         visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("feed_version")
     op.secure_table(
         "inbound_message",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -809,10 +856,12 @@ def downgrade() -> None:
     op.secure_table("follow_up", privileges="")
     op.secure_table("panel_upload_rejection", privileges="")
     op.secure_table("inbound_message", privileges="")
+    op.secure_table("feed_version", privileges="")
     op.secure_table("feed_silence", privileges="")
     op.secure_table("feed_pulse", privileges="")
     op.secure_table("feed_hour", privileges="")
     op.secure_table("feed_field", privileges="")
+    op.secure_table("feed_facility", privileges="")
     op.secure_table("encounter", privileges="")
     op.secure_table("delivery", privileges="")
     op.secure_table("subscription", privileges="")
@@ -836,6 +885,7 @@ def downgrade() -> None:
     op.secure_table("inbound_queue", privileges="")
     op.secure_table("inbound_outcome", privileges="")
     op.secure_table("idempotency_key", privileges="")
+    op.secure_table("held_message", privileges="")
     op.secure_table("feed_watch", privileges="")
     op.secure_table("disclosure", privileges="")
     op.secure_table("attempt", privileges="")
@@ -856,12 +906,14 @@ def downgrade() -> None:
     op.drop_index("ix_inbound_message_refused", table_name="inbound_message", postgresql_where=sa.text("ack_code != 'AA'"))
     op.drop_index("ix_inbound_message_organization", table_name="inbound_message")
     op.drop_table("inbound_message")
+    op.drop_table("feed_version")
     op.drop_index("uq_feed_silence_open", table_name="feed_silence", postgresql_where=sa.text("closed_at IS NULL"))
     op.drop_index("ix_feed_silence_feed", table_name="feed_silence")
     op.drop_table("feed_silence")
     op.drop_table("feed_pulse")
     op.drop_table("feed_hour")
     op.drop_table("feed_field")
+    op.drop_table("feed_facility")
     op.drop_index("uq_encounter_visit", table_name="encounter", postgresql_where=sa.text("facility_id IS NOT NULL"))
     op.drop_index("ix_encounter_visit_number", table_name="encounter")
     op.drop_index("ix_encounter_reported_by", table_name="encounter", postgresql_where=sa.text("reported_by IS NOT NULL"))
@@ -917,6 +969,8 @@ def downgrade() -> None:
     op.drop_index("ix_inbound_outcome_set_aside", table_name="inbound_outcome", postgresql_where=sa.text("outcome = 'set_aside'"))
     op.drop_table("inbound_outcome")
     op.drop_table("idempotency_key")
+    op.drop_index("ix_held_message_facility", table_name="held_message")
+    op.drop_table("held_message")
     op.drop_table("feed_watch")
     op.drop_index("ix_disclosure_encounter", table_name="disclosure")
     op.drop_table("disclosure")

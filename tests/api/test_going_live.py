@@ -5,6 +5,8 @@ The clock of these tests is held at 2026-03-06 20:00 UTC.
 
 from typing import Any
 
+import pytest
+
 from app.domain.inbound import Door, Envelope
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, World, load_panel
 from tests.support.messages import adt
@@ -12,12 +14,13 @@ from tests.support.messages import adt
 BEN = "H-2,HOMEB,Ben,Birch,1975-05-06,M,MC2,BHH,2026-01-01,C. Sample\n"
 
 
-def of_ben(trigger: str, at: str, control: str, **more: Any) -> bytes:
-    return adt(trigger, at, control=control, mrn="M2", visit="V2", medicaid="MC2", name="Birch^Ben", born="19750506", sex="M", **more)
+def ben(trigger: str, at: str, control: str, **more: Any) -> bytes:
+    return adt(trigger, at, control=control, mrn="M2", medicaid="MC2", name="Birch^Ben", born="19750506", sex="M", **more)
 
 
-BEN_CAME = of_ben("A01", "20260305100000-0500", "B1", admitted="20260305100000-0500")
-BEN_LEFT = of_ben("A03", "20260306150000-0500", "B2", admitted="20260305100000-0500", discharged="20260306145500-0500", disposition="01")
+BEN_CAME = ben("A01", "20260305100000-0500", "B1", visit="V2", admitted="20260305100000-0500")
+LEFT = {"admitted": "20260305100000-0500", "discharged": "20260306145500-0500", "disposition": "01"}
+BEN_LEFT = ben("A03", "20260306150000-0500", "B2", visit="V2", **LEFT)
 
 
 async def move(world: World, mode: str, status: int = 200) -> dict[str, Any]:
@@ -90,6 +93,24 @@ async def test_going_live_tells_nothing_of_the_past_and_follows_who_is_in_the_ho
     assert await follow_ups(world) == {"V2": "open"}
     await world.stage.pass_time()
     assert await told(world) == [("encounter.discharged", "V2")]
+
+
+@pytest.mark.parametrize("is_renumbered_first", [True, False])
+@pytest.mark.parametrize("number", ["V2", "V9"])
+async def test_who_is_in_the_house_stays_live_under_a_new_number(world: World, number: str, *, is_renumbered_first: bool) -> None:
+    """What was said under each number of a stay is its past: one that joins them anew does not make the stay quiet, nor tell the past."""
+    await load_panel(world, "home", ANN_AT_HOME + BEN)
+    renumbered = ben("A50", "20260306145000-0500", "B3", visit="V9", mrg={5: "V2^^^HOSPA^VN"})
+    await move(world, "shadow")
+    await world.send(BEN_CAME, *([renumbered] if is_renumbered_first else []))
+    assert (await move(world, "live"))["in_house"] == 1
+    await world.send(*([] if is_renumbered_first else [renumbered]))
+    assert await told(world) == []
+    assert await follow_ups(world) == {"V9": "inpatient"}
+    assert (await modes(world))["V9"] == "live"
+    await world.send(ben("A03", "20260306150000-0500", "B2", visit=number, **LEFT))
+    assert await told(world) == [("encounter.discharged", "V9")]
+    assert await follow_ups(world) == {"V9": "open"}
 
 
 async def test_a_stay_that_begins_after_the_feed_went_live_is_told_whole(world: World) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.domain.adt_event import AdtEvent
-from app.domain.encounter import EncounterState, apply
+from app.domain.encounter import EncounterState, apply, joined
 from app.domain.event_order import sort_key
 from app.domain.feed import FeedMode
-from app.domain.going_live import all_past, mode_now, parts_after, past_of
+from app.domain.going_live import all_past, joined_parts, mode_now, parts_after, past_of
 from app.domain.happening import Kind
 from tests.domain.event_builders import at, event
 
@@ -76,6 +76,40 @@ def test_who_is_in_the_house_when_the_feed_goes_live_has_all_that_was_heard_as_t
     assert {kind for kind, _ in past_of(taken_over)} == {Kind.ADMITTED}
     parts = parts_after(taken_over, "live", DISCHARGE, sort_key(DISCHARGE), "live")
     assert {kind for kind, _ in past_of({**taken_over, **parts})} == {Kind.ADMITTED}
+
+
+def joined_stay(*numbers: tuple[dict[str, Any], str]) -> dict[str, Any]:
+    """Join the stays of several numbers as room 5 does."""
+    whole = EncounterState()
+    for stored, _ in numbers:
+        whole = joined(whole, EncounterState.from_json(stored))
+    return {**whole.to_json(), **joined_parts(numbers)}
+
+
+def test_a_stay_of_two_numbers_has_the_past_that_it_would_have_under_one() -> None:
+    heard = [
+        ("shadow", ADMIT),
+        ("shadow", event("A02", 5)),
+        ("shadow", DISCHARGE),
+        ("live", event("A13", 100)),
+        ("live", event("A03", 110)),
+    ]
+    expected = past_of(stay_of(*heard))
+    chance = random.Random(5)
+    for _ in range(60):
+        first = chance.sample(heard, chance.randint(0, len(heard)))
+        under = first, [one for one in heard if one not in first]
+        numbers = [(stay_of(*part), "live" if any(mode == "live" for mode, _ in part) else "shadow") for part in under]
+        assert past_of(joined_stay(*numbers)) == expected
+        assert joined_stay(*numbers) == joined_stay(*reversed(numbers))
+
+
+def test_a_stay_of_several_numbers_that_are_of_one_kind_keeps_one_fold() -> None:
+    quiet, live = stay_of(("shadow", ADMIT)), stay_of(("live", ADMIT))
+    assert joined_parts([(quiet, "shadow"), (stay_of(("backfill", DISCHARGE)), "backfill")]) == {}
+    assert joined_parts([(live, "live"), (stay_of(("live", DISCHARGE)), "live")]) == {}
+    # Nobody has spoken under a number that was only named.
+    assert joined_parts([(quiet, "shadow"), (EncounterState().to_json(), "live")]) == {}
 
 
 def test_what_was_heard_in_shadow_is_history_once_the_feed_is_live() -> None:

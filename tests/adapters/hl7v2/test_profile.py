@@ -3,7 +3,7 @@
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.domain.adt_event import AdtEvent, EncounterClass, Identifier
 from app.domain.feed import FACILITY_PLACES, FeedProfile
-from tests.adapters.hl7v2.support import discharge, feed, segment
+from tests.adapters.hl7v2.support import EVN, PID, discharge, er7, feed, msh, segment
 
 READER = Hl7v2Reader()
 
@@ -61,3 +61,34 @@ def test_facility_codes_are_read_in_every_spelling_from_every_place() -> None:
 
 def test_what_cannot_be_cut_names_no_facility() -> None:
     assert READER.facilities(b"nonsense", feed(profile=FeedProfile(facility_places=FACILITY_PLACES))) == {}
+
+
+def test_where_the_account_is_not_the_number_of_the_stay_it_stands_beside_it() -> None:
+    body = discharge("ZVN|ZZ77", pid=PID + "||||||||||ZZACC1")
+    account = Identifier("ZZHOSP", "AN", "ZZACC1")
+
+    def numbers(*places: str) -> tuple[Identifier | None, Identifier | None]:
+        visit = read(body, FeedProfile(visit_number_places=places)).visit
+        assert visit is not None
+        return visit.visit_number, visit.account
+
+    assert numbers("ZVN-1") == (Identifier("ZZHOSP", "VN", "ZZ77"), account)
+    assert numbers("PID-18", "PV1-19") == (account, None)
+    assert numbers("PV1-50") == (None, account)
+
+
+def test_of_two_patients_each_has_the_sender_s_own_segments_that_stand_with_them() -> None:
+    profile = FeedProfile(visit_number_places=("ZVN-1",), local_reads={"unit": "ZVN-2", "patient_number": "ZVN-3", "facility": "ZZZ-1"})
+    pv1 = segment("PV1", f1="1", f2="I", f3="ZZ3W^301^A^ZZHOSP")
+    first, second = (segment("ZVN", f1=f"ZZ{n}", f2=f"ZZU{n}", f3=f"ZZP{n}") for n in (1, 2))
+    nameless = segment("PID", f1="1", f5="ZZTEST^ALPHA")
+    event = read(er7(msh("A17"), EVN, "ZZZ|ZZEAST", nameless, pv1, first, PID, pv1, second), profile)
+    seen = [(one.identifiers[-1].value, one.visit.visit_number, one.visit.unit, one.visit.facility) for one in event.all if one.visit]
+    assert seen == [(f"ZZP{n}", Identifier("ZZHOSP", "VN", f"ZZ{n}"), f"ZZU{n}", "ZZEAST") for n in (1, 2)]
+
+
+def test_a_merge_names_who_goes_on_by_a_number_of_the_sender_s_own() -> None:
+    event = read(
+        er7(msh("A40"), EVN, segment("PID", f1="1"), "ZPD|ZZ200", "MRG|ZZ100"), FeedProfile(local_reads={"patient_number": "ZPD-1"})
+    )
+    assert [one.value for one in (*event.identifiers, *event.prior_identifiers)] == ["ZZ200", "ZZ100"]
