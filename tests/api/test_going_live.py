@@ -105,6 +105,10 @@ async def test_who_is_in_the_house_stays_live_under_a_new_number(world: World, n
     await world.send(BEN_CAME, *([renumbered] if is_renumbered_first else []))
     assert (await move(world, "live"))["in_house"] == 1
     await world.send(*([] if is_renumbered_first else [renumbered]))
+    # What was received in shadow is worked on again, and makes nothing quiet.
+    for message in (await world.api.json("GET", "/v1/inbound", ADMIN_KEY, 200, params={"control_id": "B1"}))["items"]:
+        await world.api.json("POST", f"/v1/inbound/{message['id']}/replay", ADMIN_KEY, 202)
+    await world.stage.settle()
     assert await told(world) == []
     assert await follow_ups(world) == {"V9": "inpatient"}
     assert (await modes(world))["V9"] == "live"

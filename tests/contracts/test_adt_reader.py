@@ -10,6 +10,7 @@ from adapters.fhir.reader import FhirReader
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.api.strict_json import read_strict_json
 from app.domain.adt_event import AdtEvent
+from app.domain.feed import FACILITY_PLACES, FeedProfile
 from app.domain.inbound import Format, Severity
 from app.ports import AdtReader, Readers
 from app.wiring import readers
@@ -115,6 +116,11 @@ def test_nothing_is_raised_whatever_the_bytes_are(case: Case, body: bytes) -> No
     header = reader.header(body)
     assert any(problem.severity is Severity.ERROR for problem in reader.problems(body, header, SENDER))
     assert not isinstance(reader.read(body, SENDER), AdtEvent)
+
+
+def test_what_cannot_be_read_names_no_facility(case: Case) -> None:
+    aggregator = replace(SENDER, profile=FeedProfile(facility_places=FACILITY_PLACES))
+    assert [case.make().facilities(body, aggregator) for body in NO_MESSAGES] == [{}] * len(NO_MESSAGES)
 
 
 def test_a_feed_whose_zone_is_none_is_a_problem_and_no_accident(case: Case) -> None:
