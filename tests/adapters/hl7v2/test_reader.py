@@ -222,9 +222,9 @@ def test_a_limit_of_the_tokenizer_is_a_content_error() -> None:
 def test_every_supported_trigger_is_supported_and_no_other() -> None:
     # A20 is about a bed, A48 about an identifier that is not read, A56-A59 do not exist, A60 is about allergies.
     supported = {f"A{number:02d}" for number in range(1, 63)} - {"A19", "A20", "A48", "A56", "A57", "A58", "A59", "A60"}
-    every = [f"A{number:02d}" for number in range(1, 63)] + ["Z01", "R01", "", "reported"]
+    every = [f"A{number:02d}" for number in range(1, 63)] + ["Z01", "R01", "", "reported", "presumed_ended"]
     assert {trigger for trigger in every if READER.is_supported(trigger)} == supported
-    assert supported == {trigger.value for trigger in Trigger} - {"reported"}
+    assert supported == {trigger.value for trigger in Trigger} - {"reported", "presumed_ended"}
 
 
 def test_a_feed_without_a_real_time_zone_is_the_operators_to_mend() -> None:
