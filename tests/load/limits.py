@@ -12,7 +12,8 @@ from uuid import UUID
 from adapters.hl7v2.er7 import tokenize
 from adapters.hl7v2.reader import Hl7v2Reader
 from app import wiring
-from app.domain.inbound import AckCode
+from app.domain.feed import FeedMode
+from app.domain.inbound import AckCode, Format
 from app.store import inbound
 from app.store.directory import read
 from app.store.inbound import MessageRow
@@ -97,6 +98,7 @@ def _row(message_id: UUID, feed_id: UUID, body: bytes, number: int) -> MessageRo
         feed_id=feed_id,
         organization_id=None,
         door="mllp",
+        format=Format.ER7.value,
         received_at=datetime.now(UTC),
         cipher_key_id=0,
         body=body,
@@ -106,4 +108,5 @@ def _row(message_id: UUID, feed_id: UUID, body: bytes, number: int) -> MessageRo
         ack_code=AckCode.AA,
         problems=(),
         lane=number,
+        mode=FeedMode.LIVE,
     )
