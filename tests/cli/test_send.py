@@ -116,7 +116,7 @@ def test_a_message_with_two_negative_answers_is_one_message_and_what_is_not_sent
         ended = handoff("send", path, "--mllp", place)
     assert [line.split() for line in ended.out.splitlines()] == [["C1", "AA"], ["C2", "CE"], ["C2", "AE"]]
     assert "2 sent, 1 accepted, 1 answered negatively" in ended.err
-    assert "Text stands outside every message (" in ended.err
+    assert "Text stands outside every message (8 bytes)" in ended.err
     assert "counts other messages than the 2 found" in ended.err
 
 

@@ -87,25 +87,25 @@ def test_damaged_bytes(data: st.DataObject) -> None:
 
 
 HEAVY = {
-    "numbers": [3] * 20_000,
-    "texts": ["x"] * 20_000,
-    "nulls": [None] * 20_000,
-    "identifiers": [{"value": "a"}] * 7_000,
-    "unknown members": [{"a": 1}] * 7_000,
-    "extensions": [{"extension": [{"url": "http://example.org/x", "valueString": "y"}]}] * 5_000,
+    "numbers": [3] * 10_000,
+    "texts": ["x"] * 10_000,
+    "nulls": [None] * 10_000,
+    "identifiers": [{"value": "a"}] * 3_500,
+    "unknown members": [{"a": 1}] * 3_500,
+    "extensions": [{"extension": [{"url": "http://example.org/x", "valueString": "y"}]}] * 2_500,
 }
 
 
 @pytest.mark.parametrize("kind", HEAVY)
 def test_no_message_within_the_limits_takes_long(kind: str) -> None:
-    """Everything waits for the door: the limit on values is what bounds this (`bundle.VALUES_MAX`). A quarter of a second, idle."""
+    """Everything waits for the door: the limit on values is what bounds this (`bundle.VALUES_MAX`)."""
     READER.warm()
     document = deepcopy(GOOD)
     document["entry"][2]["resource"]["identifier"] = HEAVY[kind]
     body = json.dumps(document).encode()
     started = time.process_time()
     READER.problems(body, READER.header(body), SENDER)
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 0.5 + len(body) / 1_000_000
 
 
 @given(st.binary(max_size=200))

@@ -133,7 +133,7 @@ class Receiver:
 
     async def wait_for(self, count: int) -> list[Received]:
         """Wait until that many requests have come, and give all."""
-        async with self._arrived, asyncio.timeout(80):
+        async with self._arrived, asyncio.timeout(30):
             await self._arrived.wait_for(lambda: len(self.requests) >= count)
         return self.requests
 
