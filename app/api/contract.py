@@ -89,7 +89,7 @@ def _shared_problems(operation: dict[str, Any], path: str) -> list[ProblemType]:
         shared.append(ProblemType.NOT_FOUND)
     body = operation.get("requestBody", {}).get("content", {})
     if body:
-        shared += [ProblemType.TOO_LARGE, ProblemType.UNSUPPORTED_MEDIA_TYPE]
+        shared += [ProblemType.TOO_SLOW, ProblemType.TOO_LARGE, ProblemType.UNSUPPORTED_MEDIA_TYPE]
     if "application/json" in body:
         shared += [ProblemType.MALFORMED_JSON, ProblemType.INVALID]
     if any(parameter["in"] != "path" for parameter in operation.get("parameters", [])):

@@ -1,6 +1,6 @@
 """The class of every route: who asks, how often, how much, and in which content type, before the route itself sees anything.
 
-Order: key (401, 429), scope (403), content type (415), size (413), strict JSON (400), then the contract (422) and the route.
+Order: key (401, 429), scope (403), content type (415), size (413), time (408), strict JSON (400), then the contract (422) and the route.
 """
 
 from collections.abc import Callable, Coroutine
@@ -68,8 +68,8 @@ class GuardedRoute(APIRoute):
                 raise ProblemError(ProblemType.INVALID, "A parameter contains a NUL.")
             if takes_json and _has_body(request):
                 require_content_type(request, (JSON,))
-            octets_max = request.app.state.services.limits.octets_max(body)
-            receive = limited(request.receive, octets_max, request.headers.get("content-length"))
+            limits = request.app.state.services.limits
+            receive = limited(request.receive, limits.octets_max(body), request.headers.get("content-length"), limits)
             return await handle(StrictRequest(request.scope, receive))
 
         return guarded

@@ -1,8 +1,9 @@
-"""How much one client may send: body sizes and requests a second. In memory, per process; MLLP has none of this.
+"""How much one client may send, and how slowly: body sizes, requests a second. In memory, per process; MLLP has its own limits.
 
 The figures are far above what an honest client needs (our policy); behind several processes a key gets the sum of them.
 """
 
+import asyncio
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,10 @@ class ApiLimits:
     message_octets_max: int = MEBIBYTE
     batch_octets_max: int = 64 * MEBIBYTE
     roster_octets_max: int = 512 * MEBIBYTE
+    body_wait_s_max: float = 30.0
+    """How long may be waited for a body in all, beside what its octets are allowed."""
+    body_octets_per_s_min: float = 1000.0
+    """Each octet that came allows so much more waiting: a slow line is served, a connection that is only held open is not."""
     requests_per_s: float = 1000.0
     """Sustained, per key."""
     requests_burst: float = 5000.0
@@ -121,19 +126,43 @@ def too_large(octets_max: int) -> ProblemError:
     )
 
 
-def limited(receive: Receive, octets_max: int, declared: str | None) -> Receive:
-    """Count the octets of a body as they come and stop at the cap; a declared length over it is refused before reading."""
+def too_slow() -> ProblemError:
+    """Give the answer to a body that does not come (RFC 9110 section 15.5.9); the connection is closed, for nothing was stored."""
+    return ProblemError(
+        ProblemType.TOO_SLOW,
+        "The body did not arrive in time and nothing of it was kept; send the request again.",
+        headers={"Connection": "close"},
+    )
+
+
+def limited(receive: Receive, octets_max: int, declared: str | None, limits: ApiLimits) -> Receive:
+    """Count the octets of a body as they come and stop at the cap; a declared length over it is refused before reading.
+
+    Only the time spent waiting for the client counts against it, and only until the body is whole: after that the same callable
+    waits for the client to go away.
+    """
     if declared is not None and declared.isascii() and declared.isdigit() and int(declared) > octets_max:
         raise too_large(octets_max)
     seen = 0
+    waited_s = 0.0
+    is_whole = False
+    time_s = asyncio.get_running_loop().time
 
     async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > octets_max:
-                raise too_large(octets_max)
+        nonlocal seen, waited_s, is_whole
+        if is_whole:
+            return await receive()
+        began_s = time_s()
+        try:
+            async with asyncio.timeout(limits.body_wait_s_max + seen / limits.body_octets_per_s_min - waited_s):
+                message = await receive()
+        except TimeoutError:
+            raise too_slow() from None
+        waited_s += time_s() - began_s
+        is_whole = message["type"] != "http.request" or not message.get("more_body", False)
+        seen += len(message.get("body", b""))
+        if seen > octets_max:
+            raise too_large(octets_max)
         return message
 
     return counted

@@ -41,6 +41,7 @@ _PROBLEMS: Final = {
     ProblemType.METHOD_NOT_ALLOWED: "not-supported",
     ProblemType.CONFLICT: "conflict",
     ProblemType.IDEMPOTENCY_CONFLICT: "conflict",
+    ProblemType.TOO_SLOW: "timeout",
     ProblemType.TOO_LARGE: "too-long",
     ProblemType.UNSUPPORTED_MEDIA_TYPE: "not-supported",
     ProblemType.INVALID: "invalid",

@@ -27,6 +27,7 @@ class ProblemType(Enum):
     METHOD_NOT_ALLOWED = ("method-not-allowed", HTTPStatus.METHOD_NOT_ALLOWED, "This path does not take that method")
     CONFLICT = ("conflict", HTTPStatus.CONFLICT, "The request contradicts what is stored")
     IDEMPOTENCY_CONFLICT = ("idempotency-conflict", HTTPStatus.CONFLICT, "The Idempotency-Key was used for another request")
+    TOO_SLOW = ("too-slow", HTTPStatus.REQUEST_TIMEOUT, "The body did not arrive in time")
     TOO_LARGE = ("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large")
     UNSUPPORTED_MEDIA_TYPE = (
         "unsupported-media-type",

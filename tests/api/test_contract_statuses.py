@@ -3,6 +3,7 @@
 Undocumented statuses are found the other way round: the client of every test checks each answer against the contract.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -111,6 +112,18 @@ class Case:
         if "organization_id" in {one["name"] for one in contract.operation_of(self.method, self.template).get("parameters", [])}:
             return await self._sent(self._key(), params={**options["params"], **others})
         return await self._sent(self._key(), json={**options["json"], **others})
+
+    async def _408(self) -> int:
+        async def never_ends() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.Event().wait()
+
+        headers = {"content-type": self.recipe.content_type or "application/json"}
+        limits = ApiLimits(body_wait_s_max=0.05)
+        async with api_of(application_with(self.world.stage, limits=limits)) as api:
+            return await _send(
+                api, self.method, self.template, self.recipe, ADMIN_KEY, self.world.ids, json=None, content=never_ends(), headers=headers
+            )
 
     async def _413(self) -> int:
         headers = {"content-type": self.recipe.content_type or "application/json", "content-length": str(10**12)}

@@ -1,5 +1,7 @@
 """Rate and size limits: never less than promised, never more than allowed, and no memory without bound."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +88,7 @@ async def _pieces(pieces: list[bytes], octets_max: int, declared: str | None = N
     async def receive() -> dict[str, object]:
         return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting)}
 
-    counted = limited(receive, octets_max, declared)
+    counted = limited(receive, octets_max, declared, ApiLimits())
     return [(await counted())["body"] for _ in pieces]
 
 
@@ -103,3 +105,36 @@ async def test_a_declared_length_over_the_cap_is_refused_before_reading() -> Non
     with pytest.raises(ProblemError, match="413"):
         await _pieces([b""], 10, declared="11")
     assert await _pieces([b"x"], 10, declared="not a number") == [b"x"]
+
+
+async def _dripping(pauses: list[float], limits: ApiLimits) -> int:
+    """Read a body of one octet after each pause; give how many came."""
+    read = 0
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(pauses[read])
+        return {"type": "http.request", "body": b"x", "more_body": read + 1 < len(pauses)}
+
+    counted = limited(receive, 100, None, limits)
+    while read < len(pauses):
+        await counted()
+        read += 1
+    return read
+
+
+async def test_a_body_that_drips_is_given_up_however_short_its_pauses_are() -> None:
+    with pytest.raises(ProblemError, match="408"):
+        await _dripping([0.01] * 100, ApiLimits(body_wait_s_max=0.2, body_octets_per_s_min=10_000))
+
+
+async def test_a_body_on_a_slow_line_has_the_time_that_its_octets_allow() -> None:
+    assert await _dripping([0.02] * 20, ApiLimits(body_wait_s_max=0.1, body_octets_per_s_min=20)) == 20
+
+
+async def test_waiting_for_a_client_to_go_away_is_not_limited() -> None:
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    counted = limited(receive, 10, None, ApiLimits(body_wait_s_max=0.08))
+    assert [(await counted())["body"] for _ in range(5)] == [b"x"] * 5
