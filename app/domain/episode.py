@@ -1,7 +1,8 @@
 """Which event counts: readmissions, transfers and repeated visits around one discharge or emergency visit, and what takes it out.
 
-FUH follows a discharge through readmissions within 30 days to the last one; FUM and FUA drop a visit that an admission follows, and
-keep one visit in 31 days. The public question is ``measure_statuses``. Not here: windows and services (``measure``, ``service``).
+FUH follows a discharge through readmissions within 30 days to the last one, FUI through direct transfers; FUM and FUA drop a visit
+that an admission follows; FUM, FUA and FUI keep one event in 31 days. The public question is ``measure_statuses``. Not here: windows
+and services (``measure``, ``service``).
 """
 
 from dataclasses import replace
@@ -10,7 +11,6 @@ from typing import Final
 
 from app.domain.calendar import age_on, local_date
 from app.domain.measure import (
-    LONG_DAYS,
     MeasureCatalog,
     MeasureEvent,
     MeasureRules,
@@ -21,7 +21,7 @@ from app.domain.measure import (
     status_of,
     void_status,
 )
-from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
+from app.domain.stay import Disposition, Stay, StayClass, is_return
 
 LAST_ANCHOR: Final = (12, 1)
 """An event counts in its year when it is by 1 December, so that its 30 days fit."""
@@ -96,7 +96,7 @@ def _says(stay: Stay, rules: MeasureRules) -> bool:
 def _index(event: MeasureEvent) -> Standing | None:
     """Test the stay itself: level of care and diagnosis."""
     stay, rules = event.stay, event.rules
-    if stay.stay_class is StayClass.INPATIENT and stay.care_level is not CareLevel.ACUTE:
+    if stay.stay_class is StayClass.INPATIENT and stay.care_level not in rules.index_levels:
         return NOT_ACUTE
     says = _says(stay, rules)
     if stay.signal.provisional and (says or rules.about in stay.signal.kind.parts):
@@ -140,8 +140,8 @@ def covers(spans: tuple[tuple[date, date | None], ...], first_on: date, last_on:
 
 
 def _first_return(stay: Stay, rules: MeasureRules, history: PersonHistory) -> Stay | None:
-    """Find the first admission within 30 days that this measure takes for one."""
-    returns = (one for one in history.stays if one.care_level not in rules.ignored_levels and is_return(stay, one, LONG_DAYS))
+    """Find the first admission that this measure takes for a readmission or transfer."""
+    returns = (one for one in history.stays if one.care_level not in rules.ignored_levels and is_return(stay, one, rules.return_days))
     return min(returns, key=lambda one: one.order, default=None)
 
 
@@ -155,7 +155,7 @@ def _after(event: MeasureEvent) -> Standing | None:
 
 def _readmitted(back: Stay, rules: MeasureRules) -> Standing:
     """Say what a readmission or direct transfer makes of the discharge before it."""
-    if back.care_level is not CareLevel.ACUTE:
+    if back.care_level not in rules.index_levels:
         return NONACUTE_ADMISSION
     same = _same_episode(back, rules)
     if back.in_house or same is None:
@@ -182,18 +182,18 @@ def _ends_episode(event: MeasureEvent) -> bool:
     stay, rules = event.stay, event.rules
     if stay.stay_class is not StayClass.INPATIENT or not _same_episode(stay, rules):
         return False
-    earlier = [one for one in event.history.stays if one.order < stay.order and _may_begin(one, event.anchor_on.year)]
+    earlier = [one for one in event.history.stays if one.order < stay.order and _may_begin(one, rules, event.anchor_on.year)]
     episode: set[str] = set()
     for one in sorted(earlier, key=lambda one: one.order):
         if one.id in episode or (_says(one, rules) and not one.signal.provisional):
             back = _first_return(one, rules, event.history)
-            if back is not None and back.care_level is CareLevel.ACUTE and _same_episode(back, rules):
+            if back is not None and back.care_level in rules.index_levels and _same_episode(back, rules):
                 episode.add(back.id)
     return stay.id in episode
 
 
-def _may_begin(one: Stay, year: int) -> bool:
-    return one.is_admission and one.care_level is CareLevel.ACUTE and one.discharged_on is not None and one.discharged_on.year == year
+def _may_begin(one: Stay, rules: MeasureRules, year: int) -> bool:
+    return one.is_admission and one.care_level in rules.index_levels and one.discharged_on is not None and one.discharged_on.year == year
 
 
 def _by_disposition(event: MeasureEvent) -> Standing | None:

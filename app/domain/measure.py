@@ -1,8 +1,8 @@
-"""Measure status: where one discharge or emergency visit stands in FUH, FUM and FUA within the person's history. HEDIS-like, uncertified.
+"""Measure status: where one discharge or emergency visit stands in FUH, FUM, FUA and FUI within the person's history.
 
-Calendar dates in the facility's zone, inclusive windows, rules by measurement year as data. Only qualifying services meet a measure,
-never a coordinator's call, and nothing is final before day 31. Not here: which earlier and later stays move an event (``episode``),
-what qualifies (``service``), rates over many events, program clocks (``clock``).
+HEDIS-like, uncertified. Calendar dates in the facility's zone, inclusive windows, rules by measurement year as data. Only qualifying
+services meet a measure, never a coordinator's call, and nothing is final before day 31. Not here: which earlier and later stays move an
+event (``episode``), what qualifies (``service``), rates over many events, program clocks (``clock``).
 """
 
 from collections.abc import Iterable, Sequence
@@ -61,10 +61,16 @@ class MeasureRules:
     readmission_principal: frozenset[DiagnosisGroup] = frozenset()
     """What makes a readmission the same episode; any other excludes both."""
     readmission_any: frozenset[DiagnosisGroup] = frozenset()
+    index_levels: frozenset[CareLevel] = frozenset({CareLevel.ACUTE})
+    """Levels of care whose discharges are events, and whose later stays go on with the same episode."""
+    return_days: int = LONG_DAYS
+    """An admission within so many days of a discharge is a readmission, or only a direct transfer where it is 1."""
     ignored_levels: frozenset[CareLevel] = frozenset()
     """Stays of these levels of care are no admission for this measure."""
     counted_levels: frozenset[CareLevel] = frozenset()
     """Days of stays of these levels are services."""
+    counted_principal: frozenset[DiagnosisGroup] = frozenset()
+    """What such a stay must be for; empty where its level alone says it."""
     visit_gap_days: int = 0
     """After a visit that counts, the next one this many days later counts; 0 where each counts."""
     services: tuple[ServiceRule, ...] = ()
@@ -250,7 +256,7 @@ def _first_services(event: MeasureEvent, reader: ServiceReader) -> tuple[date | 
                 if not rule.long_window_only:
                     short.append(service.on)
     for other in event.history.stays:
-        if other.care_level in event.rules.counted_levels and other.is_admission and other.admitted_on is not None:
+        if _counts_itself(other, event) and other.admitted_on is not None:
             day = max(other.admitted_on, event.first_on)
             if day <= event.today and (other.discharged_on is None or day <= other.discharged_on):
                 long.append(day)
@@ -259,6 +265,14 @@ def _first_services(event: MeasureEvent, reader: ServiceReader) -> tuple[date | 
         min((day for day in short if day <= event.due_7_on), default=None),
         min((day for day in long if day <= event.due_30_on), default=None),
     )
+
+
+def _counts_itself(other: Stay, event: MeasureEvent) -> bool:
+    """Whether a stay is a service by its level of care and its diagnosis. The event's own is none."""
+    rules = event.rules
+    if other.care_level not in rules.counted_levels or not other.is_admission or other.id == event.stay.id:
+        return False
+    return not rules.counted_principal or bool(other.signal.principal & rules.counted_principal)
 
 
 def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:

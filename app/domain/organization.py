@@ -43,6 +43,9 @@ class FacilityType(StrEnum):
     ACUTE = "acute"
     PSYCHIATRIC = "psychiatric"
     RESIDENTIAL = "residential"
+    """Psychiatric residential treatment."""
+    SUBSTANCE_USE_RESIDENTIAL = "substance_use_residential"
+    WITHDRAWAL_MANAGEMENT = "withdrawal_management"
     NONACUTE = "nonacute"
     UNKNOWN = "unknown"
 

@@ -32,6 +32,7 @@ class ServiceNeed(StrEnum):
     MENTAL_HEALTH_PRINCIPAL = "mental_health_principal"
     SELF_HARM_PRINCIPAL = "self_harm_principal"
     SUBSTANCE_USE_DIAGNOSIS = "substance_use_diagnosis"
+    SUBSTANCE_USE_PRINCIPAL = "substance_use_principal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,8 @@ class ServiceReader:
                 has.add(ServiceNeed.SELF_HARM_PRINCIPAL)
             if groups & SUBSTANCE_TREATED:
                 has.add(ServiceNeed.SUBSTANCE_USE_DIAGNOSIS)
+                if position == 0:
+                    has.add(ServiceNeed.SUBSTANCE_USE_PRINCIPAL)
         return has
 
 

@@ -37,6 +37,8 @@ class CareLevel(StrEnum):
     """Skilled nursing, rehabilitation, long-term care, swing bed."""
     PSYCHIATRIC_RESIDENTIAL = "psychiatric_residential"
     SUBSTANCE_USE_RESIDENTIAL = "substance_use_residential"
+    WITHDRAWAL_MANAGEMENT = "withdrawal_management"
+    """Detoxification: care for substance use from which follow-up is counted, and never follow-up itself."""
 
 
 class Disposition(StrEnum):

@@ -23,7 +23,18 @@ _CLASSES = {
     "obstetrics": StayClass.INPATIENT,
     "observation": StayClass.OBSERVATION,
 }
-_CARE = {FacilityType.NONACUTE: CareLevel.NONACUTE, FacilityType.RESIDENTIAL: CareLevel.PSYCHIATRIC_RESIDENTIAL}
+_CARE = {
+    FacilityType.NONACUTE: CareLevel.NONACUTE,
+    FacilityType.RESIDENTIAL: CareLevel.PSYCHIATRIC_RESIDENTIAL,
+    FacilityType.SUBSTANCE_USE_RESIDENTIAL: CareLevel.SUBSTANCE_USE_RESIDENTIAL,
+    FacilityType.WITHDRAWAL_MANAGEMENT: CareLevel.WITHDRAWAL_MANAGEMENT,
+}
+_ABOUT = {
+    FacilityType.PSYCHIATRIC: BehavioralKind.MENTAL_HEALTH,
+    FacilityType.SUBSTANCE_USE_RESIDENTIAL: BehavioralKind.SUBSTANCE_USE,
+    FacilityType.WITHDRAWAL_MANAGEMENT: BehavioralKind.SUBSTANCE_USE,
+}
+"""Places where every stay is behavioral health, whatever its diagnoses say so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def signal_of(
         hospital_service=view.facts.get("hospital_service") or "",
         behavioral_units=dict.fromkeys(units, BehavioralKind.MENTAL_HEALTH),
         hospital_services=rulebook.hospital_services,
-        facility=BehavioralKind.MENTAL_HEALTH if facility and facility.facility_type is FacilityType.PSYCHIATRIC else BehavioralKind.NONE,
+        facility=_ABOUT.get(facility.facility_type, BehavioralKind.NONE) if facility else BehavioralKind.NONE,
     )
     return behavioral_health_signal(rulebook.diagnoses, view.diagnoses, on, place)
 

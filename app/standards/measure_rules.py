@@ -11,7 +11,7 @@ from typing import Final
 
 from app.domain.behavioral import BehavioralKind
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
-from app.domain.measure import MeasureCatalog, MeasureRules
+from app.domain.measure import LONG_DAYS, MeasureCatalog, MeasureRules
 from app.domain.service import MEDICATION_DISPENSED, UNCODED_VISIT, CodeGroup, ServiceNeed, ServiceReader, ServiceRule
 from app.domain.stay import CareLevel, StayClass
 from app.standards.diagnosis_rules import diagnosis_rules
@@ -58,7 +58,7 @@ def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
     for key in ("title", "source", "licence"):
         table.text(key)
     services = _services(table.table("service"), code_groups)
-    common = {key: table.integer(key, default=0) for key in ("age_min", "first_day", "visit_gap_days")}
+    common = {key: table.integer(key, default=0) for key in ("age_min", "first_day", "visit_gap_days", "return_days")}
     name, stay_class, about = table.text("measure"), table.code("stay_class", StayClass), table.code("about", BehavioralKind)
     versions = []
     for one in table.tables("version"):
@@ -76,8 +76,11 @@ def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
                 index_any=one.codes("index_any", DiagnosisGroup),
                 readmission_principal=one.codes("readmission_principal", DiagnosisGroup),
                 readmission_any=one.codes("readmission_any", DiagnosisGroup),
+                index_levels=one.codes("index_levels", CareLevel) or frozenset({CareLevel.ACUTE}),
+                return_days=common["return_days"] or LONG_DAYS,
                 ignored_levels=one.codes("ignored_levels", CareLevel),
                 counted_levels=one.codes("counted_levels", CareLevel),
+                counted_principal=one.codes("counted_principal", DiagnosisGroup),
                 services=_named(one, services),
             )
         )
