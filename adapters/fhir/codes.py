@@ -182,3 +182,13 @@ TARGETS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "PractitionerRole": {"practitioner": frozenset({"Practitioner"}), "organization": frozenset({"Organization"})},
 }
 """What the references that are read may point at (FHIR R4, narrowed by Da Vinci's and US Core's profiles where they say so)."""
+
+INTERPRETER_EXTENSIONS: Final = frozenset(
+    {
+        "http://hl7.org/fhir/us/core/StructureDefinition/us-core-interpreter-needed",
+        "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired",
+    }
+)
+YES_CODES: Final = frozenset({"373066001", "LA33-6", "Y"})
+NO_CODES: Final = frozenset({"373067005", "LA32-8", "N"})
+"""SNOMED CT, LOINC and HL7 table 0136."""

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from adapters.fhir.bundle import Entry
 from adapters.fhir.codes import ETHNICITY, NOT_READ_TYPES, RACE, SEX, SSN
+from adapters.fhir.contact_persons import contact_facts
 from adapters.fhir.reading import OLD, Reading, has_type
 from adapters.fhir.structure import NAME_CHARACTERS_MAX
 from adapters.fhir.times import read_date, read_moment
@@ -56,11 +57,12 @@ def _member_numbers(reading: Reading, patient: Entry) -> Iterator[Identifier | N
 
 
 def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
-    """Read what the Patient says about the person."""
+    """Read what the Patient, and whoever is related to them, says about the person."""
     resource = patient.resource
     last, first, middle = _name(resource)
     street, city, state, zip_code = _address(resource)
     died_at = _died_at(reading, patient)
+    reached = contact_facts(reading, patient)
     return PersonFacts(
         first_name=first,
         middle_name=middle,
@@ -77,6 +79,11 @@ def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
         language=_language(resource),
         died_at=died_at,
         deceased=_deceased(resource, has_died=isinstance(died_at, datetime)),
+        home_phones=reached.home_phones,
+        work_phones=reached.work_phones,
+        contact_persons=reached.contact_persons,
+        guarantors=reached.guarantors,
+        interpreter=reached.interpreter,
     )
 
 

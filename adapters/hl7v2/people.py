@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from adapters.hl7v2.codes import BAD_ADDRESS, HOME_ADDRESSES, LEGAL_NAME, NOT_VOICE, PERSON_LEVEL_SUBSTITUTE
+from adapters.hl7v2.contact_persons import contact_facts
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.reading import NULL, Reading
 from adapters.hl7v2.timestamps import TimestampFault, parse_date
@@ -87,11 +88,12 @@ def prior_identifiers(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:
 
 
 def person_facts(reading: Reading, pid: Segment) -> PersonFacts:
-    """Read what PID says about the person."""
+    """Read what PID, and the NK1 and GT1 beside it, say about the person."""
     last, first, middle = _name(reading, pid)
     street, city, state, zip_code = _address(reading, pid)
     died = reading.time(pid, 29)
     died_at = died if died is None or isinstance(died, Erasure) else died.at
+    reached = contact_facts(reading, pid)
     return PersonFacts(
         first_name=first,
         middle_name=middle,
@@ -108,6 +110,10 @@ def person_facts(reading: Reading, pid: Segment) -> PersonFacts:
         language=reading.part(pid, 15),
         died_at=died_at,
         deceased=_deceased(reading, pid, has_died=died_at is not None and not isinstance(died_at, Erasure)),
+        home_phones=reached.home_phones,
+        work_phones=reached.work_phones,
+        contact_persons=reached.contact_persons,
+        guarantors=reached.guarantors,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from app.domain import contact_sheet
 from app.domain.directory import Directory
 from app.domain.happening import NotificationType
 from app.domain.organization import OrganizationKind
@@ -55,6 +56,7 @@ def present(row: StoredNotification, tier: Tier) -> dict[str, Any]:
     if tier is Tier.ID_ONLY:
         person, encounter = {"id": person["id"]}, {"id": encounter["id"]}
     else:
+        person = {name: value for name, value in person.items() if name not in contact_sheet.FIELDS}
         encounter = {name: encounter[name] for name in _MINIMAL_ENCOUNTER if name in encounter}
     return {**content, "tier": tier.value, "person": person, "encounter": encounter}
 

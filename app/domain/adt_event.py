@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from app.domain.contact_person import ContactPerson
 from app.domain.known import Known
+from app.domain.telephone import Telephone
 
 
 class Trigger(StrEnum):
@@ -203,6 +205,14 @@ class PersonFacts:
     language: Known[str] = None
     died_at: Known[datetime] = None
     deceased: Known[bool] = None
+    home_phones: Known[tuple[Telephone, ...]] = None
+    """Every number of the list that `phone` is taken from; the list is replaced as a whole."""
+    work_phones: Known[tuple[Telephone, ...]] = None
+    contact_persons: Known[tuple[ContactPerson, ...]] = None
+    """A message that names any states them all."""
+    guarantors: Known[tuple[ContactPerson, ...]] = None
+    interpreter: Known[bool] = None
+    """Whether one is needed."""
 
 
 class DiagnosisUse(StrEnum):

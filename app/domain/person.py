@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent, Identifier, PersonFacts, Trigger
+from app.domain.contact_person import ContactPerson, contact_person_json
 from app.domain.known import Erasure
 from app.domain.latest import Said
+from app.domain.telephone import Telephone, telephone_json
 
 ADT_SOURCE = "adt"
 """Records of hospitals share one source: an assigning authority names a patient once, by whichever feed it comes."""
@@ -90,11 +92,17 @@ def json_facts(facts: PersonFacts) -> dict[str, Any]:
             continue
         if isinstance(value, Erasure):
             stated[item.name] = None
+        elif isinstance(value, tuple):
+            stated[item.name] = [_listed(one) for one in value]
         elif isinstance(value, datetime | date):
             stated[item.name] = value.isoformat()
         else:
             stated[item.name] = value
     return stated
+
+
+def _listed(value: Telephone | ContactPerson) -> dict[str, Any]:
+    return telephone_json(value) if isinstance(value, Telephone) else contact_person_json(value)
 
 
 _NO_NAME_SIGNS = dict.fromkeys(code for code in range(128) if not chr(code).isalnum())

@@ -183,6 +183,9 @@ class RowErrorCode(StrEnum):
     UNKNOWN_ROLE = "unknown_role"
     NO_IDENTIFIER = "no_identifier"
     BAD_IDENTIFIER = "bad_identifier"
+    NOT_A_PHONE = "not_a_phone"
+    NOT_YES_OR_NO = "not_yes_or_no"
+    BAD_TEXT = "bad_text"
     # From here on warnings: the row is taken.
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"
@@ -215,6 +218,9 @@ MESSAGES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.BAD_IDENTIFIER: (
         f"The cell is no identifier: it has control characters or more than {IDENTIFIER_CHARACTERS_MAX} characters."
     ),
+    RowErrorCode.NOT_A_PHONE: "The cell is no telephone number. Write it with its area code, or none.",
+    RowErrorCode.NOT_YES_OR_NO: "The cell is neither yes nor no. Write Y or N, or leave it empty.",
+    RowErrorCode.BAD_TEXT: "The cell has control characters or is too long for its column. Shorten it.",
     RowErrorCode.PLACEHOLDER_IDENTIFIER: "The cell holds a placeholder, not an identifier, and was read as empty. Leave it empty.",
     RowErrorCode.SYSTEM_MISSING: (
         "The number names no assigning authority, so it is taken as your organization's own and equals no hospital's. Give its system."

@@ -31,6 +31,7 @@ from app.domain.roster import (
     read_day,
     read_role,
 )
+from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
 
 ROW_TYPE: Final = "ROW"
 """Identifier type of a record that its roster names by nothing but the demographics."""
@@ -126,7 +127,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
         own=Identifier(*own),
         identifiers=tuple(identifiers),
         sort_key=sort_key,
-        facts={name: cells[name] for name in FACT_COLUMNS if name in cells},
+        facts={name: cells[name] for name in FACT_COLUMNS if name in cells} | contact_facts(cells),
     )
 
 
@@ -140,6 +141,7 @@ class RowReader:
         # In alphabetical order, so that the order of the columns changes no hash.
         self._names = tuple(name for name, _ in places)
         self._pick = itemgetter(*(place for _, place in places))
+        self._contact_columns = tuple(name for name in CONTACT_COLUMNS if name in layout.names)
         self._organization_id = organization.id
         self._default_role = DEFAULT_ROLES[organization.kind].value
         self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
@@ -156,6 +158,8 @@ class RowReader:
         if raw.problem is not None:
             return self._refused(raw, cells, faults)
         self._person(raw.number, cells, faults)
+        if self._contact_columns:
+            check_contact(cells, self._contact_columns, faults)
         program, starts_on, ends_on, role = self._claim(raw.number, cells, faults)
         own = own_id(cells, self._organization_id)
         if faults or own is None or program is None or starts_on is None or role is None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.attribution import Attribution
+from app.domain.contact_sheet import contact_sheet
 from app.domain.directory import Directory
 from app.domain.latest import Said, known, merged
 from app.domain.person import ADT_SOURCE, PatientRecord
@@ -26,7 +27,8 @@ def person_content(
     """Give the person: text as sent by the hospital that spoke last, completed and identified by the recipient's own panel.
 
     What another organization's panel says of the person is that organization's: it is never shown to this recipient. Nor is what
-    a Part 2 program says, or its number for the person, wherever it is repeated: either tells that the person was there.
+    a Part 2 program says, or its number for the person, wherever it is repeated: either tells that the person was there. How the person
+    is reached, contact persons too, is told at tier full alone.
     """
     if tier == Tier.ID_ONLY:
         return {"id": public_id(Kind.PERSON, person_id)}
@@ -50,11 +52,12 @@ def person_content(
     # A number that a roster gave without its system is shown beside no other of its kind that says the same.
     named = {(kind, value) for system, kind, value in identifiers if system}
     identifiers -= {("", kind, value) for kind, value in named}
-    facts = {**own, **known(said)}
+    stated = known(said)
+    facts = {**own, **stated}
     content: dict[str, Any] = {"id": public_id(Kind.PERSON, person_id)}
     content.update({name: facts.get(name) for name in _PERSON_FIELDS})
     content["identifiers"] = [{"system": system, "type": kind, "value": value} for system, kind, value in sorted(identifiers)]
-    return content
+    return content | contact_sheet(stated, own) if tier == Tier.FULL else content
 
 
 def _system(authority: str, recipient_id: UUID | None) -> str:

@@ -19,7 +19,9 @@ from app.api.schemas.common import (
     PersonIdText,
     UploadIdText,
 )
+from app.domain.contact_sheet import ReachSource
 from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.domain.telephone import Owner, TelephoneKind, TelephoneUse
 from app.store.notification_reads import Acknowledgement, Why
 
 
@@ -33,8 +35,64 @@ class IdentifierDocument(Document):
     value: str
 
 
+class PhoneDocument(Document):
+    """A number or address at which somebody may be reached, and who answers it."""
+
+    number: Annotated[str, Field(description="As sent", examples=["(207) 555-0101"])]
+    normalised: Annotated[str | None, Field(description="E.164; null where it cannot be dialled as it stands", examples=["+12075550101"])]
+    extension: str | None
+    kind: TelephoneKind
+    use: Annotated[TelephoneUse | None, Field(description="FHIR ContactPoint.use")]
+    code: Annotated[str | None, Field(description="HL7 table 0201 or 0202 as sent, where `kind` and `use` say less", examples=["EMR"])]
+    note: Annotated[str | None, Field(description="What the source wrote beside it")]
+    owner: Owner
+    owner_name: Annotated[str | None, Field(description="Whose it is where it is not the person's own")]
+    shared_with: Annotated[list[str], Field(description="Contact persons who are reached at the same number")]
+    sources: list[ReachSource]
+
+
+class CodeDocument(Document):
+    """A table value."""
+
+    code: str | None
+    text: str | None
+
+
+class ContactPersonDocument(Document):
+    """Somebody beside the person whom one may have to reach: what the hospitals said, and the reader's own roster."""
+
+    name: str | None
+    first_name: str | None
+    middle_name: str | None
+    last_name: str | None
+    organization: str | None
+    relation: Annotated[CodeDocument, Field(description="HL7 table 0063, else as sent: what the contact is to the person")]
+    roles: Annotated[list[CodeDocument], Field(description="HL7 table 0131, else as sent")]
+    is_legal_guardian: bool
+    state_custody: Annotated[bool, Field(description="Ward of court or of the state, or the guardian is an agency")]
+    is_next_of_kin: bool
+    is_emergency_contact: bool
+    is_guarantor: bool
+    phones: list[PhoneDocument]
+    address: str | None
+    city: str | None
+    state: str | None
+    zip: str | None
+    language: str | None
+    starts_on: Day | None
+    ends_on: Annotated[Day | None, Field(description="Last day of this role, as sent")]
+    sources: list[ReachSource]
+
+
+class InterpreterDocument(Document):
+    """Whether an interpreter is needed, and for which language."""
+
+    needed: Annotated[bool | None, Field(description="null: nobody said")]
+    language: Annotated[str | None, Field(description="As sent", examples=["spa"])]
+
+
 class PersonDocument(Document):
-    """A person, text as sent. A tier can take away everything but the id."""
+    """A person, text as sent. A tier can take away everything but the id; how the person is reached is told at tier full alone."""
 
     id: PersonIdText
     first_name: str | None = None
@@ -44,6 +102,11 @@ class PersonDocument(Document):
     sex: Annotated[str | None, Field(description="HL7 table 0001, as sent")] = None
     phone: str | None = None
     identifiers: list[IdentifierDocument] | None = None
+    phones: Annotated[list[PhoneDocument] | None, Field(description="Every number, `phone` among them; tier full alone")] = None
+    contact_persons: Annotated[list[ContactPersonDocument] | None, Field(description="Guardians first; tier full alone")] = None
+    safe_contact: Annotated[str | None, Field(description="How it is safe to reach the person, by the reader's own roster")] = None
+    no_voicemail: Annotated[bool | None, Field(description="By the reader's own roster: leave no message")] = None
+    interpreter: InterpreterDocument | None = None
 
 
 class FacilityDocument(Document):
