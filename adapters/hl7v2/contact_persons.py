@@ -6,11 +6,11 @@ two double quotes are alike, because nothing of an earlier set is left. Not here
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.hl7v2.codes import HOME_ADDRESSES, LEGAL_NAME
-from adapters.hl7v2.er7 import Segment
+from adapters.hl7v2.er7 import Segment, is_segment
 from adapters.hl7v2.reading import NULL, Reading
 from adapters.hl7v2.timestamps import TimestampFault, parse_date
 from app.domain.contact_person import ContactPerson, each_once, joined, relation_code, role_code
@@ -74,12 +74,15 @@ def _of_patient(reading: Reading, pid: Segment, name: str) -> Iterator[Segment]:
     if reading.message.count("PID") <= 1:
         yield from reading.message.all(name)
         return
-    whose = 0
-    for segment in reading.message.segments():
-        if segment.name == "PID":
-            whose = segment.sequence
-        elif segment.name == name and whose == pid.sequence:
-            yield segment
+    whose = sequence = 0
+    # By the beginning of the lines: a message about a hundred patients is walked through a hundred times.
+    for line in reading.message.lines:
+        if line.startswith("PID") and is_segment(line, pid.delimiters):
+            whose += 1
+        elif line.startswith(name) and is_segment(line, pid.delimiters):
+            sequence += 1
+            if whose == pid.sequence:
+                yield Segment(line, sequence, pid.delimiters)
 
 
 def _next_of_kin(reading: Reading, nk1: Segment) -> ContactPerson:
@@ -152,6 +155,8 @@ def _parts(segment: Segment, repetition: str, least: int) -> list[str]:
 
 
 def _short(reading: Reading, segment: Segment, field: int, raw: str) -> str:
+    if not raw:
+        return ""
     text = reading.stated(raw)
     if len(text) > TEXT_CHARACTERS_MAX:
         reading.note(ProblemCode.DATA_TYPE, segment.location(field), f"Longer than {TEXT_CHARACTERS_MAX} characters; it was left out.")
@@ -207,30 +212,33 @@ def _telephones(
     reading: Reading, segment: Segment, field: int, owner: Owner, use: TelephoneUse, owner_name: str = ""
 ) -> tuple[Telephone, ...]:
     """Read every repetition of an XTN; `use` is what the field itself says."""
-    if not segment.raw(field):
-        return ()
-    found = (phone for repetition in segment.repetitions(field) for phone in _xtn(reading, segment, field, repetition, use))
-    phones = each_once(
-        Telephone(
-            number=phone.number,
-            extension=phone.extension,
-            kind=phone.kind,
-            use=phone.use,
-            code=phone.code,
-            note=phone.note,
-            owner=Owner.UNKNOWN if phone.code in NOBODYS and owner is Owner.PATIENT else owner,
-            owner_name=owner_name,
-        )
-        for phone in islice(found, PHONES_MAX + 1)
-    )
-    if len(phones) > PHONES_MAX:
-        reading.note(ProblemCode.DATA_TYPE, segment.location(field), f"More than {PHONES_MAX} numbers were sent; the rest was left out.")
-    return phones[:PHONES_MAX]
+    found: list[Telephone] = []
+    for repetition in segment.repetitions(field):
+        if repetition:
+            _add_xtn(found, [_short(reading, segment, field, part) for part in repetition.split(segment.delimiters.component)[:12]], use)
+        if len(found) > PHONES_MAX:
+            text = f"More than {PHONES_MAX} numbers were sent; the rest was left out."
+            reading.note(ProblemCode.DATA_TYPE, segment.location(field), text)
+            break
+    # Whose the number of an answering service or for emergencies is, a list of the patient's own does not say.
+    phones = [
+        phone
+        if owner is Owner.PATIENT and phone.code not in NOBODYS
+        else replace(phone, owner=Owner.UNKNOWN if owner is Owner.PATIENT else owner, owner_name=owner_name)
+        for phone in found[:PHONES_MAX]
+    ]
+    return each_once(phones) if len(phones) > 1 else tuple(phones)
 
 
-def _xtn(reading: Reading, segment: Segment, field: int, repetition: str, default: TelephoneUse) -> Iterator[Telephone]:
-    """Read one XTN: XTN-1, else XTN-12, else country, area and local number (XTN-5, -6, -7); and the address of XTN-4 beside it."""
-    parts = [_short(reading, segment, field, part) for part in _parts(segment, repetition, 12)[:12]]
+def _add_xtn(found: list[Telephone], sent: list[str], default: TelephoneUse) -> None:
+    """Add what one XTN says: XTN-1, else XTN-12, else country, area and local number (XTN-5 to -7); and the address of XTN-4."""
+    if len(sent) == 1:
+        # Nearly every number of older feeds.
+        if any(map(str.isdigit, sent[0])) or "@" in sent[0]:
+            kind = TelephoneKind.EMAIL if "@" in sent[0] else TelephoneKind.PHONE
+            found.append(Telephone(sent[0], kind=kind, use=default))
+        return
+    parts = sent + [""] * (12 - len(sent))
     number = parts[0] or parts[11]
     if not number and (parts[5] or parts[6]):
         number = parts[5] + parts[6] if parts[4] in _HOME_COUNTRIES else f"+{parts[4].lstrip('+0')} {parts[5]}{parts[6]}"
@@ -246,7 +254,7 @@ def _xtn(reading: Reading, segment: Segment, field: int, repetition: str, defaul
         kind = TelephoneKind.PHONE
     # A code of another field that slipped into this one is no number.
     if any(map(str.isdigit, number)) or "@" in number:
-        yield Telephone(number, extension=parts[7], kind=kind, use=use, code=code, note=parts[8])
+        found.append(Telephone(number, extension=parts[7], kind=kind, use=use, code=code, note=parts[8]))
     if address and address != number:
         where = use if use in (TelephoneUse.HOME, TelephoneUse.WORK) else default
-        yield Telephone(address, kind=TelephoneKind.EMAIL if "@" in address else TelephoneKind.OTHER, use=where)
+        found.append(Telephone(address, kind=TelephoneKind.EMAIL if "@" in address else TelephoneKind.OTHER, use=where))

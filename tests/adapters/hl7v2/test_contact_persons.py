@@ -1,5 +1,6 @@
 """NK1, GT1, PID-13 and PID-14 (ADT-3): what is read, what erases, and that any order of the messages ends in the same contact persons."""
 
+import time
 from itertools import permutations
 from typing import Any
 
@@ -169,6 +170,18 @@ def test_in_a_message_about_several_each_has_the_segments_after_its_own_pid() ->
     (other,) = found.others
     names = [[one.full_name or one.organization for one in said.person.contact_persons or ()] for said in (found, other)]
     assert names == [["BETA Q ZZTEST"], ["ZZ OFFICE"]]
+
+
+def test_a_merge_of_many_patients_with_relatives_costs_no_more_than_its_length() -> None:
+    """Each patient's own are looked for; the bound is a second a megabyte."""
+    wide = "Z" * 1900
+    groups = [line for one in range(160) for line in (f"PID|1||ZZ{one}^^^ZZHOSP^MR|{wide}", f"MRG|ZY{one}^^^ZZHOSP^MR", f"NK1|1|{wide}^B")]
+    body = er7(msh("A40"), segment("EVN", f2="20260105142500"), *groups)
+    started = time.process_time()
+    found = READER.read(body, FEED)
+    assert time.process_time() - started < 1
+    assert isinstance(found, AdtEvent)
+    assert len(found.others) == 159
 
 
 SEGMENTS = st.sampled_from([(), (MOTHER,), (GUARDIAN,), (MOTHER, GUARDIAN), ('NK1|1|""',), ("GT1|1||ZZTEST^BETA",), ('GT1|1||""',)])
