@@ -2,7 +2,8 @@
 
 Drawn from two sources and no other: what the hospitals said, the one that spoke last counting for each list as a whole, and what the
 recipient's own roster says. Told at tier full alone (`FIELDS`). A change here is no news of a stay, as a changed telephone of the
-patient's is none (happening): it is read with the follow-up and told with the next event, so that a busy front desk floods nobody. Not here: which records those are (telling), how they were read.
+patient's is none (happening): it is read with the follow-up and told with the next event, so that a busy front desk floods nobody.
+Not here: which records those are (telling), how they were read.
 """
 
 from collections.abc import Iterable, Mapping
