@@ -21,6 +21,7 @@ from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.happening import DEATH_DISPOSITIONS, Kind, NotificationType
 from app.domain.latest import key_of, known
+from app.domain.measure_ledger import Measured
 from app.domain.organization import COVERING_KINDS
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.privacy import may_be_told
@@ -52,6 +53,8 @@ class Kept:
     notices: list[NotificationRow] = field(default_factory=list)
     views: dict[UUID, FollowUpView] = field(default_factory=dict)
     """Follow-up -> its evaluation, for whoever must say what a contact did."""
+    people: dict[UUID, Measured] = field(default_factory=dict)
+    """What was read of the people who are claimed, or were, for the measures of the same batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
         heard = [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)]
         rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
+        contacts = [contact for row in rows.values() for contact in row.contacts]
+        kept.people[person_id] = Measured(stays=stays, contacts=contacts, records=records.get(person_id, ()), claims=claims)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
                 continue

@@ -7,28 +7,27 @@ number of statements a page.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from app.domain.attribution import Attribution
 from app.domain.clock import ClockState
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
-from app.domain.latest import known, merged
-from app.domain.measure import MeasureCatalog, MeasureStatus, PersonHistory
+from app.domain.measure import MeasureStatus
+from app.domain.measure_history import Spans, enrolment, history_of
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
-from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.person import PatientRecord
 from app.domain.privacy import Tier, may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
-from app.domain.service import service_of
-from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import contacts, encounters, follow_ups, people
+from app.store import claims, contacts, encounters, follow_ups, people
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
@@ -40,7 +39,6 @@ class FollowUpPresenter:
 
     read_stay: ReadStay
     rulebook: Rulebook
-    measures: MeasureCatalog
 
     async def present(
         self, raw: Raw, viewer: Viewer, rows: Sequence[FollowUpRow], *, directory: Directory, now: datetime
@@ -52,6 +50,7 @@ class FollowUpPresenter:
         by_id, stays = await self._stays(raw, persons, directory)
         said = await follow_ups.contacts_of_people(raw, persons)
         records = await people.describe(raw, persons)
+        claimed = await claims.of_people(raw, persons)
         owners = await contacts.owners_of(raw, [row.id for row in rows])
         shown = []
         for row in rows:
@@ -64,7 +63,8 @@ class FollowUpPresenter:
                 continue
             allowed = [other for other in stays.get(row.person_id, ()) if may_be_told(other.origin, reader.kind).tier.tells]
             person_contacts = [contact for one in said.get(row.person_id, {}).values() for contact in one]
-            measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), now)
+            spans = _coverage(reader, claimed.get(row.person_id, ()))
+            measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
             shown.append(_shown(row, stay, reader, decision.tier, directory, said.get(row.person_id, {}).get(row.id, []), measures,
                                 records.get(row.person_id, ()), owners.get(row.id, []), now))  # fmt: skip
         return shown
@@ -88,19 +88,13 @@ class FollowUpPresenter:
         allowed: Sequence[StayInHand],
         person_contacts: Sequence[Contact],
         records: Sequence[PatientRecord],
+        coverage: Spans | None,
         now: datetime,
     ) -> tuple[MeasureStatus, ...]:
-        rules: dict[UUID, Stay] = {other.id: stay_for_rules(other, self.rulebook) for other in allowed}
-        mine = rules.get(stay.id)
-        if mine is None:
+        if stay not in allowed:
             return ()
-        history = PersonHistory(
-            birth_on=_birth_on(records),
-            died_on=_died_on(allowed),
-            stays=tuple(rules.values()),
-            services=tuple(service for contact in person_contacts if (service := service_of(contact, stay.zone)) is not None),
-        )
-        return measure_statuses(mine, history, self.measures, now)
+        history = history_of(allowed, person_contacts, records, self.rulebook, stay.zone, coverage)
+        return measure_statuses(stay_for_rules(stay, self.rulebook), history, self.rulebook.measures, now)
 
 
 def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organization | None:
@@ -113,17 +107,11 @@ def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organizat
     return next((item for item in directory.organizations.values() if item.kind is OrganizationKind.PLAN), None)
 
 
-def _birth_on(records: Sequence[PatientRecord]) -> date | None:
-    said: dict[str, dict[str, Any]] = {}
-    for record in sorted(records, key=lambda item: item.source == ADT_SOURCE):
-        said = merged(said, record.said)
-    born = known(said).get("birth_date")
-    return date.fromisoformat(born) if born else None
-
-
-def _died_on(stays: Sequence[StayInHand]) -> date | None:
-    deaths = [stay.day_of(stay.view.deceased_at) for stay in stays if stay.view.deceased_at is not None]
-    return min(deaths, default=None)
+def _coverage(reader: Organization, claimed: Sequence[Attribution]) -> Spans | None:
+    """Give when who asks covered the person: a payer's panel says who is enrolled. A home knows nothing of enrolment."""
+    if reader.kind not in COVERING_KINDS:
+        return None
+    return enrolment(claim for claim in claimed if claim.organization_id == reader.id) or None
 
 
 def _shown(  # everything a follow-up is made of

@@ -47,11 +47,14 @@ class MeasureRules:
     """One measure in one version. ``first_year`` is the first measurement year it holds for."""
 
     measure: str
+    title: str
     version: str
     first_year: int
     stay_class: StayClass
     """INPATIENT: discharges, readmissions are followed. EMERGENCY: visits, an admission excludes."""
     age_min: int
+    age_bands: tuple[int, ...]
+    """The age at which each band begins, by which rates are told apart."""
     first_day: int
     """The first day that counts: 1 leaves the anchor's own day out, 0 takes it in."""
     about: BehavioralKind
@@ -164,6 +167,10 @@ class MeasureCatalog:
     def measures(self) -> tuple[str, ...]:
         """The names of the measures."""
         return tuple(self._versions)
+
+    def versions_of(self, measure: str) -> tuple[MeasureRules, ...]:
+        """Give the versions of a measure, oldest first."""
+        return tuple(self._versions[measure])
 
     def rules_for(self, measure: str, year: int) -> MeasureRules:
         """Give the rules of a measurement year: the last version that began by then, or the first there is."""

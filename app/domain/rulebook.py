@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from app.domain.behavioral import BehavioralKind
 from app.domain.diagnosis import DiagnosisRules
 from app.domain.follow_up import Calendars
+from app.domain.measure import MeasureCatalog
 from app.domain.program import ProgramCatalog
 from app.domain.stay import DispositionTable
 
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Value sets, programs, calendars and code meanings. Loaded and validated by `app.standards`."""
+    """Value sets, programs, measures, calendars and code meanings. Loaded and validated by `app.standards`."""
 
     diagnoses: DiagnosisRules
     dispositions: DispositionTable
@@ -20,3 +21,4 @@ class Rulebook:
     """What PV1-10 values mean, by upper-case value."""
     programs: ProgramCatalog
     calendars: Calendars
+    measures: MeasureCatalog

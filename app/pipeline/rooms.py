@@ -16,6 +16,7 @@ from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
 from app.actions.join_stays import Joined, join_stays
 from app.actions.keep_follow_ups import keep_follow_ups
+from app.actions.measure import measure
 from app.actions.notify import notify
 from app.actions.receive import LANES
 from app.actions.record import record
@@ -251,6 +252,7 @@ class Rooms:
             ids=self.ids,
             now=now,
         )
+        await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
         rows.extend(kept.notices)
         recipients = await notifications.number_and_insert(raw, rows, now)

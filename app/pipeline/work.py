@@ -16,7 +16,7 @@ from app.actions.identify import IdentityMovedError
 from app.domain.inbound import Outcome, Problem, ProblemCode, Severity
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms, Worked
 from app.ports import Waker
-from app.store import encounters, follow_ups, inbound
+from app.store import encounters, follow_ups, inbound, measure_lines
 from app.store.directory import RegistryReader
 from app.store.failures import is_race, is_unavailable
 from app.store.inbound import OutcomeRow, Waiting
@@ -102,15 +102,21 @@ class Pipeline:
         return await self._look_again(look, encounters.put_off, stays_max)
 
     async def time_once(self, stays_max: int = MESSAGES_MAX) -> Worked:
-        """Evaluate the follow-ups that the passing of time changes. Exactly once: the change and its notice are one transaction."""
+        """Evaluate what the passing of time changes: follow-ups, measures. Exactly once: the change and its notice are one transaction."""
 
         async def look(raw: Raw, most: int, taken: list[UUID]) -> Worked:
             if not await inbound.try_lock(raw, self.lock_space, TIMER_LOCK):
                 return Worked()
-            taken.extend(await follow_ups.due_for_change(raw, self.rooms.clock.now(), most))
+            now = self.rooms.clock.now()
+            due = {*await follow_ups.due_for_change(raw, now, most), *await measure_lines.due_for_change(raw, now, most)}
+            taken.extend(sorted(due)[:most])
             return await self._reconsider(raw, taken)
 
-        return await self._look_again(look, follow_ups.put_off, stays_max)
+        async def put_off(raw: Raw, stay: UUID, until: datetime) -> None:
+            await follow_ups.put_off(raw, stay, until)
+            await measure_lines.put_off(raw, stay, until)
+
+        return await self._look_again(look, put_off, stays_max)
 
     async def _look_again(
         self,

@@ -55,21 +55,27 @@ def _code_group(table: TomlTable) -> CodeGroup:
 
 
 def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
-    for key in ("title", "source", "licence"):
+    title = table.text("title")
+    for key in ("source", "licence"):
         table.text(key)
     services = _services(table.table("service"), code_groups)
     common = {key: table.integer(key, default=0) for key in ("age_min", "first_day", "visit_gap_days", "return_days")}
     name, stay_class, about = table.text("measure"), table.code("stay_class", StayClass), table.code("about", BehavioralKind)
+    bands = tuple(table.integers("age_bands"))
+    if not bands or bands[0] != common["age_min"] or list(bands) != sorted(set(bands)):
+        table.fail("age_bands", "must begin at age_min and rise")
     versions = []
     for one in table.tables("version"):
         versions.append(
             MeasureRules(
                 measure=name,
+                title=title,
                 version=one.text("name"),
                 first_year=one.integer("first_year"),
                 stay_class=stay_class,
                 about=about,
                 age_min=common["age_min"],
+                age_bands=bands,
                 first_day=common["first_day"],
                 visit_gap_days=common["visit_gap_days"],
                 index_principal=one.codes("index_principal", DiagnosisGroup, required=True),

@@ -46,6 +46,7 @@ from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.completeness_rules import directtrust
 from app.standards.diagnosis_rules import diagnosis_rules
+from app.standards.measure_rules import measure_catalog
 from app.standards.program_catalog import calendar_ids, program_catalog
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
@@ -173,6 +174,7 @@ def rulebook() -> Rulebook:
         hospital_services=hospital_services(),
         programs=program_catalog(),
         calendars=holiday_calendar,
+        measures=measure_catalog(),
     )
 
 

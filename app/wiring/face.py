@@ -37,7 +37,6 @@ from app.pipeline.report import Reports
 from app.places import Listener
 from app.ports import Clock, Ids, Sender, Waker
 from app.settings import Environment, Settings
-from app.standards.measure_rules import measure_catalog
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.feed_moves import go_live
@@ -144,7 +143,7 @@ def build_services(
         read_stay=read_stay(rules),
         go_live=partial(take_over, transaction, clock),
         report_stay=Reports(rooms, transaction, RegistryReader()).report,
-        follow_ups=FollowUpPresenter(read_stay(rules), rules, measure_catalog()),
+        follow_ups=FollowUpPresenter(read_stay(rules), rules),
         evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
         panels=panel_services(settings, engines.work, ids),
         write_refused=RefusedRowsCsv,

@@ -125,6 +125,70 @@ def upgrade() -> None:
     )
     op.create_index("ix_inbound_queue_lane", "inbound_queue", ["lane", "message_id"], unique=False)
     op.create_table(
+        "measure_line",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("encounter_id", sa.Uuid(), nullable=False),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column(
+            "organization_id",
+            sa.Uuid(),
+            nullable=True,
+            comment="a home, a plan, an agency; null: the exchange, which counts each discharge once",
+        ),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("facility_id", sa.Uuid(), nullable=True),
+        sa.Column("home_id", sa.Uuid(), nullable=True, comment="responsible on the day of the discharge"),
+        sa.Column("period", sa.SmallInteger(), nullable=False, comment="the measurement period: the year of the anchor"),
+        sa.Column("anchor_on", sa.Date(), nullable=False),
+        sa.Column("due_7_on", sa.Date(), nullable=False),
+        sa.Column("due_30_on", sa.Date(), nullable=False),
+        sa.Column("status_7", sa.Text(), nullable=False),
+        sa.Column("status_30", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("superseded_by", sa.Uuid(), nullable=True),
+        sa.Column("met_7_on", sa.Date(), nullable=True),
+        sa.Column("met_30_on", sa.Date(), nullable=True),
+        sa.Column("age", sa.SmallInteger(), nullable=True, comment="full years on the anchor"),
+        sa.Column("sex", sa.Text(), nullable=True),
+        sa.Column("race", sa.Text(), nullable=True),
+        sa.Column("ethnicity", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("rule_version", sa.Text(), nullable=False),
+        sa.Column("reasons", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "next_change_at", sa.DateTime(timezone=True), nullable=True, comment="when to look again although nothing happens: the timer"
+        ),
+        sa.Column("known_from", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
+        sa.Column("known_to", sa.DateTime(timezone=True), nullable=True, comment="when another version took its place; null: it stands"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_line")),
+        comment="Versions are only added and ended, so that any past day can be asked what was known then.",
+    )
+    op.create_index("ix_measure_line_known", "measure_line", ["organization_id", "measure", "known_from"], unique=False)
+    op.create_index("ix_measure_line_person", "measure_line", ["person_id"], unique=False, postgresql_where=sa.text("known_to IS NULL"))
+    op.create_index(
+        "ix_measure_line_rate",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_include=["status_7", "status_30", "reason", "due_7_on", "due_30_on", "home_id", "facility_id", "age"],
+    )
+    op.create_index(
+        "ix_measure_line_timer",
+        "measure_line",
+        ["next_change_at"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL AND next_change_at IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_measure_line_standing",
+        "measure_line",
+        ["encounter_id", "measure", "organization_id"],
+        unique=True,
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
         "notification",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("recipient_id", sa.Uuid(), nullable=False),
@@ -768,6 +832,10 @@ def upgrade() -> None:
     op.secure_table("inbound_outcome", visible="exists (select 1 from inbound_message i where i.id = message_id)")
     op.secure_table("inbound_queue")
     op.secure_table(
+        "measure_line",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "notification",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
@@ -882,6 +950,7 @@ def downgrade() -> None:
     op.secure_table("panel_member", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
+    op.secure_table("measure_line", privileges="")
     op.secure_table("inbound_queue", privileges="")
     op.secure_table("inbound_outcome", privileges="")
     op.secure_table("idempotency_key", privileges="")
@@ -964,6 +1033,24 @@ def downgrade() -> None:
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")
     op.drop_table("notification")
+    op.drop_index(
+        "uq_measure_line_standing",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    )
+    op.drop_index(
+        "ix_measure_line_timer", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL AND next_change_at IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_measure_line_rate",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_include=["status_7", "status_30", "reason", "due_7_on", "due_30_on", "home_id", "facility_id", "age"],
+    )
+    op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index("ix_measure_line_known", table_name="measure_line")
+    op.drop_table("measure_line")
     op.drop_index("ix_inbound_queue_lane", table_name="inbound_queue")
     op.drop_table("inbound_queue")
     op.drop_index("ix_inbound_outcome_set_aside", table_name="inbound_outcome", postgresql_where=sa.text("outcome = 'set_aside'"))

@@ -67,6 +67,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "hospital", content=ADMIT_BUNDLE, content_type=FHIR_JSON["content-type"], bad_params={"feed": "x" * 200}
     ),
     ("GET", "/fhir/metadata"): Recipe(""),
+    ("GET", "/v1/measures"): Recipe("plan"),
+    ("GET", "/v1/measures/{measure}"): Recipe("plan", bad_params={"period": "2026-13"}),
+    ("GET", "/v1/measures/{measure}/events"): Recipe("plan", bad_params={"after": "x"}),
     ("GET", "/v1/notifications"): Recipe("home", bad_params={"after": "x"}),
     ("GET", "/v1/notifications/stream"): Recipe("home", bad_params={"after": -1}, streams=True),
     ("GET", "/v1/notifications/{notification_id}"): Recipe("home"),

@@ -3,7 +3,18 @@
 No table names a schema: the search path of the connection is the network (HANDOFF_NETWORK). Indexes say what they serve.
 """
 
-from app.store.tables import deliveries, encounters, feed_health, follow_ups, inbound, notifications, organizations, panels, people
+from app.store.tables import (
+    deliveries,
+    encounters,
+    feed_health,
+    follow_ups,
+    inbound,
+    measures,
+    notifications,
+    organizations,
+    panels,
+    people,
+)
 from app.store.tables.base import metadata
 
 __all__ = [
@@ -12,6 +23,7 @@ __all__ = [
     "feed_health",
     "follow_ups",
     "inbound",
+    "measures",
     "metadata",
     "notifications",
     "organizations",

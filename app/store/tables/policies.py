@@ -57,6 +57,7 @@ VISIBILITY: dict[str, str] = {
     "follow_up": f"{owned('home_id')} or {claimed('person_id')}",
     "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
+    "measure_line": owned("organization_id"),
     "api_key": owned("organization_id"),
     "idempotency_key": owned("organization_id"),
 }

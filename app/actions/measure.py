@@ -1,0 +1,28 @@
+"""Room 7, the measures: bring the ledger of measure status in line with what is known of the people of a batch.
+
+Worked out anew from stays, contacts and claims, and compared with what stands: a correction is a new version, and what no longer
+counts ends. Not here: what a status is (domain/episode), for whom a stay counts (domain/measure_ledger), rates.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.directory import Directory
+from app.domain.measure_ledger import Measured, lines_of
+from app.domain.rulebook import Rulebook
+from app.store import measure_lines
+from app.store.raw import Raw
+
+
+async def measure(
+    raw: Raw, people: Collection[UUID], known: Mapping[UUID, Measured], directory: Directory, rulebook: Rulebook, now: datetime
+) -> None:
+    """Keep the lines of these people; those of whom nothing is `known` count for nobody. Most batches end after one read."""
+    wanted = {line.key: line for person in sorted(known) for line in lines_of(known[person], directory, rulebook, rulebook.measures, now)}
+    stays = {stay.id for person in known.values() for stay in person.stays}
+    stands = await measure_lines.standing(raw, people, stays)
+    ended = [number for number, line in stands.items() if wanted.get(line.key) != line]
+    kept = {line.key for line in stands.values() if wanted.get(line.key) == line}
+    await measure_lines.end(raw, ended, now)
+    await measure_lines.add(raw, [line for key, line in wanted.items() if key not in kept], now)

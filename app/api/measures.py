@@ -1,0 +1,201 @@
+"""`/v1/measures`: rates of follow-up, and the events behind every number. HEDIS-like, uncertified.
+
+A home and a plan read their own; the operator reads anybody's, or the whole exchange's, which counts a discharge once however many
+payers cover it. Not here: where one follow-up stands (follow_ups.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.api.answers import JsonResponse, ok, refused
+from app.api.auth import Access, FromServices
+from app.api.guard import GuardedRoute
+from app.api.paging import PageOfQuery, cut, listing, read_cursor, spell_cursor
+from app.api.problems import ProblemType, invalid, not_found
+from app.api.schemas.common import InstantOfQuery, OrganizationId
+from app.api.schemas.measures import (
+    LABEL,
+    STATEMENT,
+    MeasureEventPage,
+    MeasurePage,
+    RatesDocument,
+    event_json,
+    group_json,
+    measure_json,
+    rate_json,
+    read_period,
+)
+from app.domain.measure import MeasureRules, MeasureState
+from app.domain.organization import COVERING_KINDS
+from app.domain.public_id import Kind, public_id_or_none
+from app.domain.rate import rates_of
+from app.domain.viewer import Scope, Viewer
+from app.store import measure_reads
+from app.store.engine import raw_connection
+from app.store.measure_reads import GROUPS, LineFilter
+
+router = APIRouter(route_class=GuardedRoute, tags=["measures"])
+
+_EVENTS = "measure-events"
+PAYER = "payer"
+Reader = Annotated[Viewer, Depends(Access(Scope.MEASURES_READ))]
+_Period = Annotated[
+    str | None,
+    Query(
+        max_length=7,
+        description="A year, a quarter or a month of the anchors: 2026, 2026-Q1, 2026-03. Left out: this year.",
+        examples=["2026"],
+    ),
+]
+_Whose = Annotated[
+    OrganizationId | None,
+    Query(description="For whom the events count: the key's own organization. The operator may name any; none: the whole exchange."),
+]
+_GroupBy = Annotated[
+    list[str] | None,
+    Query(max_length=5, description=f"Any of {', '.join(GROUPS)}; repeated, or separated by commas.", examples=[["month"]]),
+]
+_Mature = Annotated[bool, Query(description="Only events whose 30 days are over.")]
+_AsOf = Annotated[InstantOfQuery | None, Query(description="As it was known then.")]
+_Home = Annotated[OrganizationId | None, Query(description="Responsible on the day of the discharge.")]
+_Facility = Annotated[OrganizationId | None, Query(description="Where the stay was.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What both questions have in common."""
+
+    rules: MeasureRules
+    lines: LineFilter
+    as_of: datetime
+    today: date
+
+
+async def asked(  # each is a parameter of the query
+    measure: str,
+    viewer: Reader,
+    services: FromServices,
+    *,
+    period: _Period = None,
+    mature_only: _Mature = False,
+    as_of: _AsOf = None,
+    organization_id: _Whose = None,
+    home_id: _Home = None,
+    facility_id: _Facility = None,
+) -> Asked:
+    """Read which lines of the ledger are asked for."""
+    now = services.clock.now()
+    catalog = services.follow_ups.rulebook.measures
+    if measure not in catalog.measures:
+        raise not_found("measure")
+    days = read_period(period if period is not None else str(now.year))
+    if days is None:
+        raise invalid("/period", "is no year, quarter or month: 2026, 2026-Q1, 2026-03", where="query")
+    is_past = as_of is not None and as_of < now
+    today = (as_of if as_of is not None and is_past else now).astimezone(UTC).date()
+    lines = LineFilter(
+        measure=measure,
+        organizations=_whose(viewer, organization_id),
+        from_on=days[0],
+        to_on=days[1],
+        mature_before=today if mature_only else None,
+        known_at=as_of if is_past else None,
+        home_id=home_id,
+        facility_id=facility_id,
+    )
+    return Asked(catalog.rules_for(measure, days[0].year), lines, lines.known_at or now, today)
+
+
+def _whose(viewer: Viewer, organization_id: UUID | None) -> Sequence[UUID]:
+    if viewer.is_operator:
+        return () if organization_id is None else (organization_id,)
+    if viewer.organization_id is None or organization_id not in (None, viewer.organization_id):
+        raise not_found("organization")
+    return (viewer.organization_id,)
+
+
+FromQuery = Annotated[Asked, Depends(asked)]
+
+
+@router.get("/v1/measures", responses=ok(MeasurePage, "The measures"))
+async def list_measures(_viewer: Reader, services: FromServices) -> Response:
+    """List the measures and the versions of their rules."""
+    catalog = services.follow_ups.rulebook.measures
+    return JsonResponse(listing([measure_json(list(catalog.versions_of(name))) for name in catalog.measures], None))
+
+
+@router.get(
+    "/v1/measures/{measure}",  # noqa: FAST003 - read by `asked`
+    responses=ok(RatesDocument, "The rates"),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
+)
+async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, group_by: _GroupBy = None) -> Response:
+    """Give numerator, denominator, exclusions and rates of a measure, as a whole and by groups.
+
+    Totals are never sums of payers: a discharge that two plans cover is in the group of each, and once in the total.
+    """
+    rules, lines = wanted.rules, wanted.lines
+    groups = _groups(group_by)
+    if PAYER in groups and lines.organizations:
+        raise invalid("/group_by", "payer is for the whole exchange: an organization's own rates are its total", where="query")
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        counted = await measure_reads.count(raw, lines, [] if PAYER in groups else groups, rules.age_bands)
+        total, by_group = rates_of(counted)
+        if PAYER in groups:
+            payers = [one.id for one in directory.organizations.values() if one.kind in COVERING_KINDS]
+            counted = await measure_reads.count(raw, replace(lines, organizations=payers), groups, rules.age_bands) if payers else []
+            _, by_group = rates_of(counted)
+    return JsonResponse(
+        {
+            "measure": rules.measure,
+            "label": LABEL,
+            "organization_id": public_id_or_none(Kind.ORGANIZATION, next(iter(lines.organizations), None)),
+            "from_on": lines.from_on,
+            "to_on": lines.to_on,
+            "as_of": wanted.as_of,
+            "mature_only": lines.mature_before is not None,
+            "rule_version": rules.version,
+            "total": rate_json(total),
+            "groups": [group_json(groups, group, rate, rules, directory) for group, rate in by_group.items()] if groups else [],
+            "statement": STATEMENT,
+        }
+    )
+
+
+@router.get(
+    "/v1/measures/{measure}/events",  # noqa: FAST003 - read by `asked`
+    responses=ok(MeasureEventPage, "A page of the events behind the rates"),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
+)
+async def list_measure_events(  # each is a parameter of the query
+    wanted: FromQuery,
+    viewer: Reader,
+    services: FromServices,
+    page: PageOfQuery,
+    status: Annotated[MeasureState | None, Query(description="Of the 30 days.")] = None,
+    changed_since: Annotated[InstantOfQuery | None, Query(description="Only what we learned since.")] = None,
+) -> Response:
+    """List the events behind the rates, each with its status and why, by the day of the discharge or visit."""
+    lines = replace(wanted.lines, status=status.value if status else None, changed_since=changed_since)
+    key = read_cursor(_EVENTS, page.cursor, date.fromisoformat, int)
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
+    shown, more = cut(found, page.limit)
+    cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
+    return JsonResponse(listing([event_json(row, directory, wanted.today) for row in shown], cursor))
+
+
+def _groups(asked_by: Sequence[str] | None) -> list[str]:
+    names = list(dict.fromkeys(part.strip() for one in asked_by or () for part in one.split(",") if part.strip()))
+    if any(name not in GROUPS for name in names):
+        raise invalid("/group_by", f"must be of {', '.join(GROUPS)}", where="query")
+    return names

@@ -1,0 +1,213 @@
+"""Measures, rates and the events behind them, as the API shows them."""
+
+import re
+from calendar import monthrange
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
+from app.domain.directory import Directory
+from app.domain.measure import MeasureRules
+from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.domain.rate import Rate
+
+LABEL: Final = "HEDIS-like, uncertified"
+STATEMENT: Final = "Events that the law withholds from the asker are not counted, and their number is not told."
+_PERIOD: Final = re.compile(r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>[1-4])|(?P<month>0[1-9]|1[0-2])))?", re.ASCII)
+
+
+class MeasureVersionDocument(Document):
+    """The rules of a measurement year and those after it."""
+
+    name: Annotated[str, Field(examples=["FUH-MY2025"])]
+    first_year: Annotated[int, Field(examples=[2025])]
+
+
+class MeasureDocument(Document):
+    """A measure."""
+
+    measure: Annotated[str, Field(examples=["FUH"])]
+    title: str
+    label: Annotated[str, Field(examples=[LABEL])]
+    event: Annotated[str, Field(description="discharge, or emergency visit", examples=["discharge"])]
+    age_min: int
+    age_bands: list[str]
+    first_day: Annotated[int, Field(description="1: the day of the event itself does not count; 0: it does")]
+    versions: list[MeasureVersionDocument]
+
+
+class NamedOrganization(Document):
+    """An organization by which a group is made."""
+
+    id: OrganizationIdText
+    name: str
+
+
+class RateDocument(Document):
+    """What a group of events comes to."""
+
+    initial_population: Annotated[int, Field(description="Denominator, exclusions and what is not decided yet")]
+    denominator: int
+    numerator_7: int
+    numerator_30: int
+    rate_7: Annotated[float | None, Field(description="Percent, one decimal; null without a denominator", examples=[36.6])]
+    rate_30: Annotated[float | None, Field(examples=[57.1])]
+    pending_7: Annotated[int, Field(description="Counted in the denominator, window still open")]
+    pending_30: int
+    exclusions: Annotated[dict[str, int], Field(description="By reason", examples=[{"readmitted_for_other_cause": 2}])]
+    undecided: Annotated[dict[str, int], Field(description="By status: suspended, indeterminate", examples=[{"suspended": 1}])]
+    superseded: Annotated[int, Field(description="A later discharge of the same episode counts instead")]
+
+
+class RateGroupDocument(Document):
+    """A group and its rate."""
+
+    by: Annotated[
+        dict[str, str | NamedOrganization | None],
+        Field(description="What makes the group; null: unknown, a stratum of its own", examples=[{"month": "2026-03"}]),
+    ]
+    rate: RateDocument
+
+
+class RatesDocument(Document):
+    """Rates of one measure over a period."""
+
+    measure: str
+    label: Annotated[str, Field(examples=[LABEL])]
+    organization_id: Annotated[OrganizationIdText | None, Field(description="For whom the events count; null: the whole exchange")]
+    from_on: Day
+    to_on: Day
+    as_of: Instant
+    mature_only: Annotated[bool, Field(description="Only events whose 30 days are over")]
+    rule_version: Annotated[str, Field(examples=["FUH-MY2026"])]
+    total: RateDocument
+    groups: list[RateGroupDocument]
+    statement: Annotated[str, Field(examples=[STATEMENT])]
+
+
+class MeasureEventDocument(Document):
+    """One event behind a rate, and why it stands where it does."""
+
+    encounter_id: EncounterIdText
+    person_id: PersonIdText
+    facility: NamedOrganization | None
+    home: NamedOrganization | None
+    anchor_on: Day
+    due_7_on: Day
+    due_30_on: Day
+    status: Annotated[str, Field(description="Of the 30 days", examples=["met"])]
+    status_7: str
+    status_30: str
+    reason: Annotated[str, Field(examples=["service_in_7_days"])]
+    reasons: list[str]
+    superseded_by: EncounterIdText | None
+    met_7_on: Day | None
+    met_30_on: Day | None
+    age: int | None
+    final: Annotated[bool, Field(description="The 30 days are over")]
+    rule_version: str
+    known_from: Annotated[Instant, Field(description="When we learned it")]
+
+
+MeasurePage = Listing[MeasureDocument]
+MeasureEventPage = Listing[MeasureEventDocument]
+
+
+def bands_of(rules: MeasureRules) -> list[str]:
+    """Name the age bands: 6-17, 18-64, 65+."""
+    starts = rules.age_bands
+    return [f"{start}-{starts[number + 1] - 1}" if number + 1 < len(starts) else f"{start}+" for number, start in enumerate(starts)]
+
+
+def measure_json(versions: list[MeasureRules]) -> dict[str, Any]:
+    """Show a measure by its versions."""
+    last = versions[-1]
+    return {
+        "measure": last.measure,
+        "title": last.title,
+        "label": LABEL,
+        "event": "emergency visit" if last.stay_class == "emergency" else "discharge",
+        "age_min": last.age_min,
+        "age_bands": bands_of(last),
+        "first_day": last.first_day,
+        "versions": [{"name": one.version, "first_year": one.first_year} for one in versions],
+    }
+
+
+def rate_json(rate: Rate) -> dict[str, Any]:
+    """Show a rate."""
+    return {
+        "initial_population": rate.initial_population,
+        "denominator": rate.denominator,
+        "numerator_7": rate.numerator_7,
+        "numerator_30": rate.numerator_30,
+        "rate_7": rate.rate_7,
+        "rate_30": rate.rate_30,
+        "pending_7": rate.pending_7,
+        "pending_30": rate.pending_30,
+        "exclusions": dict(sorted(rate.excluded.items())),
+        "undecided": dict(sorted(rate.undecided.items())),
+        "superseded": rate.superseded,
+    }
+
+
+def group_json(names: list[str], group: tuple[Any, ...], rate: Rate, rules: MeasureRules, directory: Directory) -> dict[str, Any]:
+    """Show a group of a rate."""
+    bands = bands_of(rules)
+    by: dict[str, Any] = {}
+    for name, value in zip(names, group, strict=True):
+        if name in ("home", "facility", "payer"):
+            by[name] = organization_json(value, directory)
+        elif name == "age_band":
+            by[name] = bands[value - 1] if value else None
+        else:
+            by[name] = value
+    return {"by": by, "rate": rate_json(rate)}
+
+
+def organization_json(organization_id: Any, directory: Directory) -> dict[str, str] | None:  # noqa: ANN401 - a UUID or nothing
+    """Name an organization."""
+    found = directory.organizations.get(organization_id) if organization_id else None
+    return {"id": public_id(Kind.ORGANIZATION, found.id), "name": found.name} if found else None
+
+
+def event_json(row: Mapping[str, Any], directory: Directory, today: date) -> dict[str, Any]:
+    """Show an event."""
+    return {
+        "encounter_id": public_id(Kind.ENCOUNTER, row["encounter_id"]),
+        "person_id": public_id(Kind.PERSON, row["person_id"]),
+        "facility": organization_json(row["facility_id"], directory),
+        "home": organization_json(row["home_id"], directory),
+        "anchor_on": row["anchor_on"],
+        "due_7_on": row["due_7_on"],
+        "due_30_on": row["due_30_on"],
+        "status": row["status_30"],
+        "status_7": row["status_7"],
+        "status_30": row["status_30"],
+        "reason": row["reason"],
+        "reasons": row["reasons"],
+        "superseded_by": public_id_or_none(Kind.ENCOUNTER, row["superseded_by"]),
+        "met_7_on": row["met_7_on"],
+        "met_30_on": row["met_30_on"],
+        "age": row["age"],
+        "final": row["due_30_on"] < today,
+        "rule_version": row["rule_version"],
+        "known_from": row["known_from"],
+    }
+
+
+def read_period(text: str) -> tuple[date, date] | None:
+    """Read a year, a quarter (2026-Q1) or a month (2026-03): its first and last day; None when it is none of them."""
+    found = _PERIOD.fullmatch(text)
+    if found is None or found["year"] == "0000":
+        return None
+    year, first, last = int(found["year"]), 1, 12
+    if found["quarter"]:
+        last = 3 * int(found["quarter"])
+        first = last - 2
+    elif found["month"]:
+        first = last = int(found["month"])
+    return date(year, first, 1), date(year, last, monthrange(year, last)[1])

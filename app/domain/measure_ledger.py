@@ -1,0 +1,182 @@
+"""The measure ledger: for whom an ended stay counts in which measure, and where it stands there. Rates are sums over its lines.
+
+One line per (stay, measure, organization): each home that was responsible and each plan or agency that covered the person on the day
+of the discharge, and one of the whole exchange, which counts a discharge once however many payers cover it. What an organization may
+not know of is absent from its lines, and from the exchange's too: no number gives away what was withheld (domain rule 10).
+Not here: what a measure says (``episode``), or how lines are kept (store/measure_lines).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+from uuid import UUID
+
+from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
+from app.domain.calendar import age_on, end_of_day
+from app.domain.contact import Contact
+from app.domain.directory import Directory
+from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
+from app.domain.measure import MeasureCatalog, MeasureState, MeasureStatus
+from app.domain.measure_history import birth_on, enrolment, facts_of, history_of
+from app.domain.organization import COVERING_KINDS, OrganizationKind
+from app.domain.person import PatientRecord
+from app.domain.privacy import may_be_told
+from app.domain.rulebook import Rulebook
+from app.domain.stay_in_hand import StayInHand, stay_for_rules
+
+COUNTED_MODES = frozenset({"live", "reported", "backfill"})
+NO_LINE = frozenset({MeasureState.NOT_ELIGIBLE, MeasureState.VOID})
+"""What is no event of a measure, or never was, has no line in it."""
+ONE_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureLine:
+    """Where one stay stands in one measure for one organization."""
+
+    encounter_id: UUID
+    measure: str
+    organization_id: UUID | None
+    """None: the exchange as a whole."""
+    person_id: UUID
+    facility_id: UUID | None
+    home_id: UUID | None
+    """The home that was responsible on the day of the discharge: the line's own, else the first of them."""
+    period: int
+    anchor_on: date
+    due_7_on: date
+    due_30_on: date
+    status_7: str
+    status_30: str
+    reason: str
+    superseded_by: UUID | None
+    met_7_on: date | None
+    met_30_on: date | None
+    age: int | None
+    """Full years on the anchor."""
+    sex: str | None
+    race: str | None
+    ethnicity: str | None
+    language: str | None
+    rule_version: str
+    reasons: tuple[str, ...]
+    next_change_at: datetime | None
+    """When to look again although nothing happens."""
+
+    @property
+    def key(self) -> tuple[UUID, str, UUID | None]:
+        """What makes two lines versions of one."""
+        return self.encounter_id, self.measure, self.organization_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One person with everything the ledger rests on."""
+
+    stays: Sequence[StayInHand]
+    """Every stay but those that became part of another."""
+    contacts: Sequence[Contact] = ()
+    records: Sequence[PatientRecord] = ()
+    claims: Sequence[Attribution] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Somebody for whom a stay counts."""
+
+    organization_id: UUID | None
+    kind: OrganizationKind
+    home_id: UUID | None
+    enrolled_by: tuple[Attribution, ...] = field(default=())
+
+
+def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog: MeasureCatalog, now: datetime) -> list[MeasureLine]:
+    """Give every line of a person: each status depends on all their stays, so they are worked out together."""
+    stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
+    allowed: dict[OrganizationKind, list[StayInHand]] = {}
+    lines: list[MeasureLine] = []
+    facts = facts_of(person.records)
+    born = birth_on(person.records)
+    for stay in stays:
+        if stay.view.discharged_at is None:
+            continue
+        rules, day = stay_for_rules(stay, rulebook), stay.day_of(stay.view.discharged_at)
+        for reader in _readers(person.claims, day, directory):
+            if reader.kind not in allowed:
+                allowed[reader.kind] = [one for one in stays if may_be_told(one.origin, reader.kind).tier.tells]
+            if stay not in allowed[reader.kind]:
+                continue
+            coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
+            history = history_of(allowed[reader.kind], person.contacts, person.records, rulebook, stay.zone, coverage)
+            made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
+            lines.extend(line for line in made if line is not None)
+    return lines
+
+
+def _readers(claims: Sequence[Attribution], day: date, directory: Directory) -> list[_Reader]:
+    homes: list[UUID] = []
+    payers: list[UUID] = []
+    for organization_id, grounds in responsible_on(claims, day).items():
+        organization = directory.organizations.get(organization_id)
+        if organization is None:
+            continue
+        if organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds):
+            payers.append(organization_id)
+        elif any(ground.role in HOME_ROLES for ground in grounds):
+            homes.append(organization_id)
+    first = homes[0] if homes else None
+    readers = [_Reader(home, directory.organizations[home].kind, home) for home in homes]
+    readers += [_Reader(payer, directory.organizations[payer].kind, first, _enrolment_by(claims, {payer})) for payer in payers]
+    if readers:
+        # The state's: it may know no more than a payer may.
+        readers.append(_Reader(None, OrganizationKind.AGENCY, first, _enrolment_by(claims, set(payers))))
+    return readers
+
+
+def _enrolment_by(claims: Sequence[Attribution], payers: set[UUID]) -> tuple[Attribution, ...]:
+    return tuple(claim for claim in claims if claim.organization_id in payers)
+
+
+def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[str, Any], born: date | None) -> MeasureLine | None:
+    anchor_on, due_7_on, due_30_on = status.anchor_on, status.due_7_on, status.due_30_on
+    if status.status in NO_LINE or anchor_on is None or due_7_on is None or due_30_on is None:
+        return None
+    return MeasureLine(
+        encounter_id=stay.id,
+        measure=status.measure,
+        organization_id=reader.organization_id,
+        person_id=stay.person_id,
+        facility_id=stay.facility.id if stay.facility else None,
+        home_id=reader.home_id,
+        period=anchor_on.year,
+        anchor_on=anchor_on,
+        due_7_on=due_7_on,
+        due_30_on=due_30_on,
+        status_7=status.status_7.value,
+        status_30=status.status_30.value,
+        reason=status.reason,
+        superseded_by=UUID(status.superseded_by) if status.superseded_by else None,
+        met_7_on=status.met_7_on,
+        met_30_on=status.met_30_on,
+        age=age_on(born, anchor_on) if born else None,
+        sex=facts.get("sex"),
+        race=facts.get("race"),
+        ethnicity=facts.get("ethnicity"),
+        language=facts.get("language"),
+        rule_version=status.rule_version,
+        reasons=status.reasons,
+        next_change_at=_next_change(status, anchor_on, stay.zone),
+    )
+
+
+def _next_change(status: MeasureStatus, anchor_on: date, zone: tzinfo) -> datetime | None:
+    """Say when the passing of days alone changes the status: the first second after a window, or after a transfer's wait."""
+    if status.reason == TRANSFER_AWAITED.reason:
+        return end_of_day(anchor_on + timedelta(days=TRANSFER_WAIT_DAYS), zone) + ONE_SECOND
+    waiting = [
+        due_on
+        for state, due_on in ((status.status_7, status.due_7_on), (status.status_30, status.due_30_on))
+        if state is MeasureState.PENDING and due_on is not None
+    ]
+    return end_of_day(min(waiting), zone) + ONE_SECOND if waiting else None

@@ -1,0 +1,80 @@
+"""The measure ledger as the pipeline keeps it: which lines stand for these people, and new versions in the place of old ones.
+
+Not here: sums and lists over it (measure_reads). Every statement takes a whole batch.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from app.domain.measure_ledger import MeasureLine
+from app.store.raw import Raw
+
+_COLUMNS = (
+    "encounter_id", "measure", "organization_id", "person_id", "facility_id", "home_id", "period", "anchor_on", "due_7_on", "due_30_on",
+    "status_7", "status_30", "reason", "superseded_by", "met_7_on", "met_30_on", "age", "sex", "race", "ethnicity", "language",
+    "rule_version", "reasons", "next_change_at",
+)  # fmt: skip
+"""In the order of the fields of `MeasureLine`."""
+_TYPES = (
+    "uuid", "text", "uuid", "uuid", "uuid", "uuid", "int2", "date", "date", "date",
+    "text", "text", "text", "uuid", "date", "date", "int2", "text", "text", "text", "text",
+    "text", "text", "timestamptz",
+)  # fmt: skip
+_JOINT = "\x1f"
+"""Between reasons on their way into the database: a list of lists has no rectangle."""
+
+_STANDING = f"""
+select id, {", ".join(_COLUMNS)} from measure_line where known_to is null and person_id = any($1::uuid[])
+union
+select id, {", ".join(_COLUMNS)} from measure_line where known_to is null and encounter_id = any($2::uuid[])
+"""
+
+
+async def standing(raw: Raw, people: Collection[UUID], stays: Iterable[UUID]) -> dict[int, MeasureLine]:
+    """Give the lines that stand for these people, or for these stays while they were somebody else's, by their id.
+
+    By ix_measure_line_person and uq_measure_line_standing.
+    """
+    rows = await raw.fetch(_STANDING, list(people), list(stays))
+    return {row["id"]: MeasureLine(**{**{name: row[name] for name in _COLUMNS}, "reasons": tuple(row["reasons"])}) for row in rows}
+
+
+async def end(raw: Raw, lines: Collection[int], now: datetime) -> None:
+    """Let versions end."""
+    if lines:
+        await raw.execute("update measure_line set known_to = $2 where id = any($1::bigint[])", list(lines), now)
+
+
+_ADD = f"""
+insert into measure_line ({", ".join(_COLUMNS)}, known_from)
+select {", ".join(f"string_to_array({name}, '{_JOINT}')" if name == "reasons" else name for name in _COLUMNS)}, ${len(_COLUMNS) + 1}
+from unnest({", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, 1))}) as n({", ".join(_COLUMNS)})
+"""
+
+
+async def add(raw: Raw, lines: Sequence[MeasureLine], now: datetime) -> None:
+    """Add versions that stand from now on."""
+    if not lines:
+        return
+    columns = [[getattr(line, name) for line in lines] for name in _COLUMNS]
+    reasons = _COLUMNS.index("reasons")
+    columns[reasons] = [_JOINT.join(said) for said in columns[reasons]]
+    await raw.execute(_ADD, *columns, now)
+
+
+async def due_for_change(raw: Raw, now: datetime, stays_max: int) -> list[UUID]:
+    """Give the stays whose status the passing of days changes, earliest first (ix_measure_line_timer)."""
+    rows = await raw.fetch(
+        "select encounter_id from measure_line where known_to is null and next_change_at <= $1 order by next_change_at limit $2",
+        now,
+        stays_max,
+    )
+    return sorted({row["encounter_id"] for row in rows})
+
+
+async def put_off(raw: Raw, stay: UUID, until: datetime) -> None:
+    """Look at the lines of a stay later: looking at them now fails, and the others must not wait for them."""
+    await raw.execute(
+        "update measure_line set next_change_at = $2 where encounter_id = $1 and known_to is null and next_change_at < $2", stay, until
+    )

@@ -1,0 +1,107 @@
+"""Rates and the events behind them, read from the measure ledger: now, or as they were known at an instant.
+
+Row-level security asks again who may see which line. One statement each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from asyncpg import Record
+
+from app.domain.rate import Counted
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFilter:
+    """Which lines are asked for."""
+
+    measure: str
+    organizations: Sequence[UUID]
+    """For whom they count; none: for the exchange."""
+    from_on: date
+    to_on: date
+    """Inclusive, by the anchor."""
+    mature_before: date | None = None
+    """Only events whose 30 days ended before this day."""
+    known_at: datetime | None = None
+    """As it was known then; None: as it stands."""
+    home_id: UUID | None = None
+    facility_id: UUID | None = None
+    status: str | None = None
+    changed_since: datetime | None = None
+
+    def where(self, alias: str) -> tuple[str, list[Any]]:
+        """Give the condition and its values."""
+        values: list[Any] = [self.measure, self.from_on, self.to_on]
+        parts = [f"{alias}.measure = $1", f"{alias}.anchor_on between $2 and $3"]
+
+        def also(condition: str, value: object) -> None:
+            if value is not None:
+                values.append(value)
+                parts.append(condition.format(f"${len(values)}"))
+
+        # `is not distinct from` would not be looked up in the index.
+        if not self.organizations:
+            parts.append(f"{alias}.organization_id is null")
+        also(f"{alias}.organization_id = any({{}}::uuid[])", list(self.organizations) or None)
+        if self.known_at is None:
+            parts.append(f"{alias}.known_to is null")
+        also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
+        also(f"{alias}.due_30_on < {{}}", self.mature_before)
+        also(f"{alias}.home_id = {{}}", self.home_id)
+        also(f"{alias}.facility_id = {{}}", self.facility_id)
+        also(f"{alias}.status_30 = {{}}", self.status)
+        also(f"{alias}.known_from >= {{}}", self.changed_since)
+        return " and ".join(parts), values
+
+
+GROUPS: Final = {
+    "home": "l.home_id",
+    "facility": "l.facility_id",
+    "month": "to_char(l.anchor_on, 'YYYY-MM')",
+    "quarter": "to_char(l.anchor_on, 'YYYY-\"Q\"Q')",
+    "age_band": "width_bucket(l.age, {bands}::int[])",
+    "sex": "l.sex",
+    "race": "l.race",
+    "ethnicity": "l.ethnicity",
+    "language": "l.language",
+    "payer": "l.organization_id",
+}
+"""What rates can be asked by -> how the database says it."""
+
+
+async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int]) -> list[Counted]:
+    """Count the lines by group, statuses and reason (ix_measure_line_rate): a few rows, whatever the number of lines."""
+    condition, values = wanted.where("l")
+    groups = []
+    for name in group_by:
+        if name == "age_band":
+            values.append(list(bands))
+        groups.append(GROUPS[name].format(bands=f"${len(values)}"))
+    columns = [*groups, "l.status_7", "l.status_30", "l.reason"]
+    numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
+    rows = await raw.fetch(f"select {', '.join(columns)}, count(*) from measure_line l where {condition} group by {numbers}", *values)
+    return [Counted(tuple(row)[: len(groups)], *tuple(row)[len(groups) :]) for row in rows]
+
+
+_EVENT = (
+    "l.id, l.encounter_id, l.person_id, l.facility_id, l.home_id, l.anchor_on, l.due_7_on, l.due_30_on, l.status_7, l.status_30, l.reason, "
+    "l.superseded_by, l.met_7_on, l.met_30_on, l.age, l.rule_version, l.reasons, l.known_from"
+)
+
+
+async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None, limit: int) -> list[Record]:
+    """Give the lines behind a rate, by anchor (ix_measure_line_rate)."""
+    condition, values = wanted.where("l")
+    if after is not None:
+        values.extend(after)
+        condition += f" and (l.anchor_on, l.id) > (${len(values) - 1}::date, ${len(values)}::bigint)"
+    values.append(limit)
+    rows: list[Record] = await raw.fetch(
+        f"select {_EVENT} from measure_line l where {condition} order by l.anchor_on, l.id limit ${len(values)}", *values
+    )
+    return rows

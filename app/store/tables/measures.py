@@ -1,0 +1,65 @@
+"""The measure ledger: where each ended stay stands in each measure, for each organization for which it counts, and since when."""
+
+from sqlalchemy import BigInteger, Column, Date, Identity, Index, SmallInteger, Table, Text
+
+from app.store.tables.base import Id, Instant, Texts, metadata
+
+# No foreign keys: their checks would cost a look-up a row and key, everything a line names is there when it is written, and nothing
+# is deleted.
+measure_line = Table(
+    "measure_line",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("encounter_id", Id, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("organization_id", Id, comment="a home, a plan, an agency; null: the exchange, which counts each discharge once"),
+    Column("person_id", Id, nullable=False),
+    Column("facility_id", Id),
+    Column("home_id", Id, comment="responsible on the day of the discharge"),
+    Column("period", SmallInteger, nullable=False, comment="the measurement period: the year of the anchor"),
+    Column("anchor_on", Date, nullable=False),
+    Column("due_7_on", Date, nullable=False),
+    Column("due_30_on", Date, nullable=False),
+    Column("status_7", Text, nullable=False),
+    Column("status_30", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("superseded_by", Id),
+    Column("met_7_on", Date),
+    Column("met_30_on", Date),
+    Column("age", SmallInteger, comment="full years on the anchor"),
+    Column("sex", Text),
+    Column("race", Text),
+    Column("ethnicity", Text),
+    Column("language", Text),
+    Column("rule_version", Text, nullable=False),
+    Column("reasons", Texts, nullable=False),
+    Column("next_change_at", Instant, comment="when to look again although nothing happens: the timer"),
+    Column("known_from", Instant, nullable=False, comment="when we learned it"),
+    Column("known_to", Instant, comment="when another version took its place; null: it stands"),
+    comment="Versions are only added and ended, so that any past day can be asked what was known then.",
+)
+_STANDS = measure_line.c.known_to.is_(None)
+# One standing version per line; and the lines of a person, compared with what they should be.
+Index(
+    "uq_measure_line_standing",
+    measure_line.c.encounter_id,
+    measure_line.c.measure,
+    measure_line.c.organization_id,
+    unique=True,
+    postgresql_where=_STANDS,
+    postgresql_nulls_not_distinct=True,
+)
+Index("ix_measure_line_person", measure_line.c.person_id, postgresql_where=_STANDS)
+# Rates: everything a sum asks for is in the index, so that a year of a state is added up without reading a row.
+Index(
+    "ix_measure_line_rate",
+    measure_line.c.organization_id,
+    measure_line.c.measure,
+    measure_line.c.anchor_on,
+    postgresql_where=_STANDS,
+    postgresql_include=["status_7", "status_30", "reason", "due_7_on", "due_30_on", "home_id", "facility_id", "age"],
+)
+# What was known on a past day.
+Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.known_from)
+# What the passing of time changes next.
+Index("ix_measure_line_timer", measure_line.c.next_change_at, postgresql_where=_STANDS & measure_line.c.next_change_at.is_not(None))

@@ -1,0 +1,220 @@
+"""Rates and the events behind them, driven through the front door: messages, rosters and contacts in, `/v1/measures` out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.world import ADMIN_KEY, ANN_AT_PLAN, DISCHARGE, World, load_panel
+from tests.support.messages import adt
+
+VISIT = {
+    "occurred_at": "2026-03-10T10:00:00-04:00", "type": "in_person_office", "outcome": "attended", "with": "patient", "role": "clinician",
+    "visit_codes": ["90834"], "diagnoses": ["F32.2"], "place_of_service": "11",
+}  # fmt: skip
+"""Psychotherapy for depression on day 4: a mental-health follow-up service of 2026."""
+AFTER_THE_VISIT = datetime(2026, 3, 10, 20, tzinfo=UTC)
+DAY_31 = datetime(2026, 4, 6, 12, tzinfo=UTC)
+
+
+async def rates(world: World, who: str, measure: str = "FUH", **params: Any) -> dict[str, Any]:
+    key = world.keys.get(who, ADMIN_KEY)
+    found: dict[str, Any] = await world.api.json("GET", f"/v1/measures/{measure}", key, 200, params={"period": "2026", **params})
+    return found
+
+
+async def events(world: World, who: str, measure: str = "FUH", **params: Any) -> list[dict[str, Any]]:
+    key = world.keys.get(who, ADMIN_KEY)
+    page = await world.api.json("GET", f"/v1/measures/{measure}/events", key, 200, params={"period": "2026", **params})
+    return list(page["items"])
+
+
+def until(world: World, instant: datetime) -> None:
+    world.stage.clock.advance(seconds=(instant - world.stage.clock.now()).total_seconds())
+
+
+async def visit(world: World, **more: Any) -> None:
+    until(world, AFTER_THE_VISIT)
+    (follow_up,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
+    await world.api.json("POST", f"/v1/follow-ups/{follow_up['id']}/contacts", world.keys["home"], 201, json={**VISIT, **more})
+
+
+async def test_a_discharge_counts_for_its_home_its_plan_and_the_exchange_and_for_nobody_else(story: World) -> None:
+    for who in ("home", "plan", "operator"):
+        total = (await rates(story, who))["total"]
+        assert (total["denominator"], total["numerator_7"], total["pending_7"], total["pending_30"]) == (1, 0, 1, 1), who
+        assert (total["initial_population"], total["rate_7"], total["exclusions"], total["undecided"]) == (1, 0.0, {}, {})
+        assert [(one["status"], one["final"]) for one in await events(story, who)] == [("pending", False)]
+    for who in ("stranger", "hospital"):
+        found = await rates(story, who)
+        assert (found["total"]["initial_population"], found["total"]["rate_7"]) == (0, None)
+        assert await events(story, who) == []
+    assert (await rates(story, "operator", organization_id=story.ids["plan"]))["total"]["denominator"] == 1
+
+
+async def test_a_qualifying_visit_meets_it_and_the_event_says_why(story: World) -> None:
+    await visit(story)
+    for who in ("home", "plan", "operator"):
+        total = (await rates(story, who))["total"]
+        assert (total["numerator_7"], total["numerator_30"], total["rate_7"], total["rate_30"]) == (1, 1, 100.0, 100.0)
+    (event,) = await events(story, "plan")
+    assert (event["status_7"], event["met_7_on"], event["reason"]) == ("met", "2026-03-10", "service_in_7_days")
+    assert (event["home"]["name"], event["facility"]["name"], event["encounter_id"]) == ("Home B", "Hospital A", story.ids["encounter_id"])
+    assert event["reasons"], "it explains itself"
+    assert "note" not in event, "a plan sees status, not care"
+
+
+async def test_a_coordinators_call_moves_no_rate(story: World) -> None:
+    await visit(story, type="phone", outcome="reached", visit_codes=[], diagnoses=[], place_of_service=None, role="coordinator")
+    assert (await rates(story, "plan"))["total"]["numerator_30"] == 0
+
+
+async def test_days_pass_and_what_was_pending_is_not_met_and_the_past_can_still_be_asked(story: World) -> None:
+    before = story.stage.clock.now()
+    until(story, datetime(2026, 3, 14, 3, tzinfo=UTC))
+    await story.stage.pass_time()
+    assert (await rates(story, "plan"))["total"]["pending_7"] == 1, "it is still the 13th where the hospital is"
+    until(story, datetime(2026, 3, 14, 5, tzinfo=UTC))
+    await story.stage.pass_time()
+    total = (await rates(story, "plan"))["total"]
+    assert (total["pending_7"], total["pending_30"]) == (0, 1)
+    assert (await rates(story, "plan", mature_only=True))["total"]["denominator"] == 0
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    assert [(one["status"], one["final"]) for one in await events(story, "plan")] == [("not_met", True)]
+    assert (await rates(story, "plan", mature_only=True))["total"]["denominator"] == 1
+    then = await rates(story, "plan", as_of=(before + timedelta(hours=1)).isoformat())
+    assert (then["total"]["pending_30"], then["total"]["denominator"]) == (1, 1)
+    assert [one["status"] for one in await events(story, "plan", as_of=(before + timedelta(hours=1)).isoformat())] == ["pending"]
+    assert (await rates(story, "plan", as_of="2026-03-01T00:00:00Z"))["total"]["initial_population"] == 0
+    assert await events(story, "plan", changed_since=(DAY_31 + timedelta(days=1)).isoformat()) == []
+
+
+async def test_a_cancelled_discharge_counts_no_more_and_once_did(story: World) -> None:
+    told_at = story.stage.clock.now()
+    story.stage.clock.advance(hours=1)
+    await story.send(adt("A13", "20260306150000-0500", control="C3", admitted="20260302100000-0500", diagnoses=(("F32.2", "W"),)))
+    assert (await rates(story, "plan"))["total"]["initial_population"] == 0
+    assert (await rates(story, "plan", as_of=told_at.isoformat()))["total"]["denominator"] == 1
+
+
+async def test_a_readmission_moves_the_event_to_the_last_discharge(story: World) -> None:
+    until(story, datetime(2026, 3, 20, 20, tzinfo=UTC))
+    await story.send(adt("A01", "20260315100000-0400", control="C3", visit="V2", admitted="20260315100000-0400"))
+    assert (await rates(story, "plan"))["total"]["undecided"] == {"suspended": 1}
+    await story.send(
+        adt(
+            "A03", "20260319100000-0400", control="C4", visit="V2", admitted="20260315100000-0400", discharged="20260319100000-0400",
+            disposition="01", diagnoses=(("F31.9", "F"),),
+        )
+    )  # fmt: skip
+    total = (await rates(story, "plan"))["total"]
+    assert (total["denominator"], total["superseded"], total["undecided"], total["initial_population"]) == (1, 1, {}, 1)
+    first, last = await events(story, "plan")
+    assert (first["status"], first["superseded_by"], last["anchor_on"]) == ("superseded", last["encounter_id"], "2026-03-19")
+    assert [one["status"] for one in await events(story, "plan", status="superseded")] == ["superseded"]
+
+
+async def test_a_discharge_that_two_plans_cover_counts_in_each_and_once_in_all(world: World) -> None:
+    medicare = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Plan M", "kind": "plan"})
+    world.ids["medicare"], world.keys["medicare"] = medicare["id"], ""
+    world.keys["medicare"] = await world.key("medicare", "panels.write", "measures.read")
+    await load_panel(world, "medicare", ANN_AT_PLAN.replace("PLANC", "PLANM"))
+    await world.send(DISCHARGE)
+    found = await rates(world, "operator", group_by="payer")
+    assert found["total"]["denominator"] == 1
+    assert {group["by"]["payer"]["name"]: group["rate"]["denominator"] for group in found["groups"]} == {"Plan C": 1, "Plan M": 1}
+    assert (await rates(world, "medicare"))["total"]["denominator"] == 1
+    await world.api.json("GET", "/v1/measures/FUH", world.keys["plan"], 422, params={"group_by": "payer"})
+
+
+async def test_who_is_not_covered_through_day_30_is_not_counted_by_the_payer(world: World) -> None:
+    header, row = ANN_AT_PLAN.strip().split("\n")
+    await load_panel(world, "plan", f"{header},effective_to\n{row},2026-03-31\n")
+    await world.send(DISCHARGE)
+    assert (await rates(world, "plan"))["total"]["initial_population"] == 0
+    assert (await rates(world, "operator"))["total"]["initial_population"] == 0
+    assert (await rates(world, "home"))["total"]["denominator"] == 1, "a home's panel says nothing of enrolment"
+
+
+async def test_what_a_part_2_program_sends_is_in_no_rate(world: World) -> None:
+    body = {"part2_status": "program"}
+    await world.api.json("PATCH", f"/v1/organizations/{world.ids['hospital']}", ADMIN_KEY, 200, json=body)
+    await world.send(DISCHARGE)
+    for who in ("home", "plan", "operator"):
+        assert (await rates(world, who))["total"]["initial_population"] == 0
+        assert await events(world, who) == []
+
+
+@pytest.mark.parametrize(
+    ("group_by", "groups"),
+    [
+        ("month", [{"month": "2026-03"}]),
+        ("quarter,sex", [{"quarter": "2026-Q1", "sex": "F"}]),
+        (["age_band", "race"], [{"age_band": "18-64", "race": None}]),
+        ("home", [{"home": "Home B"}]),
+        ("facility", [{"facility": "Hospital A"}]),
+    ],
+)
+async def test_groups_add_up_to_the_total(story: World, group_by: Any, groups: list[dict[str, Any]]) -> None:
+    found = await rates(story, "plan", group_by=group_by)
+    shown = [{name: one["name"] if isinstance(one, dict) else one for name, one in group["by"].items()} for group in found["groups"]]
+    assert shown == groups
+    assert sum(group["rate"]["denominator"] for group in found["groups"]) == found["total"]["denominator"] == 1
+
+
+@pytest.mark.parametrize(("period", "counted"), [("2026", 1), ("2026-Q1", 1), ("2026-03", 1), ("2026-Q2", 0), ("2026-04", 0), ("2025", 0)])
+async def test_a_period_is_a_year_a_quarter_or_a_month(story: World, period: str, counted: int) -> None:
+    assert (await rates(story, "plan", period=period))["total"]["denominator"] == counted
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"period": "2026-13"}, {"period": "26"}, {"period": "0000"}, {"group_by": "zodiac"}, {"period": "2026-"}]
+)
+async def test_what_cannot_be_asked_is_refused_by_name(story: World, wrong: dict[str, str]) -> None:
+    refused = await story.api.json("GET", "/v1/measures/FUH", story.keys["plan"], 422, params=wrong)
+    assert refused["errors"][0]["pointer"] == f"/{next(iter(wrong))}"
+
+
+async def test_nobody_asks_for_anybody_else(story: World) -> None:
+    params = {"organization_id": story.ids["plan"]}
+    await story.api.json("GET", "/v1/measures/FUH", story.keys["home"], 404, params=params)
+    await story.api.json("GET", "/v1/measures/FUH/events", story.keys["home"], 404, params=params)
+    await story.api.json("GET", "/v1/measures/HEIGHT", story.keys["home"], 404)
+
+
+async def test_events_are_paged(story: World) -> None:
+    until(story, datetime(2026, 6, 1, 20, tzinfo=UTC))
+    for number, day in enumerate(("0420", "0528")):
+        await story.send(
+            adt(
+                "A03", f"2026{day}100000-0400", control=f"E{number}", visit=f"V{number + 5}", admitted=f"2026{day}080000-0400",
+                discharged=f"2026{day}100000-0400", disposition="01", diagnoses=(("F32.2", "F"),),
+            )
+        )  # fmt: skip
+    first = await story.api.json("GET", "/v1/measures/FUH/events", story.keys["plan"], 200, params={"period": "2026", "limit": 2})
+    rest = await story.api.json(
+        "GET", "/v1/measures/FUH/events", story.keys["plan"], 200, params={"period": "2026", "limit": 2, "after": first["next"]}
+    )
+    assert [one["anchor_on"] for one in first["items"] + rest["items"]] == ["2026-03-06", "2026-04-20", "2026-05-28"]
+    assert rest["next"] is None
+
+
+async def test_the_ledger_and_the_follow_up_say_the_same(story: World) -> None:
+    await visit(story)
+    for who in ("home", "plan"):
+        (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys[who], 200))["items"]
+        for shown in follow_up["measures"]:
+            counted = {one["encounter_id"]: one for one in await events(story, who, shown["measure"])}.get(follow_up["encounter"]["id"])
+            if counted is None:
+                assert shown["status"] in ("not_eligible", "void")
+            else:
+                names = ("status_7", "status_30", "reason", "reasons", "anchor_on", "due_7_on", "due_30_on", "met_7_on", "rule_version")
+                assert {name: counted[name] for name in names} == {name: shown[name] for name in names}
+
+
+async def test_the_measures_say_what_they_are(story: World) -> None:
+    found = {one["measure"]: one for one in (await story.api.json("GET", "/v1/measures", story.keys["plan"], 200))["items"]}
+    assert set(found) == {"FUA", "FUH", "FUI", "FUM"}
+    assert {one["label"] for one in found.values()} == {"HEDIS-like, uncertified"}
+    assert (found["FUM"]["event"], found["FUM"]["age_bands"]) == ("emergency visit", ["6-17", "18-64", "65+"])

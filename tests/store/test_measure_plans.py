@@ -1,0 +1,95 @@
+"""Rates, their events and the keeping of the ledger use indexes: the reads as the app role with the policy on, the rest as work."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.viewer import OPERATOR, Viewer
+from app.store import measure_lines, measure_reads
+from app.store.engine import raw_connection
+from app.store.measure_reads import LineFilter
+from app.store.unit_of_work import unit_of_work
+from tests.store.test_read_plans import SOMEBODY, Overheard
+from tests.support.databases import Database
+from tests.support.plans import plan_of_sql
+
+AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
+YEAR = {"measure": "FUH", "from_on": date(2026, 1, 1), "to_on": date(2026, 12, 31)}
+OWN = LineFilter(organizations=[UUID(int=7)], **YEAR)
+ALL = LineFilter(organizations=(), **YEAR)
+PAST = LineFilter(organizations=[UUID(int=7)], known_at=AT, **YEAR)
+
+
+_LINES = """
+insert into measure_line (encounter_id, measure, organization_id, person_id, period, anchor_on, due_7_on, due_30_on, status_7, status_30,
+    reason, age, rule_version, reasons, next_change_at, known_from, known_to)
+select gen_random_uuid(), (array['FUH', 'FUM', 'FUA'])[1 + n % 3],
+    case when n % 4 > 0 then ('00000000-0000-0000-0000-00000000000' || (5 + n % 4))::uuid end, gen_random_uuid(), 2020 + n % 8,
+    date '2020-01-01' + n % 2900, '2026-01-08', '2026-01-31', 'met', 'met', 'x', n % 90, 'v', '{}',
+    case when n % 50 = 0 then timestamptz '2026-01-01' + n * interval '1 hour' end, timestamptz '2020-01-02' + n % 2900 * interval '1 day',
+    case when n % 5 = 0 then timestamptz '2027-01-02' end
+from generate_series(1, 20000) as n
+"""
+
+
+@pytest.fixture
+def database(fresh_database: Database) -> Database:
+    """Give one of its own: the statistics of other tests' rows would choose the plan."""
+    return fresh_database
+
+
+@pytest.fixture
+async def lines(engine_work: AsyncEngine, engine_owner: AsyncEngine) -> None:
+    """Fill the ledger as a pilot's is: of an empty table every partial index is as good as any other."""
+    async with unit_of_work(engine_work, None) as connection:
+        await (await raw_connection(connection)).execute(_LINES)
+    async with engine_owner.begin() as connection:
+        await (await raw_connection(connection)).execute("analyze measure_line")
+
+
+Read = Callable[[Any], Awaitable[Any]]
+READS: dict[str, tuple[Viewer, Read, set[str]]] = {
+    "own rates": (SOMEBODY, lambda raw: measure_reads.count(raw, OWN, ["month", "age_band"], [6, 18, 65]), {"ix_measure_line_rate"}),
+    "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"ix_measure_line_rate"}),
+    "rates as they were": (SOMEBODY, lambda raw: measure_reads.count(raw, PAST, [], [6]), {"ix_measure_line_known"}),
+    "own events": (
+        SOMEBODY,
+        lambda raw: measure_reads.events(raw, OWN, after=(date(2026, 2, 1), 5), limit=101),
+        {"ix_measure_line_rate"},
+    ),
+}
+JOBS: dict[str, tuple[Read, set[str]]] = {
+    "what stands": (
+        lambda raw: measure_lines.standing(raw, [UUID(int=8)], [UUID(int=9)]),
+        {"ix_measure_line_person", "uq_measure_line_standing"},
+    ),
+    "what time changes": (lambda raw: measure_lines.due_for_change(raw, AT, 10), {"ix_measure_line_timer"}),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("name", READS)
+async def test_a_read_searches_its_index(engine_app: AsyncEngine, name: str) -> None:
+    viewer, read, wanted = READS[name]
+    await _check(engine_app, viewer, read, wanted)
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("name", JOBS)
+async def test_a_job_searches_its_index(engine_work: AsyncEngine, name: str) -> None:
+    read, wanted = JOBS[name]
+    await _check(engine_work, None, read, wanted)
+
+
+async def _check(engine: AsyncEngine, viewer: Viewer | None, read: Read, wanted: set[str]) -> None:
+    overheard: Any = Overheard()
+    await read(overheard)
+    async with unit_of_work(engine, viewer) as connection:
+        ((query, values),) = overheard.asked
+        plan = await plan_of_sql(connection, query, *values)
+    assert plan.scanned_tables - {"organization_grant"} == set()
+    assert wanted - plan.searched_indexes == set()
