@@ -56,6 +56,10 @@ class AdtReader(Protocol):
         """Give, by place of the profile's `facility_places`, the spellings of the facility's code. Asked for aggregators only."""
         ...
 
+    def facility_location(self, body: bytes, place: str) -> str:
+        """Give where a place of the profile is in this message, as `Problem.location` names it in this format."""
+        ...
+
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message (room 3), or say why not."""
         ...

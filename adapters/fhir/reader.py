@@ -11,6 +11,7 @@ from itertools import product
 
 from adapters.fhir.bundle import Entry, MessageBundle, ReadJson, error, read_bundle
 from adapters.fhir.codes import ADDS_DIAGNOSES, EVENTS, NPI, PROCESSING, SSN, STAY_EVENTS, SUPPORTED, TEST_LABEL, V2_EVENT
+from adapters.fhir.facilities import facility_codes, location_of
 from adapters.fhir.models import models
 from adapters.fhir.people import patient_identifiers, person_facts
 from adapters.fhir.reading import Reading
@@ -63,7 +64,7 @@ class FhirReader:
         return Header(
             sending_application=applications[0] if applications else "",
             sending_facility=facilities[0] if facilities else "",
-            other_senders=tuple(product(applications, facilities)),
+            other_senders=tuple(product(applications, facilities or [""])),
             message_code="FHIR",
             trigger=code[:_EVENT_LENGTH_MAX],
             control_id=text(bundle.document.get("id")),
@@ -90,9 +91,15 @@ class FhirReader:
                 found = [_nobody(patient)]
         return (*found, *(warnings(bundle) if not found else ()))
 
-    def facilities(self, body: bytes, feed: Feed) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 -- the port's
-        """Give no code: the places of a feed's profile are fields of HL7 v2. A message of an aggregator waits, or has the row for none."""
-        return {}
+    def facilities(self, body: bytes, feed: Feed) -> Mapping[str, tuple[str, ...]]:
+        """Give, by place, the spellings of the code of the facility that the message comes from, where the feed's profile looks for it."""
+        bundle = self._bundle(body)
+        return {} if isinstance(bundle, Problem) else facility_codes(bundle, feed)
+
+    def facility_location(self, body: bytes, place: str) -> str:
+        """Give where a place of the profile is in this message."""
+        bundle = self._bundle(body)
+        return "Bundle" if isinstance(bundle, Problem) else location_of(bundle, place)
 
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""

@@ -5,7 +5,7 @@ Not here: what they make of the stay (domain/encounter), when the event happened
 
 from collections.abc import Iterator
 
-from adapters.fhir.bundle import Entry
+from adapters.fhir.bundle import Entry, MessageBundle
 from adapters.fhir.codes import CLASSES, DIAGNOSIS_USES, DISPOSITIONS, ICD_10, NPI
 from adapters.fhir.reading import OLD, Reading, has_type
 from adapters.fhir.times import Moment, read_moment
@@ -16,7 +16,7 @@ from app.domain.known import ERASED, Known
 
 _CLASS_NAMES = {one.value: one for one in EncounterClass}
 _MAY_BE_OBSERVATION = frozenset({EncounterClass.OUTPATIENT, EncounterClass.INPATIENT, EncounterClass.EMERGENCY, EncounterClass.UNKNOWN})
-_PARTS = {"bd": "bed", "ro": "room", "wa": "unit", "si": "facility", "bu": "facility"}
+PARTS = {"bd": "bed", "ro": "room", "wa": "unit", "si": "facility", "bu": "facility"}
 """FHIR location-physical-type -> part of PV1-3."""
 _LEVELS_MAX = 8
 _NOT_SO = frozenset({"refuted", "entered-in-error"})
@@ -87,10 +87,9 @@ def visit_number(reading: Reading, encounter: Entry, patient: Entry) -> Identifi
 
 def _place(reading: Reading, encounter: Entry) -> dict[str, str]:
     """Read unit, room and bed up the chain of the current Location; one without a physical type is the unit, unless it is the house."""
-    said = objects(encounter.resource.get("location"))
-    if not said:
+    current = current_place(encounter)
+    if current is None:
         return {}
-    current = next((one for one in reversed(said) if text(one.get("status")) == "active"), said[-1])
     reference = current.get("location")
     found = reading.bundle.find(reference, encounter.resource)
     if found is None:
@@ -98,24 +97,30 @@ def _place(reading: Reading, encounter: Entry) -> dict[str, str]:
         return {} if not shown or shown == _house(reading, encounter) else {"unit": shown}
     place: dict[str, str] = {}
     said_type = code(current.get("physicalType"))
-    for level in _chain(reading, found):
+    for level in chain(reading.bundle, found):
         name = text(level.resource.get("name")) or next(iter(_numbers(level)), "")
         kind = code(level.resource.get("physicalType")) or said_type
         said_type = ""
-        part = _PARTS.get(kind.lower()) if kind else None if name == _house(reading, encounter) else "unit"
+        part = PARTS.get(kind.lower()) if kind else None if name == _house(reading, encounter) else "unit"
         if part is not None and name:
             place.setdefault(part, name)
     return place
 
 
-def _chain(reading: Reading, found: Entry) -> Iterator[Entry]:
+def current_place(encounter: Entry) -> Json | None:
+    """Give the part of Encounter.location that holds now: the last that is active, else the last."""
+    said = objects(encounter.resource.get("location"))
+    return next((one for one in reversed(said) if text(one.get("status")) == "active"), said[-1] if said else None)
+
+
+def chain(bundle: MessageBundle, found: Entry | None) -> Iterator[Entry]:
     """Give a Location and those it is part of; a ring ends by its length."""
-    level: Entry | None = found
+    level = found
     for _ in range(_LEVELS_MAX):
         if level is None or level.type != "Location":
             return
         yield level
-        level = reading.bundle.find(level.resource.get("partOf"), level.resource)
+        level = bundle.find(level.resource.get("partOf"), level.resource)
 
 
 def _house(reading: Reading, encounter: Entry) -> str:

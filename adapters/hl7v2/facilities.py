@@ -4,12 +4,22 @@ Not here: what a code stands for (domain/feed), and messages of a feed of one fa
 """
 
 from adapters.hl7v2.reading import Reading
+from app.domain.feed import FHIR_ELEMENTS
 from app.domain.field_place import FieldPlace, field_place
 
 
 def facility_codes(reading: Reading) -> dict[str, tuple[str, ...]]:
     """Give the spellings at each place: of an HD the namespace, then the universal id; else the code itself."""
-    return {place: _spellings(reading, field_place(place)) for place in reading.feed.profile.facility_places}
+    places = (place for place in reading.feed.profile.facility_places if place not in FHIR_ELEMENTS)
+    return {place: _spellings(reading, field_place(place)) for place in places}
+
+
+def location_of(place: str) -> str:
+    """Give a place as ERR-2 writes it; of an element of FHIR, which no message has, nothing."""
+    if place in FHIR_ELEMENTS:
+        return ""
+    found = field_place(place)
+    return f"{found.segment}^1^{found.field}" + (f"^1^{found.component}" if found.component else "")
 
 
 def _spellings(reading: Reading, place: FieldPlace) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
-from adapters.hl7v2.facilities import facility_codes
+from adapters.hl7v2.facilities import facility_codes, location_of
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject
@@ -100,6 +100,10 @@ class Hl7v2Reader:
         message = tokenize(body, feed.profile.charset)
         reading = _begin(message, feed) if not isinstance(message, Problem) else message
         return {} if isinstance(reading, Problem) else facility_codes(reading)
+
+    def facility_location(self, body: bytes, place: str) -> str:  # noqa: ARG002 -- the port's
+        """Give where a place of the profile is in a message."""
+        return location_of(place)
 
     def read(self, body: bytes, feed: Feed) -> AdtEvent | Sequence[Problem]:
         """Interpret the whole message, or give every problem that stands in the way. Ask `is_supported` first."""

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, Rename
 from app.domain.feed import Feed, FeedMode, UnmappedFacility
-from app.domain.field_place import field_place
 from app.domain.inbound import Problem, ProblemCode, Severity
 from app.domain.interpreted import Held, Interpreted
 from app.domain.known import stated
@@ -37,7 +36,7 @@ def interpret(
     mode = mode or feed.mode
     at = feed.at_facility(reader.facilities(body, feed)) if feed.is_aggregator else feed
     if isinstance(at, UnmappedFacility):
-        return Held(at, _unmapped(at))
+        return Held(at, _unmapped(at, reader.facility_location(body, at.place)))
     event = reader.read(body, at)
     if not isinstance(event, AdtEvent):
         return [], event
@@ -48,9 +47,7 @@ def interpret(
     ], ()
 
 
-def _unmapped(at: UnmappedFacility) -> Problem:
-    place = field_place(at.place)
-    location = f"{place.segment}^1^{place.field}" + (f"^1^{place.component}" if place.component else "")
+def _unmapped(at: UnmappedFacility, location: str) -> Problem:
     if not at.code:
         text = "The message names no facility in any place of the feed's profile (facility_places), so it is not known whose it is."
     else:

@@ -91,7 +91,9 @@ def _stranger(envelope: Envelope, header: Header, feed: Feed) -> Problem | None:
 def _sender(header: Header, directory: Directory) -> tuple[str, str]:
     """Give the name of the sender that a feed is registered under, else the one that the message puts first."""
     first = header.sending_application, header.sending_facility
-    return next((pair for pair in header.other_senders if pair in directory.by_sender), first)
+    exact = (pair for pair in header.other_senders if pair in directory.by_sender)
+    # An aggregator, or a feed that accepts more than one application, is registered under none of the pairs.
+    return next(exact, None) or next((pair for pair in header.other_senders if directory.knows(*pair)), first)
 
 
 _SENDER_IS_SAID: Final = {

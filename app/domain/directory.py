@@ -70,15 +70,22 @@ class Directory:
         if named is not None:
             found = next((feed for feed in self.feeds.values() if named in (str(feed.id), feed.id.hex, f"feed_{feed.id.hex}")), None)
         else:
-            # As sent first, components and all; else by the namespace alone (MSH-3 and MSH-4 are HD: namespace, id, id type).
-            found = self.by_sender.get((application, facility)) or self.by_sender.get((_namespace(application), _namespace(facility)))
-            found = found or self._accepting(application, facility)
+            found = self._sent_by(application, facility)
             if found is None and organization_id is not None:
                 own = self.by_organization.get(organization_id, ())
                 found = own[0] if len(own) == 1 else None
         if found is not None and organization_id is not None and found.organization_id != organization_id:
             return None
         return found
+
+    def knows(self, application: str, facility: str) -> bool:
+        """Tell whether some feed is registered for this sender."""
+        return self._sent_by(application, facility) is not None
+
+    def _sent_by(self, application: str, facility: str) -> Feed | None:
+        # As sent first, components and all; else by the namespace alone (MSH-3 and MSH-4 are HD: namespace, id, id type).
+        found = self.by_sender.get((application, facility)) or self.by_sender.get((_namespace(application), _namespace(facility)))
+        return found or self._accepting(application, facility)
 
     def _accepting(self, application: str, facility: str) -> Feed | None:
         """Find the feed that accepts this MSH-3 beside its own, else the aggregator of it, whatever MSH-4 is."""

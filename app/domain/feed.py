@@ -47,6 +47,21 @@ VISIT_NUMBER_PLACES: Final = ("PV1-19", "PV1-50", "PID-18")
 FACILITY_PLACES: Final = ("MSH-4", "EVN-7", "PV1-3.4", "PV1-39")
 """Where a message of an aggregator may say which facility it comes from."""
 
+FHIR_PLACES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "MSH-3": "MessageHeader.source",
+        "MSH-4": "MessageHeader.sender",
+        "EVN-7": "MessageHeader.responsible",
+        "PV1-3.4": "Encounter.location",
+        "PV1-39": "Encounter.serviceProvider",
+    }
+)
+"""Field of HL7 v2 -> the element of a FHIR message that says the same (v2-to-FHIR; EVN-7 and responsible are our reading).
+
+An aggregator's profile may name either: one list serves both formats, and an element by itself is looked for in FHIR messages only.
+"""
+FHIR_ELEMENTS: Final = frozenset(FHIR_PLACES.values())
+
 LOCAL_FACTS: Final = (
     "class", "patient_type", "disposition", "unit", "hospital_service", "admission_type", "admit_source", "admit_reason",
     "discharged_to", "facility", "patient_number", "medicaid_id",

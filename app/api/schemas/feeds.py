@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from app.api.schemas.common import Document, FeedIdText, Listing, OrganizationId, OrganizationIdText, Request
 from app.api.schemas.organizations import TimeZone
 from app.domain.adt_event import EncounterClass
-from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedMode, FeedProfile
+from app.domain.feed import FHIR_ELEMENTS, VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedMode, FeedProfile
 from app.domain.field_place import field_place
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.store.feed_facilities import FacilityRow
@@ -40,6 +40,11 @@ def _place(value: str) -> str:
     return value.strip().upper()
 
 
+def _facility_place(value: str) -> str:
+    named = value.strip().lower()
+    return next((element for element in FHIR_ELEMENTS if element.lower() == named), None) or _place(value)
+
+
 def _fingerprint(value: str) -> str:
     return value.replace(":", "").strip().lower()
 
@@ -51,6 +56,7 @@ CodeMap = Annotated[dict[Code, Code], Field(max_length=_ENTRIES_MAX)]
 UbStatus = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{1,2}$")]
 PlaceText = Annotated[str, AfterValidator(_place)]
 Places = Annotated[tuple[PlaceText, ...], Field(max_length=_PLACES_MAX)]
+FacilityPlaces = Annotated[tuple[Annotated[str, AfterValidator(_facility_place)], ...], Field(max_length=_PLACES_MAX)]
 Fingerprint = Annotated[str, BeforeValidator(_fingerprint), StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 LocalFact = Literal[
     "class", "patient_type", "disposition", "unit", "hospital_service", "admission_type", "admit_source", "admit_reason",
@@ -103,9 +109,11 @@ class FeedProfileRequest(Request):
         ),
     ] = ()
     facility_places: Annotated[
-        Places,
+        FacilityPlaces,
         Field(
-            description="Makes the feed an aggregator: where a message names its facility, the first that is valued",
+            description="Makes the feed an aggregator: where a message names its facility, the first that is valued. A field stands for "
+            "the element of FHIR that says the same; an element may be named too: MessageHeader.source, .sender, .responsible, "
+            "Encounter.location, .serviceProvider",
             examples=[["MSH-4", "EVN-7", "PV1-3.4", "PV1-39"]],
         ),
     ] = ()
