@@ -64,6 +64,10 @@ class AdtReader(Protocol):
         """Interpret the whole message (room 3), or say why not."""
         ...
 
+    def notes(self, body: bytes, feed: Feed) -> Sequence[Problem]:
+        """Give every problem and every doubt of a full reading, for who asks what is wrong with a message. Off the hot path."""
+        ...
+
     def is_supported(self, trigger: str) -> bool:
         """Tell whether the trigger changes anything here; others are stored, answered AA and marked ignored (ACK-4)."""
         ...

@@ -30,6 +30,12 @@ PROFILES: Final = {
     "PractitionerRole": (f"{CORE}/StructureDefinition/us-core-practitionerrole",),
 }
 _NO_INTERACTION: Final = "Read as a part of a message only; it has no interaction of its own here."
+_VALIDATE: Final = {
+    "name": "validate",
+    "definition": "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    "documentation": "A notification, or Parameters with it as resource: every problem, whom it would reach, which clocks it would start. "
+    "Nothing is stored; mode and profile are not used.",
+}
 
 
 def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
@@ -45,8 +51,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "name": "WarmHandoff",
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
-        "description": "Receives Da Vinci Unsolicited Notifications by $process-message. XML, reads, searches and subscriptions are not "
-        "offered on this face.",
+        "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate. XML, "
+        "reads, searches and subscriptions are not offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
         "software": {"name": "Warm Handoff", "version": version},
@@ -59,7 +65,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
                     "description": "Authorization: Bearer with a key of scope adt.write; 401 without one. This statement is open to all."
                 },
                 "resource": [
-                    {"type": name, "supportedProfile": list(profiles), "documentation": _NO_INTERACTION}
+                    {"type": name, "supportedProfile": list(profiles)}
+                    | ({"operation": [_VALIDATE]} if name == "Bundle" else {"documentation": _NO_INTERACTION})
                     for name, profiles in PROFILES.items()
                 ],
                 "operation": [

@@ -13,6 +13,7 @@ from app.api import (
     feed_health,
     feeds,
     fhir,
+    fhir_validate,
     follow_ups,
     hl7v2,
     inbound,
@@ -36,6 +37,7 @@ from app.api.services import Services
 ROUTERS: Final[Sequence[APIRouter]] = (
     hl7v2.router,
     fhir.router,
+    fhir_validate.router,
     notifications.router,
     subscriptions.router,
     follow_ups.router,

@@ -75,7 +75,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
         },
     ],
 }
-_BODY: Final[dict[str, Any]] = {
+BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "description": "A Bundle of type message whose first entry is the MessageHeader.",
@@ -96,7 +96,8 @@ _STORED_EXAMPLE: Final = {
 }
 
 
-def _answer(schema: str, description: str, example: Any = None) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - any JSON value
+def answer_of(schema: str, description: str, example: Any = None) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Document an answer in FHIR by the schema of the contract."""
     content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     if example is not None:
         content["examples"] = {"typical": {"value": example}}
@@ -118,8 +119,8 @@ FeedName = Annotated[
 
 @router.post(
     "/fhir/$process-message",
-    responses=_answer("OperationOutcomeDocument", "Stored and acceptable; warnings say what is doubtful", _STORED_EXAMPLE),
-    openapi_extra=refused(ProblemType.EMPTY_BODY, ProblemType.MALFORMED_JSON, ProblemType.NOT_FOUND, ProblemType.INVALID) | _BODY,
+    responses=answer_of("OperationOutcomeDocument", "Stored and acceptable; warnings say what is doubtful", _STORED_EXAMPLE),
+    openapi_extra=refused(ProblemType.EMPTY_BODY, ProblemType.MALFORMED_JSON, ProblemType.NOT_FOUND, ProblemType.INVALID) | BODY,
 )
 async def process_message(request: Request, viewer: Sender, services: FromServices, feed: FeedName = None) -> Response:
     """Take one FHIR notification message.
@@ -146,7 +147,7 @@ async def process_message(request: Request, viewer: Sender, services: FromServic
     return FhirResponse(outcome_of_answer(answer), status_code=status, headers=headers)
 
 
-@router.get("/fhir/metadata", responses=_answer("CapabilityStatementDocument", "What this face can do, and nothing else"))
+@router.get("/fhir/metadata", responses=answer_of("CapabilityStatementDocument", "What this face can do, and nothing else"))
 async def metadata(services: FromServices) -> Response:
     """Give the CapabilityStatement: which messages are taken, in which formats and profiles. Open to everybody."""
     return FhirResponse(services.capabilities())

@@ -116,7 +116,7 @@ async def validate_message(request: Request, viewer: Sender, services: FromServi
     rehearsed = await services.validate(_envelope(await _octets(request), viewer, services, feed))
     async with services.unit_of_work(viewer) as connection:
         directory = await services.registry.current(await raw_connection(connection))
-    return JsonResponse(validation_json(rehearsed, directory))
+    return JsonResponse(validation_json(rehearsed, directory, _er7(b"".join(rehearsed.acks) or None, CONTENT_TYPES[0]).status_code))
 
 
 async def _octets(request: Request) -> bytes:

@@ -81,6 +81,13 @@ def status_of(answer: Answer) -> HTTPStatus:
     return HTTPStatus.BAD_REQUEST
 
 
+def outcome_of_rehearsal(problems: Sequence[Problem], sentences: Sequence[str]) -> dict[str, Any]:
+    """Say what would become of a message: what is wrong with it, then what would follow."""
+    issues = [_issue_of(problem, is_transient=False) for problem in problems]
+    issues += [{"severity": "information", "code": "informational", "diagnostics": sentence} for sentence in sentences]
+    return _outcome(issues)
+
+
 def outcome_of_answer(answer: Answer) -> dict[str, Any]:
     """Say what became of a message at the door."""
     issues = [_issue_of(problem, is_transient=answer.message_id is None) for problem in answer.problems]

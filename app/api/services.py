@@ -100,11 +100,11 @@ class Rehearsed:
     feed_id: UUID | None
     code: AckCode
     acks: Sequence[bytes]
-    """As the sender would get them; none where none is asked for."""
+    """As the sender would get them; none where none is asked for, and none in FHIR, which has HTTP for them."""
     problems: Sequence[Problem]
     outcome: Outcome
     tree: Sequence[Mapping[str, Any]]
-    """The message as parsed, segment by segment."""
+    """A message in ER7 as parsed, segment by segment."""
     reaches: Sequence[Desired] = ()
     follow_ups: Sequence[FollowUpRow] = ()
 

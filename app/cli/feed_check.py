@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.hl7v2.batch import split_batch
 from app import wiring
 from app.api.schemas.feeds import FeedProfileRequest
 from app.cli.database import Office, open_office
-from app.cli.exits import ExitCode, refused, usage
+from app.cli.exits import ExitCode, usage
 from app.cli.feed_profile import read_profile
+from app.cli.message_file import MESSAGE_FILE, FileMessage, read_messages
 from app.cli.names import read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.directory import Directory
@@ -53,8 +53,8 @@ class _Proposed(RegistryReader):
 
 
 def check(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="One message, many, or a batch (FHS/BHS).")],
-    feed: Annotated[str | None, typer.Option(help="By this feed; default: by what MSH-3 and MSH-4 say.")] = None,
+    file: Annotated[Path, typer.Argument(dir_okay=False, help=MESSAGE_FILE)],
+    feed: Annotated[str | None, typer.Option(help="By this feed; default: by what the messages say of their sender.")] = None,
     profile: Annotated[
         Path | None, typer.Option(dir_okay=False, help="As if the feed had this profile (JSON or TOML): try it before it counts.")
     ] = None,
@@ -64,16 +64,12 @@ def check(
 ) -> int:
     """Say for each message of a file the ACK it would get, every problem with its place, and what it would be read as. Stores nothing."""
     output = Output(as_json=as_json)
-    if not file.is_file():
-        raise usage(f"There is no file {file}.", "Name a file with HL7 messages.")
+    held = read_messages(file)
     if profile is not None and feed is None:
         raise usage("A profile is tried for a feed: which one?", "Add --feed; `handoff feed list` shows their ids.")
     proposed: FeedProfileRequest | None = read_profile(profile) if profile is not None else None
-    batch = split_batch(file.read_bytes())
-    if not batch.messages:
-        raise refused(f"{file} holds no HL7 message.", "A message begins with MSH and a delimiter, such as MSH|^~\\&|.")
     question = _Question(feed, proposed.profile() if proposed else None, values)
-    checked = asyncio.run(_check(batch.messages, question))
+    checked = asyncio.run(_check(held.messages, question))
     refused_count = sum(one["ack"] != AckCode.AA for one in checked)
     aside = sum(one["ack"] == AckCode.AA and any(map(_sets_aside, one["problems"])) for one in checked)
     if as_json:
@@ -84,19 +80,19 @@ def check(
     return ExitCode.FOUND if refused_count or aside else ExitCode.OK
 
 
-async def _check(messages: Sequence[bytes], question: _Question) -> list[dict[str, Any]]:
+async def _check(messages: Sequence[FileMessage], question: _Question) -> list[dict[str, Any]]:
     async with open_office(load_settings()) as office:
         registry = RegistryReader()
         if question.feed is not None and question.profile is not None:
             registry = _Proposed(question.feed, question.profile)
         rooms = wiring.build_rooms(office.keys, wiring.rulebook(), clock=office.clock, ids=office.ids)
         rehearsals = Rehearsals(rooms, wiring.open_transaction(office.work), registry)
-        return [await _checked(office, rehearsals, number, body, question) for number, body in enumerate(messages, 1)]
+        return [await _checked(office, rehearsals, number, message, question) for number, message in enumerate(messages, 1)]
 
 
-async def _checked(office: Office, rehearsals: Rehearsals, number: int, body: bytes, question: _Question) -> dict[str, Any]:
+async def _checked(office: Office, rehearsals: Rehearsals, number: int, message: FileMessage, question: _Question) -> dict[str, Any]:
     named = public_id(Kind.FEED, read_id(Kind.FEED, question.feed)) if question.feed is not None else None
-    rehearsed = await rehearsals.rehearse(Envelope(body, Door.FILE, office.clock.now(), feed_name=named))
+    rehearsed = await rehearsals.rehearse(Envelope(message.body, Door.FILE, office.clock.now(), feed_name=named, format=message.format))
     arrival = rehearsed.arrival
     return {
         "message": number,

@@ -5,7 +5,6 @@ as the receiver. Not here: what a message means.
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -13,44 +12,51 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.client import Acknowledgement, MllpClient, MllpError, NotConnectedError
 from adapters.hl7v2.er7 import Er7Message, tokenize
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.tls import client_context
 from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
 from app.cli.http_client import HttpAnswer, HttpClient, NoAnswerError, NotReachedError
+from app.cli.message_file import MESSAGE_FILE, FileMessage, read_content, read_messages
 from app.cli.output import JsonFlag, Output
+from app.cli.send_fhir import FHIR_JSON, outcome, process_message
+from app.domain.inbound import Format
 
 app = typer.Typer(add_completion=False)
 
-_POSITIVE = frozenset({"AA", "CA"})
+_POSITIVE = frozenset({"AA", "CA", "200", "202", "204"})
 _ER7 = "application/hl7-v2"
 _CONDITIONS = ("control_id", "code", "text")
 
 
 @app.command()
 def send(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="One message, many, or a batch (FHS/BHS); - is the standard input.")],
+    file: Annotated[Path, typer.Argument(dir_okay=False, help=f"{MESSAGE_FILE} - is the standard input.")],
     mllp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="An MLLP receiver.")] = None,
-    http: Annotated[str | None, typer.Option(metavar="URL", help="An HTTP receiver: the service's address, or that of its /hl7v2.")] = None,
+    http: Annotated[str | None, typer.Option(metavar="URL", help="An HTTP receiver: the service, or its /hl7v2 or /fhir.")] = None,
     key: Annotated[str | None, typer.Option(help="API key for --http; @FILE reads it from a file, which no process list shows.")] = None,
-    feed: Annotated[str | None, typer.Option(help="For --http: the feed, where MSH-3 and MSH-4 do not name it.")] = None,
+    feed: Annotated[str | None, typer.Option(help="For --http: the feed, where the messages do not name it.")] = None,
     tls_authority: Annotated[Path | None, typer.Option(help="For --mllp: speak TLS and trust this PEM authority.")] = None,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait for one answer.")] = 30.0,
     *,
     as_json: JsonFlag = False,
 ) -> int:
-    """Send the HL7 messages of a file, one after the other, and print each acknowledgement with its problems."""
+    """Send the messages of a file, HL7 v2 or FHIR by what it holds, one after the other, and print each answer with its problems."""
     if (mllp is None) == (http is None):
         raise usage("Say where to send: --mllp HOST:PORT or --http URL.", "Exactly one of the two.")
     output = Output(as_json=as_json)
-    messages = _messages(file, output)
+    held = read_messages(file, read_content(file))
+    for warning in held.warnings:
+        output.say(f"{file}: {warning.location or '(file)'}: {warning.text}")
+    messages = list(held.messages)
     if mllp is not None:
+        if any(message.format is not Format.ER7 for message in messages):
+            raise usage(f"{file} holds FHIR messages, and MLLP carries HL7 v2.", "Send them by --http.")
         host, port = _place(mllp)
         tls = client_context(tls_authority) if tls_authority is not None else None
         client = MllpClient(host, port, tls=tls, answer_timeout_s=timeout_s)
-        answers = _over_mllp(client, messages)
+        answers = _over_mllp(client, [message.body for message in messages])
     else:
         answers = _over_http(str(http), _key(key), feed, messages, timeout_s)
     negative = asyncio.run(_print_all(answers, output, len(messages)))
@@ -81,21 +87,6 @@ def _shown(one: Acknowledgement | None) -> dict[str, Any]:
         return {"code": None, "text": "no acknowledgement is due"}
     problems = [{"location": location, "text": text} for location, text in one.errors]
     return {"control_id": one.control_id, "code": one.code, "text": one.text, "problems": problems}
-
-
-def _messages(file: Path, output: Output) -> list[bytes]:
-    if str(file) == "-":
-        content = sys.stdin.buffer.read()
-    elif file.is_file():
-        content = file.read_bytes()
-    else:
-        raise usage(f"There is no file {file}.", "Name a file with HL7 messages, or - for the standard input.")
-    batch = split_batch(content)
-    if not batch.messages:
-        raise refused(f"{file} holds no HL7 message.", "A message begins with MSH and a delimiter; `handoff lint` looks closer.")
-    for warning in batch.warnings:
-        output.say(f"{file}: {warning.location or '(file)'}: {warning.text}")
-    return list(batch.messages)
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -140,14 +131,16 @@ def _unknown(error: MllpError, answered: int, total: int) -> CommandError:
 
 
 async def _over_http(
-    url: str, key: str, feed: str | None, messages: Iterable[bytes], timeout_s: float
+    url: str, key: str, feed: str | None, messages: Iterable[FileMessage], timeout_s: float
 ) -> AsyncIterator[tuple[Acknowledgement, ...]]:
-    target = url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
     answered = 0
     async with HttpClient(key=key, timeout_s=timeout_s) as client:
         for message in messages:
+            is_fhir = message.format is Format.FHIR
+            target = process_message(url) if is_fhir else url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
+            headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON} if is_fhir else {"Content-Type": _ER7}
             try:
-                answer = await client.post(target, content=message, params={"feed": feed} if feed else None, headers={"Content-Type": _ER7})
+                answer = await client.post(target, content=message.body, params={"feed": feed} if feed else None, headers=headers)
             except NotReachedError as error:
                 text = f"Cannot reach {target} ({error}); {answered} messages were answered before."
                 raise unavailable(text, "Check the address, and that the receiver listens.") from None
@@ -155,7 +148,8 @@ async def _over_http(
                 text = f"No answer to message {answered + 1} ({error}); it is not known whether it was taken."
                 raise CommandError(ExitCode.UNKNOWN, text, "Send it again; this service takes a message once.") from None
             answered += 1
-            yield _read(answer, answered)
+            said = outcome(answer, message.body) if is_fhir else None
+            yield (said,) if said is not None else _read(answer, answered)
 
 
 def _read(answer: HttpAnswer, number: int) -> tuple[Acknowledgement, ...]:

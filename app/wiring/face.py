@@ -26,7 +26,7 @@ from app.api.arrivals import Arrivals, LastSequences
 from app.api.limits import ApiLimits
 from app.api.services import KeySecrets, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
 from app.domain.credential import KeyEnvironment, key_digest
-from app.domain.inbound import AckCode, Answer, Door, Envelope, Outcome, Problem, ProblemCode, Severity
+from app.domain.inbound import AckCode, Answer, Door, Envelope, Format, Outcome, Problem, ProblemCode, Severity
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
 from app.intake import WriteAcks
@@ -35,7 +35,7 @@ from app.pipeline.desk import Desk
 from app.pipeline.rehearse import Rehearsal, Rehearsals
 from app.pipeline.report import Reports
 from app.places import Listener
-from app.ports import Clock, Ids, Sender, Waker
+from app.ports import AdtReader, Clock, Ids, Readers, Sender, Waker
 from app.settings import Environment, Settings
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
@@ -136,7 +136,7 @@ def build_services(
         monotonic=time.monotonic,
         secrets=key_secrets(settings, keys),
         receive=face.receive,
-        validate=validator(Rehearsals(rooms, transaction, RegistryReader()), ack_writer(clock, ids)),
+        validate=validator(Rehearsals(rooms, transaction, RegistryReader()), ack_writer(clock, ids), rooms.readers),
         batches=_Batches(),
         capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
         registry=RegistryReader(),
@@ -201,25 +201,36 @@ def newest_numbers(engine: AsyncEngine) -> LastSequences:
     return newest
 
 
-def validator(rehearsals: Rehearsals, write: WriteAcks) -> Validate:
-    """Give what says what would become of a message."""
+def validator(rehearsals: Rehearsals, write: WriteAcks, readers: Readers) -> Validate:
+    """Give what says what would become of a message: of one in ER7 with its acknowledgement and its tree."""
     outcomes = {AckCode.AA: Outcome.PROCESSED, AckCode.AE: Outcome.SET_ASIDE, AckCode.AR: Outcome.REJECTED}
 
     async def validate(envelope: Envelope) -> Rehearsed:
         rehearsal = await rehearsals.rehearse(envelope)
         arrival = rehearsal.arrival
+        is_er7 = envelope.format is Format.ER7
         return Rehearsed(
             feed_id=arrival.feed.id if arrival.feed else None,
             code=arrival.code,
-            acks=write(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)),
-            problems=rehearsal.problems,
+            acks=write(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)) if is_er7 else (),
+            problems=_all_problems(rehearsal, readers[envelope.format]),
             outcome=Outcome.SET_ASIDE if _is_set_aside(rehearsal) else outcomes[arrival.code],
-            tree=message_tree(envelope.body),
+            tree=message_tree(envelope.body) if is_er7 else (),
             reaches=rehearsal.reaches,
             follow_ups=rehearsal.follow_ups,
         )
 
     return validate
+
+
+def _all_problems(rehearsal: Rehearsal, reader: AdtReader) -> list[Problem]:
+    """Add the doubts of a full reading to what decided; what was said is not said again with another severity."""
+    arrival = rehearsal.arrival
+    found = list(rehearsal.problems)
+    if arrival.feed is not None and reader.is_supported(arrival.header.trigger):
+        said = {(one.code, one.location, one.text) for one in found}
+        found += [one for one in reader.notes(arrival.envelope.body, arrival.feed) if (one.code, one.location, one.text) not in said]
+    return found
 
 
 def _is_set_aside(rehearsal: Rehearsal) -> bool:

@@ -66,6 +66,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/fhir/$process-message"): Recipe(
         "hospital", content=ADMIT_BUNDLE, content_type=FHIR_JSON["content-type"], bad_params={"feed": "x" * 200}
     ),
+    ("POST", "/fhir/Bundle/$validate"): Recipe(
+        "hospital", content=ADMIT_BUNDLE, content_type=FHIR_JSON["content-type"], bad_params={"feed": "x" * 200}
+    ),
     ("GET", "/fhir/metadata"): Recipe(""),
     ("GET", "/v1/measures"): Recipe("plan"),
     ("GET", "/v1/measures/{measure}"): Recipe("plan", bad_params={"period": "2026-13"}),

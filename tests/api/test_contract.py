@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 OPERATIONS = [pytest.param(contract.operation_of(method, path), id=f"{method} {path}") for method, path in contract.OPERATIONS]
 STABLE_PATHS = [
     "POST /hl7v2", "POST /hl7v2/batch", "POST /hl7v2/$validate", "POST /fhir/$process-message", "GET /fhir/metadata",
+    "POST /fhir/Bundle/$validate",
     "POST /v1/organizations", "GET /v1/organizations",
     "GET /v1/organizations/{organization_id}", "POST /v1/feeds", "GET /v1/feeds", "POST /v1/keys",
     "POST /v1/panels/{organization_id}/uploads", "GET /v1/panels/{organization_id}/uploads/{upload_id}/rejected.csv",

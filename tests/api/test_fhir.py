@@ -397,12 +397,29 @@ async def test_the_capability_statement_is_valid_and_true(world: World) -> None:
     said = answer.json()
     CapabilityStatement.model_validate(said)
     (rest,) = said["rest"]
-    operations = {f"/fhir/${operation['name']}" for operation in rest["operation"]}
-    assert operations == {path for _, path in contract.OPERATIONS if path.startswith("/fhir/$")}
+    assert promised(rest) == {one for one in contract.OPERATIONS if one[1].startswith("/fhir")}
     assert all("interaction" not in one for one in rest["resource"])
-    assert {path for method, path in contract.OPERATIONS if path.startswith("/fhir/") and method == "GET"} == {"/fhir/metadata"}
     for _, code in EVENTS:
         assert code in said["messaging"][0]["documentation"]
+
+
+def promised(rest: dict[str, Any]) -> set[tuple[str, str]]:
+    """Every operation and interaction that a statement names, as method and path; the statement itself too."""
+    found = {("GET", "/fhir/metadata")} | {("POST", f"/fhir/${one['name']}") for one in rest["operation"]}
+    for held in rest["resource"]:
+        found |= {("POST", f"/fhir/{held['type']}/${one['name']}") for one in held.get("operation", ())}
+    return found
+
+
+async def test_everything_that_the_capability_statement_names_works(world: World) -> None:
+    """DV-12: nothing is promised that is not answered, in every format that is named."""
+    (rest,) = (said := (await world.api.get("/fhir/metadata")).json())["rest"]
+    media_types = [one for one in said["format"] if "/" in one] + ["application/json"]
+    for method, path in promised(rest):
+        for media_type in media_types:
+            body = ADMIT_BUNDLE if method == "POST" else b""
+            answer = await world.api.call(method, path, world.keys["hospital"], content=body, headers={"content-type": media_type})
+            assert answer.status_code == 200, (path, media_type, answer.text)
 
 
 async def test_every_event_that_is_promised_is_taken(world: World) -> None:

@@ -16,7 +16,9 @@ class ProblemOfMessage(Document):
 
     code: Annotated[ProblemCode, Field(description="HL7 table 0357")]
     severity: Annotated[Severity, Field(description="HL7 table 0516: E stops the message, W and I do not")]
-    location: Annotated[str, Field(description="As in ERR-2: segment^sequence^field^repetition^component", examples=["PID^1^3"])]
+    location: Annotated[
+        str, Field(description="As in ERR-2: segment^sequence^field^repetition^component; in FHIR FHIRPath", examples=["PID^1^3"])
+    ]
     text: Annotated[str, Field(description="What was expected and what to do", examples=["PID-3 holds no identifier."])]
 
 
@@ -24,7 +26,8 @@ class AckDocument(Document):
     """The acknowledgement the message would get."""
 
     code: AckCode
-    message: Annotated[str | None, Field(description="As ER7; null where none is asked for")]
+    message: Annotated[str | None, Field(description="As ER7; null where none is asked for, and for FHIR")]
+    http_status: Annotated[int, Field(description="The status of the HTTP answer", examples=[200])]
 
 
 class ReachDocument(Document):
@@ -61,18 +64,19 @@ class ValidationDocument(Document):
     ack: AckDocument
     problems: list[ProblemOfMessage]
     outcome: Annotated[str, Field(description="processed, ignored, set_aside or rejected")]
-    tree: Annotated[list[SegmentDocument], Field(description="The message as parsed")]
+    tree: Annotated[list[SegmentDocument], Field(description="The message as parsed; empty for FHIR")]
     reaches: list[ReachDocument]
     clocks: list[ClockDocument]
 
 
-def validation_json(rehearsed: Rehearsed, directory: Directory) -> dict[str, Any]:
+def validation_json(rehearsed: Rehearsed, directory: Directory, http_status: int) -> dict[str, Any]:
     """Show what would become of a message."""
     return {
         "feed_id": public_id_or_none(Kind.FEED, rehearsed.feed_id),
         "ack": {
             "code": rehearsed.code.value,
             "message": b"".join(rehearsed.acks).decode("utf-8", "replace") if rehearsed.acks else None,
+            "http_status": http_status,
         },
         "problems": [problem_json(problem) for problem in rehearsed.problems],
         "outcome": rehearsed.outcome.value,
