@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.fhir.elements import known_path
 from adapters.fhir.resource_types import R4
 from adapters.fhir.values import Json, member, objects, text
 from app.domain.inbound import Problem, ProblemCode, Severity
@@ -54,6 +55,8 @@ class MessageBundle:
     entries: tuple[Entry, ...] = ()
     faults: tuple[Problem, ...] = ()
     by_reference: dict[str, Entry] = field(default_factory=dict)
+    _contained: dict[int, dict[str, Json]] = field(default_factory=dict)
+    """Resource that contains others -> these by their ids; built when it is first asked, so that many references cost one look."""
 
     @property
     def header(self) -> Entry | None:
@@ -69,10 +72,18 @@ class MessageBundle:
         """Follow a Reference to an entry of this bundle or to a resource contained in the one that refers."""
         said = text(member(reference, "reference"))
         if said.startswith("#"):
-            held = objects(member(within, "contained"))
-            found = next((one for one in held if text(one.get("id")) == said[1:]), None)
+            found = self._held(within).get(said[1:])
             return Entry(-1, said, found) if found is not None else None
         return self.by_reference.get(said.partition("/_history/")[0]) if said else None
+
+    def _held(self, within: Json | None) -> dict[str, Json]:
+        # Its identity names it: the document lives as long as the bundle.
+        held = self._contained.get(id(within))
+        if held is None:
+            held = self._contained[id(within)] = {}
+            for one in objects(member(within, "contained")):
+                held.setdefault(text(one.get("id")), one)
+        return held
 
 
 def read_bundle(body: bytes, read_json: ReadJson) -> MessageBundle | Problem:
@@ -122,7 +133,7 @@ def _faults(document: Json) -> tuple[Problem, ...]:
                 count += len(value)
             elif isinstance(value, list):
                 if not value:
-                    return (error(ProblemCode.DATA_TYPE, path, "An array is empty; leave the element out."),)
+                    return (error(ProblemCode.DATA_TYPE, known_path(path), "An array is empty; leave the element out."),)
                 below.extend((item, f"{path}[{index}]") for index, item in enumerate(value) if isinstance(item, dict | list))
                 count += len(value)
             if count > VALUES_MAX:
@@ -134,16 +145,16 @@ def _faults(document: Json) -> tuple[Problem, ...]:
 
 
 def _step(path: str, name: str) -> str:
-    # The name of a member that is no element may be anything, patient data too: it is not repeated.
+    # What has no name of an element ends the place here; what might be one is looked up when the place is told (`known_path`).
     return f"{path}.{name}" if _ELEMENT.fullmatch(name) else path
 
 
 def _resource_fault(value: Json, path: str) -> Problem | None:
     if not value:
-        return error(ProblemCode.DATA_TYPE, path, "An object is empty; leave the element out.")
+        return error(ProblemCode.DATA_TYPE, known_path(path), "An object is empty; leave the element out.")
     if "resourceType" not in value:
         return None
     kind = value["resourceType"]
     if not isinstance(kind, str) or kind not in R4:
-        return error(ProblemCode.TABLE_VALUE, f"{path}.resourceType", "Expected the name of one resource type of FHIR R4.")
+        return error(ProblemCode.TABLE_VALUE, f"{known_path(path)}.resourceType", "Expected the name of one resource type of FHIR R4.")
     return None

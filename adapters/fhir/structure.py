@@ -19,8 +19,8 @@ from adapters.fhir.codes import (
     STAY_EVENTS,
     TARGETS,
 )
-from adapters.fhir.models import model_problems
-from adapters.fhir.resource_types import R4
+from adapters.fhir.models import envelope_problems, model_problems
+from adapters.fhir.resource_types import R4, READ
 from adapters.fhir.times import read_date, read_instant
 from adapters.fhir.values import Json, member, objects, says_absent, text
 from app.domain.inbound import Problem, ProblemCode, Severity
@@ -37,6 +37,8 @@ NAME_CHARACTERS_MAX = 250
 """Our policy: HL7 2.5.1 gives a CX 250 characters. What names people and stays is looked up, so it has a limit; no other text has."""
 _IDENTIFIER = ("identifier.value", "identifier.system")
 _NAMES = {"Patient": _IDENTIFIER, "Encounter": _IDENTIFIER, "Coverage": (*_IDENTIFIER, "subscriberId", "payor.display")}
+_OF_OTHERS = frozenset({"entry", "resource", "contained", "extension"})
+"""Not part of the resource itself, or read by nobody: what modifies them modifies nothing that is read."""
 _PARTIAL = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?")
 
 
@@ -125,6 +127,31 @@ def _bundle(bundle: MessageBundle) -> Iterator[Problem]:
     if entries and bundle.header is None:
         yield error(ProblemCode.SEGMENT_SEQUENCE, "Bundle.entry[0].resource", "Expected the MessageHeader first (DV-2).")
     yield from _repeated(bundle)
+    yield from _modifiers(document, "Bundle")
+
+
+def _envelope(bundle: MessageBundle) -> Iterator[Problem]:
+    """Check what stands around the resources, after what DV-2 says of it in its own words."""
+    yield from envelope_problems(bundle.document)
+
+
+def _modifiers(resource: Json, place: str) -> Iterator[Problem]:
+    """Refuse what may turn the meaning of a resource round (FHIR R4, 2.1.0.9 and Resource.implicitRules): nobody here understands it."""
+    if "implicitRules" in resource:
+        yield error(ProblemCode.SEGMENT_SEQUENCE, f"{place}.implicitRules", "No implicit rules are known here; what has some is not read.")
+    ahead: list[tuple[Any, str]] = [(resource, place)]
+    while ahead:
+        value, path = ahead.pop()
+        for name, item in value.items():
+            here = f"{path}.{name}"
+            if name == "modifierExtension":
+                yield error(ProblemCode.SEGMENT_SEQUENCE, here, "No modifier extension is known here; what has one is not read.")
+            elif name in _OF_OTHERS:
+                continue
+            elif isinstance(item, dict):
+                ahead.append((item, here))
+            elif isinstance(item, list):
+                ahead.extend((one, f"{here}[{index}]") for index, one in enumerate(item) if isinstance(one, dict))
 
 
 def _repeated(bundle: MessageBundle) -> Iterator[Problem]:
@@ -192,6 +219,7 @@ def _resources(bundle: MessageBundle) -> Iterator[Problem]:
             yield from _codes(entry)
             yield from _dates(entry)
             yield from _lengths(entry)
+            yield from _modifiers(entry.resource, entry.path) if entry.type in READ else ()
             yield from _targets(bundle, entry)
 
 
@@ -269,4 +297,4 @@ def _at(resource: Json, path: str, place: str) -> Iterator[tuple[str, Any]]:
             yield from _at(item, rest, here)
 
 
-_CHECKS: tuple[Callable[[MessageBundle], Iterator[Problem]], ...] = (_bundle, _event, _header, _resources, _about)
+_CHECKS: tuple[Callable[[MessageBundle], Iterator[Problem]], ...] = (_bundle, _envelope, _event, _header, _resources, _about)

@@ -94,7 +94,14 @@ def media_type_of(request: Request) -> str:
 
 
 def require_content_type(request: Request, accepted: tuple[str, ...]) -> str:
-    """Give the content type, or raise 415 with the ones that are taken (RFC 9110 section 15.5.16)."""
+    """Give the content type, or raise 415 with what is taken instead (RFC 9110 section 15.5.16, also for codings)."""
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE,
+            "Send the body without a content coding: it is kept as it comes.",
+            headers={"Accept-Encoding": "identity", "Connection": "close"},
+        )
     media_type = media_type_of(request)
     if media_type not in accepted:
         raise ProblemError(
