@@ -75,10 +75,13 @@ def header_problems(message: Er7Message, header: Header) -> list[Problem]:
     return found
 
 
+_BEFORE_MSH = " \t\ufeff\x0b\x1c"
+
+
 def _is_run(message: Er7Message) -> bool:
-    """Tell whether there is a second MSH, also behind blanks or a byte order mark: its message would be lost behind a positive answer."""
+    """Tell whether there is a second MSH, also behind blanks, MLLP bytes or a byte order mark: it would be lost behind a yes."""
     mark = "MSH" + message.delimiters.field
-    return message.text.count(mark) > 1 and sum(line.lstrip(" \t\ufeff").startswith(mark) for line in message.lines) > 1
+    return message.text.count(mark) > 1 and sum(line.lstrip(_BEFORE_MSH).startswith(mark) for line in message.lines) > 1
 
 
 def header_warnings(message: Er7Message, header: Header) -> list[Problem]:

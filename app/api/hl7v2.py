@@ -4,13 +4,15 @@ Not here: what is accepted (actions/receive), and how bytes are read and acknowl
 """
 
 import asyncio
+import codecs
+from email.message import Message
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import JsonResponse, ok, plain, refused
 from app.api.auth import Access, FromServices
-from app.api.guard import GuardedRoute, require_content_type
+from app.api.guard import GuardedRoute, media_type_of, require_content_type
 from app.api.limits import BodyKind
 from app.api.problems import ProblemError, ProblemType
 from app.api.schemas.hl7v2 import ValidationDocument, validation_json
@@ -24,6 +26,11 @@ router = APIRouter(route_class=GuardedRoute, tags=["hl7v2"])
 CONTENT_TYPES: Final = ("application/hl7-v2", "x-application/hl7-v2+er7", "text/plain")
 _ALSO: Final = ("application/hl7-v2+er7", "x-application/hl7-v2")
 """Spellings in the field (HOH-1): the specification's own example, and a common slip."""
+_XML: Final = ("application/hl7-v2+xml", "x-application/hl7-v2+xml", "application/xml", "text/xml")
+_READABLE: Final = frozenset({"", "ascii", "utf-8", "iso8859-1", "cp1252"})
+"""Character sets that the bytes tell by themselves (HL7-4)."""
+_WIDE: Final = frozenset({"?", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7"})
+"""In these even ASCII bytes mean something else, or nobody knows."""
 _CONCURRENT_MAX: Final = 64
 """Messages of one batch that are under way at once: they share commits."""
 
@@ -73,8 +80,8 @@ async def receive_message(request: Request, viewer: Sender, services: FromServic
     The bytes are committed before a positive acknowledgement leaves. AE and AR are HTTP 200 too, with an ERR segment for every
     problem; the message is kept and can be looked at under `/v1/inbound`. A problem document means that no HL7 answer exists.
     """
-    media_type = require_content_type(request, CONTENT_TYPES + _ALSO)
-    answered = await services.receive(_envelope(await _octets(request), viewer, services, feed))
+    media_type, body = _content_type(request), await _octets(request)
+    answered = await services.receive(_envelope(body, viewer, services, feed))
     return _er7(answered[1], media_type)
 
 
@@ -90,7 +97,7 @@ async def receive_batch(request: Request, viewer: BatchSender, services: FromSer
     answered AR, after the messages. A batch without one negative acknowledgement was accepted whole; BTS-2 says what is odd about
     its envelopes, such as another number of messages than its trailer counts. Sent again, every message gets its first answer again.
     """
-    media_type = require_content_type(request, CONTENT_TYPES + _ALSO)
+    media_type = _content_type(request)
     batch = services.batches.split(await _octets(request))
     acks: list[bytes] = []
     bodies = batch.messages + batch.strays
@@ -112,15 +119,40 @@ async def validate_message(request: Request, viewer: Sender, services: FromServi
 
     The acknowledgement it would get, every problem with its place, the parsed tree, whom it would reach and which clocks it would start.
     """
-    require_content_type(request, CONTENT_TYPES + _ALSO)
+    _content_type(request)
     rehearsed = await services.validate(_envelope(await _octets(request), viewer, services, feed))
     async with services.unit_of_work(viewer) as connection:
         directory = await services.registry.current(await raw_connection(connection))
     return JsonResponse(validation_json(rehearsed, directory, _er7(b"".join(rehearsed.acks) or None, CONTENT_TYPES[0]).status_code))
 
 
+def _content_type(request: Request) -> str:
+    """Give the content type, or raise 415; of HL7 v2 in XML with what to send instead (HOH-1: no HL7 answer exists)."""
+    if media_type_of(request) in _XML:
+        detail = f"HL7 v2 in XML is not read here. Send ER7 (segments with delimiters) as {CONTENT_TYPES[0]}."
+        raise ProblemError(
+            ProblemType.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": ", ".join(CONTENT_TYPES), "Connection": "close"}
+        )
+    return require_content_type(request, CONTENT_TYPES + _ALSO)
+
+
+def _charset(request: Request) -> str:
+    """Give the character set of the content type as Python names it; empty for none, "?" for one that nobody knows."""
+    said = Message()
+    said["content-type"] = request.headers.get("content-type", "")
+    named = said.get_param("charset")
+    try:
+        return codecs.lookup(named).name if isinstance(named, str) and named else ""
+    except LookupError:
+        return "?"
+
+
 async def _octets(request: Request) -> bytes:
     body = await request.body()
+    charset = _charset(request)
+    if charset not in _READABLE and (charset in _WIDE or not body.isascii()):
+        # The bytes are kept without this header, and would be read as something else.
+        raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send the message in UTF-8, as HL7 over HTTP demands.")
     if not body.strip(b"\x0b\x1c\r\n \t"):
         raise ProblemError(ProblemType.EMPTY_BODY, "Send the message as the body of the request.")
     return body
