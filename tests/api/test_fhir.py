@@ -1,4 +1,4 @@
-"""FHIR messages over HTTP: kept byte for byte, worked on like HL7 v2, and every error under `/fhir` an OperationOutcome (DV-1, DV-8)."""
+"""FHIR messages over HTTP: kept byte for byte, worked on like HL7 v2, and every error under `/fhir` an OperationOutcome (DV-8)."""
 
 import json
 from copy import deepcopy
@@ -68,6 +68,20 @@ async def test_a_message_is_kept_byte_for_byte_before_it_is_answered(world: Worl
     assert (kept["door"], kept["control_id"], kept["trigger"], kept["ack_code"]) == ("fhir", "B1", "notification-admit", "AA")
     shown = await world.api.json("GET", f"/v1/inbound/{kept['id']}", world.keys["hospital"], 200)
     assert shown["body"].encode() == body
+
+
+async def test_neither_async_nor_response_url_changes_the_answer_and_none_is_a_message(world: World) -> None:
+    """DV-1: the body is the Bundle itself; both parameters are not used, and no response message is sent."""
+    asked = {"async": "true", "response-url": "https://receiver.example.org/fhir"}
+    answer = await world.api.client.post(
+        PATH, content=ADMIT_BUNDLE, headers={**FHIR_JSON, "authorization": f"Bearer {world.keys['hospital']}"}, params=asked
+    )
+    assert answer.status_code == 200
+    assert answer.json()["resourceType"] == "OperationOutcome"
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "content", "resource": json.loads(DISCHARGE_BUNDLE)}]}
+    (said, _) = await post(world, written(parameters), 400)
+    assert said["expression"] == ["Bundle"]
+    assert (await newest(world))["outcome"] == "rejected"
 
 
 async def test_the_same_message_again_is_answered_as_before_and_not_taken_twice(world: World) -> None:

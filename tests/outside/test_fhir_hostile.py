@@ -1,4 +1,4 @@
-"""Hostile FHIR messages at a real server: 4xx in FHIR's words with the place, soon, and the next message is taken as ever."""
+"""Hostile FHIR messages at a real server: 4xx in FHIR's words with the place (DV-2, DV-8), soon, and the next message is taken as ever."""
 
 import gzip
 import time

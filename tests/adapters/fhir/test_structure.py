@@ -64,18 +64,21 @@ def test_a_whole_notification_has_nothing_to_object_to() -> None:
     ],
 )
 def test_dv_2_the_bundle(change: Json, expected: tuple[str, str]) -> None:
+    """DV-2: id, type, timestamp, no total."""
     document = {name: value for name, value in {**discharge(), **change}.items() if value is not None}
     assert errors(document) == [expected]
 
 
 @pytest.mark.parametrize("part", ["search", "request", "response"])
 def test_dv_2_no_entry_has_a_part_of_other_bundles(part: str) -> None:
+    """DV-2."""
     document = discharge()
     document["entry"][1][part] = {"mode": "match"}
     assert errors(document) == [("SEGMENT_SEQUENCE", f"Bundle.entry[1].{part}")]
 
 
 def test_dv_2_the_header_comes_first_once_and_not_alone() -> None:
+    """DV-2."""
     document = discharge()
     document["entry"].reverse()
     assert ("SEGMENT_SEQUENCE", "Bundle.entry[0].resource") in errors(document)
@@ -118,6 +121,7 @@ def test_dv_2_the_header_comes_first_once_and_not_alone() -> None:
     ],
 )
 def test_dv_3_the_message_header(change: Json, expected: tuple[str, str]) -> None:
+    """DV-3; DV-4: the codes of notification-event."""
     document = discharge()
     header = document["entry"][0]["resource"]
     header.update(change)
@@ -127,6 +131,7 @@ def test_dv_3_the_message_header(change: Json, expected: tuple[str, str]) -> Non
 
 
 def test_dv_3_a_device_may_stand_for_sender_author_and_responsible() -> None:
+    """DV-3."""
     document = discharge()
     device = {
         "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/alternate-reference", "valueReference": {"reference": "Device/d"}}]
@@ -153,6 +158,7 @@ def test_dv_3_a_device_may_stand_for_sender_author_and_responsible() -> None:
     ],
 )
 def test_dv_5_and_dv_6_the_stay_and_what_is_tied_to_it(kind: str, change: Json, expected: tuple[str, str]) -> None:
+    """DV-5, DV-6."""
     document = discharge()
     found = resource(document, kind)
     found.update(change)
@@ -162,12 +168,14 @@ def test_dv_5_and_dv_6_the_stay_and_what_is_tied_to_it(kind: str, change: Json, 
 
 
 def test_dv_13_one_patient_a_notification() -> None:
+    """DV-13."""
     document = discharge()
     document["entry"].append({"fullUrl": "urn:uuid:x", "resource": {**deepcopy(resource(document, "Patient")), "id": "other"}})
     assert errors(document) == [("SEGMENT_SEQUENCE", "Bundle.entry[7].resource")]
 
 
 def test_dv_6_a_condition_of_another_stay_is_left_out_and_noted() -> None:
+    """DV-6."""
     document = discharge()
     del resource(document, "Encounter")["diagnosis"]
     resource(document, "Condition")["encounter"] = {"reference": "Encounter/earlier"}
