@@ -20,7 +20,7 @@ from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
 from app.cli.http_client import HttpAnswer, HttpClient, NoAnswerError, NotReachedError
 from app.cli.message_file import MESSAGE_FILE, FileMessage, read_content, read_messages
 from app.cli.output import JsonFlag, Output
-from app.cli.send_fhir import FHIR_JSON, outcome, process_message
+from app.cli.send_fhir import FHIR_JSON, outcome, passed_on, process_message
 from app.domain.inbound import Format
 
 app = typer.Typer(add_completion=False)
@@ -38,6 +38,11 @@ def send(
     key: Annotated[str | None, typer.Option(help="API key for --http; @FILE reads it from a file, which no process list shows.")] = None,
     feed: Annotated[str | None, typer.Option(help="For --http: the feed, where the messages do not name it.")] = None,
     tls_authority: Annotated[Path | None, typer.Option(help="For --mllp: speak TLS and trust this PEM authority.")] = None,
+    forward_as: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|ENDPOINT", help="For FHIR: pass it on as this intermediary, with new ids, sender and Provenance."),
+    ] = None,
+    leave_out: Annotated[list[str] | None, typer.Option(metavar="TYPE", help="With --forward-as: resources not to pass on.")] = None,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="How long to wait for one answer.")] = 30.0,
     *,
     as_json: JsonFlag = False,
@@ -50,6 +55,8 @@ def send(
     for warning in held.warnings:
         output.say(f"{file}: {warning.location or '(file)'}: {warning.text}")
     messages = list(held.messages)
+    if forward_as is not None:
+        messages = passed_on(messages, forward_as, str(http), frozenset(leave_out or ()))
     if mllp is not None:
         if any(message.format is not Format.ER7 for message in messages):
             raise usage(f"{file} holds FHIR messages, and MLLP carries HL7 v2.", "Send them by --http.")

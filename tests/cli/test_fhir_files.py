@@ -132,3 +132,25 @@ def test_dv_9_what_a_receivers_status_means_for_who_sends(
 
 def test_mllp_carries_no_fhir(handoff: Handoff, tmp_path: Path) -> None:
     assert handoff("send", kept(tmp_path, "one.json", written(ADMIT)), "--mllp", "127.0.0.1:1").code == ExitCode.USAGE
+
+
+def test_dv_10_a_message_is_passed_on_as_an_intermediary(handoff: Handoff, tmp_path: Path) -> None:
+    """DV-10; the same message to the same receiver has the same ids, so that sent again it is taken once."""
+    seen: list[dict[str, Any]] = []
+
+    def answer(body: bytes, *_: object) -> tuple[int, str, bytes]:
+        seen.append(json.loads(body))
+        return 204, "", b""
+
+    file = kept(tmp_path, "one.json", written(ADMIT))
+    by = "Exchange|https://exchange.example.org/fhir"
+    with http_receiver(answer) as url:
+        for _ in range(2):
+            assert handoff("send", file, "--http", url, "--forward-as", by, "--leave-out", "Condition").code == ExitCode.OK
+        assert handoff("send", file, "--http", url, "--forward-as", "Exchange").code == ExitCode.USAGE
+    assert seen[0]["id"] == seen[1]["id"] != ADMIT["id"]
+    assert resource(seen[0], "MessageHeader")["destination"] == [{"endpoint": url}]
+    assert resource(seen[0], "Provenance")["agent"][1]["type"]["coding"][0]["code"] == "assembler"
+    assert not any(one["resource"]["resourceType"] == "Condition" for one in seen[0]["entry"])
+    broken = kept(tmp_path, "broken.json", b"{}")
+    assert handoff("send", broken, "--http", "http://127.0.0.1:1", "--forward-as", by).code == ExitCode.REFUSED

@@ -15,7 +15,7 @@ from tests.house.conftest import ROOT
 TESTS = ROOT / "tests"
 TABLE = TESTS / "rules.tsv"
 STANDARDS = ROOT.parent / "shared" / "reference" / "standards.md"
-WAITING: dict[str, str] = {"DV-10": "the forwarding of notifications"}
+WAITING: dict[str, str] = {}
 _SERIES = r"(?:MLLP|ACK|DV|ADT|HL7|BATCH|HOH|DIR|COP)-\d+"
 
 
