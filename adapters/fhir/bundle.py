@@ -12,11 +12,13 @@ from typing import Any
 from adapters.fhir.elements import known_path
 from adapters.fhir.resource_types import R4
 from adapters.fhir.values import Json, member, objects, text
+from adapters.fhir.xml_form import read_xml
 from app.domain.inbound import Problem, ProblemCode, Severity
 
 VALUES_MAX = 15_000
 """Our policy: some 200 whole entries, where a notification has ten. At about 10 microseconds a value this bounds a message at 0.15 s."""
 RESOURCE = "resource"
+_BEFORE_XML = b" \t\r\n\xef\xbb\xbf"
 _ELEMENT = re.compile(r"_?[A-Za-z][A-Za-z0-9]{0,63}")
 
 ReadJson = Callable[[bytes], Any]
@@ -88,12 +90,13 @@ class MessageBundle:
 
 def read_bundle(body: bytes, read_json: ReadJson) -> MessageBundle | Problem:
     """Cut the message, or say why it is none at all (answered 400)."""
+    is_xml = body.lstrip(_BEFORE_XML).startswith(b"<")
     try:
-        document = read_json(body)
+        document = read_xml(body.strip()) if is_xml else read_json(body)
     except ValueError as refused:
-        return error(ProblemCode.DATA_TYPE, "Bundle", f"The body was not read as JSON: {refused}.")
+        return error(ProblemCode.DATA_TYPE, "Bundle", f"The body was not read as {'XML' if is_xml else 'JSON'}: {refused}.")
     if not isinstance(document, dict) or document.get("resourceType") != "Bundle":
-        return error(ProblemCode.SEGMENT_SEQUENCE, "Bundle", "Send one JSON object whose resourceType is Bundle.")
+        return error(ProblemCode.SEGMENT_SEQUENCE, "Bundle", "Send one JSON object whose resourceType is Bundle, or one in XML.")
     entries = tuple(_entries(document))
     return MessageBundle(document, entries, _faults(document), _index(entries))
 

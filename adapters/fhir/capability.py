@@ -47,12 +47,12 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "date": CHANGED_ON,
         "kind": "instance",
         "fhirVersion": "4.0.1",
-        "format": ["json", "application/fhir+json"],
+        "format": ["json", "xml", "application/fhir+json", "application/fhir+xml"],
         "name": "WarmHandoff",
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
-        "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate. XML, "
-        "reads, searches and subscriptions are not offered on this face.",
+        "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate, "
+        "in JSON and XML. Reads, searches and subscriptions are not offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
         "software": {"name": "Warm Handoff", "version": version},
@@ -60,7 +60,7 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "rest": [
             {
                 "mode": "server",
-                "documentation": "One message a request, a Bundle in JSON; answered 200 when it is stored and acceptable.",
+                "documentation": "One message a request, a Bundle in JSON or XML; answered 200 when it is stored and acceptable.",
                 "security": {
                     "description": "Authorization: Bearer with a key of scope adt.write; 401 without one. This statement is open to all."
                 },

@@ -7,6 +7,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from app.api.fhir_xml import fhir_answer
 from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType, problem_document
 
@@ -72,7 +73,7 @@ def problem_response(
     """Give a problem as a response: to a FHIR client as an OperationOutcome."""
     document = problem_document(problem, detail, trace_id_of(request), status=status, **more)
     if speaks_fhir(request.scope["path"]):
-        return FhirResponse(outcome_of_problem(document), status_code=document["status"], headers=dict(headers or {}))
+        return fhir_answer(request, outcome_of_problem(document), document["status"], headers)
     return ProblemResponse(document, status_code=document["status"], headers=dict(headers or {}))
 
 

@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.fhir_xml import FHIR_XML
 from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType
 from app.api.schemas.common import ProblemDocument
@@ -134,10 +135,11 @@ def _answer(problems: list[ProblemType], path: str = "") -> dict[str, Any]:
     if speaks_fhir(path):
         media_type, schema = FHIR_JSON, "OperationOutcomeDocument"
         examples = {name: {"value": outcome_of_problem(example["value"])} for name, example in examples.items()}
+    in_xml = {FHIR_XML: {"schema": {"type": "string"}}} if speaks_fhir(path) else {}
     return {
         "description": "; or: ".join(problem.title for problem in problems),
         "headers": dict(_TRACE_HEADER),
-        "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}},
+        "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}, "examples": examples}, **in_xml},
     }
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import FhirResponse, refused
 from app.api.auth import Access, FromServices
+from app.api.fhir_xml import FHIR_XML, fhir_answer
 from app.api.guard import JSON, GuardedRoute, require_content_type
 from app.api.limits import BodyKind
 from app.api.operation_outcome import FHIR_JSON, outcome_of_answer, status_of
@@ -75,13 +76,18 @@ _EXAMPLE: Final[dict[str, Any]] = {
         },
     ],
 }
+_XML_EXAMPLE: Final = (
+    '<Bundle xmlns="http://hl7.org/fhir"><id value="sample-0001"/><type value="message"/><timestamp value="2026-11-18T14:30:00-05:00"/>'
+    "<entry><resource><MessageHeader>...</MessageHeader></resource></entry></Bundle>"
+)
 BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "description": "A Bundle of type message whose first entry is the MessageHeader.",
         "content": {
             media_type: {"schema": {"type": "object"}, "examples": {"discharge": {"value": _EXAMPLE}}} for media_type in (FHIR_JSON, JSON)
-        },
+        }
+        | {FHIR_XML: {"schema": {"type": "string"}, "examples": {"discharge": {"value": _XML_EXAMPLE}}}},
     }
 }
 _STORED_EXAMPLE: Final = {
@@ -101,7 +107,8 @@ def answer_of(schema: str, description: str, example: Any = None) -> dict[int | 
     content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     if example is not None:
         content["examples"] = {"typical": {"value": example}}
-    return {200: {"description": description, "content": {FHIR_JSON: content}}}
+    in_xml = {} if schema == "CapabilityStatementDocument" else {FHIR_XML: {"schema": {"type": "string"}}}
+    return {200: {"description": description, "content": {FHIR_JSON: content, **in_xml}}}
 
 
 Sender = Annotated[Viewer, Depends(Access(Scope.ADT_WRITE, body=BodyKind.MESSAGE))]
@@ -129,7 +136,7 @@ async def process_message(request: Request, viewer: Sender, services: FromServic
     422 breaks a rule, and each issue has the FHIRPath of the place. Sent again, a message gets its first answer again. `async` and
     `response-url` are not used; no response message is sent (DV-1).
     """
-    require_content_type(request, (FHIR_JSON, JSON))
+    require_content_type(request, (FHIR_JSON, JSON, FHIR_XML))
     body = await request.body()
     if not body.strip():
         raise ProblemError(ProblemType.EMPTY_BODY, "Send the Bundle as the body of the request.")
@@ -144,7 +151,7 @@ async def process_message(request: Request, viewer: Sender, services: FromServic
     answer, _ = await services.receive(envelope)
     status = status_of(answer)
     headers = {"Retry-After": _RETRY_AFTER_S} if status == _UNAVAILABLE else None
-    return FhirResponse(outcome_of_answer(answer), status_code=status, headers=headers)
+    return fhir_answer(request, outcome_of_answer(answer), status, headers)
 
 
 @router.get("/fhir/metadata", responses=answer_of("CapabilityStatementDocument", "What this face can do, and nothing else"))

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from app.api.answers import FhirResponse, JsonResponse, refused
+from app.api.answers import JsonResponse, refused
 from app.api.auth import Access, FromServices
 from app.api.fhir import BODY, FeedName, answer_of
+from app.api.fhir_xml import FHIR_XML, fhir_answer
 from app.api.guard import JSON, GuardedRoute, require_content_type
 from app.api.limits import BodyKind
 from app.api.operation_outcome import FHIR_JSON, outcome_of_rehearsal, status_of
@@ -54,12 +55,13 @@ def _answers() -> dict[int | str, dict[str, Any]]:
 async def validate_bundle(request: Request, viewer: Sender, services: FromServices, feed: FeedName = None) -> Response:
     """Say what would become of a notification, and store nothing.
 
-    The body is the Bundle, or Parameters whose `resource` it is. Answered 200 with every problem and its place, then what would follow:
-    the answer, whom it would reach, which clocks it would start. With `Accept: application/json` the same as `/hl7v2/$validate` gives.
+    The body is the Bundle; in JSON also Parameters whose `resource` it is. Answered 200 with every problem and its place, then what
+    would follow: the answer, whom it would reach, which clocks it would start. With `Accept: application/json` the same as
+    `/hl7v2/$validate` gives.
     """
-    require_content_type(request, (FHIR_JSON, JSON))
+    media_type = require_content_type(request, (FHIR_JSON, JSON, FHIR_XML))
     envelope = Envelope(
-        body=_message(await request.body()),
+        body=_message(await request.body(), is_xml=media_type == FHIR_XML),
         door=Door.FHIR,
         received_at=services.clock.now(),
         feed_name=feed,
@@ -72,13 +74,15 @@ async def validate_bundle(request: Request, viewer: Sender, services: FromServic
     status = status_of(Answer(rehearsed.code, tuple(rehearsed.problems), _KEPT))
     if _wants_our_json(request):
         return JsonResponse(validation_json(rehearsed, directory, status))
-    return FhirResponse(outcome_of_rehearsal(rehearsed.problems, list(_sentences(rehearsed, directory, status))))
+    return fhir_answer(request, outcome_of_rehearsal(rehearsed.problems, list(_sentences(rehearsed, directory, status))), 200)
 
 
-def _message(body: bytes) -> bytes:
+def _message(body: bytes, *, is_xml: bool) -> bytes:
     """Give the resource to look at: the body itself, else the `resource` of Parameters (FHIR R4, Resource-validate)."""
     if not body.strip():
         raise ProblemError(ProblemType.EMPTY_BODY, "Send the Bundle as the body of the request.")
+    if is_xml:
+        return body
     try:
         document = read_strict_json(body)
     except StrictJsonError as error:

@@ -20,7 +20,7 @@ from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
 from app.cli.http_client import HttpAnswer, HttpClient, NoAnswerError, NotReachedError
 from app.cli.message_file import MESSAGE_FILE, FileMessage, read_content, read_messages
 from app.cli.output import JsonFlag, Output
-from app.cli.send_fhir import FHIR_JSON, outcome, passed_on, process_message
+from app.cli.send_fhir import FHIR_JSON, content_type_of, outcome, passed_on, process_message
 from app.domain.inbound import Format
 
 app = typer.Typer(add_completion=False)
@@ -145,7 +145,7 @@ async def _over_http(
         for message in messages:
             is_fhir = message.format is Format.FHIR
             target = process_message(url) if is_fhir else url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
-            headers = {"Content-Type": FHIR_JSON, "Accept": FHIR_JSON} if is_fhir else {"Content-Type": _ER7}
+            headers = {"Content-Type": content_type_of(message.body), "Accept": FHIR_JSON} if is_fhir else {"Content-Type": _ER7}
             try:
                 answer = await client.post(target, content=message.body, params={"feed": feed} if feed else None, headers=headers)
             except NotReachedError as error:

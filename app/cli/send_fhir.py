@@ -20,6 +20,7 @@ from app.domain.inbound import Format
 from app.wiring import SystemClock
 
 FHIR_JSON: Final = "application/fhir+json"
+FHIR_XML: Final = "application/fhir+xml"
 _OPERATION: Final = "$process-message"
 _OF_THE_MESSAGE: Final = frozenset(
     {
@@ -32,6 +33,11 @@ _OF_THE_MESSAGE: Final = frozenset(
     }
 )
 """Answers about this message; every other status is about the key, the request or the receiver, and ends the sending."""
+
+
+def content_type_of(message: bytes) -> str:
+    """Tell the form by the content."""
+    return FHIR_XML if message.lstrip(b" \t\r\n\xef\xbb\xbf").startswith(b"<") else FHIR_JSON
 
 
 def process_message(url: str) -> str:

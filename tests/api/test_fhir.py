@@ -29,6 +29,7 @@ from tests.api.world import (
 from tests.support import databases
 from tests.support.bundles import DA_VINCI, bundle, resource, written
 from tests.support.databases import Database
+from tests.support.fhir_xml import in_xml
 
 PATH = "/fhir/$process-message"
 
@@ -264,7 +265,7 @@ async def test_who_may_not_send_is_told_so_in_fhir(world: World) -> None:
     assert [one["code"] for one in await post(world, ADMIT_BUNDLE, 403, who="reader")] == ["forbidden"]
 
 
-@pytest.mark.parametrize("media_type", ["application/fhir+xml", "text/plain", "application/hl7-v2", None])
+@pytest.mark.parametrize("media_type", ["application/fhir+ndjson", "text/plain", "application/hl7-v2", None])
 async def test_other_content_types_are_refused(world: World, media_type: str | None) -> None:
     headers = {"content-type": media_type} if media_type else {}
     answer = await world.api.post(PATH, world.keys["hospital"], content=ADMIT_BUNDLE, headers=headers)
@@ -431,7 +432,8 @@ async def test_everything_that_the_capability_statement_names_works(world: World
     media_types = [one for one in said["format"] if "/" in one] + ["application/json"]
     for method, path in promised(rest):
         for media_type in media_types:
-            body = ADMIT_BUNDLE if method == "POST" else b""
+            form = in_xml(json.loads(ADMIT_BUNDLE)) if "xml" in media_type else ADMIT_BUNDLE
+            body = form if method == "POST" else b""
             answer = await world.api.call(method, path, world.keys["hospital"], content=body, headers={"content-type": media_type})
             assert answer.status_code == 200, (path, media_type, answer.text)
 
