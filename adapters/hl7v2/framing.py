@@ -68,12 +68,14 @@ def wrap(payload: bytes) -> bytes:
 class MllpFramer:
     """Cuts the bytes of one direction of one connection into events."""
 
-    __slots__ = ("_buffer", "_candidate", "_inside", "_is_dead", "_scanned", "frame_bytes_max")
+    __slots__ = ("_at", "_buffer", "_candidate", "_inside", "_is_dead", "_scanned", "frame_bytes_max")
 
     def __init__(self, frame_bytes_max: int) -> None:
         """Begin outside a frame; a payload may be `frame_bytes_max` bytes long."""
         self.frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
+        self._at = 0
+        """Where in the buffer what is not yet taken begins; 0 between two calls."""
         self._inside = False
         self._scanned = 0
         self._candidate = -1
@@ -105,8 +107,7 @@ class MllpFramer:
                 return [Frame(payload)]
         events: list[Event] = []
         self._buffer += data
-        while self._step(events):
-            pass
+        self._advance(events)
         if self._inside and len(self._buffer) > self.frame_bytes_max + len(END):
             self._die(events, len(self._buffer))
         return events
@@ -118,28 +119,34 @@ class MllpFramer:
         events: list[Event] = []
         candidate = self._candidate if self._candidate >= 0 else len(self._buffer) - 1
         self._close_at(candidate, candidate + 1, events, is_terminated=False)
-        while self._step(events):
-            pass
+        self._advance(events)
         return events
 
-    def _step(self, events: list[Event]) -> bool:
-        """Move on by one event; False when more bytes are needed."""
-        if self._is_dead:
-            return False
-        return self._step_inside(events) if self._inside else self._step_outside(events)
+    def _advance(self, events: list[Event]) -> None:
+        """Go through what is at hand, and let go of it once: a stream of tiny frames costs no more for coming in one piece."""
+        while not self._is_dead and (self._step_inside(events) if self._inside else self._step_outside(events)):
+            pass
+        at = self._at
+        if at:
+            del self._buffer[:at]
+            self._at = 0
+            self._scanned = max(0, self._scanned - at)
+            if self._candidate >= 0:
+                self._candidate -= at
 
     def _step_outside(self, events: list[Event]) -> bool:
-        buffer = self._buffer
-        if not buffer:
+        """Find the next start; False when more bytes are needed."""
+        buffer, at = self._buffer, self._at
+        start = buffer.find(START, at)
+        end = len(buffer) if start < 0 else start
+        if end > at:
+            events.append(Garbage(end - at, bytes(buffer[at : min(end, at + _HEAD_BYTES_MAX)])))
+        if start < 0:
+            self._at = end
             return False
-        start = buffer.find(START)
-        size = len(buffer) if start < 0 else start
-        if size:
-            events.append(Garbage(size, bytes(buffer[: min(size, _HEAD_BYTES_MAX)])))
-        del buffer[: size + (start >= 0)]
-        self._inside = start >= 0
-        self._scanned, self._candidate = 0, -1
-        return self._inside
+        self._at = self._scanned = start + 1
+        self._inside, self._candidate = True, -1
+        return True
 
     def _step_inside(self, events: list[Event]) -> bool:
         """Find the end. A 0x1C without 0x0D is a candidate only: it was the end if a new 0x0B comes first, else it is text."""
@@ -163,13 +170,13 @@ class MllpFramer:
         return True
 
     def _close_at(self, end: int, consumed: int, events: list[Event], *, is_terminated: bool) -> None:
-        buffer = self._buffer
-        if end > self.frame_bytes_max:
-            self._die(events, end)
+        buffer, at = self._buffer, self._at
+        if end - at > self.frame_bytes_max:
+            self._die(events, end - at)
             return
-        payload = bytes(buffer[:end])
-        del buffer[:consumed]
-        self._inside, self._scanned, self._candidate = False, 0, -1
+        payload = bytes(buffer[at:end])
+        self._at = consumed
+        self._inside = False
         restart = max(map(payload.rfind, _HEADERS)) if _START_BYTE in payload else -1
         if restart >= 0:
             # A header after a start byte inside a frame: the sender began anew. A lone 0x0B is only text (a pasted line break).
@@ -181,6 +188,6 @@ class MllpFramer:
             events.append(Garbage(junk, b""))
 
     def _die(self, events: list[Event], size: int) -> None:
-        events.append(TooLong(size, bytes(self._buffer[:_HEAD_BYTES_MAX])))
-        self._buffer = bytearray()
+        events.append(TooLong(size, bytes(self._buffer[self._at : self._at + _HEAD_BYTES_MAX])))
+        self._buffer, self._at = bytearray(), 0
         self._inside, self._is_dead = False, True
