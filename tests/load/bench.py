@@ -8,13 +8,13 @@ One private, durable PostgreSQL, the real process tree (`handoff serve`), load f
 import argparse
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,12 +25,14 @@ import uvloop
 from app.domain.inbound import Door, Envelope
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
-from tests.load import deliveries, limits
+from tests.load import adversaries, deliveries, limits
+from tests.load.fhir_sender import bundles, post
+from tests.load.hostile import KINDS
 from tests.load.machine import describe, memory_megabytes, percentile, processor_s
 from tests.load.network import MeasuredNetwork, home_ids
-from tests.load.sender import END, START
+from tests.load.sender import send
 from tests.load.traffic import MESSAGES_PER_STAY, Mix, messages
-from tests.support.service import ROOT, Service, running_service
+from tests.support.service import Service, running_service
 
 NETWORK = Network("handoff")
 
@@ -44,14 +46,17 @@ class Sizes:
     sixteen: int
     sixty_four: int
     file: int
+    fhir: int
     steady_s: int
     webhooks: int
     """Notifications, each to every endpoint."""
+    adversaries_s: float
+    """Beside each kind."""
     steady_per_s: int = 200
 
 
-QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 5, 200)
-USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 15, 1_000)
+QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0)
 
 
 @dataclass(slots=True)
@@ -176,6 +181,26 @@ class Bench:
         spent_s = processor_s(self.roots(service)) - spent_s
         self.say("processor time a message, file and rooms", spent_s / len(batch) * 1000, "ms")
 
+    async def fhir(self, mix: Mix, connection: asyncpg.Connection, service: Service) -> None:
+        """FHIR messages over HTTP: answered after the commit, with the pipeline running."""
+        self.title("FHIR door: POST /fhir/$process-message, answered after the commit, the pipeline running")
+        keys = await keys_of_hospitals(service)
+        waiting = bundles(mix)
+        for connections in (1, 16):
+            batch = [(keys[house], body) for house, body in islice(waiting, self.sizes.fhir * connections // 17)]
+            spent_s = processor_s(self.roots(service))
+            answers = await post(service.http_port, connections, batch)
+            took_s = max(ended for _, ended in answers) - min(began for began, _ in answers)
+            waits = sorted((ended - began) * 1000 for began, ended in answers)
+            marks = " / ".join(f"{percentile(waits, percent):.1f}" for percent in (50, 95, 99))
+            beside = f"bundles of {sum(len(body) for _, body in batch) / len(batch) / 1000:.1f} kB"
+            self.say(f"FHIR messages answered at {connections} connections", len(answers) / took_s, "messages/s", beside)
+            sys.stdout.write(f"    p50 / p95 / p99 {marks} ms\n")
+            self.figures[f"fhir_p50_p95_p99_ms_at_{connections}"] = marks
+            await self.until_drained(connection)
+            spent_s = processor_s(self.roots(service)) - spent_s
+            self.say(f"processor time a FHIR message, door and rooms, at {connections}", spent_s / len(answers) * 1000, "ms")
+
     async def steady(self, mix: Mix, connection: asyncpg.Connection, service: Service) -> None:
         """P4: from the acknowledgement to the notification that a reader sees."""
         rate = self.sizes.steady_per_s
@@ -219,6 +244,15 @@ def _control_id(message: bytes) -> str:
     return message.split(b"|", 10)[9].decode()
 
 
+async def keys_of_hospitals(service: Service) -> list[str]:
+    """Make a key for each hospital, in the order of their feeds."""
+    async with service.client() as operator:
+        listed = (await operator.get("/v1/organizations", params={"limit": 1000})).raise_for_status().json()["items"]
+        hospitals = sorted((one["name"], one["id"]) for one in listed if one["kind"] == "hospital")
+        made = [await operator.post("/v1/keys", json={"organization_id": found, "scopes": ["adt.write"]}) for _, found in hospitals]
+    return [one.raise_for_status().json()["key"] for one in made]
+
+
 async def pour(network: MeasuredNetwork, batch: Sequence[bytes]) -> None:
     """Store messages through the real door, in this process."""
     intake = network.intake()
@@ -230,21 +264,6 @@ async def pour(network: MeasuredNetwork, batch: Sequence[bytes]) -> None:
 
     await asyncio.gather(*(one(message) for message in batch))
     await intake.close()
-
-
-async def send(port: int, connections: int, rate: float, batch: Sequence[bytes]) -> list[tuple[float, float]]:
-    """Let a process of its own send; give when each message was sent and acknowledged, in their order."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.load.sender", str(port), str(connections), str(rate),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
-    )  # fmt: skip
-    out, _ = await process.communicate(b"".join(START + message + END for message in batch))
-    assert process.returncode == 0
-    lines = sorted(
-        (int(number), float(began), float(ended)) for number, began, ended in (line.split() for line in out.decode().splitlines())
-    )
-    assert len(lines) == len(batch)
-    return [(began, ended) for _, began, ended in lines]
 
 
 async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
@@ -279,8 +298,21 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
             await bench.steady(steady, connection, service)
             filed = Mix(people=total, stays=sizes.file // MESSAGES_PER_STAY, until=now - timedelta(days=60), serial=3)
             await bench.file(filed, connection, service)
-        refused = await connection.fetchval("select count(*) from inbound_outcome where outcome <> 'processed'")
-        assert refused == 0, f"{refused} messages were not processed"
+            written = Mix(people=total, stays=sizes.fhir // MESSAGES_PER_STAY, until=now - timedelta(days=90), serial=4)
+            await bench.fhir(written, connection, service)
+            beside = Mix(
+                people=total, stays=int((len(KINDS) + 4) * max(1.0, sizes.adversaries_s) * sizes.steady_per_s), until=now, serial=5
+            )
+            await adversaries.measure(
+                bench.say,
+                bench.title,
+                service.mllp_ports[0],
+                service.process.pid,
+                messages(beside),
+                sizes.adversaries_s,
+                sizes.steady_per_s // 2,
+            )
+            await bench.until_drained(connection)
     finally:
         await connection.close()
         await network.close()

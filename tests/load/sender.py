@@ -8,12 +8,15 @@ line for each answered message: its place in the input, when it was sent and whe
 
 import asyncio
 import itertools
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import uvloop
 
+ROOT = Path(__file__).parents[2]
 START, END = b"\x0b", b"\x1c\x0d"
 
 
@@ -72,6 +75,21 @@ async def run(port: int, connections: int, rate: float, frames: list[bytes]) -> 
     ]
     await asyncio.gather(*(sender.done for sender in senders))
     return answers
+
+
+async def send(port: int, connections: int, rate: float, batch: Sequence[bytes]) -> list[tuple[float, float]]:
+    """Let a process of its own send; give when each message was sent and acknowledged, in their order."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.load.sender", str(port), str(connections), str(rate),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    out, _ = await process.communicate(b"".join(START + message + END for message in batch))
+    assert process.returncode == 0
+    lines = sorted(
+        (int(number), float(began), float(ended)) for number, began, ended in (line.split() for line in out.decode().splitlines())
+    )
+    assert len(lines) == len(batch)
+    return [(began, ended) for _, began, ended in lines]
 
 
 def main() -> None:

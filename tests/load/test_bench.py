@@ -6,8 +6,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.load.bench import Sizes, run
+from tests.load.hostile import KINDS
 
-FEW = Sizes(backlog=900, alone=6, sixteen=32, sixty_four=64, file=30, steady_s=1, webhooks=4, steady_per_s=30)
+FEW = Sizes(backlog=900, alone=6, sixteen=32, sixty_four=64, file=30, fhir=34, steady_s=1, webhooks=4, adversaries_s=0.5, steady_per_s=30)
 
 
 @pytest.mark.timeout(240)
@@ -18,4 +19,6 @@ async def test_every_target_has_its_figure() -> None:
     targets = {name.split()[0] for name in figures if name.startswith("P") and name[1:2].isdigit()}
     assert targets >= {"P1", "P2", "P3", "P3b", "P4", "P5", "P7", "P10"}
     assert {f"acknowledged at {connections} connections" for connections in (1, 16, 64)} <= figures.keys()
+    assert {f"FHIR messages answered at {connections} connections" for connections in (1, 16)} <= figures.keys()
+    assert {f"acknowledged p99 beside {kind}" for kind in KINDS} <= figures.keys()
     assert figures["raw group commit of the same rows"] > 0

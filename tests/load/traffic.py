@@ -65,15 +65,25 @@ def _letters(number: int) -> str:
     return text
 
 
-def messages(mix: Mix) -> Iterator[bytes]:
-    """Write the messages of all stays in the order in which they happen: what a feed sends, stays interleaved."""
-    events = []
+def events(mix: Mix) -> list[tuple[datetime, int, int, datetime]]:
+    """Give (when, stay, position in the stay, admitted) of all stays in the order in which they happen: stays interleaved."""
+    found = []
     for stay in range(mix.stays):
         began_at = mix.until - timedelta(days=4) - mix.spread * (mix.stays - stay) / max(1, mix.stays)
         hours = (0, 1, 3, 6) if mix.is_emergency(stay) else (0, 4, 40, 72 + stay % 20)
-        events += [(began_at + timedelta(hours=hour), stay, position, began_at) for position, hour in enumerate(hours)]
-    for at, stay, position, began_at in sorted(events):
+        found += [(began_at + timedelta(hours=hour), stay, position, began_at) for position, hour in enumerate(hours)]
+    return sorted(found)
+
+
+def messages(mix: Mix) -> Iterator[bytes]:
+    """Write the messages of all stays: what a feed sends."""
+    for at, stay, position, began_at in events(mix):
         yield message(mix, stay, position, at, began_at)
+
+
+def trigger_of(mix: Mix, stay: int, position: int) -> str:
+    """Give the event of a message of a stay."""
+    return ("A04" if mix.is_emergency(stay) else "A01", "A08", "A08", "A03")[position]
 
 
 def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime) -> bytes:
@@ -82,11 +92,11 @@ def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime
     first, last = name_of(person)
     is_emergency = mix.is_emergency(stay)
     is_end = position == MESSAGES_PER_STAY - 1
-    stamp = _stamp(at)
+    stamp = stamp_of(at)
     return TEMPLATE.format(
         facility=f"HOSP{person % HOSPITALS}",
         stamp=stamp,
-        trigger=("A04" if is_emergency else "A01", "A08", "A08", "A03")[position],
+        trigger=trigger_of(mix, stay, position),
         structure="ADT_A03" if is_end else "ADT_A01",
         control=f"{mix.serial}{stay:08d}{position}",
         person=person,
@@ -107,7 +117,7 @@ def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime
         service=("MED", "PSY", "SUR")[stay % 3],
         disposition=DISPOSITIONS[stay % len(DISPOSITIONS)] if is_end else "",
         discharged_to="HOME" if is_end else "",
-        admitted=_stamp(began_at),
+        admitted=stamp_of(began_at),
         discharged=stamp if is_end else "",
         code=CODES[stay % len(CODES)],
         use="AWWF"[position],
@@ -115,5 +125,6 @@ def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime
     ).encode()
 
 
-def _stamp(at: datetime) -> str:
+def stamp_of(at: datetime) -> str:
+    """Write an instant as HL7 v2 does."""
     return at.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
