@@ -1,7 +1,8 @@
 """The door's group commit: messages that wait share one transaction, and every acknowledgement leaves after its commit.
 
 While one group is being committed the next one gathers, so under load the group grows by itself and the flush is shared
-(DESIGN section 2.2). What cannot be stored is answered AE with nothing claimed. Not here: what an answer is (`actions/receive`).
+(DESIGN section 2.2). Feeds take turns in a group, so that a flood of one makes no other wait. What cannot be stored is answered AE with
+nothing claimed. Not here: what an answer is (`actions/receive`).
 """
 
 import asyncio
@@ -9,7 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Generic, TypeVar
+from uuid import UUID
 
 from app.actions.receive import Arrival, judge, receive
 from app.domain.directory import Directory
@@ -19,6 +21,9 @@ from app.ports import Cipher, Ids, Readers, Waker
 from app.store.directory import RegistryReader
 from app.store.failures import is_unavailable
 from app.store.raw import Raw
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 WriteAcks = Callable[[bytes, Header, Answer], tuple[bytes, ...]]
 """Gives the acknowledgements a sender is owed for an answer: none, one, or an accept and an application one (ACK-2)."""
@@ -42,6 +47,42 @@ class Received:
     answer: Answer
     acks: tuple[bytes, ...]
     """In HL7 v2 only: what another format says to an answer is its door's business."""
+
+
+class Turns(Generic[Key, Item]):
+    """What waits, in a line for each key; the lines are taken from in turns, and each keeps its order.
+
+    By feed, and one line for all senders without one: whoever floods the door makes those wait who stand in the same line.
+    """
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._lines: dict[Key, deque[Item]] = {}
+        self._turns: deque[Key] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._turns)
+
+    def put(self, key: Key, item: Item) -> None:
+        """Stand at the end of a line."""
+        line = self._lines.get(key)
+        if line is None:
+            self._lines[key] = line = deque()
+            self._turns.append(key)
+        line.append(item)
+
+    def take(self, count_max: int) -> list[Item]:
+        """Take the first of each line, round and round."""
+        taken: list[Item] = []
+        while self._turns and len(taken) < count_max:
+            key = self._turns.popleft()
+            line = self._lines[key]
+            taken.append(line.popleft())
+            if line:
+                self._turns.append(key)
+            else:
+                del self._lines[key]
+        return taken
 
 
 class Intake:
@@ -71,7 +112,7 @@ class Intake:
         self._cipher, self._ids, self._waker = cipher, ids, waker
         self._group_max = group_max
         self._committers = committers
-        self._waiting: deque[tuple[Arrival, asyncio.Future[Answer]]] = deque()
+        self._waiting: Turns[UUID | None, tuple[Arrival, asyncio.Future[Answer]]] = Turns()
         self._running: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
         self.groups = 0
@@ -112,7 +153,7 @@ class Intake:
     def _stored(self, arrival: Arrival) -> asyncio.Future[Answer]:
         """Put the message into the next group; the future has its answer after the commit."""
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrival, answered))
+        self._waiting.put(arrival.feed.id if arrival.feed is not None else None, (arrival, answered))
         if len(self._running) < self._committers:
             task = asyncio.create_task(self._commit_groups())
             self._running.add(task)
@@ -155,7 +196,7 @@ class Intake:
 
     async def _commit_groups(self) -> None:
         while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._group_max))]
+            group = self._waiting.take(self._group_max)
             try:
                 answers = await self._commit([arrival for arrival, _ in group])
             except Exception as error:  # noqa: BLE001  # every sender must get an answer, whatever happened

@@ -7,7 +7,7 @@ from typing import cast
 
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.domain.inbound import AckCode, Door, Envelope, Format
-from app.intake import Intake
+from app.intake import Intake, Turns
 from app.ports import Cipher, Ids, Waker
 from app.store.directory import RegistryReader
 from app.store.raw import Raw
@@ -39,3 +39,30 @@ async def test_a_sender_is_answered_although_the_database_never_is(clock: FakeCl
         said = await asyncio.gather(*(intake.receive(envelope) for envelope in envelopes))
         await intake.close()
     assert {one.answer.code for one in said} == {AckCode.AE}
+
+
+def test_a_flood_of_one_feed_makes_no_other_wait() -> None:
+    """R14: with thousands of messages of one sender before it, the first of another is in the next group."""
+    waiting: Turns[str, tuple[str, int]] = Turns()
+    for number in range(3_000):
+        waiting.put("flood", ("flood", number))
+    assert len(waiting.take(64)) == 64
+    for number in range(3):
+        waiting.put("calm", ("calm", number))
+    group = waiting.take(64)
+    assert [one for one in group if one[0] == "calm"] == [("calm", 0), ("calm", 1), ("calm", 2)]
+    assert len(group) == 64
+
+
+def test_every_line_keeps_its_order_and_nothing_is_lost() -> None:
+    waiting: Turns[int, tuple[int, int]] = Turns()
+    put = [(number % 7 % 3, number) for number in range(500)]
+    for one in put[:300]:
+        waiting.put(one[0], one)
+    taken = waiting.take(100)
+    for one in put[300:]:
+        waiting.put(one[0], one)
+    while waiting:
+        taken += waiting.take(64)
+    assert [[one for one in taken if one[0] == key] for key in range(3)] == [[one for one in put if one[0] == key] for key in range(3)]
+    assert waiting.take(64) == []
