@@ -42,7 +42,8 @@ def main() -> None:
         words = Path(made) / "words"
         words.write_text(dictionary())
         options = [f"-artifact_prefix={findings}/{given.target}-", f"-max_len={target.bytes_max}", f"-seed={given.seed}",
-                   f"-rss_limit_mb={MEMORY_MEGABYTES}", f"-timeout={SLOWEST_S}", f"-report_slow_units={SLOWEST_S}", "-print_final_stats=1"]  # fmt: skip
+                   f"-rss_limit_mb={MEMORY_MEGABYTES}", f"-timeout={SLOWEST_S}", f"-report_slow_units={SLOWEST_S}",
+                   "-print_final_stats=1"]  # fmt: skip
         options += [f"-max_total_time={given.seconds}"] if given.seconds else [f"-runs={given.runs}"]
         options += [] if target.is_json else [f"-dict={words}"]
         mutator = {"custom_mutator": mutate_json} if target.is_json else {}
