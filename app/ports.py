@@ -68,6 +68,10 @@ class AdtReader(Protocol):
         """Give every problem and every doubt of a full reading, for who asks what is wrong with a message. Off the hot path."""
         ...
 
+    def content(self, body: bytes, feed: Feed, place: str) -> bytes | None:
+        """Give the bytes of a document at a place that a pointer named when the message was read; None where there are none."""
+        ...
+
     def is_supported(self, trigger: str) -> bool:
         """Tell whether the trigger changes anything here; others are stored, answered AA and marked ignored (ACK-4)."""
         ...

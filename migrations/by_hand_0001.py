@@ -1,13 +1,13 @@
 """What autogenerate cannot see of revision 0001: the registry's version number, raised by every change of the registry.
 
-The pipeline reads one number per batch and reads the registry (organizations, feeds and their facilities, preferences) anew only
+The pipeline reads one number per batch and reads the registry (organizations, units, feeds, facilities, preferences) anew only
 when it has changed, so a new home or a corrected Part 2 status counts for the very next batch. A trigger, because a writer that
 forgot to raise the number would leave a recipient untold without an error.
 """
 
 from alembic import op
 
-TABLES = ("organization", "feed", "feed_facility", "preference")
+TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference")
 
 
 def upgrade() -> None:

@@ -24,6 +24,7 @@ PROFILES: Final = {
     "Patient": (f"{CORE}/StructureDefinition/us-core-patient",),
     "Condition": (f"{GUIDE}/StructureDefinition/adt-notification-condition",),
     "Coverage": (f"{GUIDE}/StructureDefinition/adt-notification-coverage",),
+    "DocumentReference": (f"{CORE}/StructureDefinition/us-core-documentreference",),
     "Location": (f"{CORE}/StructureDefinition/us-core-location",),
     "Organization": (f"{CORE}/StructureDefinition/us-core-organization",),
     "Practitioner": (f"{CORE}/StructureDefinition/us-core-practitioner",),

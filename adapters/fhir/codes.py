@@ -7,7 +7,8 @@ Required bindings are checked against these lists, because the models check shap
 from collections.abc import Mapping
 from typing import Final
 
-from app.domain.adt_event import DiagnosisUse, EncounterClass, Trigger
+from app.domain.adt_event import DOCUMENT_TRIGGERS, DiagnosisUse, EncounterClass, Trigger
+from app.domain.document import Completion
 
 NOTIFICATION_EVENT: Final = "http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event"
 V2_EVENT: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"
@@ -53,7 +54,13 @@ PERSON_EVENTS: Final[Mapping[tuple[str, str], Trigger]] = {
 }
 """Events about a person: the focus leads to a Patient. `notification-vitals` tells births and deaths."""
 
-EVENTS: Final = {**STAY_EVENTS, **PERSON_EVENTS}
+DOCUMENT_EVENTS: Final[Mapping[tuple[str, str], Trigger]] = {
+    (NOTIFICATION_EVENT, "notification-summary-report"): Trigger.DOCUMENT_CONTENT,
+    **{(V2_EVENT, trigger.value): trigger for trigger in sorted(DOCUMENT_TRIGGERS)},
+}
+"""Events about documents: the message has DocumentReferences. Those beside the Encounter of another event are read as well."""
+
+EVENTS: Final = {**STAY_EVENTS, **PERSON_EVENTS, **DOCUMENT_EVENTS}
 SUPPORTED: Final = frozenset(code for _, code in EVENTS)
 """Codes that change something here. The other Da Vinci codes are stored, answered 200 and marked ignored (as ACK-4)."""
 ADDS_DIAGNOSES: Final = frozenset({"notification-new-condition"})
@@ -105,6 +112,17 @@ DIAGNOSIS_USES: Final[Mapping[str, DiagnosisUse]] = {
 }
 """FHIR diagnosis-role (Encounter.diagnosis.use); every other role, and none, is a working diagnosis."""
 
+LOINC: Final = "http://loinc.org"
+CONFIDENTIALITY: Final = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+UNRESTRICTED: Final = frozenset({"U", "L", "M", "N"})
+"""HL7 v3 Confidentiality up to normal. Every other label (R, V, a sensitivity such as PSY or ETH) restricts."""
+COMPLETIONS: Final[Mapping[str, Completion]] = {
+    "preliminary": Completion.PRELIMINARY,
+    "final": Completion.FINAL,
+    "amended": Completion.AMENDED,
+}
+"""FHIR composition-status (DocumentReference.docStatus); entered-in-error takes the document back."""
+
 ICD_10: Final = frozenset({"http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"})
 NPI: Final = "http://hl7.org/fhir/sid/us-npi"
 SSN: Final = frozenset({"http://hl7.org/fhir/sid/us-ssn", "urn:oid:2.16.840.1.113883.4.1"})
@@ -152,6 +170,12 @@ REQUIRED_CODES: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     "Location": {"status": frozenset({"active", "suspended", "inactive"}), "mode": frozenset({"instance", "kind"})},
     "Practitioner": {"gender": frozenset(SEX), "identifier.use": _IDENTIFIER_USES, "name.use": _NAME_USES},
     "Organization": {"identifier.use": _IDENTIFIER_USES},
+    "DocumentReference": {
+        "status": frozenset({"current", "superseded", "entered-in-error"}),
+        "docStatus": frozenset({"preliminary", "final", "amended", "entered-in-error"}),
+        "relatesTo.code": frozenset({"replaces", "transforms", "signs", "appends"}),
+        "identifier.use": _IDENTIFIER_USES,
+    },
 }
 """FHIR R4 required bindings of the elements that are read, by path."""
 
@@ -179,6 +203,11 @@ TARGETS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
     },
     "Location": {"partOf": frozenset({"Location"}), "managingOrganization": frozenset({"Organization"})},
     "Patient": {"managingOrganization": frozenset({"Organization"}), "link.other": frozenset({"Patient", "RelatedPerson"})},
+    "DocumentReference": {
+        "subject": frozenset({"Patient"}),
+        "context.encounter": frozenset({"Encounter", "EpisodeOfCare"}),
+        "relatesTo.target": frozenset({"DocumentReference"}),
+    },
     "PractitionerRole": {"practitioner": frozenset({"Practitioner"}), "organization": frozenset({"Organization"})},
 }
 """What the references that are read may point at (FHIR R4, narrowed by Da Vinci's and US Core's profiles where they say so)."""

@@ -6,11 +6,13 @@ can read. The field table is in README.md. Not here: what has to be there (`stru
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 
 from adapters.fhir.bundle import Entry, MessageBundle, ReadJson, error, read_bundle
-from adapters.fhir.codes import ADDS_DIAGNOSES, EVENTS, NPI, PROCESSING, SSN, STAY_EVENTS, SUPPORTED, TEST_LABEL, V2_EVENT
+from adapters.fhir.codes import ADDS_DIAGNOSES, DOCUMENT_EVENTS, EVENTS, NPI, PROCESSING, SSN, STAY_EVENTS, SUPPORTED, TEST_LABEL, V2_EVENT
+from adapters.fhir.documents import content_of, documents_of, visit_of_documents
 from adapters.fhir.facilities import facility_codes, location_of
 from adapters.fhir.models import models
 from adapters.fhir.people import patient_identifiers, person_facts
@@ -110,6 +112,11 @@ class FhirReader:
         """Give every problem and every doubt of a full reading, for validation and for the quality of a source."""
         return tuple(self._interpret(body, feed)[1])
 
+    def content(self, body: bytes, feed: Feed, place: str) -> bytes | None:  # noqa: ARG002 -- the port's
+        """Give the bytes of an attachment at a place that a pointer of this message named."""
+        bundle = self._bundle(body)
+        return None if isinstance(bundle, Problem) else content_of(bundle, place)
+
     def _interpret(self, body: bytes, feed: Feed) -> tuple[AdtEvent | None, list[Problem]]:
         bundle = self._bundle(body)
         if isinstance(bundle, Problem):
@@ -126,6 +133,10 @@ class FhirReader:
         encounter = encounter_of(bundle) if event in STAY_EVENTS else None
         trigger = EVENTS[event] if encounter is None else _trigger(EVENTS[event], event[0], reading, encounter)
         occurred_at, visit = _visit(reading, trigger, encounter, patient)
+        person = person_facts(reading, patient)
+        if event in DOCUMENT_EVENTS:
+            # It names the stay and states nothing about it, nor whether somebody has died.
+            visit, person = visit_of_documents(reading, patient), replace(person, died_at=None, deceased=None)
         facts, erased = diagnoses(reading, encounter, adds=event[1] in ADDS_DIAGNOSES) if encounter is not None else ((), frozenset())
         read = AdtEvent(
             trigger=trigger,
@@ -136,10 +147,11 @@ class FhirReader:
             control_id=text(bundle.document.get("id")),
             processing_id=_processing_id(bundle),
             identifiers=identifiers,
-            person=person_facts(reading, patient),
+            person=person,
             visit=visit,
             diagnoses=facts,
             diagnoses_erased=erased,
+            documents=documents_of(reading, patient, encounter, trigger),
             sending_facility=next(iter(_senders(bundle)[1]), ""),
         )
         # The class is looked at twice: for the event and for the stay.

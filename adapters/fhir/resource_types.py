@@ -8,6 +8,7 @@ READ: Final = (
     "Patient",
     "Condition",
     "Coverage",
+    "DocumentReference",
     "Location",
     "Organization",
     "Practitioner",

@@ -12,9 +12,9 @@ from adapters.fhir.bundle import Entry, MessageBundle, error
 from adapters.fhir.codes import (
     ALTERNATE_REFERENCE,
     DA_VINCI_EVENTS,
+    DOCUMENT_EVENTS,
     EVENTS,
     NOTIFICATION_EVENT,
-    PERSON_EVENTS,
     REQUIRED_CODES,
     STAY_EVENTS,
     TARGETS,
@@ -31,12 +31,18 @@ _NOT_IN_A_MESSAGE = ("search", "request", "response")
 _RELATIVE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
 _DATES = {
     "Patient": ("birthDate", "deceasedDateTime"),
+    "DocumentReference": ("date",),
     "Encounter": ("period.start", "period.end", "location.period.start", "classHistory.period.start"),
 }
 NAME_CHARACTERS_MAX = 250
 """Our policy: HL7 2.5.1 gives a CX 250 characters. What names people and stays is looked up, so it has a limit; no other text has."""
 _IDENTIFIER = ("identifier.value", "identifier.system")
-_NAMES = {"Patient": _IDENTIFIER, "Encounter": _IDENTIFIER, "Coverage": (*_IDENTIFIER, "subscriberId", "payor.display")}
+_NAMES = {
+    "Patient": _IDENTIFIER,
+    "Encounter": _IDENTIFIER,
+    "Coverage": (*_IDENTIFIER, "subscriberId", "payor.display"),
+    "DocumentReference": (*_IDENTIFIER, "masterIdentifier.value", "masterIdentifier.system"),
+}
 _OF_OTHERS = frozenset({"entry", "resource", "contained", "extension"})
 """Not part of the resource itself, or read by nobody: what modifies them modifies nothing that is read."""
 _PARTIAL = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?")
@@ -263,7 +269,7 @@ def _about(bundle: MessageBundle) -> Iterator[Problem]:
     """DV-5, DV-13: the stay and the person, as far as the event needs them."""
     event = event_of(bundle)
     header = bundle.header
-    if header is None or (event not in STAY_EVENTS and event not in PERSON_EVENTS):
+    if header is None or event not in EVENTS:
         return
     encounter = encounter_of(bundle)
     if event in STAY_EVENTS:
@@ -273,6 +279,9 @@ def _about(bundle: MessageBundle) -> Iterator[Problem]:
         kind = encounter.resource.get("class")
         if not text(member(kind, "code")) and not says_absent(kind) and not says_absent(member(kind, "_code")):
             yield error(ProblemCode.REQUIRED_FIELD_MISSING, f"{encounter.path}.class.code", "The Encounter needs a class (DV-5).")
+    if event in DOCUMENT_EVENTS and not bundle.of_type("DocumentReference"):
+        sentence = "The message needs a DocumentReference: it says which document this is about."
+        yield error(ProblemCode.REQUIRED_FIELD_MISSING, f"{header.path}.focus", sentence)
     patients = bundle.of_type("Patient")
     patient = patient_of(bundle)
     if patient is None:

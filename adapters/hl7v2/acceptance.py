@@ -6,21 +6,24 @@ warning. Not here: which acknowledgement follows (`ack`), whether the sender is 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adapters.hl7v2.charset import CharsetChoice, codec_of
 from adapters.hl7v2.codes import TRIGGER_SHAPE, VERSIONS
+from adapters.hl7v2.documents import DOCUMENT_TYPES, head_of
 from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.people import identifiers, local_identifiers, patient_identifiers
 from adapters.hl7v2.reading import Reading, sharpened
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject, subjects_of
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import OURS, ProcessingId, Trigger
+from app.domain.adt_event import DOCUMENT_TRIGGERS, OURS, ProcessingId, Trigger
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
 SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger not in OURS)
 """The triggers that change something here; every other is stored, answered AA and marked ignored (ACK-4)."""
 
+_EVENTS = {"ADT": SUPPORTED - DOCUMENT_TRIGGERS, **DOCUMENT_TYPES}
+"""Message type (MSH-9.1) -> the events of it that are read."""
 _WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON})
 _PROCESSING_IDS = frozenset(processing_id.value for processing_id in ProcessingId)
 _TRIGGER = re.compile(TRIGGER_SHAPE)
@@ -58,10 +61,13 @@ def header_problems(message: Er7Message, header: Header) -> list[Problem]:
     if _is_run(message):
         text = "There is a second MSH: send one message in one frame, or several to the batch endpoint."
         return [_error(ProblemCode.SEGMENT_SEQUENCE, "MSH^2", text)]
-    if header.message_code != "ADT":
-        text = "Only ADT messages are taken here; send other types elsewhere."
+    events = _EVENTS.get(header.message_code)
+    if events is None:
+        text = "Only ADT, MDM and ORU messages are taken here; send other types elsewhere."
         return [_error(ProblemCode.UNSUPPORTED_MESSAGE_TYPE, "MSH^1^9^1^1", text)]
-    if not header.trigger:
+    if header.trigger in SUPPORTED and header.trigger not in events:
+        found.append(_error(ProblemCode.UNSUPPORTED_EVENT, "MSH^1^9^1^2", "This is no event of the message type in MSH-9.1."))
+    elif not header.trigger:
         found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "MSH^1^9^1^2", "The trigger event is missing, in MSH-9.2 and in EVN-1."))
     elif _TRIGGER.fullmatch(header.trigger) is None:
         found.append(_error(ProblemCode.UNSUPPORTED_EVENT, "MSH^1^9^1^2", "This is not a trigger event of table 0003, such as A03."))
@@ -127,17 +133,44 @@ def essentials(reading: Reading, header: Header, *, is_check: bool = False) -> E
 def _one_patient(reading: Reading, trigger: str) -> tuple[tuple[Subject, ...], list[Problem]]:
     message = reading.message
     found: list[Problem] = []
+    if trigger in DOCUMENT_TRIGGERS:
+        return _with_documents(reading, trigger)
     pid = message.first("PID")
     ids = (*patient_identifiers(reading, pid), *local_identifiers(reading)) if pid is not None else ()
     if pid is None:
         found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
     elif not ids:
-        text = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
-        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "PID^1^3", text))
+        found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, "PID^1^3", _NOBODY))
     pv1 = message.first("PV1") if trigger == Trigger.UPDATE or trigger not in _WITHOUT_STAY else None
     if pv1 is None and trigger not in _WITHOUT_STAY:
         found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PV1^1", "The PV1 segment is missing; without it the stay is not known."))
     return ((Subject(pid, ids, pv1=pv1),) if pid is not None and not found else ()), found
+
+
+_NOBODY = "PID-3 needs an identifier of the person; account and visit numbers do not name one."
+
+
+def _with_documents(reading: Reading, trigger: str) -> tuple[tuple[Subject, ...], list[Problem]]:
+    """Find the patients of an MDM or ORU, each with the PV1 that follows; an ORU may have the results of several."""
+    found: list[Problem] = []
+    subjects: list[Subject] = []
+    for segment in reading.message.segments():
+        if segment.name == "PID":
+            if subjects or reading.message.count("PID") > 1:
+                reading.about(segment)
+            ids = (*patient_identifiers(reading, segment), *local_identifiers(reading))
+            if not ids:
+                found.append(_error(ProblemCode.REQUIRED_FIELD_MISSING, segment.location(3), _NOBODY))
+            subjects.append(Subject(segment, ids))
+        elif segment.name == "PV1" and subjects and subjects[-1].pv1 is None:
+            subjects[-1] = replace(subjects[-1], pv1=segment)
+    if not subjects:
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, "PID^1", "The PID segment is missing."))
+    head = head_of(trigger)
+    if reading.message.first(head) is None:
+        text = f"The {head} segment is missing; it says which document or result this is about."
+        found.append(_error(ProblemCode.SEGMENT_SEQUENCE, f"{head}^1", text))
+    return tuple(subjects), found
 
 
 def event_times(reading: Reading) -> EventTimes | None:
@@ -180,5 +213,5 @@ def doubts(reading: Reading, header: Header) -> None:
     pid = message.first("PID")
     if pid is not None and not identifiers(reading, pid, 3):
         reading.note(ProblemCode.REQUIRED_FIELD_MISSING, pid.location(3), "PID-3 is empty; the number in PID-2 was taken.")
-    if header.trigger not in OF_SEVERAL and message.count("PID") > 1:
+    if header.trigger not in OF_SEVERAL | {Trigger.RESULT} and message.count("PID") > 1:
         reading.note(ProblemCode.SEGMENT_SEQUENCE, "PID^2", "There is more than one PID; the first was taken.")

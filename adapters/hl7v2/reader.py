@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
+from adapters.hl7v2.documents import content_of, documents_of
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
 from adapters.hl7v2.facilities import facility_codes, location_of
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject
-from adapters.hl7v2.visits import diagnoses, visit_facts
-from app.domain.adt_event import AdtEvent, Trigger, VisitFacts
+from adapters.hl7v2.visits import diagnoses, visit_facts, visit_named
+from app.domain.adt_event import DOCUMENT_TRIGGERS, AdtEvent, Trigger, VisitFacts
 from app.domain.feed import Feed
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 
@@ -115,6 +116,12 @@ class Hl7v2Reader:
         """Give every problem and every doubt of a full reading, for validation and for the quality of a source."""
         return tuple(self._interpret(body, feed, with_doubts=True)[1])
 
+    def content(self, body: bytes, feed: Feed, place: str) -> bytes | None:
+        """Give the bytes of a document at a place that a pointer of this message named."""
+        message = tokenize(body, feed.profile.charset)
+        reading = _begin(message, feed) if not isinstance(message, Problem) else message
+        return None if isinstance(reading, Problem) else content_of(reading, self.header(body).trigger, place)
+
     def _interpret(self, body: bytes, feed: Feed, *, with_doubts: bool) -> tuple[AdtEvent | None, list[Problem]]:
         message = tokenize(body, feed.profile.charset)
         if isinstance(message, Problem):
@@ -141,13 +148,21 @@ class Hl7v2Reader:
 
     def _event(self, reading: Reading, header: Header, needed: Essentials, subject: Subject, digest: bytes, part: int) -> AdtEvent:
         pv1, trigger = subject.pv1, needed.trigger
-        if trigger in OF_SEVERAL:
+        is_of_document = trigger in DOCUMENT_TRIGGERS
+        if trigger in OF_SEVERAL or (is_of_document and len(needed.subjects) > 1):
             reading.about(subject.pid)
-        facts, erased = diagnoses(reading) if pv1 is not None and trigger != Trigger.SWAP else ((), frozenset())
-        visit = visit_facts(reading, pv1, trigger, needed.times.occurred, subject.pid) if pv1 is not None else None
+        says_diagnoses = pv1 is not None and trigger != Trigger.SWAP and not is_of_document
+        facts, erased = diagnoses(reading) if says_diagnoses else ((), frozenset())
+        person = person_facts(reading, subject.pid)
+        visit = None
+        if pv1 is not None and not is_of_document:
+            visit = visit_facts(reading, pv1, trigger, needed.times.occurred, subject.pid)
         if subject.moved_visit is not None:
             # A move says whose the visit is, and nothing else about it.
             visit = VisitFacts(visit_number=subject.moved_visit)
+        if is_of_document:
+            # It names the stay, and states nothing about it; nor does a laboratory know who has died.
+            visit, person = visit_named(reading, pv1, subject.pid), replace(person, died_at=None, deceased=None)
         return AdtEvent(
             trigger=trigger,
             occurred_at=needed.times.occurred.at,
@@ -158,7 +173,7 @@ class Hl7v2Reader:
             control_id=header.control_id,
             processing_id=needed.processing_id,
             identifiers=subject.identifiers,
-            person=person_facts(reading, subject.pid),
+            person=person,
             prior_identifiers=subject.prior_identifiers,
             renames=subject.renames,
             moved_account=subject.moved_account,
@@ -167,6 +182,7 @@ class Hl7v2Reader:
             visit=visit,
             diagnoses=facts,
             diagnoses_erased=erased,
+            documents=documents_of(reading, trigger, part + 1) if is_of_document else (),
             sending_facility=header.sending_facility,
         )
 

@@ -66,7 +66,13 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
     )
 
 
-def _numbers(reading: Reading, pv1: Segment, pid: Segment) -> tuple[Identifier | None, Identifier | None]:
+def visit_named(reading: Reading, pv1: Segment | None, pid: Segment) -> VisitFacts:
+    """Read which stay a message names that states nothing about it."""
+    number, account = _numbers(reading, pv1, pid)
+    return VisitFacts(visit_number=number, account=account)
+
+
+def _numbers(reading: Reading, pv1: Segment | None, pid: Segment) -> tuple[Identifier | None, Identifier | None]:
     """Give the number of the stay and the account beside it (PID-18): where the account is the number of the stay, it is not beside it.
 
     The number is at the first place of the profile that has one, with its authority: by default PV1-19, PV1-50, PID-18.

@@ -27,7 +27,7 @@ async def claims_on(raw: Raw, stays: Sequence[StayInHand]) -> dict[UUID, list[At
 def attribute(stay: StayInHand, claimed: Sequence[Attribution], directory: Directory, programs_known: ProgramCatalog) -> list[Desired]:
     """Give what should stand with every organization that claims the person on the day of each event of the stay."""
     desired: list[Desired] = []
-    events = happenings(stay.view, behavioral_kind=stay.signal.kind)
+    events = happenings(stay.view, behavioral_kind=stay.signal.kind, has_summary=stay.has_summary)
     # A death is told beside the discharge and has no news of its own: a diagnosis that is coded late is still news of the discharge.
     lasting = [event for event in events if event.kind is not Kind.DIED]
     for happening in events:

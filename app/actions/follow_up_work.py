@@ -1,4 +1,4 @@
-"""What a coordinator does with a follow-up: record a contact, take one back, assign, close. As the viewer, in the caller's transaction.
+"""What a coordinator does with a follow-up: record a contact or a fact, take one back, assign, close. As the viewer, in a transaction.
 
 Every change asks that the stay be looked at again; the caller does so at once and answers with what it came to. Only the home of a
 follow-up (or whom it granted its rows) works on it: a plan that covers the person sees its status and changes nothing.
@@ -11,8 +11,9 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.contact import ContactEntry
+from app.domain.summary_fact import SummaryFact
 from app.domain.viewer import Viewer
-from app.store import contacts, encounters
+from app.store import contacts, encounters, summary_facts
 from app.store.contacts import ContactRow, FollowUpOwner
 from app.store.raw import Raw
 
@@ -22,7 +23,7 @@ class NoSuchFollowUpError(Exception):
 
 
 class NoSuchContactError(Exception):
-    """There is no such contact for this viewer."""
+    """There is no such contact, or fact, for this viewer."""
 
 
 class NothingToCorrectError(Exception):
@@ -93,6 +94,26 @@ async def void_contact(raw: Raw, viewer: Viewer, contact_id: UUID, reason: str, 
     follow_up = await _own(raw, viewer, found.follow_up_id)
     if await contacts.void_contact(raw, contact_id, reason, author.to_json(), now):
         await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
+    return follow_up
+
+
+async def record_summary_fact(raw: Raw, viewer: Viewer, follow_up_id: UUID, fact: SummaryFact, *, author: Author, now: datetime) -> None:
+    """Store that a discharge summary was requested, received or reviewed. No clock looks at it."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    organization_id = viewer.organization_id or follow_up.home_id
+    if organization_id is None:
+        raise NoSuchFollowUpError
+    await summary_facts.insert_fact(raw, fact, follow_up_id=follow_up_id, organization_id=organization_id, author=author.to_json(), now=now)
+
+
+async def void_summary_fact(raw: Raw, viewer: Viewer, fact_id: UUID, reason: str, *, author: Author, now: datetime) -> FollowUpOwner:
+    """Take a fact back, once; give its follow-up. Doing it twice changes nothing."""
+    found = await summary_facts.fact_of(raw, fact_id)
+    if found is None:
+        raise NoSuchContactError
+    follow_up = await _own(raw, viewer, found.follow_up_id)
+    if await summary_facts.void_fact(raw, fact_id, reason, author.to_json(), now):
+        await summary_facts.touch(raw, follow_up.id, now)
     return follow_up
 
 

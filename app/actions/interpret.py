@@ -79,6 +79,7 @@ def _apart(event: AdtEvent) -> AdtEvent:
         parent=_marked_if(event.parent),
         visit=visit,
         person=person,
+        documents=tuple(replace(one, number=_marked_if(one.number), parent=_marked_if(one.parent)) for one in event.documents),
     )
 
 

@@ -4,31 +4,45 @@ Not here: finding the stays (store/encounter_reads), or the rule itself (domain/
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from app.domain.directory import Directory
-from app.domain.privacy import Tier, may_be_told
+from app.domain.filed_document import SHOWN_MAX, Filed, documents_content
+from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id_or_none
-from app.domain.stay_in_hand import StayInHand
+from app.domain.seeing import tier_of
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import people
+from app.store import documents, people
 from app.store.encounter_reads import ReadStay, find_encounter
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
 
 
 async def present_encounters(
-    raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], *, directory: Directory, read_stay: ReadStay
+    raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], *, directory: Directory, read_stay: ReadStay, with_documents: bool = False
 ) -> list[dict[str, Any]]:
-    """Give each stay that may be seen; those that may not are left out. One statement for all of them."""
+    """Give each stay that may be seen; those that may not are left out. A fixed number of statements for all of them.
+
+    `with_documents` adds the pointers to those that are seen whole; else only whether there is a discharge summary is said.
+    """
     stays = [read_stay(row, directory) for row in rows]
-    seen = [(row, stay, tier) for row, stay in zip(rows, stays, strict=True) if (tier := _tier(viewer, row, stay, directory)).tells]
+    seen = [
+        (row, stay, tier)
+        for row, stay in zip(rows, stays, strict=True)
+        if (tier := tier_of(viewer, row.facility_id, row.reported_by, stay, directory)).tells
+    ]
     records = await people.describe(raw, {row.person_id for row, _, _ in seen}) if seen else {}
     into = await _seen_targets(raw, viewer, [row for row, _, _ in seen], directory, read_stay)
+    whole = [row.id for row, _, tier in seen if tier is Tier.FULL]
+    is_own = viewer.is_operator or all(row.facility_id == viewer.organization_id for row, _, _ in seen)
+    filed = await documents.of_stays(raw, whole, most=SHOWN_MAX, with_restricted=is_own) if with_documents and whole else {}
+    summarised = await documents.summarised(raw, whole) if whole else set()
     return [
-        encounter_content(stay, tier)
+        encounter_content(replace(stay, has_summary=row.id in summarised), tier)
+        | (_documents(filed.get(row.id, Filed())) if with_documents and tier is Tier.FULL else {})
         | {
             "source": row.source,
             "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, tier, directory),
@@ -39,18 +53,15 @@ async def present_encounters(
     ]
 
 
+def _documents(filed: Filed) -> dict[str, Any]:
+    return {"documents": documents_content(filed), "documents_total": filed.total}
+
+
 async def _seen_targets(raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], directory: Directory, read_stay: ReadStay) -> set[UUID]:
     """Give the stays that reports became part of and that the viewer may see: the id of another would tell that there is one."""
     seen = set()
     for target in {row.folded_into for row in rows if row.folded_into is not None}:
         found = await find_encounter(raw, viewer, target)
-        if found is not None and _tier(viewer, found, read_stay(found, directory), directory).tells:
+        if found is not None and tier_of(viewer, found.facility_id, found.reported_by, read_stay(found, directory), directory).tells:
             seen.add(target)
     return seen
-
-
-def _tier(viewer: Viewer, row: EncounterRow, stay: StayInHand, directory: Directory) -> Tier:
-    if viewer.is_operator or viewer.organization_id in (row.facility_id, row.reported_by):
-        return Tier.FULL
-    organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
-    return may_be_told(stay.origin, organization.kind).tier if organization else Tier.SUPPRESS

@@ -6,7 +6,7 @@ number of statements a page.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from app.domain.clock import ClockState
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
+from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
 from app.domain.measure import MeasureStatus
 from app.domain.measure_history import Spans, enrolment, history_of
@@ -25,12 +26,21 @@ from app.domain.privacy import Tier, may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
+from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import claims, contacts, encounters, follow_ups, people
+from app.store import claims, contacts, documents, encounters, follow_ups, people, summary_facts
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class _Papers:
+    """What is known of the papers of a stay: its documents, and what the home says of the discharge summary."""
+
+    filed: Filed
+    facts: Sequence[SummaryFact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class FollowUpPresenter:
         records = await people.describe(raw, persons)
         claimed = await claims.of_people(raw, persons)
         owners = await contacts.owners_of(raw, [row.id for row in rows])
+        facts = await summary_facts.facts_of(raw, [row.id for row in rows])
+        filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
         for row in rows:
             stay = by_id.get(row.encounter_id)
@@ -65,8 +77,9 @@ class FollowUpPresenter:
             person_contacts = [contact for one in said.get(row.person_id, {}).values() for contact in one]
             spans = _coverage(reader, claimed.get(row.person_id, ()))
             measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
+            papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
             shown.append(_shown(row, stay, reader, decision.tier, directory, said.get(row.person_id, {}).get(row.id, []), measures,
-                                records.get(row.person_id, ()), owners.get(row.id, []), now))  # fmt: skip
+                                records.get(row.person_id, ()), owners.get(row.id, []), papers, now))  # fmt: skip
         return shown
 
     async def _stays(
@@ -124,12 +137,15 @@ def _shown(  # everything a follow-up is made of
     measures: Sequence[MeasureStatus],
     records: Sequence[PatientRecord],
     owners: Sequence[Mapping[str, Any]],
+    papers: _Papers,
     now: datetime,
 ) -> dict[str, Any]:
     home = directory.organizations.get(row.home_id) if row.home_id else None
     # A plan or an agency that covers the person and is not the one that follows them up.
     is_status_only = reader.kind in COVERING_KINDS and reader.id != row.home_id
-    encounter = encounter_content(stay, tier)
+    is_whole = tier is Tier.FULL and not is_status_only
+    papers = papers if is_whole else _Papers(Filed(), () if is_status_only else papers.facts)
+    encounter = encounter_content(replace(stay, has_summary=bool(papers.filed.facts)), tier)
     # The shape is the same for everybody; what the tier takes away is null.
     for name in ("class", "visit_number", "disposition"):
         encounter.setdefault(name, None)
@@ -156,6 +172,9 @@ def _shown(  # everything a follow-up is made of
         "clocks": [_clock(clock, now, is_status_only=is_status_only) for clock in row.clocks],
         "measures": [measure_json(status) for status in measures],
         "contacts": [] if is_status_only else [contact_json(contact) for contact in said],
+        "summary": summary_content([*papers.facts, *papers.filed.facts]),
+        "documents": documents_content(papers.filed),
+        "documents_total": papers.filed.total,
         "owners": [] if is_status_only else [_owner(owner) for owner in owners],
     }
 

@@ -9,17 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from app.domain.adt_event import PERSON_TRIGGERS, AdtEvent, Identifier
-from app.domain.calendar import local_date
 from app.domain.encounter import EncounterState, apply
 from app.domain.event_order import sort_key
-from app.domain.feed import Feed
 from app.domain.going_live import parts_after
 from app.domain.interpreted import Interpreted
-from app.domain.known import stated
 from app.domain.person import Resolved
+from app.domain.visit_key import visit_key
 from app.ports import Ids
 from app.store import encounters, stay_names
 from app.store import people as person_store
@@ -37,7 +33,7 @@ class Recorded:
 
 async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolved], *, ids: Ids, now: datetime) -> list[Recorded]:
     """Apply each event to its stay and remember which message said it. Stays are not saved yet."""
-    keys = [_visit_key(item.event, item.feed) for item in batch]
+    keys = [visit_key(item.event, item.feed) for item in batch]
     wanted = sorted({key for key in keys if key is not None})
     naming = {item.feed.organization_id for item in batch if item.event.renames or item.event.moved_account}
     await stay_names.lock(raw, {facility for facility, _, _ in wanted}, naming)
@@ -80,22 +76,6 @@ async def record(raw: Raw, batch: Sequence[Interpreted], people: Sequence[Resolv
         ],
     )
     return recorded
-
-
-def _visit_key(event: AdtEvent, feed: Feed) -> VisitKey | None:
-    """Name the stay: by its visit number; without one, by the patient and the admission or the local day of the event.
-
-    A sender without visit numbers cannot tell two stays of one day apart, and neither can we.
-    """
-    if event.visit is None or event.trigger in PERSON_TRIGGERS:
-        return None
-    number: Identifier | None = event.visit.visit_number
-    if number is not None and number.value:
-        return feed.organization_id, number.authority, number.value
-    own = event.identifiers[0]
-    began_at = stated(event.visit.admitted_at)
-    moment = began_at.isoformat() if began_at is not None else local_date(event.occurred_at, ZoneInfo(feed.time_zone)).isoformat()
-    return feed.organization_id, f"{own.authority}|{own.type}|{own.value}", moment
 
 
 def _mode(item: Interpreted) -> str:

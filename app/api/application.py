@@ -8,7 +8,9 @@ from starlette.routing import Route
 
 from app.api import (
     docs,
+    documents,
     encounters,
+    facility_units,
     feed_facilities,
     feed_health,
     feeds,
@@ -26,6 +28,7 @@ from app.api import (
     organizations,
     panels,
     subscriptions,
+    summary_facts,
     webhooks,
 )
 from app.api.auth import Authenticator
@@ -41,11 +44,14 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     notifications.router,
     subscriptions.router,
     follow_ups.router,
+    summary_facts.router,
     members.router,
     measures.router,
     encounters.router,
+    documents.router,
     panels.router,
     organizations.router,
+    facility_units.router,
     # Before the feeds: `health` is no id.
     feed_health.router,
     feeds.router,

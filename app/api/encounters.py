@@ -96,5 +96,5 @@ async def _shown(services: Services, viewer: Viewer, encounter_id: EncounterId) 
         if found is None:
             return None
         directory = await services.registry.current(raw)
-        shown = await present_encounters(raw, viewer, [found], directory=directory, read_stay=services.read_stay)
+        shown = await present_encounters(raw, viewer, [found], directory=directory, read_stay=services.read_stay, with_documents=True)
     return shown[0] if shown else None

@@ -28,7 +28,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_instant, read_uuid, spell_cursor
 from app.api.problems import FieldError, ProblemError, ProblemType, invalid, not_found
-from app.api.schemas.common import ContactId, FollowUpId, InstantOfQuery, OrganizationId
+from app.api.schemas.common import ContactId, FollowUpId, InstantOfQuery, OrganizationId, Request
 from app.api.schemas.follow_ups import (
     CONTACT_EXAMPLE,
     AssignRequest,
@@ -64,9 +64,9 @@ _LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQ
 
 Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
 Worker = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]
-_IdempotencyKey = Annotated[
+IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=255, description="The same key and body again give the same contact.", examples=["6f1a4c1e-visit-17"]),
+    Header(min_length=1, max_length=255, description="The same key and body again give the same record.", examples=["6f1a4c1e-visit-17"]),
 ]
 
 
@@ -127,7 +127,7 @@ def _read_sort(value: Any) -> datetime:  # noqa: ANN401 - whatever the cursor he
 @router.get("/v1/follow-ups/{follow_up_id}", responses=ok(FollowUpDocument, "The follow-up"))
 async def show_follow_up(follow_up_id: FollowUpId, viewer: Reader, services: FromServices) -> Response:
     """Show one follow-up with its clocks, measures, contacts and owners."""
-    return JsonResponse(await _shown(services, viewer, follow_up_id))
+    return JsonResponse(await shown_follow_up(services, viewer, follow_up_id))
 
 
 @router.post(
@@ -138,7 +138,7 @@ async def show_follow_up(follow_up_id: FollowUpId, viewer: Reader, services: Fro
     | {"requestBody": {"content": {"application/json": {"examples": {"call": {"value": CONTACT_EXAMPLE}}}}}},
 )
 async def add_contact(
-    follow_up_id: FollowUpId, body: NewContact, viewer: Worker, services: FromServices, idempotency_key: _IdempotencyKey = None
+    follow_up_id: FollowUpId, body: NewContact, viewer: Worker, services: FromServices, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Record a contact, reached or not. The answer says at once which clocks it satisfied, which not, and why.
 
@@ -157,7 +157,7 @@ async def add_contact(
         source_id=body.source_id,
     )
     effects = await services.evaluate(recording.stay_id, contact)
-    follow_up = await _shown(services, viewer, recording.follow_up_id)
+    follow_up = await shown_follow_up(services, viewer, recording.follow_up_id)
     headers = {"Location": f"/v1/follow-ups/{follow_up['id']}"}
     if not recording.is_new:
         headers["Idempotency-Replayed"] = "true"
@@ -175,7 +175,7 @@ async def void_one_contact(contact_id: ContactId, body: VoidRequest, viewer: Wor
         except (NoSuchContactError, NoSuchFollowUpError):
             raise not_found("contact") from None
     await services.evaluate(owner.encounter_id, None)
-    follow_up = await _shown(services, viewer, owner.id)
+    follow_up = await shown_follow_up(services, viewer, owner.id)
     return JsonResponse({**_contact_in(follow_up, contact_id), "follow_up_id": follow_up["id"], "follow_up": follow_up})
 
 
@@ -188,7 +188,7 @@ async def assign_follow_up(follow_up_id: FollowUpId, body: AssignRequest, viewer
             await assign(raw, viewer, follow_up_id, body.assignee, link_id=services.ids.new(), now=services.clock.now())
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
-    return JsonResponse(await _shown(services, viewer, follow_up_id))
+    return JsonResponse(await shown_follow_up(services, viewer, follow_up_id))
 
 
 @router.post("/v1/follow-ups/{follow_up_id}/close", responses=ok(FollowUpDocument, "The follow-up as it stands now"))
@@ -201,7 +201,7 @@ async def close_follow_up(follow_up_id: FollowUpId, body: CloseRequest, viewer: 
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
     await services.evaluate(owner.encounter_id, None)
-    return JsonResponse(await _shown(services, viewer, follow_up_id))
+    return JsonResponse(await shown_follow_up(services, viewer, follow_up_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ async def _record(
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         if key is not None:
-            claim = await _claim(connection, viewer, follow_up_id, body, key, contact_id, now)
+            claim = await claim_key(connection, viewer, follow_up_id, body, key, contact_id, now)
             if not claim.is_new:
                 # Where the contact is now: its follow-up may have become part of another meanwhile.
                 recorded = await contact_of(raw, claim.resource_id)
@@ -257,8 +257,8 @@ async def _record(
     return _Recording(contact_id, follow_up_id, stay_id, is_new=True)
 
 
-async def _claim(
-    connection: Connection, viewer: Viewer, follow_up_id: UUID, body: NewContact, key: str, contact_id: UUID, now: datetime
+async def claim_key(
+    connection: Connection, viewer: Viewer, follow_up_id: UUID, body: Request, key: str, contact_id: UUID, now: datetime
 ) -> Claim:
     """Claim an Idempotency-Key for this request; 409 when it was used for another."""
     asked = orjson.dumps([follow_up_id, body.model_dump(mode="json", by_alias=True)], option=orjson.OPT_SORT_KEYS)
@@ -267,12 +267,13 @@ async def _claim(
     claim = await claim_idempotency_key(connection, owner, key, hashlib.sha256(asked).digest(), contact_id, now)
     if not claim.is_same_request:
         raise ProblemError(
-            ProblemType.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used for another contact; give every contact a key of its own."
+            ProblemType.IDEMPOTENCY_CONFLICT, "This Idempotency-Key was used for something else; give every record a key of its own."
         )
     return claim
 
 
-async def _shown(services: Services, viewer: Viewer, follow_up_id: UUID) -> dict[str, Any]:
+async def shown_follow_up(services: Services, viewer: Viewer, follow_up_id: UUID) -> dict[str, Any]:
+    """Give one follow-up as the viewer may see it; 404 when it may not."""
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)

@@ -23,7 +23,7 @@ from app.domain.notification import Desired
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
-from app.ports import Cipher, Clock, Ids, Sender, Waker
+from app.ports import Cipher, Clock, Ids, Readers, Sender, Waker
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
@@ -177,6 +177,8 @@ class Services:
     sender: Sender
     """For test webhooks, and to say why a URL is refused."""
     cipher: Cipher
+    readers: Readers
+    """For the bytes of documents, which are in the messages."""
     waker: Waker
     arrivals: Arrivals
     readiness: Callable[[], Awaitable[Readiness]]

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.api.schemas.organizations import NewOrganization, organization_json
+from app.api.schemas.organizations import CallBackRequest, NewOrganization, call_back_json, organization_json, unit_json
 from app.cli.database import open_office
 from app.cli.names import all_organizations, named_organization
 from app.cli.output import JsonFlag, Output, invalid
 from app.domain.organization import FacilityType, OrganizationKind, Part2Status
+from app.domain.viewer import OPERATOR
 from app.settings import load_settings
-from app.store.organizations import add_organization
+from app.store.facility_units import put_unit
+from app.store.organizations import add_organization, change_organization
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Organizations of the exchange.")
 
@@ -30,6 +32,9 @@ def add(
     npi: Annotated[str | None, typer.Option(help="National Provider Identifier.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="IANA name; default America/New_York.")] = None,
     holiday_calendar: Annotated[str | None, typer.Option(help="For business-day clocks, such as US-ME; default US.")] = None,
+    call_back: Annotated[str | None, typer.Option(help="Telephone that is answered, for those who follow its patients up.")] = None,
+    direct_address: Annotated[str | None, typer.Option(help="Address for Direct secure messaging.")] = None,
+    records_contact: Annotated[str | None, typer.Option(help="Who gives out records.")] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
@@ -37,7 +42,14 @@ def add(
     output = Output(as_json=as_json)
 
     async def run() -> None:
-        given = {"time_zone": time_zone, "holiday_calendar": holiday_calendar, "npi": npi}
+        given = {
+            "time_zone": time_zone,
+            "holiday_calendar": holiday_calendar,
+            "npi": npi,
+            "call_back_number": call_back,
+            "direct_address": direct_address,
+            "records_contact": records_contact,
+        }
         async with open_office(load_settings()) as office, office.operator() as connection:
             parent_id = (await named_organization(connection, parent)).id if parent is not None else None
             try:
@@ -56,6 +68,37 @@ def add(
                 raise invalid(error) from None
             await add_organization(connection, new)
         output.fields(organization_json(new))
+
+    asyncio.run(run())
+
+
+@app.command("call-back")
+def call_back_(
+    organization: Annotated[str, typer.Argument(help="Id or name.")],
+    unit: Annotated[str | None, typer.Option(help="A unit as its messages write it (PV1-3.1); left out: the house.")] = None,
+    number: Annotated[str | None, typer.Option(help="Telephone that is answered.")] = None,
+    direct_address: Annotated[str | None, typer.Option(help="Address for Direct secure messaging.")] = None,
+    records_contact: Annotated[str | None, typer.Option(help="Who gives out records.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say how a facility, or one of its units, is reached, in place of what was said before."""
+    output = Output(as_json=as_json)
+    try:
+        said = CallBackRequest(call_back_number=number, direct_address=direct_address, records_contact=records_contact)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+    async def run() -> None:
+        async with open_office(load_settings()) as office, office.operator() as connection:
+            found = await named_organization(connection, organization)
+            if unit is None:
+                changed = await change_organization(connection, OPERATOR, found.id, call_back_json(said.call_back()))
+                output.fields(organization_json(changed or found))
+                return
+            named = unit.strip().upper()
+            await put_unit(connection, found.id, named, said.call_back(), office.clock.now())
+            output.fields({"organization": found.name, **unit_json(named, said.call_back())})
 
     asyncio.run(run())
 

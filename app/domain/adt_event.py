@@ -7,10 +7,14 @@ decided in `encounter`; whom it is about, in `matching`. Instants are aware UTC;
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from app.domain.contact_person import ContactPerson
 from app.domain.known import Known
 from app.domain.telephone import Telephone
+
+if TYPE_CHECKING:
+    from app.domain.document import DocumentPointer
 
 
 class Trigger(StrEnum):
@@ -72,6 +76,20 @@ class Trigger(StrEnum):
     CANCEL_ATTENDING = "A55"
     CHANGE_CONSULTING = "A61"
     CANCEL_CONSULTING = "A62"
+    DOCUMENT = "T01"
+    """MDM, T01 to T11: what happens to a document; those of even number carry its content."""
+    DOCUMENT_CONTENT = "T02"
+    DOCUMENT_STATUS = "T03"
+    DOCUMENT_STATUS_CONTENT = "T04"
+    DOCUMENT_ADDENDUM = "T05"
+    DOCUMENT_ADDENDUM_CONTENT = "T06"
+    DOCUMENT_EDIT = "T07"
+    DOCUMENT_EDIT_CONTENT = "T08"
+    DOCUMENT_REPLACEMENT = "T09"
+    DOCUMENT_REPLACEMENT_CONTENT = "T10"
+    DOCUMENT_CANCEL = "T11"
+    RESULT = "R01"
+    """ORU: results, each of which is a document too."""
     REPORTED = "reported"
     """A stay that a home or plan learned of itself; not an HL7 event."""
     PRESUMED_ENDED = "presumed_ended"
@@ -121,6 +139,23 @@ PERSON_TRIGGERS = frozenset(
     }
 )
 """They speak of a person, or of the name of a stay, and state nothing about the stay itself."""
+DOCUMENT_TRIGGERS = frozenset(
+    {
+        Trigger.DOCUMENT,
+        Trigger.DOCUMENT_CONTENT,
+        Trigger.DOCUMENT_STATUS,
+        Trigger.DOCUMENT_STATUS_CONTENT,
+        Trigger.DOCUMENT_ADDENDUM,
+        Trigger.DOCUMENT_ADDENDUM_CONTENT,
+        Trigger.DOCUMENT_EDIT,
+        Trigger.DOCUMENT_EDIT_CONTENT,
+        Trigger.DOCUMENT_REPLACEMENT,
+        Trigger.DOCUMENT_REPLACEMENT_CONTENT,
+        Trigger.DOCUMENT_CANCEL,
+        Trigger.RESULT,
+    }
+)
+"""They tell of documents (MDM, ORU). They name the patient and the stay, and state nothing about the stay."""
 TRACKING = frozenset({Trigger.DEPARTING, Trigger.ARRIVING, Trigger.CANCEL_DEPARTING, Trigger.CANCEL_ARRIVING})
 """Where the patient is on the way to an examination and back: a position, and no transfer."""
 
@@ -140,6 +175,7 @@ CANCELS = frozenset(
         Trigger.CANCEL_ATTENDING,
         Trigger.CANCEL_CONSULTING,
         Trigger.UNLINK,
+        Trigger.DOCUMENT_CANCEL,
     }
 )
 
@@ -345,6 +381,8 @@ class AdtEvent:
     diagnoses_erased: frozenset[DiagnosisUse] = field(default_factory=frozenset)
     sending_facility: str = ""
     """MSH-4 as sent, for routing by facility."""
+    documents: tuple["DocumentPointer", ...] = ()
+    """What the message says of documents: all of an MDM or ORU, beside the stay in a FHIR message."""
     others: tuple["AdtEvent", ...] = ()
     """What else the message tells: the second patient of an A17, the further groups of a merge. None of them has others."""
 

@@ -19,6 +19,8 @@ _LIFECYCLE: dict[str, str] = {
     Trigger.RETURN: "5",
     Trigger.UPDATE: "5",
     Trigger.DISCHARGE: "6",
+    Trigger.DOCUMENT: "5",
+    Trigger.DOCUMENT_CONTENT: "5",
 }
 """Within one instant a stay begins before it ends; only where EVN-6, EVN-2 and MSH-7 are all the same."""
 

@@ -79,6 +79,8 @@ class FeedProfile:
     """PV1-2 -> EncounterClass value, over the defaults of table 0004."""
     disposition_map: dict[str, str] = field(default_factory=dict)
     """PV1-36 -> UB-04 status."""
+    document_map: dict[str, str] = field(default_factory=dict)
+    """Local document type (TXA-2, OBR-4) -> LOINC code."""
     authority_map: dict[str, str] = field(default_factory=dict)
     """CX-4 as sent -> the network's name of that authority."""
     observation_patient_types: frozenset[str] = frozenset()

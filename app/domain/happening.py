@@ -63,8 +63,12 @@ class Happening:
         return frozenset({self.type.rpartition(".")[2], *((self.kind.value,) if self.kind is Kind.CONVERTED else ())})
 
 
-def happenings(view: EncounterView, *, behavioral_kind: str) -> list[Happening]:
-    """List the events of a stay that stand, in the order of a stay's life."""
+def happenings(view: EncounterView, *, behavioral_kind: str, has_summary: bool = False) -> list[Happening]:
+    """List the events of a stay that stand, in the order of a stay's life.
+
+    Of documents only the discharge summary is news, and only once: that there is one. Results come by the dozen a day, and a later
+    version of a summary is seen where it is read.
+    """
     if view.status is EncounterStatus.CANCELLED:
         return []
     listed: list[Happening] = []
@@ -82,6 +86,7 @@ def happenings(view: EncounterView, *, behavioral_kind: str) -> list[Happening]:
             **stay_news,
             "disposition": view.disposition,
             "diagnoses": _settled(view.diagnoses),
+            **({"summary": True} if has_summary else {}),
         }
         listed.append(Happening(Kind.DISCHARGED, NotificationType.DISCHARGED, view.discharged_at, view.encounter_class, news))
     died_at = view.deceased_at or (view.discharged_at if view.disposition in DEATH_DISPOSITIONS else None)

@@ -4,7 +4,9 @@ Rights, panels, endpoints and rates can be given at a site or at its parent; a p
 grant, never by being the parent. Not here: feeds (feed.py), keys (credential.py), what a program asks (programs are data).
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -70,6 +72,26 @@ DEFAULT_HOLIDAY_CALENDAR: Final = "US"
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """How a team reaches those who had the patient: of a facility, or of one of its units. None: nobody has said."""
+
+    call_back_number: str | None = None
+    """A telephone that is answered, as people dial it."""
+    direct_address: str | None = None
+    """Direct secure messaging (Applicability Statement for Secure Health Transport): written like an email address."""
+    records_contact: str | None = None
+    """Who gives out records: a name, a number, an office."""
+
+    def over(self, other: "CallBack") -> "CallBack":
+        """Give what this one says, and what the other says where this one is silent."""
+        return CallBack(
+            self.call_back_number or other.call_back_number,
+            self.direct_address or other.direct_address,
+            self.records_contact or other.records_contact,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Organization:
     """One organization of the exchange."""
 
@@ -86,6 +108,23 @@ class Organization:
     """IANA name: the local calendar of its discharges and of its business days."""
     holiday_calendar: str = DEFAULT_HOLIDAY_CALENDAR
     """For business-day clocks: a country, or country and subdivision, such as US-ME."""
+    call_back: CallBack = CallBack()
+    units: Mapping[str, CallBack] = field(default_factory=dict)
+    """Unit as its messages write it (PV1-3.1), upper case -> how it is reached, where that differs from the house."""
+
+    def reached_at(self, unit: str | None) -> CallBack:
+        """Say how those who had the patient are reached: the unit, and the house for what the unit does not say."""
+        return self.units.get((unit or "").strip().upper(), CallBack()).over(self.call_back)
+
+
+_DIRECT: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}")
+_DIRECT_LENGTH_MAX: Final = 254
+
+
+def is_direct_address(text: str) -> bool:
+    """Tell whether a text has the form of a Direct address: local part, @, domain with at least one point (RFC 5322, as HTML reads it)."""
+    local = text.partition("@")[0]
+    return len(text) <= _DIRECT_LENGTH_MAX and _DIRECT.fullmatch(text) is not None and ".." not in local and local.strip(".") == local
 
 
 _NPI_PREFIX: Final = "80840"

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     UPLOAD = "upl"
     ATTRIBUTION = "att"
     MATCH = "mat"
+    DOCUMENT = "doc"
+    SUMMARY_FACT = "sum"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

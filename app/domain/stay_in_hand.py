@@ -58,6 +58,8 @@ class StayInHand:
     """The inbound message, report or upload that is being worked on."""
     past: Past = frozenset()
     """Events that were heard only while the feed told nobody."""
+    has_summary: bool = False
+    """A discharge summary of the stay has come, and stands (domain/document)."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -82,6 +82,14 @@ def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
     content |= {"facility": facility, "admitted_at": _text(view.admitted_at), "discharged_at": _text(view.discharged_at)}
     if tier != Tier.FULL:
         return content
+    if stay.facility is not None:
+        # A number or an address may be a unit's, and gives away what the unit is for.
+        reached = stay.facility.reached_at(view.facts.get("unit"))
+        facility |= {
+            "call_back": reached.call_back_number,
+            "direct_address": reached.direct_address,
+            "records_contact": reached.records_contact,
+        }
     return content | {
         "visit_number": stay.visit_number,
         "class": view.encounter_class.value,
@@ -100,6 +108,7 @@ def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
         ],
         "behavioral_kind": stay.signal.kind.value,
         "provisional": stay.signal.provisional,
+        "has_discharge_summary": stay.has_summary,
     }
 
 

@@ -6,11 +6,12 @@ messages (`work`), what happens when one fails, and the stays that nobody sent a
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from app.actions.attribute import attribute, claims_on
+from app.actions.file_documents import file_documents
 from app.actions.fold_reports import fold_reports
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
@@ -34,7 +35,7 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import encounters, feed_facilities, follow_ups, inbound, notifications, people
+from app.store import documents, encounters, feed_facilities, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
@@ -164,6 +165,8 @@ class Rooms:
         folded = {item.stay.id: item.stay for item in recorded if item.stay is not None}
         joined = await join_stays(raw, understood, resolved, folded.values(), ids=self.ids, now=now)
         batch.folds = joined.folds
+        received = {message.id: message.received_at for message in batch.messages}
+        await file_documents(raw, understood, resolved, received=received, ids=self.ids, now=now)
         # A late message under another number does not move its stay: that person's history is worked on too.
         touched = [*folded.values(), *joined.stays.values()]
         others = {stay.person_id for stay in touched} - {whose.person_id for whose in resolved}
@@ -233,6 +236,8 @@ class Rooms:
         """Rooms 6 and 7. Numbers are given in the last statements before the commit."""
         if not stays:
             return Told()
+        with_summary = await documents.summarised(raw, [stay.id for stay in stays])
+        stays = [replace(stay, has_summary=stay.id in with_summary) for stay in stays]
         claimed = await claims_on(raw, stays)
         programs = self.rulebook.programs
         desired = [

@@ -7,7 +7,7 @@ import orjson
 
 from app.domain.directory import Directory
 from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
-from app.domain.organization import FacilityType, Organization, OrganizationKind, Part2Status
+from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
 from app.store.raw import Raw
 
 
@@ -17,6 +17,7 @@ def profile_from(stored: dict[str, Any]) -> FeedProfile:
         charset=stored.get("charset"),
         class_map=dict(stored.get("class_map", {})),
         disposition_map=dict(stored.get("disposition_map", {})),
+        document_map=dict(stored.get("document_map", {})),
         authority_map=dict(stored.get("authority_map", {})),
         observation_patient_types=frozenset(stored.get("observation_patient_types", ())),
         behavioral_units=frozenset(unit.upper() for unit in stored.get("behavioral_units", ())),
@@ -60,6 +61,9 @@ async def read(raw: Raw) -> Directory:
     for row in await raw.fetch("select feed_id, code, organization_id, time_zone, assigning_authority from feed_facility"):
         facility = FeedFacility(row["organization_id"], row["time_zone"], row["assigning_authority"])
         facilities.setdefault(row["feed_id"], {})[row["code"]] = facility
+    units: dict[UUID, dict[str, CallBack]] = {}
+    for row in await raw.fetch("select organization_id, unit, call_back_number, direct_address, records_contact from facility_unit"):
+        units.setdefault(row["organization_id"], {})[row["unit"]] = CallBack(*list(row.values())[2:])
     preferences = await raw.fetch("select organization_id, rules from preference where is_current")
     return Directory.of(
         (
@@ -75,6 +79,8 @@ async def read(raw: Raw) -> Directory:
                 facility_type=FacilityType(row["facility_type"]),
                 time_zone=row["time_zone"],
                 holiday_calendar=row["holiday_calendar"],
+                call_back=CallBack(row["call_back_number"], row["direct_address"], row["records_contact"]),
+                units=units.get(row["id"], {}),
             )
             for row in organizations
         ),

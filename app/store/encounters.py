@@ -157,6 +157,8 @@ with folds as (
     where c.id <> k.id
 ), contacts as (
     update contact c set follow_up_id = r.by_id from replaced r where c.follow_up_id = r.id
+), facts as (
+    update summary_fact s set follow_up_id = r.by_id from replaced r where s.follow_up_id = r.id
 ), ended as (
     update follow_up u set state = 'void', state_reasons = $4::jsonb, clocks = '[]', next_due_at = null, next_change_at = null,
         updated_at = $3, version = u.version + 1

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.domain.organization import FacilityType, Organization, OrganizationKind, Part2Status
+from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
 from app.domain.viewer import Viewer
 from app.store.connection import Connection
 from app.store.tables.encounters import encounter
@@ -73,6 +73,9 @@ async def add_organization(connection: Connection, new: Organization) -> None:
             time_zone=new.time_zone,
             holiday_calendar=new.holiday_calendar,
             created_at=new.created_at,
+            call_back_number=new.call_back.call_back_number,
+            direct_address=new.call_back.direct_address,
+            records_contact=new.call_back.records_contact,
         )
     )
 
@@ -224,4 +227,5 @@ def _organization(row: Row[Any]) -> Organization:
         facility_type=FacilityType(row.facility_type),
         time_zone=row.time_zone,
         holiday_calendar=row.holiday_calendar,
+        call_back=CallBack(row.call_back_number, row.direct_address, row.records_contact),
     )

@@ -153,6 +153,7 @@ def build_services(
         reinterpret=reinterpreter(rooms),
         sender=sender,
         cipher=keys.cipher,
+        readers=rooms.readers,
         waker=waker,
         arrivals=face.arrivals,
         readiness=face.readiness,

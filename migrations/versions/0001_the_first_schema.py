@@ -222,6 +222,9 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), nullable=False, comment="IANA; the local calendar of its discharges"),
         sa.Column("holiday_calendar", sa.Text(), nullable=False, comment="for business-day clocks, e.g. US, US-ME"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("call_back_number", sa.Text(), nullable=True),
+        sa.Column("direct_address", sa.Text(), nullable=True),
+        sa.Column("records_contact", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "kind in ('hospital','health_home','behavioral_health_home','plan','agency','hie')", name=op.f("ck_organization_kind")
         ),
@@ -369,6 +372,44 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_api_key_digest")),
     )
     op.create_index(op.f("ix_api_key_organization_id"), "api_key", ["organization_id"], unique=False)
+    op.create_table(
+        "document",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("facility_id", sa.Uuid(), nullable=False),
+        sa.Column("authority", sa.Text(), nullable=False),
+        sa.Column(
+            "number", sa.Text(), nullable=False, comment="TXA-12, OBR-3; where there is none, the hash of the message and a position"
+        ),
+        sa.Column("record_id", sa.Uuid(), nullable=True, comment="null: nothing is known but that another document replaces it"),
+        sa.Column("person_id", sa.Uuid(), nullable=True, comment="of the record; moves with it"),
+        sa.Column("visit_key", sa.Text(), nullable=True, comment="authority|number of the stay; the stay may come later, or never"),
+        sa.Column("is_summary", sa.Boolean(), nullable=False, comment="a discharge summary that stands and may be told"),
+        sa.Column("is_restricted", sa.Boolean(), nullable=False, comment="shown to the hospital and the operator only"),
+        sa.Column(
+            "mode", sa.Text(), nullable=False, comment="live | shadow | backfill | test: the strongest of the messages that told of it"
+        ),
+        sa.Column("said", sa.JSON(none_as_null=True), nullable=False, comment="what the messages said, by sort key"),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, comment="when the first message came"),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_document_facility_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
+        sa.UniqueConstraint("facility_id", "authority", "number", name=op.f("uq_document_facility_id_authority_number")),
+    )
+    op.create_index("ix_document_record", "document", ["record_id"], unique=False, postgresql_where=sa.text("record_id IS NOT NULL"))
+    op.create_index(
+        "ix_document_visit", "document", ["facility_id", "visit_key"], unique=False, postgresql_where=sa.text("visit_key IS NOT NULL")
+    )
+    op.create_table(
+        "facility_unit",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False, comment="as its messages write it (PV1-3.1), upper case"),
+        sa.Column("call_back_number", sa.Text(), nullable=True),
+        sa.Column("direct_address", sa.Text(), nullable=True),
+        sa.Column("records_contact", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_facility_unit_organization_id")),
+        sa.PrimaryKeyConstraint("organization_id", "unit", name=op.f("pk_facility_unit")),
+    )
     op.create_table(
         "feed",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -817,6 +858,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_owner")),
     )
     op.create_index(op.f("ix_follow_up_owner_follow_up_id"), "follow_up_owner", ["follow_up_id"], unique=False)
+    op.create_table(
+        "summary_fact",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False, comment="who recorded it"),
+        sa.Column("fact", sa.Text(), nullable=False, comment="requested | received | reviewed"),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False, comment="when it was so"),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("via", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("author", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False, comment="key plus named person"),
+        sa.Column("voided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("void_reason", sa.Text(), nullable=True),
+        sa.Column("voided_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_summary_fact_follow_up_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_summary_fact_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_summary_fact")),
+    )
+    op.create_index(op.f("ix_summary_fact_follow_up_id"), "summary_fact", ["follow_up_id"], unique=False)
     op.secure_table("adt_event", visible="exists (select 1 from encounter e where e.id = encounter_id)")
     op.secure_table("attempt", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
@@ -860,6 +920,11 @@ def upgrade() -> None:
         "api_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table(
+        "document",
+        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or (not is_restricted and exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))))",
+    )
+    op.secure_table("facility_unit")
     op.secure_table("feed")
     op.secure_table(
         "notification_acknowledgement",
@@ -911,6 +976,7 @@ def upgrade() -> None:
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
+    op.secure_table("summary_fact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     by_hand_0001.upgrade()
     # ### end Alembic commands ###
 
@@ -919,6 +985,7 @@ def downgrade() -> None:
     """Undo the change."""
     by_hand_0001.downgrade()
     # ### commands auto generated by Alembic - please adjust! ###
+    op.secure_table("summary_fact", privileges="")
     op.secure_table("follow_up_owner", privileges="")
     op.secure_table("contact", privileges="")
     op.secure_table("follow_up", privileges="")
@@ -940,6 +1007,8 @@ def downgrade() -> None:
     op.secure_table("organization_grant", privileges="")
     op.secure_table("notification_acknowledgement", privileges="")
     op.secure_table("feed", privileges="")
+    op.secure_table("facility_unit", privileges="")
+    op.secure_table("document", privileges="")
     op.secure_table("api_key", privileges="")
     op.secure_table("telling", privileges="")
     op.secure_table("registry_version", privileges="")
@@ -959,6 +1028,8 @@ def downgrade() -> None:
     op.secure_table("disclosure", privileges="")
     op.secure_table("attempt", privileges="")
     op.secure_table("adt_event", privileges="")
+    op.drop_index(op.f("ix_summary_fact_follow_up_id"), table_name="summary_fact")
+    op.drop_table("summary_fact")
     op.drop_index(op.f("ix_follow_up_owner_follow_up_id"), table_name="follow_up_owner")
     op.drop_table("follow_up_owner")
     op.drop_index(op.f("ix_contact_follow_up_id"), table_name="contact")
@@ -1008,6 +1079,10 @@ def downgrade() -> None:
     op.drop_table("notification_acknowledgement")
     op.drop_index(op.f("ix_feed_organization_id"), table_name="feed")
     op.drop_table("feed")
+    op.drop_table("facility_unit")
+    op.drop_index("ix_document_visit", table_name="document", postgresql_where=sa.text("visit_key IS NOT NULL"))
+    op.drop_index("ix_document_record", table_name="document", postgresql_where=sa.text("record_id IS NOT NULL"))
+    op.drop_table("document")
     op.drop_index(op.f("ix_api_key_organization_id"), table_name="api_key")
     op.drop_table("api_key")
     op.drop_index("ix_telling_notification", table_name="telling")

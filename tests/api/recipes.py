@@ -55,6 +55,7 @@ _REPORT = {
     "told_by": "patient",
 }
 _CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "reached", "author": "C. Sample"}
+_SUMMARY_REQUESTED = {"fact": "requested", "at": "2026-03-06T14:45:00-05:00", "via": "fax", "author": "C. Sample"}
 _LIMIT = {"limit": 0}
 _SUBSCRIPTION = {"url": "https://receiver.example.org/handoff"}
 _ITS_HOME = {"organization_id": "home"}
@@ -98,6 +99,10 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "home", 201, lambda _: _CONTACT, bad_json={**_CONTACT, "type": "smoke signal"}
     ),
     ("POST", "/v1/contacts/{contact_id}/void"): Recipe("home", 200, lambda _: {"reason": "wrong person"}, bad_json={}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/summary"): Recipe(
+        "home", 201, lambda _: _SUMMARY_REQUESTED, bad_json={**_SUMMARY_REQUESTED, "at": "2026-04-06T14:45:00-05:00"}
+    ),
+    ("POST", "/v1/summary-facts/{fact_id}/void"): Recipe("home", 200, lambda _: {"reason": "wrong person"}, bad_json={}),
     ("POST", "/v1/follow-ups/{follow_up_id}/assign"): Recipe("home", 200, lambda _: {"assignee": "C. Sample"}, bad_json={}),
     ("POST", "/v1/follow-ups/{follow_up_id}/close"): Recipe("home", 200, lambda _: {"reason": "completed"}, bad_json={}),
     ("GET", "/v1/members"): Recipe("plan", params=lambda _: {"identifier": "MAINECARE|MC1"}, bad_params={"identifier": "MC1"}),
@@ -106,6 +111,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/encounters"): Recipe("home", bad_params=_LIMIT),
     ("POST", "/v1/encounters"): Recipe("home", 201, lambda _: _REPORT, bad_json={**_REPORT, "facility_name": None}),
     ("GET", "/v1/encounters/{encounter_id}"): Recipe("home"),
+    ("GET", "/v1/documents/{document_id}/content"): Recipe("home"),
     ("POST", "/v1/panels/{organization_id}/uploads"): Recipe(
         "home",
         201,
@@ -127,6 +133,11 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("PATCH", "/v1/organizations/{organization_id}"): Recipe(
         "home", 200, lambda _: {"npi": "1234567893"}, path_ids=_ITS_HOME, bad_json={"npi": "1"}
     ),
+    ("GET", "/v1/organizations/{organization_id}/units"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("PUT", "/v1/organizations/{organization_id}/units/{unit}"): Recipe(
+        "home", 200, lambda _: {"call_back_number": "207-555-0140"}, path_ids=_ITS_HOME, bad_json={"direct_address": "nobody"}
+    ),
+    ("DELETE", "/v1/organizations/{organization_id}/units/{unit}"): Recipe("home", 204, path_ids=_ITS_HOME),
     ("GET", "/v1/organizations/{organization_id}/grants"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
     ("POST", "/v1/organizations/{organization_id}/grants"): Recipe(
         "home", 201, lambda ids: {"grantee_id": ids["plan"]}, path_ids=_ITS_HOME, bad_json={"grantee_id": "?"}

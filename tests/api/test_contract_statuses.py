@@ -20,6 +20,7 @@ from tests.api import contract
 from tests.api.client import Api, api_of, check
 from tests.api.recipes import RECIPES, Recipe
 from tests.api.world import ADMIN_KEY, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
+from tests.support.documents import mdm
 
 CANARY = "Canary-Patient-4711"
 SUCCESS = range(200, 300)
@@ -36,6 +37,13 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["follow_up_id"] = (await api.json("GET", "/v1/follow-ups", home, 200))["items"][0]["id"]
         contact = {"occurred_at": "2026-03-06T14:40:00-05:00", "type": "phone", "outcome": "no_answer"}
         ids["contact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/contacts", home, 201, json=contact))["id"]
+        await world.send(mdm(control="D1"))
+        stay = await api.json("GET", f"/v1/encounters/{ids['encounter_id']}", home, 200)
+        ids["document_id"] = stay["documents"][0]["id"]
+        requested = {"fact": "requested", "at": "2026-03-06T14:40:00-05:00"}
+        ids["fact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/summary", home, 201, json=requested))["id"]
+        ids["unit"] = "PSY"
+        await api.json("PUT", f"/v1/organizations/{ids['home']}/units/PSY", home, 200, json={"call_back_number": "207-555-0140"})
         ids["upload_id"] = (
             await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta")
         )["id"]
@@ -231,6 +239,10 @@ async def _special(case: Case, status: int) -> int:
             await case._sent(home, headers=key)
             other = {**case.recipe.options(ids)["json"], "outcome": "no_answer"}
             return await case._sent(home, headers=key, json=other)
+        case "POST", "/v1/follow-ups/{follow_up_id}/summary", 409:
+            key = {"Idempotency-Key": "two"}
+            await case._sent(home, headers=key)
+            return await case._sent(home, headers=key, json={**case.recipe.options(ids)["json"], "fact": "reviewed"})
         case "POST", "/v1/panels/{organization_id}/uploads", 200:
             return await case._sent(home, params={"dry_run": True})
         case "POST", "/v1/panels/{organization_id}/uploads", 409:

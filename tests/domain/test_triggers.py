@@ -160,7 +160,7 @@ def test_the_join_of_two_folds_is_the_fold_of_both() -> None:
 def test_every_cancel_is_known_as_one() -> None:
     """A cancel comes after what it cancels within one instant; the odd one out would strike what follows it."""
     assert {one.value for one in CANCELS} == {
-        "A11", "A12", "A13", "A25", "A26", "A27", "A32", "A33", "A37", "A38", "A52", "A53", "A55", "A62"
+        "A11", "A12", "A13", "A25", "A26", "A27", "A32", "A33", "A37", "A38", "A52", "A53", "A55", "A62", "T11"
     }  # fmt: skip
     assert Trigger.LEAVE not in CANCELS
 

@@ -10,7 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.feed import Feed
 from app.domain.message_search import read_query
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import encounter_reads, feed_facilities, feed_moves, inbound_reads, inbound_search, members, notification_reads, set_aside
+from app.store import (
+    documents,
+    encounter_reads,
+    feed_facilities,
+    feed_moves,
+    inbound_reads,
+    inbound_search,
+    members,
+    notification_reads,
+    set_aside,
+    summary_facts,
+)
 from app.store.encounter_reads import EncounterFilter
 from app.store.inbound_reads import InboundFilter
 from app.store.set_aside import AsideFilter
@@ -64,6 +75,13 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "one notification": (lambda raw, viewer: notification_reads.find_notification(raw, viewer, SOMETHING), {"pk_notification"}),
     "the stays behind": (lambda raw, viewer: encounter_reads.rows_behind(raw, viewer, [SOMETHING]), {"pk_encounter"}),
     "one stay": (lambda raw, viewer: encounter_reads.find_encounter(raw, viewer, SOMETHING), {"pk_encounter"}),
+    "the documents of a stay": (
+        lambda raw, _viewer: documents.of_stays(raw, [SOMETHING], most=20),
+        {"ix_document_visit", "pk_encounter", "ix_encounter_person"},
+    ),
+    "which stays have a summary": (lambda raw, _viewer: documents.summarised(raw, [SOMETHING]), {"ix_document_visit", "pk_encounter"}),
+    "one document": (lambda raw, _viewer: documents.one(raw, SOMETHING), {"pk_document"}),
+    "what homes say of summaries": (lambda raw, _viewer: summary_facts.facts_of(raw, [SOMETHING]), {"ix_summary_fact_follow_up_id"}),
     "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),
     "messages set aside": (_messages(outcome="set_aside"), {"pk_inbound_message"}),
     "what a feed has set aside": (lambda raw, _viewer: feed_moves.set_aside_of(raw, FEED), {"ix_inbound_message_refused"}),

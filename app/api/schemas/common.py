@@ -61,6 +61,8 @@ NotificationId = Annotated[UUID, BeforeValidator(_reader(Kind.NOTIFICATION)), Wi
 SubscriptionId = Annotated[UUID, BeforeValidator(_reader(Kind.SUBSCRIPTION)), WithJsonSchema(id_schema(Kind.SUBSCRIPTION))]
 FollowUpId = Annotated[UUID, BeforeValidator(_reader(Kind.FOLLOW_UP)), WithJsonSchema(id_schema(Kind.FOLLOW_UP))]
 ContactId = Annotated[UUID, BeforeValidator(_reader(Kind.CONTACT)), WithJsonSchema(id_schema(Kind.CONTACT))]
+DocumentId = Annotated[UUID, BeforeValidator(_reader(Kind.DOCUMENT)), WithJsonSchema(id_schema(Kind.DOCUMENT))]
+SummaryFactId = Annotated[UUID, BeforeValidator(_reader(Kind.SUMMARY_FACT)), WithJsonSchema(id_schema(Kind.SUMMARY_FACT))]
 UploadId = Annotated[UUID, BeforeValidator(_reader(Kind.UPLOAD)), WithJsonSchema(id_schema(Kind.UPLOAD))]
 """Ids as they are sent to us: either form is read."""
 
@@ -75,6 +77,8 @@ EventIdText = Annotated[str, _given(Kind.EVENT)]
 SubscriptionIdText = Annotated[str, _given(Kind.SUBSCRIPTION)]
 FollowUpIdText = Annotated[str, _given(Kind.FOLLOW_UP)]
 ContactIdText = Annotated[str, _given(Kind.CONTACT)]
+DocumentIdText = Annotated[str, _given(Kind.DOCUMENT)]
+SummaryFactIdText = Annotated[str, _given(Kind.SUMMARY_FACT)]
 UploadIdText = Annotated[str, _given(Kind.UPLOAD)]
 AttributionIdText = Annotated[str, _given(Kind.ATTRIBUTION)]
 """Ids as we give them: always prefixed."""

@@ -17,6 +17,7 @@ from app.api.schemas.common import (
     Request,
     ShortText,
 )
+from app.api.schemas.documents import PointerDocument
 from app.api.schemas.notifications import PersonDocument, ToldEncounterDocument
 from app.domain.adt_event import DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, PersonFacts
 from app.domain.reported_stay import ReportedStay
@@ -26,7 +27,7 @@ _YEAR_MIN = 1900
 
 
 class EncounterDocument(ToldEncounterDocument):
-    """A stay as this key may see it; what it may not see is absent."""
+    """A stay as this key may see it; what it may not see is absent. Lists have no documents."""
 
     source: Annotated[str, Field(description="adt, or reported: somebody learned of it himself")]
     person: PersonDocument
@@ -34,6 +35,8 @@ class EncounterDocument(ToldEncounterDocument):
     folded_into: Annotated[
         EncounterIdText | None, Field(description="The ADT stay that a reported one, or one under a retired visit number, became part of")
     ]
+    documents: Annotated[list[PointerDocument] | None, Field(description="the newest first; of very many, the newest 200")] = None
+    documents_total: int | None = None
 
 
 EncounterPage = Listing[EncounterDocument]

@@ -54,6 +54,7 @@ MshText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=227
 """HL7 2.5.1: an HD has at most 227 characters."""
 CodeMap = Annotated[dict[Code, Code], Field(max_length=_ENTRIES_MAX)]
 UbStatus = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{1,2}$")]
+LoincCode = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[0-9]{1,5}-[0-9]$")]
 PlaceText = Annotated[str, AfterValidator(_place)]
 Places = Annotated[tuple[PlaceText, ...], Field(max_length=_PLACES_MAX)]
 FacilityPlaces = Annotated[tuple[Annotated[str, AfterValidator(_facility_place)], ...], Field(max_length=_PLACES_MAX)]
@@ -77,6 +78,10 @@ class FeedProfileRequest(Request):
     ] = Field(default_factory=dict)
     disposition_map: Annotated[
         dict[Code, UbStatus], Field(max_length=_ENTRIES_MAX, description="PV1-36 -> UB-04 status", examples=[{"HOME": "01"}])
+    ] = Field(default_factory=dict)
+    document_map: Annotated[
+        dict[Code, LoincCode],
+        Field(max_length=_ENTRIES_MAX, description="Document type (TXA-2, OBR-4) -> LOINC", examples=[{"DSUM": "18842-5"}]),
     ] = Field(default_factory=dict)
     authority_map: Annotated[
         CodeMap, Field(description="CX-4 -> the network's name of that authority", examples=[{"EPIC1": "HOSPITAL_A"}])
@@ -124,6 +129,7 @@ class FeedProfileRequest(Request):
             charset=self.charset,
             class_map={code: value.value for code, value in self.class_map.items()},
             disposition_map=dict(self.disposition_map),
+            document_map=dict(self.document_map),
             authority_map=dict(self.authority_map),
             observation_patient_types=frozenset(self.observation_patient_types),
             behavioral_units=frozenset(self.behavioral_units),
@@ -188,6 +194,7 @@ class FeedProfileDocument(Document):
     charset: str | None
     class_map: dict[str, str]
     disposition_map: dict[str, str]
+    document_map: dict[str, str]
     authority_map: dict[str, str]
     observation_patient_types: list[str]
     behavioral_units: list[str]

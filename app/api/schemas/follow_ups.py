@@ -18,7 +18,9 @@ from app.api.schemas.common import (
     ShortText,
     example_id,
 )
+from app.api.schemas.documents import PointerDocument
 from app.api.schemas.notifications import PersonDocument, ToldEncounterDocument
+from app.api.schemas.summary_facts import SummaryDocument, SummaryFactDocument
 from app.domain.clock import ClockState
 from app.domain.contact import ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.follow_up import ContactEffect, FollowUpState
@@ -217,6 +219,11 @@ class FollowUpDocument(Document):
     clocks: list[ClockDocument]
     measures: list[MeasureStatusDocument]
     contacts: list[ContactDocument]
+    summary: SummaryDocument
+    documents: Annotated[
+        list[PointerDocument], Field(description="of the stay: its discharge summaries and the newest others, 20 at most; empty below full")
+    ]
+    documents_total: int
     owners: list[OwnerDocument]
 
 
@@ -244,6 +251,13 @@ class RecordedContactDocument(ContactDocument):
 
 class VoidedContactDocument(ContactDocument):
     """The contact, taken back, and the follow-up as it stands now."""
+
+    follow_up_id: FollowUpIdText
+    follow_up: FollowUpDocument
+
+
+class RecordedSummaryFactDocument(SummaryFactDocument):
+    """The fact, and the follow-up as it stands now."""
 
     follow_up_id: FollowUpIdText
     follow_up: FollowUpDocument

@@ -110,10 +110,13 @@ class PersonDocument(Document):
 
 
 class FacilityDocument(Document):
-    """Where a stay was."""
+    """Where a stay was, and at tier full how those who had the patient are reached: the unit, else the house."""
 
     id: OrganizationIdText | None
     name: str | None
+    call_back: Annotated[str | None, Field(description="telephone", examples=["207-555-0140"])] = None
+    direct_address: Annotated[str | None, Field(description="Direct secure messaging")] = None
+    records_contact: Annotated[str | None, Field(description="who gives out records")] = None
 
 
 class AttendingDocument(Document):
@@ -157,6 +160,7 @@ class ToldEncounterDocument(Document):
     diagnoses: list[DiagnosisDocument] | None = None
     behavioral_kind: Annotated[str | None, Field(description="mental_health, substance_use, both or none")] = None
     provisional: Annotated[bool | None, Field(description="final diagnoses have not arrived")] = None
+    has_discharge_summary: Annotated[bool | None, Field(description="the hospital's discharge summary has come")] = None
 
 
 class AttributionDocument(Document):

@@ -23,10 +23,12 @@ from app.domain.happening import NotificationType
 from app.domain.organization import (
     DEFAULT_HOLIDAY_CALENDAR,
     DEFAULT_TIME_ZONE,
+    CallBack,
     FacilityType,
     Organization,
     OrganizationKind,
     Part2Status,
+    is_direct_address,
     is_valid_npi,
 )
 from app.domain.public_id import Kind, public_id, public_id_or_none
@@ -35,6 +37,7 @@ from app.store.organizations import Grant, Preferences
 _EVENT_TYPES_MAX = 20
 _LIST_MAX = 500
 _RULES_MAX = 200
+_MAY_BE_NULL = frozenset({"npi", "call_back_number", "direct_address", "records_contact"})
 _EVENT_WORDS = frozenset(kind.value for kind in EventKind) | {NotificationType.TRANSFERRED.rpartition(".")[2]}
 
 
@@ -64,6 +67,21 @@ def _event_type(value: str) -> str:
     return value
 
 
+def _direct(value: str) -> str:
+    if not is_direct_address(value):
+        msg = "is not a Direct address, such as records@direct.hospital.example.org"
+        raise ValueError(msg)
+    return value
+
+
+CallBackNumber = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9(][0-9 ().\-]{4,30}( ?(x|ext\.?) ?[0-9]{1,8})?$"),
+    Field(description="A telephone that is answered", examples=["207-555-0140"]),
+]
+DirectAddress = Annotated[
+    str, AfterValidator(_direct), Field(description="Direct secure messaging", examples=["records@direct.hospital.example.org"])
+]
 TimeZone = Annotated[str, AfterValidator(_zone), Field(description="IANA name", examples=["America/New_York"])]
 Npi = Annotated[str, AfterValidator(_npi), Field(description="National Provider Identifier, checked", examples=["1234567893"])]
 ProgramRole = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"), Field(examples=["community_care_team"])]
@@ -82,6 +100,9 @@ class NewOrganization(Request):
     facility_type: FacilityType = FacilityType.UNKNOWN
     time_zone: TimeZone = DEFAULT_TIME_ZONE
     holiday_calendar: HolidayCalendar = DEFAULT_HOLIDAY_CALENDAR
+    call_back_number: CallBackNumber | None = None
+    direct_address: DirectAddress | None = None
+    records_contact: Annotated[ShortText | None, Field(description="Who gives out records")] = None
 
     def organization(self, id_: UUID, created_at: datetime) -> Organization:
         """Give the organization."""
@@ -97,6 +118,7 @@ class NewOrganization(Request):
             facility_type=self.facility_type,
             time_zone=self.time_zone,
             holiday_calendar=self.holiday_calendar,
+            call_back=CallBack(self.call_back_number, self.direct_address, self.records_contact),
         )
 
 
@@ -110,11 +132,38 @@ class OrganizationChange(Request):
     facility_type: FacilityType | None = None
     time_zone: TimeZone | None = None
     holiday_calendar: HolidayCalendar | None = None
+    call_back_number: CallBackNumber | None = None
+    direct_address: DirectAddress | None = None
+    records_contact: ShortText | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Give the columns to set. `npi` alone may be set to null."""
+        """Give the columns to set. `npi` and how the organization is reached may be set to null."""
         given = self.model_dump(exclude_unset=True, mode="json")
-        return {name: value for name, value in given.items() if value is not None or name == "npi"}
+        return {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NULL}
+
+
+class CallBackRequest(Request):
+    """How a unit is reached, in place of what was said before; what is left out is as for the house."""
+
+    call_back_number: CallBackNumber | None = None
+    direct_address: DirectAddress | None = None
+    records_contact: ShortText | None = None
+
+    def call_back(self) -> CallBack:
+        """Give the domain's noun."""
+        return CallBack(self.call_back_number, self.direct_address, self.records_contact)
+
+
+class UnitDocument(Document):
+    """A unit of a facility, and how it is reached where that differs from the house."""
+
+    unit: Annotated[str, Field(description="As its messages write it (PV1-3.1), upper case", examples=["PSY"])]
+    call_back_number: str | None
+    direct_address: str | None
+    records_contact: str | None
+
+
+UnitPage = Listing[UnitDocument]
 
 
 class OrganizationDocument(Document):
@@ -130,6 +179,9 @@ class OrganizationDocument(Document):
     facility_type: FacilityType
     time_zone: str
     holiday_calendar: str
+    call_back_number: Annotated[str | None, Field(examples=["207-555-0140"])]
+    direct_address: str | None
+    records_contact: str | None
     created_at: Instant
 
 
@@ -226,8 +278,23 @@ def organization_json(found: Organization) -> dict[str, Any]:
         "facility_type": found.facility_type.value,
         "time_zone": found.time_zone,
         "holiday_calendar": found.holiday_calendar,
+        **call_back_json(found.call_back),
         "created_at": found.created_at,
     }
+
+
+def call_back_json(found: CallBack) -> dict[str, Any]:
+    """Show how a facility or unit is reached."""
+    return {
+        "call_back_number": found.call_back_number,
+        "direct_address": found.direct_address,
+        "records_contact": found.records_contact,
+    }
+
+
+def unit_json(unit: str, found: CallBack) -> dict[str, Any]:
+    """Show a unit."""
+    return {"unit": unit, **call_back_json(found)}
 
 
 def grant_json(found: Grant) -> dict[str, Any]:

@@ -5,6 +5,7 @@ No table names a schema: the search path of the connection is the network (HANDO
 
 from app.store.tables import (
     deliveries,
+    documents,
     encounters,
     feed_health,
     follow_ups,
@@ -19,6 +20,7 @@ from app.store.tables.base import metadata
 
 __all__ = [
     "deliveries",
+    "documents",
     "encounters",
     "feed_health",
     "follow_ups",

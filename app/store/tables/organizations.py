@@ -18,8 +18,22 @@ organization = Table(
     Column("time_zone", Text, nullable=False, comment="IANA; the local calendar of its discharges"),
     Column("holiday_calendar", Text, nullable=False, comment="for business-day clocks, e.g. US, US-ME"),
     Column("created_at", Instant, nullable=False),
+    Column("call_back_number", Text),
+    Column("direct_address", Text),
+    Column("records_contact", Text),
     CheckConstraint("kind in ('hospital','health_home','behavioral_health_home','plan','agency','hie')", name="kind"),
     CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name="part2_status"),
+)
+
+facility_unit = Table(
+    "facility_unit",
+    metadata,
+    Column("organization_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("unit", Text, primary_key=True, comment="as its messages write it (PV1-3.1), upper case"),
+    Column("call_back_number", Text),
+    Column("direct_address", Text),
+    Column("records_contact", Text),
+    Column("changed_at", Instant, nullable=False),
 )
 
 organization_grant = Table(

@@ -42,6 +42,7 @@ VISIBILITY: dict[str, str] = {
     "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
     "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
+    "document": f"facility_id = {VIEWER} or (not is_restricted and {claimed('person_id')})",
     "stay_name": f"facility_id = {VIEWER}",
     "adt_event": "exists (select 1 from encounter e where e.id = encounter_id)",
     "panel_member": owned("organization_id"),
@@ -58,6 +59,7 @@ VISIBILITY: dict[str, str] = {
     "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "measure_line": owned("organization_id"),
+    "summary_fact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "api_key": owned("organization_id"),
     "idempotency_key": owned("organization_id"),
 }
@@ -71,6 +73,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "feed_watch",
         "feed_version",
         "feed_facility",
+        "facility_unit",
         "held_message",
         "preference",
         "person",

@@ -95,7 +95,7 @@ def test_every_message_is_decided_and_the_table_printed(verdicts: list[Verdict],
 
 
 def refusals(verdicts: list[Verdict]) -> Counter[tuple[str, str, str, str]]:
-    """Refusals by file, outcome, code and place. That a message is no ADT message needs no justification each."""
+    """Refusals by file, outcome, code and place. That a message is of another type needs no justification each."""
     return Counter(
         (verdict.path, verdict.outcome, verdict.code, verdict.location)
         for verdict in verdicts
@@ -121,9 +121,27 @@ def test_every_refusal_has_a_reason() -> None:
 def test_only_other_message_types_are_refused_for_their_type(verdicts: list[Verdict]) -> None:
     for path, body in messages():
         header = READER.header(body)
-        if header.readable and header.message_code == "ADT":
+        if header.readable and header.message_code in {"ADT", "MDM", "ORU"}:
             assert judge(path, body).code != "200"
     assert {verdict.location for verdict in verdicts if verdict.code == "200"} == {"MSH^1^9^1^1"}
+
+
+def test_every_document_and_result_is_taken_or_its_refusal_listed() -> None:
+    told = Counter[str]()
+    for path, body in messages():
+        header = READER.header(body)
+        if not header.readable or header.message_code not in {"MDM", "ORU"}:
+            continue
+        verdict = judge(path, body)
+        told[verdict.outcome] += 1
+        found = READER.read(body, FEED)
+        if verdict.outcome == "taken":
+            assert isinstance(found, AdtEvent), path
+            assert any(event.documents for event in found.all), path
+            for event in found.all:
+                for pointer in event.documents:
+                    assert pointer.content is None or READER.content(body, FEED, pointer.content.place), path
+    assert told == {"taken": 638, "error (AE)": 3}
 
 
 def test_nothing_is_lost_in_cutting_and_joining() -> None:
@@ -171,7 +189,9 @@ def rewrite() -> None:
     found = refusals([judge(path, body) for path, body in messages()])
     known = listed() if REFUSALS.exists() else {}
     with REFUSALS.open("w", encoding="utf-8", newline="") as file:
-        file.write("# Every message of the corpora that is refused, other than for being no ADT message. See test_corpora.py.\n")
+        file.write(
+            "# Every message of the corpora that is refused, other than for being no ADT, MDM or ORU message. See test_corpora.py.\n"
+        )
         file.write("path\toutcome\tcode\tlocation\tmessages\treason\n")
         for key, count in sorted(found.items()):
             file.write("\t".join([*key, str(count), known.get(key, (0, ""))[1]]) + "\n")

@@ -116,7 +116,13 @@ def test_an_unusable_header_is_said_so(body: bytes) -> None:
 
 
 REFUSALS = [
-    (msh(f9="ORU^R01"), [("200", "MSH^1^9^1^1")]),
+    (msh(f9="ORM^O01"), [("200", "MSH^1^9^1^1")]),
+    (msh(f9="ADT^R01"), [("201", "MSH^1^9^1^2")]),
+    (msh(f9="ADT^T02"), [("201", "MSH^1^9^1^2")]),
+    (msh(f9="ORU^T02"), [("201", "MSH^1^9^1^2")]),
+    (msh(f9="MDM^A01"), [("201", "MSH^1^9^1^2")]),
+    (msh(f9="ORU^R01"), [("100", "OBR^1")]),
+    (msh(f9="MDM^T02"), [("100", "TXA^1")]),
     (msh(f9=""), [("200", "MSH^1^9^1^1")]),
     (msh(f9="ACK"), [("200", "MSH^1^9^1^1")]),
     (msh(f9="ADT^A03*"), [("201", "MSH^1^9^1^2")]),
@@ -222,7 +228,12 @@ def test_a_limit_of_the_tokenizer_is_a_content_error() -> None:
 def test_every_supported_trigger_is_supported_and_no_other() -> None:
     # A20 is about a bed, A48 about an identifier that is not read, A56-A59 do not exist, A60 is about allergies.
     supported = {f"A{number:02d}" for number in range(1, 63)} - {"A19", "A20", "A48", "A56", "A57", "A58", "A59", "A60"}
-    every = [f"A{number:02d}" for number in range(1, 63)] + ["Z01", "R01", "", "reported", "presumed_ended"]
+    supported |= {f"T{number:02d}" for number in range(1, 12)} | {"R01"}
+    every = (
+        [f"A{number:02d}" for number in range(1, 63)]
+        + [f"T{number:02d}" for number in range(13)]
+        + ["R03", "Z01", "R01", "", "reported", "presumed_ended"]
+    )
     assert {trigger for trigger in every if READER.is_supported(trigger)} == supported
     assert supported == {trigger.value for trigger in Trigger} - {"reported", "presumed_ended"}
 

@@ -1,0 +1,62 @@
+"""The bytes of a document for whoever may see the whole of its stay: the hospital, the operator, and who is told of it in full.
+
+Asked at every read, as everything else is. Who may not see it is told nothing, not even that it is there. Not here: HTTP, and reading
+the message (the reader of its format).
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domain.directory import Directory
+from app.domain.document import ContentPlace, DocumentView, view
+from app.domain.privacy import Tier, may_be_told
+from app.domain.seeing import tier_of
+from app.domain.viewer import Viewer
+from app.store import documents
+from app.store.documents import DocumentRow
+from app.store.encounter_reads import ReadStay, find_encounter, rows_behind
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the bytes are that may be read."""
+
+    message_id: UUID
+    content: ContentPlace
+
+
+async def locate_document(raw: Raw, viewer: Viewer, document_id: UUID, *, directory: Directory, read_stay: ReadStay) -> Located | None:
+    """Find the bytes of a document, if there are any and the viewer may read them."""
+    row = await documents.one(raw, document_id)
+    seen = view(row.said) if row is not None else None
+    if row is None or seen is None or seen.content is None or seen.content_message is None or not seen.has_content:
+        return None
+    if not await _may_read(raw, viewer, row, seen, directory, read_stay):
+        return None
+    return Located(seen.content_message, seen.content)
+
+
+async def _may_read(raw: Raw, viewer: Viewer, row: DocumentRow, seen: DocumentView, directory: Directory, read_stay: ReadStay) -> bool:
+    if viewer.is_operator or (viewer.organization_id is not None and viewer.organization_id == row.facility_id):
+        return True
+    if seen.is_restricted or seen.visit is None:
+        return False
+    stays = await documents.stays_of(raw, row, seen.visit)
+    for stay_id in stays:
+        found = await find_encounter(raw, viewer, stay_id)
+        if found is not None and tier_of(viewer, None, None, read_stay(found, directory), directory) is Tier.FULL:
+            return True
+    return await _follows_up(raw, viewer, stays, directory, read_stay)
+
+
+async def _follows_up(raw: Raw, viewer: Viewer, stays: list[UUID], directory: Directory, read_stay: ReadStay) -> bool:
+    """Tell whether the viewer works on a follow-up of one of the stays whose home is told of it in full."""
+    homes = await documents.followed_up_by(raw, stays, viewer.organization_id) if stays else {}
+    rows = await rows_behind(raw, viewer, homes) if homes else {}
+    return any(
+        may_be_told(read_stay(row, directory).origin, directory.organizations[home].kind).tier is Tier.FULL
+        for stay_id, row in rows.items()
+        for home in homes[stay_id]
+        if home in directory.organizations
+    )

@@ -1,0 +1,69 @@
+"""`/v1/documents`: the bytes behind a pointer. Pointers themselves are shown with the stay and the follow-up."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from app.actions.read_document import locate_document
+from app.api.auth import Access, FromServices
+from app.api.guard import GuardedRoute
+from app.api.problems import not_found
+from app.api.schemas.common import DocumentId
+from app.domain.document import SERVED_TYPES
+from app.domain.public_id import Kind, public_id
+from app.domain.viewer import OPERATOR, Scope, Viewer
+from app.store.documents import message_of
+from app.store.engine import raw_connection
+
+router = APIRouter(route_class=GuardedRoute, tags=["encounters"])
+
+Reader = Annotated[Viewer, Depends(Access(Scope.NOTIFICATIONS_READ, Scope.FOLLOW_UPS_READ, Scope.ADT_WRITE))]
+
+_SUFFIXES: Final = {
+    "application/pdf": ".pdf",
+    "application/rtf": ".rtf",
+    "application/xml": ".xml",
+    "application/dicom": ".dcm",
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/tiff": ".tiff",
+    "image/gif": ".gif",
+}
+_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""What a hospital sends may be any page or script: nothing of it may run or load here, even if a browser shows it after all."""
+_BYTES: Final = {"type": "string", "format": "binary"}
+
+
+_ANSWER: Final = {
+    "description": "The bytes as the hospital sent them, as a file to be saved",
+    "content": {media_type.partition(";")[0]: {"schema": _BYTES} for media_type in sorted(SERVED_TYPES)},
+}
+
+
+@router.get("/v1/documents/{document_id}/content", responses={200: _ANSWER})
+async def read_content(document_id: DocumentId, viewer: Reader, services: FromServices) -> Response:
+    """Give the bytes of a document, as a file to be saved, to whoever may see its whole stay. To everybody else there is none.
+
+    They are read out of the message, which is kept verbatim. A document that was taken back, or is not for patient care, has none.
+    """
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        located = await locate_document(raw, viewer, document_id, directory=directory, read_stay=services.read_stay)
+    if located is None:
+        raise not_found("document")
+    async with services.unit_of_work(OPERATOR) as connection:
+        message = await message_of(await raw_connection(connection), located.message_id)
+    feed = directory.feeds.get(message.feed_id) if message is not None and message.feed_id is not None else None
+    if message is None or feed is None:
+        raise not_found("document")
+    body = services.cipher.decrypt(message.cipher_key_id, message.body, message.id.bytes)
+    content = services.readers[message.format].content(body, feed, located.content.place)
+    if content is None:
+        raise not_found("document")
+    media_type = located.content.media_type
+    name = public_id(Kind.DOCUMENT, document_id) + _SUFFIXES.get(media_type.partition(";")[0], ".bin")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": _POLICY}
+    return Response(content, media_type=media_type, headers=headers)

@@ -1,0 +1,89 @@
+"""What homes say of discharge summaries: written as the viewer, so that row-level security asks too. Never deleted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.domain.summary_fact import SummaryFact, SummaryStep, Via
+from app.store.raw import Raw
+
+
+async def insert_fact(
+    raw: Raw, fact: SummaryFact, *, follow_up_id: UUID, organization_id: UUID, author: Mapping[str, Any], now: datetime
+) -> None:
+    """Store a fact, and let the follow-up show as changed."""
+    await raw.execute(
+        "insert into summary_fact (id, follow_up_id, organization_id, fact, at, recorded_at, via, note, author) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb)",
+        fact.id,
+        follow_up_id,
+        organization_id,
+        fact.fact.value,
+        fact.at,
+        fact.recorded_at,
+        fact.via.value,
+        fact.note,
+        orjson.dumps(dict(author)).decode(),
+    )
+    await touch(raw, follow_up_id, now)
+
+
+async def touch(raw: Raw, follow_up_id: UUID, now: datetime) -> None:
+    """Let a follow-up show as changed."""
+    await raw.execute("update follow_up set updated_at = $2, version = version + 1 where id = $1", follow_up_id, now)
+
+
+@dataclass(frozen=True, slots=True)
+class FactOwner:
+    """Where a fact belongs."""
+
+    id: UUID
+    follow_up_id: UUID
+
+
+async def fact_of(raw: Raw, fact_id: UUID) -> FactOwner | None:
+    """Find a fact that the viewer may see (pk_summary_fact)."""
+    row = await raw.fetchrow("select id, follow_up_id from summary_fact where id = $1", fact_id)
+    return FactOwner(*row.values()) if row is not None else None
+
+
+async def void_fact(raw: Raw, fact_id: UUID, reason: str, by: Mapping[str, Any], now: datetime) -> bool:
+    """Take a fact back; False when it was taken back before."""
+    done = await raw.fetchval(
+        "update summary_fact set voided_at = $2, void_reason = $3, voided_by = $4::jsonb where id = $1 and voided_at is null "
+        "returning true",
+        fact_id,
+        now,
+        reason,
+        orjson.dumps(dict(by)).decode(),
+    )
+    return bool(done)
+
+
+async def facts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[SummaryFact]]:
+    """Give the facts of follow-ups, those taken back included, as they were recorded (ix_summary_fact_follow_up_id)."""
+    rows = await raw.fetch(
+        "select id, follow_up_id, fact, at, recorded_at, via, note, author, voided_at from summary_fact "
+        "where follow_up_id = any($1::uuid[]) order by at, id",
+        list(follow_ups),
+    )
+    found: dict[UUID, list[SummaryFact]] = {}
+    for row in rows:
+        author = orjson.loads(row["author"]) if isinstance(row["author"], str) else row["author"]
+        found.setdefault(row["follow_up_id"], []).append(
+            SummaryFact(
+                row["id"],
+                SummaryStep(row["fact"]),
+                row["at"],
+                row["recorded_at"],
+                Via(row["via"]),
+                str(author.get("name", "")),
+                row["note"],
+                row["voided_at"],
+            )
+        )
+    return found
