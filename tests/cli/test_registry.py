@@ -28,6 +28,19 @@ def test_an_organization_is_added_and_listed(operator: Handoff, hospital: str) -
     assert hospital in operator("org", "list").out
 
 
+def test_how_a_hospital_and_its_unit_are_reached_is_said_by_command(operator: Handoff, hospital: str) -> None:
+    house = operator("org", "call-back", "Harbor Hospital", "--number", "207-555-0100", "--records-contact", "Records office", "--json")
+    assert house.code == ExitCode.OK, house.err
+    assert (house.json["call_back_number"], house.json["direct_address"]) == ("207-555-0100", None)
+    unit = operator("org", "call-back", hospital, "--unit", "psy", "--direct-address", "psy@direct.harbor.example.org", "--json")
+    assert (unit.json["unit"], unit.json["direct_address"]) == ("PSY", "psy@direct.harbor.example.org")
+    wrong = operator("org", "call-back", hospital, "--direct-address", "nobody", "--json")
+    assert wrong.code == ExitCode.USAGE
+    assert "direct" in wrong.error["error"]
+    listed = operator("org", "list", "--json").json["items"]
+    assert [(one["call_back_number"], one["records_contact"]) for one in listed] == [("207-555-0100", "Records office")]
+
+
 def test_a_site_names_its_parent_by_name(operator: Handoff, hospital: str) -> None:
     site = operator(
         "org", "add", "Harbor North", "--kind", "hospital", "--parent", "harbor hospital", "--time-zone", "America/Chicago", "--json"
