@@ -13,6 +13,7 @@ from app.domain.filed_document import SHOWN_MAX, Filed, documents_content
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id_or_none
 from app.domain.seeing import tier_of
+from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
 from app.store import documents, people
@@ -26,7 +27,7 @@ async def present_encounters(
 ) -> list[dict[str, Any]]:
     """Give each stay that may be seen; those that may not are left out. A fixed number of statements for all of them.
 
-    `with_documents` adds the pointers to those that are seen whole; else only whether there is a discharge summary is said.
+    `with_documents` adds the pointers to those that are seen whole, and whether there is a discharge summary.
     """
     stays = [read_stay(row, directory) for row in rows]
     seen = [
@@ -39,10 +40,8 @@ async def present_encounters(
     whole = [row.id for row, _, tier in seen if tier is Tier.FULL]
     is_own = viewer.is_operator or all(row.facility_id == viewer.organization_id for row, _, _ in seen)
     filed = await documents.of_stays(raw, whole, most=SHOWN_MAX, with_restricted=is_own) if with_documents and whole else {}
-    summarised = await documents.summarised(raw, whole) if whole else set()
     return [
-        encounter_content(replace(stay, has_summary=row.id in summarised), tier)
-        | (_documents(filed.get(row.id, Filed())) if with_documents and tier is Tier.FULL else {})
+        _content(stay, tier, filed.get(row.id, Filed()) if with_documents else None)
         | {
             "source": row.source,
             "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, tier, directory),
@@ -53,8 +52,14 @@ async def present_encounters(
     ]
 
 
-def _documents(filed: Filed) -> dict[str, Any]:
-    return {"documents": documents_content(filed), "documents_total": filed.total}
+def _content(stay: StayInHand, tier: Tier, filed: Filed | None) -> dict[str, Any]:
+    """Give a stay with its documents; a list, which has not looked for any, does not say whether there is a summary either."""
+    if filed is None or tier is not Tier.FULL:
+        content = encounter_content(stay, tier)
+        content.pop("has_discharge_summary", None)
+        return content
+    papers = {"documents": documents_content(filed), "documents_total": filed.total}
+    return encounter_content(replace(stay, has_summary=bool(filed.facts)), tier) | papers
 
 
 async def _seen_targets(raw: Raw, viewer: Viewer, rows: Sequence[EncounterRow], directory: Directory, read_stay: ReadStay) -> set[UUID]:

@@ -29,7 +29,7 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import claims, contacts, documents, encounters, follow_ups, people, summary_facts
+from app.store import claims, documents, encounters, follow_ups, people, summary_facts
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
@@ -60,9 +60,8 @@ class FollowUpPresenter:
         by_id, stays = await self._stays(raw, persons, directory)
         said = await follow_ups.contacts_of_people(raw, persons)
         records = await people.describe(raw, persons)
-        claimed = await claims.of_people(raw, persons)
-        owners = await contacts.owners_of(raw, [row.id for row in rows])
-        facts = await summary_facts.facts_of(raw, [row.id for row in rows])
+        claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
+        owners, facts = await summary_facts.owners_and_facts(raw, [row.id for row in rows])
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
         for row in rows:
@@ -118,6 +117,11 @@ def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organizat
     if row.home_id is not None:
         return directory.organizations.get(row.home_id)
     return next((item for item in directory.organizations.values() if item.kind is OrganizationKind.PLAN), None)
+
+
+def _may_cover(viewer: Viewer, directory: Directory) -> bool:
+    own = directory.organizations.get(viewer.organization_id) if viewer.organization_id is not None else None
+    return viewer.is_operator or (own is not None and own.kind in COVERING_KINDS)
 
 
 def _coverage(reader: Organization, claimed: Sequence[Attribution]) -> Spans | None:

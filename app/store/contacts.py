@@ -123,16 +123,3 @@ async def hand_over(raw: Raw, follow_up: FollowUpOwner, staff: str | None, link_
 async def close(raw: Raw, follow_up_id: UUID, reason: str, now: datetime) -> None:
     """Remember that the home closed a follow-up; what that makes of its state is evaluated with everything else."""
     await raw.execute("update follow_up set closed_at = $2, close_reason = $3 where id = $1", follow_up_id, now, reason)
-
-
-async def owners_of(raw: Raw, follow_ups: list[UUID]) -> dict[UUID, list[dict[str, Any]]]:
-    """Give the chain of owners of each follow-up, oldest first."""
-    rows = await raw.fetch(
-        "select follow_up_id, organization_id, staff, starts_at, ends_at from follow_up_owner "
-        "where follow_up_id = any($1::uuid[]) order by starts_at, id",
-        follow_ups,
-    )
-    chains: dict[UUID, list[dict[str, Any]]] = {}
-    for row in rows:
-        chains.setdefault(row["follow_up_id"], []).append(dict(row))
-    return chains

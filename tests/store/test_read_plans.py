@@ -81,7 +81,10 @@ READS: dict[str, tuple[Read, set[str]]] = {
     ),
     "which stays have a summary": (lambda raw, _viewer: documents.summarised(raw, [SOMETHING]), {"ix_document_visit", "pk_encounter"}),
     "one document": (lambda raw, _viewer: documents.one(raw, SOMETHING), {"pk_document"}),
-    "what homes say of summaries": (lambda raw, _viewer: summary_facts.facts_of(raw, [SOMETHING]), {"ix_summary_fact_follow_up_id"}),
+    "owners of follow-ups, and what they say of summaries": (
+        lambda raw, _viewer: summary_facts.owners_and_facts(raw, [SOMETHING]),
+        {"ix_follow_up_owner_follow_up_id", "ix_summary_fact_follow_up_id"},
+    ),
     "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),
     "messages set aside": (_messages(outcome="set_aside"), {"pk_inbound_message"}),
     "what a feed has set aside": (lambda raw, _viewer: feed_moves.set_aside_of(raw, FEED), {"ix_inbound_message_refused"}),

@@ -27,7 +27,7 @@ _YEAR_MIN = 1900
 
 
 class EncounterDocument(ToldEncounterDocument):
-    """A stay as this key may see it; what it may not see is absent. Lists have no documents."""
+    """A stay as this key may see it; what it may not see is absent. Lists say nothing of documents."""
 
     source: Annotated[str, Field(description="adt, or reported: somebody learned of it himself")]
     person: PersonDocument
