@@ -32,6 +32,7 @@ from app.domain.panel import (
 )
 from app.domain.person import RecordClaim, Resolved
 from app.domain.roster import Layout, RawRow, RowError, layout_of
+from app.domain.roster_change import Removal
 from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, RowReader, claim_of_row
 from app.ports import Ids
 from app.store.panel_stage import OpenStage, Stage, StagedRow
@@ -134,20 +135,21 @@ async def load_panel(
             if upload.once and (earlier := await stage.same_file(intake.file_hash, upload.id)) is not None:
                 await _finish(stage, earlier, limits)
                 raise RosterTakenBeforeError(earlier)
-            result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, limits.guard, now)
+            found = await stage.changes_found(ERRORS_SHOWN_MAX)
+            result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, found, limits.guard, now)
             if upload.dry_run:
                 await stage.in_transaction(partial(stage.save_upload, result=result))
                 return result
             if result.needs_force and not upload.force:
                 raise PanelWouldShrinkError(difference, limits.guard)
             await _identify_rows(services, stage, organization.id, now)
-            if await _apply(stage, result, today, limits):
+            if await _apply(stage, result, limits):
                 return result
 
 
 async def _stage_rows(stage: Stage, intake: "_Intake", pieces: AsyncIterator[bytes]) -> None:
     """Read and copy at the same time: while the database takes one piece, a thread reads the next."""
-    waiting: tuple[list[RosterRow], list[RefusedRow]] = ([], [])
+    waiting: _Read = ([], [], [])
     async for piece in pieces:
         # Both end before either error is raised, so nothing uses the connection any more when it is given up.
         read, copied = await asyncio.gather(asyncio.to_thread(intake.feed, piece), stage.add(*waiting), return_exceptions=True)
@@ -199,7 +201,7 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
         await stage.in_transaction(partial(identify_chunk, rows=rows), redo_on=services.redo_on)
 
 
-async def _apply(stage: Stage, result: UploadResult, today: date, limits: UploadLimits) -> bool:
+async def _apply(stage: Stage, result: UploadResult, limits: UploadLimits) -> bool:
     """Change the panel; False when another upload came first and the comparison has to be made again."""
     since = result.uploaded_at - timedelta(days=limits.reconsider_days)
 
@@ -207,7 +209,7 @@ async def _apply(stage: Stage, result: UploadResult, today: date, limits: Upload
         if not await stage.lock_panel(raw):
             return False
         await stage.save_upload(raw, result)
-        await stage.apply(raw, result, today, since)
+        await stage.apply(raw, result, since)
         return True
 
     if not await stage.in_transaction(change):
@@ -239,6 +241,10 @@ async def _settle(stage: Stage, timeout_s: float) -> None:
         return
 
 
+_Read = tuple[list[RosterRow], list[RefusedRow], list[Removal]]
+"""Rows that say who is on the panel, rows that are refused, rows that say who no longer is."""
+
+
 class _Intake:
     """What is counted and remembered while a file is read."""
 
@@ -261,42 +267,54 @@ class _Intake:
         """SHA-256 of what was read."""
         return self._hash.digest()
 
-    def feed(self, piece: bytes) -> tuple[list[RosterRow], list[RefusedRow]]:
+    def feed(self, piece: bytes) -> _Read:
         """Read a piece of the file. In a thread; raises `RosterRefusedError`."""
         self._hash.update(piece)
         return self._sorted(self._reader.feed(piece))
 
-    def close(self) -> tuple[list[RosterRow], list[RefusedRow]]:
+    def close(self) -> _Read:
         """Read what is left."""
         rows = self._sorted(self._reader.close())
         if self._rows is not None:
             self.warnings += self._rows.warnings()
         return rows
 
-    def _sorted(self, raws: Sequence[RawRow]) -> tuple[list[RosterRow], list[RefusedRow]]:
+    def _sorted(self, raws: Sequence[RawRow]) -> _Read:
         if self._rows is None:
             if self._reader.header is None:
-                return [], []
+                return [], [], []
             self._layout = layout_of(self._reader.header, row=self._reader.header_row)
             self._rows = RowReader(self._layout, self._organization, self._today, self._knows_program)
         taken: list[RosterRow] = []
         refused: list[RefusedRow] = []
+        removals: list[Removal] = []
         for raw in raws:
             row = self._rows.read(raw)
             if isinstance(row, RosterRow):
                 taken.append(row)
+            elif isinstance(row, Removal):
+                removals.append(row)
             else:
                 refused.append(row)
                 if len(self._errors) < ERRORS_SHOWN_MAX:
                     self._errors += row.errors
-        self._taken += len(taken)
+        self._taken += len(taken) + len(removals)
         self._refused += len(refused)
-        return taken, refused
+        return taken, refused, removals
 
     def result(
-        self, upload_id: UUID, organization_id: UUID, upload: Upload, difference: PanelDifference, guard: ShrinkGuard, now: datetime
+        self,
+        upload_id: UUID,
+        organization_id: UUID,
+        upload: Upload,
+        difference: PanelDifference,
+        found: tuple[int, list[RowError], list[RowError]],
+        guard: ShrinkGuard,
+        now: datetime,
     ) -> UploadResult:
-        accepted = self._taken - self.repeated
+        """Put together what is told of the upload. `found` is what only the comparison could tell (`Stage.changes_found`)."""
+        ended_nothing, removal_errors, odd = found
+        accepted = self._taken - self.repeated - ended_nothing
         layout = self._layout or Layout((), (), ())
         return UploadResult(
             id=upload_id,
@@ -311,10 +329,10 @@ class _Intake:
             unknown_columns=layout.unknown,
             rows=self._taken + self._refused,
             accepted=accepted,
-            rejected=self._refused,
+            rejected=self._refused + ended_nothing,
             repeated=self.repeated,
             difference=difference,
-            errors=first_errors(self._errors),
-            warnings=first_errors(self.warnings),
+            errors=first_errors([*self._errors, *removal_errors]),
+            warnings=first_errors([*self.warnings, *odd]),
             needs_force=guard.refuses(ending=difference.removed, in_force=difference.in_force, accepted=accepted),
         )

@@ -71,10 +71,12 @@ async def upload_roster(
     services: FromServices,
     mode: Annotated[
         UploadMode,
-        Query(description="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today."),
+        Query(
+            description="delta: rows add, change and, with change_type, remove; replace: the file is the whole panel, what is missing ends."
+        ),
     ] = UploadMode.DELTA,
     dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,  # noqa: FBT002 - a query parameter
-    force: Annotated[bool, Query(description="Let a replace end more claims than the guard allows.")] = False,  # noqa: FBT002 - a query parameter
+    force: Annotated[bool, Query(description="Let an upload end more claims than the guard allows.")] = False,  # noqa: FBT002 - a query parameter
     file_name: Annotated[str, Query(max_length=200, description="For people, in the list of uploads.", examples=["panel-march.csv"])] = "",
 ) -> Response:
     """Load a roster onto an organization's panel.

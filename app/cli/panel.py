@@ -35,11 +35,13 @@ def load(
     organization: Annotated[str, typer.Option(help="Whose panel: id or name.")],
     mode: Annotated[
         UploadMode,
-        typer.Option(help="delta: rows add and change; replace: the file is the whole panel, and claims it no longer holds end today."),
+        typer.Option(
+            help="delta: rows add, change and, with change_type, remove; replace: the file is the whole panel, what is missing ends."
+        ),
     ] = UploadMode.DELTA,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Let a replace end more claims than the guard allows.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Let an upload end more claims than the guard allows.")] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Load a roster. Good rows are taken although others are bad; bad ones are named with row, column, reason and remedy."""

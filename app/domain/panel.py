@@ -6,6 +6,7 @@ A claim is identified by its row key: who (as the roster names the person), prog
   asserted; an equal one is UNCHANGED and left alone;
 - `replace` also ENDS what the file no longer holds: the claim is retracted and, unless it begins after today, asserted again with
   today as its end. A claim that is over already is left alone: history does not change because a file stops repeating it;
+- a row that says `remove` ENDS the claims it names, in either mode (roster_change);
 - a refused row ends nothing: where it can be read whose row it is, that person's claims are KEPT as they are.
 
 So no row is ever changed but for `retracted_at`, and the panel of any day can be asked as it was known at any instant (DESIGN 2.5).
@@ -34,7 +35,7 @@ class UploadMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShrinkGuard:
-    """When a `replace` is taken for an accident (half a file, another organization's file) and needs to be forced."""
+    """When an upload is taken for an accident (half a file, another organization's file) and needs to be forced."""
 
     percent_max: float = 20.0
     """Of the claims in force, this many may end by one upload."""

@@ -68,6 +68,7 @@ COLUMNS: Final = frozenset(
         "consent_expires_on",
         "consent_scope",
         "consent_document_id",
+        "change_type",
     }
 )
 """The columns that mean something (DESIGN section 6). Others are reported and kept with the row."""
@@ -98,6 +99,11 @@ ALIASES: Final[Mapping[str, str]] = {
     "end_date": "effective_to",
     "term_date": "effective_to",
     "care_coordinator": "coordinator",
+    "action": "change_type",
+    "change_code": "change_type",
+    "changetype": "change_type",
+    "record_action": "change_type",
+    "maintenance_type_code": "change_type",
 }
 """Names that rosters of the field use for ours (ATR-2); one counts only where the file has no column of the right name."""
 
@@ -186,6 +192,11 @@ class RowErrorCode(StrEnum):
     NOT_A_PHONE = "not_a_phone"
     NOT_YES_OR_NO = "not_yes_or_no"
     BAD_TEXT = "bad_text"
+    UNKNOWN_CHANGE = "unknown_change"
+    NOT_ON_PANEL = "not_on_panel"
+    OTHER_PERSON = "other_person"
+    SEVERAL_PEOPLE = "several_people"
+    CONTRADICTED = "contradicted"
     # From here on warnings: the row is taken.
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"
@@ -193,6 +204,8 @@ class RowErrorCode(StrEnum):
     UNKNOWN_PROGRAM = "unknown_program"
     REPEATED_ROW = "repeated_row"
     OVERRIDDEN_ROW = "overridden_row"
+    ADDED_BEFORE = "added_before"
+    NOT_YET_ADDED = "not_yet_added"
 
 
 _DATE_REMEDY: Final = "Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too."
@@ -221,6 +234,20 @@ MESSAGES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.NOT_A_PHONE: "The cell is no telephone number. Write it with its area code, or none.",
     RowErrorCode.NOT_YES_OR_NO: "The cell is neither yes nor no. Write Y or N, or leave it empty.",
     RowErrorCode.BAD_TEXT: "The cell has control characters or is too long for its column. Shorten it.",
+    RowErrorCode.UNKNOWN_CHANGE: "The change type is not add, change, remove or unchanged. Leave it empty where the row adds or changes.",
+    RowErrorCode.NOT_ON_PANEL: (
+        "The row removes somebody of whom the panel has no such claim. Nothing was ended. Check the number, its system, program, role "
+        "and effective_from; leave the last three empty to end every claim on the person."
+    ),
+    RowErrorCode.OTHER_PERSON: (
+        "The row removes somebody with another birth_date than the panel has under this number. Nothing was ended. Check the number."
+    ),
+    RowErrorCode.SEVERAL_PEOPLE: "The number of this row is that of several people on the panel. Nothing was ended. Give their member_id.",
+    RowErrorCode.CONTRADICTED: (
+        "The row removes what another row of the file says is on the panel. Nothing was ended. Keep the row that is right."
+    ),
+    RowErrorCode.ADDED_BEFORE: "The row adds a claim that was on the panel already; it was taken as a change.",
+    RowErrorCode.NOT_YET_ADDED: "The row changes a claim that was not on the panel; it was added, so that nobody goes untold.",
     RowErrorCode.PLACEHOLDER_IDENTIFIER: "The cell holds a placeholder, not an identifier, and was read as empty. Leave it empty.",
     RowErrorCode.SYSTEM_MISSING: (
         "The number names no assigning authority, so it is taken as your organization's own and equals no hospital's. Give its system."
@@ -295,7 +322,8 @@ def layout_of(header: Sequence[str], *, row: int = 1) -> Layout:
     errors += [
         RowError(row, name, RowErrorCode.COLUMN_MISSING, f"The header has no column {name}. Add it: every row needs one.")
         for name in REQUIRED_COLUMNS
-        if name not in names
+        # A file of removals names people and no more; its other rows say themselves what they lack.
+        if name not in names and "change_type" not in names
     ]
     if not {*IDENTIFIER_COLUMNS} & {*names} and not {"first_name", "sex"} <= {*names}:
         message = "The header has no column that tells who a row is about. Add member_id, medicaid_id or mrn, or both first_name and sex."

@@ -32,6 +32,7 @@ from app.domain.roster import (
     read_role,
 )
 from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
+from app.domain.roster_change import CHANGE_COLUMN, ChangeType, Removal, read_change
 
 ROW_TYPE: Final = "ROW"
 """Identifier type of a record that its roster names by nothing but the demographics."""
@@ -70,7 +71,9 @@ class RosterRow(NamedTuple):
     coordinator: str | None
     plan_id: str | None
     cells: dict[str, str]
-    """Column -> text, without empty cells and effective_to; dates in ISO, systems in upper case, sex as its code."""
+    """Column -> text, without empty cells, effective_to and change_type; dates in ISO, systems in upper case, sex as its code."""
+    change: ChangeType | None = None
+    """What the row said of itself. It decides nothing: who is on the panel, is changed, and who is not, is added."""
 
 
 class RefusedRow(NamedTuple):
@@ -144,19 +147,23 @@ class RowReader:
         self._contact_columns = tuple(name for name in CONTACT_COLUMNS if name in layout.names)
         self._organization_id = organization.id
         self._default_role = DEFAULT_ROLES[organization.kind].value
+        self._has_changes = CHANGE_COLUMN in self._names
         self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
-        self._born_last = today
+        self._born_last = self._today = today
         self._is_known_program = lru_cache(maxsize=1 << 10)(knows_program or _any_program)
         self._oddities: dict[Fault, tuple[int, int]] = {}
 
-    def read(self, raw: RawRow) -> RosterRow | RefusedRow:
+    def read(self, raw: RawRow) -> RosterRow | RefusedRow | Removal:
         """Take a row or say everything that is wrong with it."""
         cells = self._named(raw)
         faults: list[Fault] = [] if raw.problem is None else [("", raw.problem)]
+        change = _change(cells, faults) if self._has_changes else None
         if raw.problem is None or cells:
             self._identifiers(raw.number, cells, faults)
         if raw.problem is not None:
             return self._refused(raw, cells, faults)
+        if change is ChangeType.REMOVE:
+            return self._removal(raw, cells, faults)
         self._person(raw.number, cells, faults)
         if self._contact_columns:
             check_contact(cells, self._contact_columns, faults)
@@ -177,7 +184,27 @@ class RowReader:
             coordinator=cells.get("coordinator"),
             plan_id=cells.get("plan_id"),
             cells=cells,
+            change=change,
         )
+
+    def _removal(self, raw: RawRow, cells: dict[str, str], faults: list[Fault]) -> Removal | RefusedRow:
+        """Read a row that ends claims: it has to name the person, and may name the claim."""
+        self._sex(raw.number, cells)
+        days = {name: _day(cells, name, faults) for name in ("birth_date", "effective_from", "effective_to") if name in cells}
+        starts_on, ends_on, role = days.get("effective_from"), days.get("effective_to"), None
+        if starts_on is not None and ends_on is not None and ends_on < starts_on:
+            faults.append(("effective_to", RowErrorCode.ENDS_BEFORE_START))
+        if (text := cells.get("role")) is not None and (role := read_role(text)) is None:
+            faults.append(("role", RowErrorCode.UNKNOWN_ROLE))
+        own = own_id(cells, self._organization_id)
+        if own is None and not faults:
+            faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
+        if faults or own is None:
+            return self._refused(raw, cells, faults)
+        if ends_on is None or ends_on.year >= OPEN_YEAR:
+            ends_on = self._today
+        program = program_key(cells["program"]) if "program" in cells else None
+        return Removal(raw.number, *own, program, role, starts_on, ends_on, cells.get("birth_date"), raw.cells)
 
     def warnings(self) -> list[RowError]:
         """Give what was odd about rows that were taken: one warning a column and reason, at the first such row."""
@@ -216,6 +243,12 @@ class RowReader:
         born_on = _day(cells, "birth_date", faults)
         if born_on is not None and not self._born_first <= born_on <= self._born_last:
             faults.append(("birth_date", RowErrorCode.DATE_OUT_OF_RANGE))
+        self._sex(number, cells)
+        has_identifier = "member_id" in cells or "medicaid_id" in cells or "mrn" in cells
+        if not has_identifier and not ("first_name" in cells and "sex" in cells):
+            faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
+
+    def _sex(self, number: int, cells: dict[str, str]) -> None:
         sex = cells.get("sex")
         if sex is not None:
             code = SEXES.get(sex.upper())
@@ -224,9 +257,6 @@ class RowReader:
                 self._note(number, "sex", RowErrorCode.UNKNOWN_SEX)
             else:
                 cells["sex"] = code
-        has_identifier = "member_id" in cells or "medicaid_id" in cells or "mrn" in cells
-        if not has_identifier and not ("first_name" in cells and "sex" in cells):
-            faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
 
     def _claim(self, number: int, cells: dict[str, str], faults: list[Fault]) -> tuple[str | None, date | None, date | None, str | None]:
         program = cells.get("program")
@@ -262,6 +292,17 @@ class RowReader:
 
 def _any_program(_name: str) -> bool:
     return True
+
+
+def _change(cells: dict[str, str], faults: list[Fault]) -> ChangeType | None:
+    """Take the change type out of the cells: it is about this file, not about the claim, and is no part of the claim's hash."""
+    text = cells.pop(CHANGE_COLUMN, None)
+    if text is None:
+        return None
+    change = read_change(text)
+    if change is None:
+        faults.append((CHANGE_COLUMN, RowErrorCode.UNKNOWN_CHANGE))
+    return change
 
 
 def _system(cells: Mapping[str, str], column: str, organization_id: UUID) -> str:

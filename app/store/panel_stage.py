@@ -17,30 +17,35 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
+from app.domain.roster import RowError
+from app.domain.roster_change import Removal
 from app.domain.roster_row import RefusedRow, RosterRow
+from app.store import panel_removals
 from app.store.engine import raw_connection
 from app.store.failures import is_unavailable
+from app.store.panel_followers import FIND_STAYS, FOLLOW_RECORDS, READERS, RECALL, RECONSIDER
 from app.store.raw import Raw
 
 T = TypeVar("T")
 
-_TABLES: Final = """
+_TABLES: Final = f"""
+{panel_removals.TABLES}
 create temporary table roster_row (
     row int, row_key bytea, row_hash bytea, program text, role text, effective_from date, effective_to date,
-    coordinator text, plan_id text, cells text);
+    coordinator text, plan_id text, cells text, change text);
 create temporary table roster_refused (row int, errors text, cells text);
 create temporary table roster_kept (authority text, type text, value text);
 create temporary table roster_change (row int primary key, current_id uuid);
 create temporary table roster_unidentified (row int primary key);
-create temporary table roster_end (id uuid primary key);
+create temporary table roster_end (id uuid primary key, ends_on date, row int);
 create temporary table roster_record (row int primary key, record_id uuid);
 create temporary table roster_person (person_id uuid);
 create temporary table roster_stay (encounter_id uuid primary key);
 """
 _BEGIN: Final = f"set statement_timeout = 0; {_TABLES}"
-_END: Final = """
-drop table roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end, roster_record, roster_person,
-    roster_stay;
+_END: Final = f"""
+drop table {panel_removals.NAMES}, roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end,
+    roster_record, roster_person, roster_stay;
 reset statement_timeout
 """
 
@@ -63,16 +68,20 @@ class Stage:
         self._raw = raw
         self._organization_id = organization_id
         self._version = -1
+        self._has_removals = False
 
-    async def add(self, taken: Sequence[RosterRow], refused: Sequence[RefusedRow]) -> None:
+    async def add(self, taken: Sequence[RosterRow], refused: Sequence[RefusedRow], removals: Sequence[Removal] = ()) -> None:
         """Copy rows into the stage."""
         if taken:
-            rows = ((*row[:-1], orjson.dumps(row.cells).decode()) for row in taken)
+            rows = ((*row[:-2], orjson.dumps(row.cells).decode(), row.change) for row in taken)
             await self._raw.copy_records_to_table("roster_row", records=rows)
         if refused:
             refusals = ((row.number, _errors_json(row), orjson.dumps(row.cells).decode()) for row in refused)
             await self._raw.copy_records_to_table("roster_refused", records=refusals)
             await self._raw.copy_records_to_table("roster_kept", records=[row.own for row in refused if row.own is not None])
+        if removals:
+            await panel_removals.add(self._raw, removals)
+            self._has_removals = True
 
     async def drop_repetitions(self, limit: int) -> tuple[int, list[Repetition]]:
         """Leave the last row of each key; give how many were dropped, and the first of them."""
@@ -97,13 +106,17 @@ class Stage:
         # Before anything is read of the panel, so that a change in between is noticed rather than missed.
         self._version = await raw.fetchval(_VERSION, owner)
         await raw.execute("truncate roster_change; truncate roster_unidentified; truncate roster_end")
-        removed = kept = missing = 0
+        kept = 0
         # Both sides are read whole. Without statistics of a panel just loaded the planner takes it for one row, which makes any index of
         # the organization as good as the one of the row key, and pairs every row with every row.
         await raw.execute("set local enable_nestloop = off")
         await raw.execute(_FIND_CHANGES, owner)
+        if self._has_removals:
+            await raw.execute("set local enable_nestloop = on")
+            await panel_removals.find(raw, owner)
+            await raw.execute("set local enable_nestloop = off")
         if mode is UploadMode.REPLACE:
-            missing = _count(await raw.execute(_FIND_ENDINGS, owner, today))
+            await raw.execute(_FIND_ENDINGS, owner, today)
         await raw.execute("set local enable_nestloop = on")
         await raw.execute(_FIND_UNIDENTIFIED)
         await raw.execute("analyze roster_change; analyze roster_unidentified")
@@ -111,9 +124,14 @@ class Stage:
         in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
         if mode is UploadMode.REPLACE:
             kept = _count(await raw.execute(_KEEP, str(owner)))
-            removed = missing - kept
-            await raw.execute("analyze roster_end")
+        await raw.execute("analyze roster_end")
+        removed = await raw.fetchval("select count(*) from roster_end")
         return PanelDifference(added, changed, staged - added - changed, removed, kept, in_force)
+
+    async def changes_found(self, limit: int) -> tuple[int, list[RowError], list[RowError]]:
+        """Give how many removals `compare` refused, the first of them, and what is odd about the other rows that name their change."""
+        refused, shown = await panel_removals.problems(self._raw, limit) if self._has_removals else (0, [])
+        return refused, shown, await panel_removals.odd_changes(self._raw)
 
     async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
         """Give the next rows of the file that are to be asserted and whose record is not known yet."""
@@ -166,28 +184,30 @@ class Stage:
             orjson.dumps(result.summary()).decode(),
         )
         await raw.execute(_INSERT_REFUSED, result.id)
+        if self._has_removals:
+            await panel_removals.save_refused(raw, result.id)
 
-    async def apply(self, raw: Raw, result: UploadResult, today: date, reconsider_since: datetime) -> None:
+    async def apply(self, raw: Raw, result: UploadResult, reconsider_since: datetime) -> None:
         """Change the panel and queue the recent stays of the people concerned. Inside `in_transaction`."""
         now, prefix = result.uploaded_at, claim_id_prefix(result.id)
         await raw.execute("truncate roster_person; truncate roster_stay")
         await raw.execute(_RETRACT_ENDED, now)
-        await raw.execute(_ASSERT_ENDED, prefix, result.id, now, today)
+        await raw.execute(_ASSERT_ENDED, prefix, result.id, now)
         await raw.execute(_RETRACT_CHANGED, now)
         await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
         await raw.execute("analyze roster_person")
-        await raw.execute(_FIND_STAYS, reconsider_since)
-        await raw.execute(_RECONSIDER, now)
+        await raw.execute(FIND_STAYS, reconsider_since)
+        await raw.execute(RECONSIDER, now)
 
     async def readers(self) -> list[str]:
         """Name the transactions that have read or changed panels and may write: asked right after the commit, they saw the old panel."""
-        rows = await self._raw.fetch(_READERS)
+        rows = await self._raw.fetch(READERS)
         return [row["virtualtransaction"] for row in rows]
 
     async def recall(self, raw: Raw, upload_id: UUID, uploaded_at: datetime) -> None:
         """Find again the people of an upload that was committed, for `catch_up`. Inside `in_transaction`."""
         await raw.execute("truncate roster_person; truncate roster_stay")
-        await raw.execute(_RECALL, self._organization_id, upload_id, uploaded_at)
+        await raw.execute(RECALL, self._organization_id, upload_id, uploaded_at)
         await raw.execute("analyze roster_person")
 
     async def catch_up(self, raw: Raw, upload_id: UUID, uploaded_at: datetime, reconsider_since: datetime) -> None:
@@ -195,12 +215,12 @@ class Stage:
 
         New stays whose attribution read the old panel are queued; claims follow records that moved before they were visible.
         """
-        await raw.execute(_FOLLOW_RECORDS, self._organization_id, upload_id, *_claim_id_range(upload_id))
+        await raw.execute(FOLLOW_RECORDS, self._organization_id, upload_id, *_claim_id_range(upload_id))
         await raw.execute("create temporary table roster_stay_before on commit drop as select encounter_id from roster_stay")
         await raw.execute("truncate roster_stay")
-        await raw.execute(_FIND_STAYS, reconsider_since)
+        await raw.execute(FIND_STAYS, reconsider_since)
         await raw.execute("delete from roster_stay s using roster_stay_before b where s.encounter_id = b.encounter_id")
-        await raw.execute(_RECONSIDER, uploaded_at)
+        await raw.execute(RECONSIDER, uploaded_at)
 
 
 _FIND_REPETITIONS = """
@@ -224,12 +244,6 @@ where u.organization_id = $1 and u.file_hash = $2 and not u.dry_run and u.summar
 order by u.id is not distinct from $3::uuid desc, u.uploaded_at desc limit 1
 """
 
-# The upload's own claims are one range of ids; those it ended bear its instant.
-_RECALL = """
-insert into roster_person
-select m.person_id from panel_member m where m.organization_id = $1 and (m.upload_id = $2 or m.retracted_at = $3)
-"""
-
 # One pass over the panel.
 _FIND_CHANGES = """
 insert into roster_change (row, current_id)
@@ -249,14 +263,22 @@ _IN_FORCE = "m.organization_id = $1 and m.retracted_at is null and (m.effective_
 _COUNT_IN_FORCE = f"select count(*) from panel_member m where {_IN_FORCE}"
 
 _FIND_ENDINGS = f"""
-insert into roster_end (id)
-select m.id from panel_member m where {_IN_FORCE} and not exists (select from roster_row s where s.row_key = m.row_key)
+insert into roster_end (id, ends_on)
+select m.id, $2 from panel_member m where {_IN_FORCE} and not exists (select from roster_row s where s.row_key = m.row_key)
+    and not exists (
+        select from roster_removal f where f.id = m.id and f.is_fit and not f.is_upheld
+            and not exists (select from roster_removal_problem p where p.row = f.row))
 """
 
 _KEEP = """
 delete from roster_end e
-using roster_kept k, patient_record r, panel_member m
-where r.source = $1 and r.authority = k.authority and r.type = k.type and r.value = k.value and m.record_id = r.id and m.id = e.id
+using (
+    select authority, type, value from roster_kept
+    union all
+    select s.authority, s.type, s.value from roster_removal_problem p join roster_remove s on s.row = p.row
+) as k, patient_record r, panel_member m
+where e.row is null and r.source = $1
+    and r.authority = k.authority and r.type = k.type and r.value = k.value and m.record_id = r.id and m.id = e.id
 """
 
 # All of them, unless this is compared again because another upload came first.
@@ -284,16 +306,16 @@ insert into panel_upload_rejection (upload_id, row, errors, cells) select $1, ro
 
 _RETRACT_ENDED = "update panel_member m set retracted_at = greatest($1, m.asserted_at) from roster_end e where m.id = e.id"
 
-# What would begin only after today never holds: it is not asserted again. Counted from 2^40, above any row number.
+# What would begin only after its end never holds: it is not asserted again. Counted from 2^40, above any row number.
 _ASSERT_ENDED = f"""
 with asserted as (
     insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, effective_to,
         coordinator, plan_id, row_key, row_hash, row, upload_id, asserted_at)
     select ($1 || lpad(to_hex(1099511627776 + row_number() over (order by m.id)), {CLAIM_ID_DIGITS}, '0'))::uuid,
-        m.organization_id, m.record_id, m.person_id, m.program, m.role, m.effective_from, $4,
-        m.coordinator, m.plan_id, m.row_key, m.row_hash, m.row, $2, $3
+        m.organization_id, m.record_id, m.person_id, m.program, m.role, m.effective_from,
+        e.ends_on, m.coordinator, m.plan_id, m.row_key, m.row_hash, m.row, $2, $3
     from roster_end e join panel_member m on m.id = e.id
-    where m.effective_from <= $4
+    where m.effective_from <= e.ends_on
 )
 insert into roster_person select m.person_id from roster_end e join panel_member m on m.id = e.id
 """
@@ -314,36 +336,6 @@ with asserted as (
     returning person_id
 )
 insert into roster_person select person_id from asserted
-"""
-
-# Open, or begun or ended since.
-_FIND_STAYS = """
-insert into roster_stay (encounter_id)
-select e.id
-from encounter e
-where e.person_id in (select person_id from roster_person) and e.folded_into is null
-    and (e.admitted_at >= $1 or e.discharged_at >= $1 or (e.discharged_at is null and e.status in ('planned', 'in-progress', 'unknown')))
-"""
-
-# Asked again also where it was asked already: whoever looks at it now has read the old panel, and takes off only the asking it read.
-_RECONSIDER = """
-insert into reconsideration (encounter_id, asked_at, cause) select encounter_id, $1, 'panel' from roster_stay order by encounter_id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
-"""
-
-# A lock on a table is held until the transaction ends; one with a number of its own has written, or locked a row to write.
-_READERS = """
-select distinct l.virtualtransaction
-from pg_locks l
-join pg_locks w on w.virtualtransaction = l.virtualtransaction and w.locktype = 'transactionid' and w.mode = 'ExclusiveLock' and w.granted
-where l.locktype = 'relation' and l.relation = 'panel_member'::regclass and l.granted and l.pid <> pg_backend_pid()
-    and l.database = (select oid from pg_database where datname = current_database())
-"""
-
-# The ids of an upload's claims are one range of ix_panel_member_organization.
-_FOLLOW_RECORDS = """
-update panel_member m set person_id = r.person_id from patient_record r
-where m.organization_id = $1 and m.upload_id = $2 and m.id between $3 and $4 and r.id = m.record_id and r.person_id <> m.person_id
 """
 
 OpenStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[Stage]]
