@@ -34,6 +34,7 @@ from app.domain.inbound import AckCode, Answer, Door, Envelope
 from app.domain.public_id import Kind, public_id
 from app.intake import Received
 from app.settings import LogFormat, Settings, load_settings
+from app.store import panel_conflicts, panel_standings
 from app.store.backlog import read_backlog
 from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
@@ -43,7 +44,7 @@ from app.telemetry.events import ConnectionClosed, HintsLost, HintsRestored, Mes
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
-from app.telemetry.metrics import FeedSample, Metrics, Sample, page_registry
+from app.telemetry.metrics import FeedSample, Metrics, PanelSample, Sample, page_registry
 from app.telemetry.words import DoorName, Level, Part
 from app.wiring import face
 
@@ -339,10 +340,17 @@ class Front:
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
                     waiting, heard = await read_backlog(raw), await heard_feeds(raw)
+                    loaded, doubled = await panel_standings.sampled(raw), await panel_conflicts.counted(raw)
                 age_s = (self._clock.now() - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
                 feeds = [FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard]
                 sample = replace(
-                    sample, queue_depth=waiting.messages, queue_oldest_s=max(0.0, age_s), deliveries_waiting=waiting.deliveries, feeds=feeds
+                    sample,
+                    queue_depth=waiting.messages,
+                    queue_oldest_s=max(0.0, age_s),
+                    deliveries_waiting=waiting.deliveries,
+                    feeds=feeds,
+                    panels=[PanelSample(public_id(Kind.ORGANIZATION, whose), at, state) for whose, at, state in loaded],
+                    panel_conflicts=doubled,
                 )
             self._sample = sample
             await asyncio.sleep(SAMPLED_EVERY_S)

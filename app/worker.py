@@ -46,6 +46,7 @@ from app.telemetry.events import (
     ProcessStarted,
     ProcessStopped,
     StaysPresumedEnded,
+    panel_event,
 )
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
@@ -94,6 +95,7 @@ class Worker:
         pipeline = wiring.build_pipeline(settings, self._engine, keys, rules, clock=clock, ids=self._ids, waker=self._hints)
         self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
         self._feed_watch = wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids)
+        self._panel_watch = wiring.build_panel_watch(settings, self._engine, clock=clock)
         self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
         self._sender = _Measured(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
@@ -246,6 +248,8 @@ class Worker:
         for over in watched.closed:
             silent_for_s = int((over.closed_at - over.last_message_at).total_seconds())
             self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
+        for turned in await self._panel_watch.watch_once():
+            self._log.emit(panel_event(turned.organization_id, turned.state.value, turned.age_days))
         if not watched.has_more and (stays := await self._presumptions.presume_once(self._settings.batch_max)):
             self._log.emit(StaysPresumedEnded(stays))
         return watched.has_more

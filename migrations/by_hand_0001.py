@@ -1,13 +1,15 @@
 """What autogenerate cannot see of revision 0001: the registry's version number, raised by every change of the registry.
 
-The pipeline reads one number per batch and reads the registry (organizations, units, feeds, facilities, preferences) anew only
-when it has changed, so a new home or a corrected Part 2 status counts for the very next batch. A trigger, because a writer that
-forgot to raise the number would leave a recipient untold without an error.
+The pipeline reads one number per batch and reads the registry (organizations and their units, feeds and their facilities,
+preferences, expired panels) anew only when it has changed, so a new home or a corrected Part 2 status counts for the very next batch.
+A trigger, because a writer that forgot to raise the number would leave a recipient untold without an error.
 """
 
 from alembic import op
 
 TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference")
+STANDINGS = "panel_standing"
+"""Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 
 
 def upgrade() -> None:
@@ -22,10 +24,14 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_changes_registry AFTER INSERT OR UPDATE OR DELETE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION raise_registry_version()"
         )
+    op.execute(
+        f"CREATE TRIGGER {STANDINGS}_changes_registry AFTER INSERT OR DELETE OR UPDATE OF state ON {STANDINGS} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION raise_registry_version()"
+    )
 
 
 def downgrade() -> None:
     """Remove them."""
-    for table in TABLES:
+    for table in (*TABLES, STANDINGS):
         op.execute(f"DROP TRIGGER {table}_changes_registry ON {table}")
     op.execute("DROP FUNCTION raise_registry_version()")

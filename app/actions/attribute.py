@@ -11,6 +11,7 @@ from app.domain.attribution import Attribution, responsible_on
 from app.domain.directory import Directory
 from app.domain.happening import Happening, Kind, happenings
 from app.domain.notification import Desired, Withheld, digest_of
+from app.domain.panel_standing import EXPIRED_WORDS
 from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told
 from app.domain.program import ProgramCatalog
@@ -55,7 +56,8 @@ def _desired(
     rules: Sequence[Mapping[str, object]] = directory.preferences.get(recipient_id, ())
     wish = wished(rules, Question(happening.words, happening.encounter_class, programs, facility_id, recipient_id))
     outcome: str = decision.tier
-    reasons = (*decision.reasons, wish.reason, f"claimed as {grounds[0].role} for {grounds[0].program}")
+    remark = f"; {EXPIRED_WORDS}" if recipient_id in directory.expired_panels else ""
+    reasons = (*decision.reasons, wish.reason, f"claimed as {grounds[0].role} for {grounds[0].program}{remark}")
     if decision.tier.tells and not wish.wanted:
         outcome, reasons = Withheld.PREFERENCE, (wish.reason,)
     elif decision.tier.tells and stay.mode != "live":

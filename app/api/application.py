@@ -26,6 +26,7 @@ from app.api import (
     notifications,
     operations,
     organizations,
+    panel_standings,
     panels,
     subscriptions,
     summary_facts,
@@ -50,6 +51,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     encounters.router,
     documents.router,
     panels.router,
+    panel_standings.router,
     organizations.router,
     facility_units.router,
     # Before the feeds: `health` is no id.

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.actions.load_panel import Upload, load_panel
+from app.cli import panel_standing
 from app.cli.database import open_office
 from app.cli.exits import ExitCode, refused
 from app.cli.names import named_organization
@@ -92,3 +93,8 @@ async def _pieces(file: Path) -> AsyncIterator[bytes]:
     with file.open("rb") as stream:
         while piece := await asyncio.to_thread(stream.read, _PIECE_BYTES):
             yield piece
+
+
+app.command("list")(panel_standing.list_panels)
+app.command("limits")(panel_standing.limits)
+app.command("conflicts")(panel_standing.conflicts)

@@ -23,6 +23,8 @@ class Directory:
     by_application: Mapping[tuple[str, str | None], Feed] = field(default_factory=dict)
     """(MSH-3, upper case, MSH-4) -> the feed that accepts this application too; MSH-4 None: the aggregator of the application."""
     by_organization: Mapping[UUID, Sequence[Feed]] = field(default_factory=dict)
+    expired_panels: frozenset[UUID] = frozenset()
+    """Organizations whose panel has expired (domain/panel_standing). It decides nothing: whom it names is told of, with the remark."""
     part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
 
@@ -32,6 +34,7 @@ class Directory:
         organizations: Iterable[Organization],
         feeds: Iterable[Feed],
         preferences: Mapping[UUID, Sequence[Mapping[str, Any]]],
+        expired_panels: frozenset[UUID] = frozenset(),
     ) -> "Directory":
         """Build the lookups."""
         all_feeds = list(feeds)
@@ -48,6 +51,7 @@ class Directory:
             organizations=by_id,
             feeds={feed.id: feed for feed in all_feeds},
             preferences=preferences,
+            expired_panels=expired_panels,
             by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
             by_application=_by_application(all_feeds),
             by_organization=by_organization,

@@ -31,8 +31,8 @@ from app.domain.roster import (
     read_day,
     read_role,
 )
-from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
 from app.domain.roster_change import CHANGE_COLUMN, ChangeType, Removal, read_change
+from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
 
 ROW_TYPE: Final = "ROW"
 """Identifier type of a record that its roster names by nothing but the demographics."""

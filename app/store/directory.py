@@ -65,6 +65,7 @@ async def read(raw: Raw) -> Directory:
     for row in await raw.fetch("select organization_id, unit, call_back_number, direct_address, records_contact from facility_unit"):
         units.setdefault(row["organization_id"], {})[row["unit"]] = CallBack(*list(row.values())[2:])
     preferences = await raw.fetch("select organization_id, rules from preference where is_current")
+    expired = await raw.fetch("select organization_id from panel_standing where state = 'expired'")
     return Directory.of(
         (
             Organization(
@@ -100,4 +101,5 @@ async def read(raw: Raw) -> Directory:
             for row in feeds
         ),
         {row["organization_id"]: _json(row["rules"]) for row in preferences},
+        frozenset(row["organization_id"] for row in expired),
     )

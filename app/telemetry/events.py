@@ -276,6 +276,33 @@ class FeedHeard(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PanelAged(Event):
+    """A panel is ageing or has expired: its owner has not renewed it. Its members are still told of (`GET /v1/panels`)."""
+
+    name = "panel.aged"
+    level = Level.WARNING
+    organization_id: UUID
+    state: Code
+    age_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRenewed(Event):
+    """A panel that was ageing or had expired was loaded again."""
+
+    name = "panel.renewed"
+    organization_id: UUID
+    age_days: int
+
+
+def panel_event(organization_id: UUID, state: str, age_days: int) -> Event:
+    """Give the event of a panel that turned."""
+    if state == "fresh":
+        return PanelRenewed(organization_id, age_days)
+    return PanelAged(organization_id, state, age_days)
+
+
+@dataclass(frozen=True, slots=True)
 class StaysPresumedEnded(Event):
     """Open stays of which nothing was heard for long were closed; a later message takes that back."""
 

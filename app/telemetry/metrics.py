@@ -19,6 +19,7 @@ FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _FILE_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
+_AGED: Final = {"fresh": 0, "ageing": 1, "expired": 2}
 _GaugeMode = Literal["livesum", "livemostrecent"]
 
 
@@ -73,6 +74,16 @@ class FeedSample:
 
 
 @dataclass(frozen=True, slots=True)
+class PanelSample:
+    """When a panel was loaded last, and what its age makes of it."""
+
+    organization: str
+    """The organization's id."""
+    last_loaded_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What is asked of the database and the tree once in a while, for the page."""
 
@@ -85,6 +96,9 @@ class Sample:
     process_restarts: int = 0
     database_restarts: int = 0
     feeds: Sequence[FeedSample] = ()
+    panels: Sequence[PanelSample] = ()
+    panel_conflicts: dict[str, int] = field(default_factory=dict)
+    """Role -> people whom two organizations claim so."""
 
 
 class SampleCollector:
@@ -115,8 +129,21 @@ class SampleCollector:
             silent.add_metric([one.feed], int(one.is_silent))
         yield heard
         yield silent
+        yield from _of_panels(sample)
         yield CounterMetricFamily("handoff_process_restarts", "Processes of this tree started again.", value=sample.process_restarts)
         yield CounterMetricFamily("handoff_database_restarts", "Restarts of the embedded PostgreSQL.", value=sample.database_restarts)
+
+
+def _of_panels(sample: Sample) -> Iterable[Metric]:
+    loaded = GaugeMetricFamily("handoff_panel_last_loaded_timestamp_seconds", "When a panel was loaded last.", labels=["organization"])
+    aged = GaugeMetricFamily("handoff_panel_aged", "1: the panel is ageing; 2: it has expired.", labels=["organization"])
+    for one in sample.panels:
+        loaded.add_metric([one.organization], one.last_loaded_at.timestamp())
+        aged.add_metric([one.organization], _AGED.get(one.state, 0))
+    doubled = GaugeMetricFamily("handoff_panel_conflicts", "People whom two organizations of one role claim.", labels=["role"])
+    for role, people in sample.panel_conflicts.items():
+        doubled.add_metric([role], people)
+    yield from (loaded, aged, doubled)
 
 
 def page_registry(folder: Path | None, latest: Callable[[], Sample]) -> CollectorRegistry:

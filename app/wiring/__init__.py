@@ -39,6 +39,7 @@ from app.domain.viewer import OPERATOR
 from app.intake import Intake, WriteAcks
 from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
 from app.pipeline.feed_watch import FeedWatch
+from app.pipeline.panel_watch import PanelWatch
 from app.pipeline.presume import Presumptions
 from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Settings, read_or_make_secret
@@ -259,6 +260,11 @@ def build_feed_watch(settings: Settings, engine: AsyncEngine, keys: Keys, *, clo
         ids,
         lock_space_of(settings.network),
     )
+
+
+def build_panel_watch(settings: Settings, engine: AsyncEngine, *, clock: Clock) -> PanelWatch:
+    """Build what watches the panels, for one worker process."""
+    return PanelWatch(open_transaction(engine), clock, lock_space_of(settings.network))
 
 
 def feed_profile() -> Meanings:

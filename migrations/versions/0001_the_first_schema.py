@@ -233,6 +233,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
     )
     op.create_table(
+        "panel_conflict",
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False, comment="the first day on which more than one of the claims holds"),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", "role", "organization_id", name=op.f("pk_panel_conflict")),
+    )
+    op.create_index("ix_panel_conflict_organization", "panel_conflict", ["organization_id", "person_id", "role"], unique=False)
+    op.create_table(
         "panel_member",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -271,6 +281,18 @@ def upgrade() -> None:
         ["organization_id", "row_key"],
         unique=True,
         postgresql_where=sa.text("retracted_at IS NULL"),
+    )
+    op.create_table(
+        "panel_watch",
+        sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
+        sa.Column(
+            "conflicts_of",
+            postgresql.BYTEA(),
+            nullable=True,
+            comment="hash of the day and of every panel's last upload, for which conflicts were last found",
+        ),
+        sa.Column("conflicts_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_watch")),
     )
     op.create_table(
         "patient_record",
@@ -447,6 +469,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "grantee_id", name=op.f("pk_organization_grant")),
     )
     op.create_table(
+        "panel_standing",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("warn_after_days", sa.Integer(), nullable=True, comment="null: the default"),
+        sa.Column("expire_after_days", sa.Integer(), nullable=True, comment="null: the default"),
+        sa.Column("state", sa.Text(), server_default="fresh", nullable=False, comment="as it was last said: fresh | ageing | expired"),
+        sa.Column("state_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "figures",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+            comment="members, claims, without_phone, possible_duplicates, never_matched",
+        ),
+        sa.Column("figures_upload_id", sa.Uuid(), nullable=True, comment="the upload after which they were counted"),
+        sa.Column("counted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state in ('fresh','ageing','expired')", name=op.f("ck_panel_standing_state")),
+        sa.CheckConstraint("warn_after_days > 0 and expire_after_days > 0", name=op.f("ck_panel_standing_days")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_panel_standing_organization_id")),
+        sa.PrimaryKeyConstraint("organization_id", name=op.f("pk_panel_standing")),
+        comment="What is set and said about a panel as a whole. Its age is not stored: it is that of its last upload.",
+    )
+    op.create_table(
         "panel_upload",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -466,6 +509,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_panel_upload")),
     )
     op.create_index("ix_panel_upload_organization", "panel_upload", ["organization_id", "id"], unique=False)
+    op.create_index(
+        "ix_panel_upload_replace",
+        "panel_upload",
+        ["organization_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("mode = 'replace' and not dry_run"),
+    )
     op.create_table(
         "preference",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -901,9 +951,14 @@ def upgrade() -> None:
     )
     op.secure_table("organization")
     op.secure_table(
+        "panel_conflict",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "panel_member",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("panel_watch")
     op.secure_table(
         "patient_record",
         visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
@@ -931,6 +986,10 @@ def upgrade() -> None:
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("organization_grant")
+    op.secure_table(
+        "panel_standing",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table(
         "panel_upload",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1004,6 +1063,7 @@ def downgrade() -> None:
     op.secure_table("recipient_sequence", privileges="")
     op.secure_table("preference", privileges="")
     op.secure_table("panel_upload", privileges="")
+    op.secure_table("panel_standing", privileges="")
     op.secure_table("organization_grant", privileges="")
     op.secure_table("notification_acknowledgement", privileges="")
     op.secure_table("feed", privileges="")
@@ -1016,7 +1076,9 @@ def downgrade() -> None:
     op.secure_table("reconsideration", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
+    op.secure_table("panel_watch", privileges="")
     op.secure_table("panel_member", privileges="")
+    op.secure_table("panel_conflict", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
     op.secure_table("measure_line", privileges="")
@@ -1073,8 +1135,10 @@ def downgrade() -> None:
     op.drop_table("recipient_sequence")
     op.drop_index("ix_preference_current", table_name="preference", postgresql_where="is_current")
     op.drop_table("preference")
+    op.drop_index("ix_panel_upload_replace", table_name="panel_upload", postgresql_where=sa.text("mode = 'replace' and not dry_run"))
     op.drop_index("ix_panel_upload_organization", table_name="panel_upload")
     op.drop_table("panel_upload")
+    op.drop_table("panel_standing")
     op.drop_table("organization_grant")
     op.drop_table("notification_acknowledgement")
     op.drop_index(op.f("ix_feed_organization_id"), table_name="feed")
@@ -1098,12 +1162,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_patient_record_person_id"), table_name="patient_record")
     op.drop_index("ix_patient_record_demographic_key", table_name="patient_record")
     op.drop_table("patient_record")
+    op.drop_table("panel_watch")
     op.drop_index("uq_panel_member_current", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
     op.drop_index(op.f("ix_panel_member_record_id"), table_name="panel_member")
     op.drop_index("ix_panel_member_person", table_name="panel_member")
     op.drop_index("ix_panel_member_organization", table_name="panel_member")
     op.drop_index("ix_panel_member_current", table_name="panel_member", postgresql_where=sa.text("retracted_at IS NULL"))
     op.drop_table("panel_member")
+    op.drop_index("ix_panel_conflict_organization", table_name="panel_conflict")
+    op.drop_table("panel_conflict")
     op.drop_table("organization")
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")

@@ -125,6 +125,12 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/panels/{organization_id}/uploads/{upload_id}"): Recipe("home", path_ids=_ITS_HOME),
     ("GET", "/v1/panels/{organization_id}/uploads/{upload_id}/rejected.csv"): Recipe("home", path_ids=_ITS_HOME),
     ("GET", "/v1/panels/{organization_id}/members"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("GET", "/v1/panels"): Recipe("home", bad_params=_LIMIT),
+    ("GET", "/v1/panels/conflicts"): Recipe("home", bad_params={"role": "odd"}),
+    ("GET", "/v1/panels/{organization_id}"): Recipe("home", path_ids=_ITS_HOME),
+    ("PATCH", "/v1/panels/{organization_id}"): Recipe(
+        "operator", 200, lambda _: {"warn_after_days": 60}, path_ids=_ITS_HOME, bad_json={"warn_after_days": 0}
+    ),
     ("GET", "/v1/organizations"): Recipe("home", bad_params=_LIMIT),
     ("POST", "/v1/organizations"): Recipe(
         "operator", 201, lambda _: {"name": "New", "kind": "hospital"}, bad_json={"name": "New", "kind": "odd"}

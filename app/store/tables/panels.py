@@ -1,6 +1,6 @@
-"""Panels: who claims which person, from when to when, as each upload said it; and the uploads with their refused rows."""
+"""Panels: who claims which person, from when to when, as each upload said it; the uploads with their refused rows; how panels stand."""
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Integer, Table, Text, text
 
 from app.store.tables.base import Bytes, Document, Id, Instant, Payload, Texts, metadata
 
@@ -18,6 +18,13 @@ panel_upload = Table(
     Column("summary", Document, nullable=False, comment="accepted, rejected, added, changed, removed, unknown columns, warnings"),
 )
 Index("ix_panel_upload_organization", panel_upload.c.organization_id, panel_upload.c.id)
+# When the last whole panel came, however many deltas came since.
+Index(
+    "ix_panel_upload_replace",
+    panel_upload.c.organization_id,
+    panel_upload.c.id,
+    postgresql_where=text("mode = 'replace' and not dry_run"),
+)
 
 panel_upload_rejection = Table(
     "panel_upload_rejection",
@@ -69,3 +76,40 @@ Index(
 )
 # The panel as it was known at an instant, paged; and the claims of one upload, whose ids are one range.
 Index("ix_panel_member_organization", panel_member.c.organization_id, panel_member.c.id)
+
+panel_standing = Table(
+    "panel_standing",
+    metadata,
+    Column("organization_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("warn_after_days", Integer, comment="null: the default"),
+    Column("expire_after_days", Integer, comment="null: the default"),
+    Column("state", Text, nullable=False, server_default="fresh", comment="as it was last said: fresh | ageing | expired"),
+    Column("state_since", Instant),
+    Column("figures", Document, comment="members, claims, without_phone, possible_duplicates, never_matched"),
+    Column("figures_upload_id", Id, comment="the upload after which they were counted"),
+    Column("counted_at", Instant),
+    CheckConstraint("state in ('fresh','ageing','expired')", name="state"),
+    CheckConstraint("warn_after_days > 0 and expire_after_days > 0", name="days"),
+    comment="What is set and said about a panel as a whole. Its age is not stored: it is that of its last upload.",
+)
+
+# One row for each of the organizations that claim one person in one role today, so that each sees its own and the operator all.
+panel_conflict = Table(
+    "panel_conflict",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("organization_id", Id, primary_key=True),
+    Column("since", Date, nullable=False, comment="the first day on which more than one of the claims holds"),
+    Column("found_at", Instant, nullable=False),
+)
+# The conflicts of one organization, paged.
+Index("ix_panel_conflict_organization", panel_conflict.c.organization_id, panel_conflict.c.person_id, panel_conflict.c.role)
+
+panel_watch = Table(
+    "panel_watch",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="one row"),
+    Column("conflicts_of", Bytes, comment="hash of the day and of every panel's last upload, for which conflicts were last found"),
+    Column("conflicts_at", Instant),
+)

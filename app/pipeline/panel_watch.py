@@ -1,0 +1,91 @@
+"""Watches the panels: says once when one ages, expires or is renewed; counts how good each is; finds who is claimed twice.
+
+One worker at a time, and none leads: whoever gets the lock does the round. Nothing is done where nothing changed: figures are counted
+after an upload and once a day, conflicts after any upload and at midnight. Not here: the rules (domain/panel_standing,
+domain/panel_conflict), the statements (store/panel_standings, store/panel_conflicts).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from app.domain.calendar import local_date
+from app.domain.panel_conflict import EXCLUSIVE_ROLES
+from app.domain.panel_standing import PanelState, age_days
+from app.pipeline.rooms import OpenTransaction
+from app.ports import Clock
+from app.store import inbound, panel_conflicts, panel_standings
+from app.store.panel_standings import Watched
+from app.store.raw import Raw
+
+PANEL_WATCH_LOCK: Final = -5
+"""Beside the lanes, which count from 0, and the other locks of background work."""
+COUNTED_AGAIN_AFTER: Final = timedelta(days=1)
+COUNTED_AT_ONCE: Final = 10
+"""Panels whose figures one round counts at most: a panel of a million members takes seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A panel of which something else is true from now on."""
+
+    organization_id: UUID
+    before: PanelState
+    state: PanelState
+    age_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelWatch:
+    """The watcher of one worker process."""
+
+    transaction: OpenTransaction
+    clock: Clock
+    lock_space: int
+
+    async def watch_once(self) -> Sequence[Turned]:
+        """Do one round; give the panels that turned."""
+        now = self.clock.now()
+        async with self.transaction() as raw:
+            if not await inbound.try_lock(raw, self.lock_space, PANEL_WATCH_LOCK):
+                return ()
+            panels = await panel_standings.watched(raw)
+            turned = await _judge(raw, panels, now)
+            await _count(raw, panels, now)
+            await _find_conflicts(raw, panels, now)
+        return turned
+
+
+async def _judge(raw: Raw, panels: Sequence[Watched], now: datetime) -> list[Turned]:
+    turned = [
+        Turned(panel.organization_id, panel.state, state, age_days(panel.last_loaded_at, now))
+        for panel in panels
+        if (state := panel.limits.state(panel.last_loaded_at, now)) is not panel.state
+    ]
+    if turned:
+        await panel_standings.save_states(raw, [(one.organization_id, one.state) for one in turned], now)
+    return turned
+
+
+async def _count(raw: Raw, panels: Sequence[Watched], now: datetime) -> None:
+    stale = [
+        panel
+        for panel in panels
+        if panel.figures_upload_id != panel.upload_id or panel.counted_at is None or now - panel.counted_at >= COUNTED_AGAIN_AFTER
+    ]
+    # Those that were never counted first, then the longest ago.
+    for panel in sorted(stale, key=lambda one: one.counted_at or datetime.min.replace(tzinfo=UTC))[:COUNTED_AT_ONCE]:
+        await panel_standings.count_figures(raw, panel, local_date(now, ZoneInfo(panel.time_zone)), now)
+
+
+async def _find_conflicts(raw: Raw, panels: Sequence[Watched], now: datetime) -> None:
+    if not panels:
+        return
+    day = now.astimezone(UTC).date()
+    mark = blake2b(b"".join([day.isoformat().encode(), *(panel.upload_id.bytes for panel in panels)]), digest_size=16).digest()
+    if await panel_conflicts.found_for(raw) != mark:
+        await panel_conflicts.find_conflicts(raw, day, [role.value for role in EXCLUSIVE_ROLES], mark, now)
