@@ -39,6 +39,26 @@ _VALIDATE: Final = {
 }
 
 
+_ATR: Final = "http://hl7.org/fhir/us/davinci-atr"
+GROUP: Final[dict[str, Any]] = {
+    "type": "Group",
+    "profile": f"{_ATR}/StructureDefinition/atr-group",
+    "documentation": "One for each panel; a key of scope panels.write or members.read. Up to 1,000 members whole, else by _count and Link.",
+    "interaction": [{"code": "read"}, {"code": "search-type"}],
+    "searchParam": [
+        {"name": "_id", "type": "token"},
+        {"name": "identifier", "type": "token", "definition": "http://hl7.org/fhir/SearchParameter/Group-identifier"},
+        {"name": "name", "type": "string", "documentation": "The beginning of Group.name, in any case."},
+        {"name": "managing-entity", "type": "reference", "definition": "http://hl7.org/fhir/SearchParameter/Group-managing-entity"},
+    ],
+    "operation": [
+        {"name": "member-add", "definition": f"{_ATR}/OperationDefinition/member-add"},
+        {"name": "member-remove", "definition": f"{_ATR}/OperationDefinition/member-remove"},
+    ],
+}
+"""What app/api/fhir_groups.py offers; a test calls each of them."""
+
+
 def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
     """Build the statement. `url` is the base of the face, where it is known."""
     implementation = {"description": "Warm Handoff: ADT in, the responsible health home told."}
@@ -53,7 +73,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
         "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate, "
-        "in JSON and XML. Reads, searches and subscriptions are not offered on this face.",
+        "in JSON and XML; keeps Da Vinci member attribution lists as Group, in JSON. Other reads and searches, and subscriptions are not "
+        "offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
         "software": {"name": "Warm Handoff", "version": version},
@@ -69,7 +90,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
                     {"type": name, "supportedProfile": list(profiles)}
                     | ({"operation": [_VALIDATE]} if name == "Bundle" else {"documentation": _NO_INTERACTION})
                     for name, profiles in PROFILES.items()
-                ],
+                ]
+                + [GROUP],
                 "operation": [
                     {
                         "name": "process-message",

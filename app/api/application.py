@@ -15,6 +15,7 @@ from app.api import (
     feed_health,
     feeds,
     fhir,
+    fhir_groups,
     fhir_validate,
     follow_ups,
     hl7v2,
@@ -41,6 +42,7 @@ from app.api.services import Services
 ROUTERS: Final[Sequence[APIRouter]] = (
     hl7v2.router,
     fhir.router,
+    fhir_groups.router,
     fhir_validate.router,
     notifications.router,
     subscriptions.router,

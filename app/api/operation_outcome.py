@@ -99,6 +99,11 @@ def outcome_of_answer(answer: Answer) -> dict[str, Any]:
     return _outcome(issues)
 
 
+def outcome_of_issues(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Say problems, or that all is well, as they are."""
+    return _outcome([_issue_of(problem, is_transient=False) for problem in problems])
+
+
 def outcome_of_problem(document: Mapping[str, Any]) -> dict[str, Any]:
     """Say a problem document in FHIR's words."""
     code = _BY_URN.get(document["type"], "processing")

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from app.domain.feed_health import Meanings
 from app.domain.follow_up import ContactEffect
 from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem
 from app.domain.notification import Desired
+from app.domain.panel_group import GroupMember, MemberAsk, PanelGroup
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
@@ -71,6 +72,22 @@ class RefusedRowsWriter(Protocol):
 
     def rows(self, refused: Iterable[tuple[Sequence[str], Sequence[RowError]]]) -> bytes:
         """Give a line for each (cells as sent, errors)."""
+        ...
+
+
+class GroupFormat(Protocol):
+    """Panels as FHIR groups (ATR-1)."""
+
+    def group(self, panel: PanelGroup, members: Sequence[GroupMember], today: date, *, is_whole: bool) -> dict[str, Any]:
+        """Write a group; one that does not show all of its members says so."""
+        ...
+
+    def bundle(self, groups: Sequence[dict[str, Any]], *, self_url: str, next_url: str | None) -> dict[str, Any]:
+        """Write a page of search results."""
+        ...
+
+    def ask(self, document: object) -> MemberAsk | Sequence[Problem]:
+        """Read the Parameters of an operation."""
         ...
 
 
@@ -157,6 +174,7 @@ class Services:
     batches: BatchCodec
     capabilities: Callable[[], Mapping[str, Any]]
     """Gives the CapabilityStatement of the FHIR face."""
+    groups: GroupFormat
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay

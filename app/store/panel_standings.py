@@ -17,7 +17,7 @@ from app.domain.viewer import Viewer
 from app.store.raw import Raw
 
 # ix_panel_upload_organization backwards: past dry runs, and uploads of which nothing was taken, to the first that counts.
-_LAST: Final = """
+LAST: Final = """
 join lateral (
     select u.id, u.mode, u.uploaded_at, u.summary from panel_upload u
     where u.organization_id = o.id and not u.dry_run and u.summary ->> 'accepted' <> '0' order by u.id desc limit 1
@@ -25,7 +25,7 @@ join lateral (
 left join panel_standing s on s.organization_id = o.id
 """
 
-_VISIBLE: Final = """
+VISIBLE: Final = """
 (o.id = $1 or exists (select from organization_grant g where g.organization_id = o.id and g.grantee_id = $1))
 """
 
@@ -59,21 +59,21 @@ class Watched:
 
 async def read_standings(raw: Raw, viewer: Viewer, *, after: UUID | None, limit: int) -> list[PanelStanding]:
     """Give a page of the panels that the viewer may see: organizations of which anything was ever loaded."""
-    query = _READ.format(last=_LAST, visible=_of(viewer), which="o.id > $2", limit="$3")
+    query = _READ.format(last=LAST, visible=_of(viewer), which="o.id > $2", limit="$3")
     rows = await raw.fetch(query, viewer.organization_id, after or UUID(int=0), limit)
     return [_standing(row) for row in rows]
 
 
 async def find_standing(raw: Raw, viewer: Viewer, organization_id: UUID) -> PanelStanding | None:
     """Give one; None where nothing was ever loaded, or it is not the viewer's to see."""
-    query = _READ.format(last=_LAST, visible=_of(viewer), which="o.id = $2", limit="1")
+    query = _READ.format(last=LAST, visible=_of(viewer), which="o.id = $2", limit="1")
     row = await raw.fetchrow(query, viewer.organization_id, organization_id)
     return None if row is None else _standing(row)
 
 
 def _of(viewer: Viewer) -> str:
     # The parameter is named in both, so that both are one statement with the same values.
-    return "$1::uuid is null" if viewer.is_operator else _VISIBLE
+    return "$1::uuid is null" if viewer.is_operator else VISIBLE
 
 
 async def set_limits(raw: Raw, organization_id: UUID, limits: AgeLimits) -> None:
@@ -92,7 +92,7 @@ async def watched(raw: Raw) -> list[Watched]:
     """Give every panel: as many rows as organizations have one."""
     rows = await raw.fetch(
         "select o.id, o.time_zone, l.uploaded_at, l.id as upload_id, s.warn_after_days, s.expire_after_days, "
-        f"coalesce(s.state, 'fresh') as state, s.figures_upload_id, s.counted_at from organization o {_LAST} order by o.id"
+        f"coalesce(s.state, 'fresh') as state, s.figures_upload_id, s.counted_at from organization o {LAST} order by o.id"
     )
     return [
         Watched(
@@ -157,7 +157,7 @@ async def count_figures(raw: Raw, panel: Watched, day: date, now: datetime) -> P
 
 async def sampled(raw: Raw) -> list[tuple[UUID, datetime, str]]:
     """Give, for the metrics, when each panel was last loaded and what was last said of it."""
-    rows = await raw.fetch(f"select o.id, l.uploaded_at, coalesce(s.state, 'fresh') from organization o {_LAST} order by o.id")
+    rows = await raw.fetch(f"select o.id, l.uploaded_at, coalesce(s.state, 'fresh') from organization o {LAST} order by o.id")
     return [tuple(row.values()) for row in rows]
 
 

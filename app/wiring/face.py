@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.fhir.capability import capability_statement
+from adapters.fhir.groups import Groups
 from adapters.files.refused_rows_csv import RefusedRowsCsv
 from adapters.files.table_csv import table_csv
 from adapters.hl7v2.batch import join_acks, split_batch
@@ -139,6 +140,7 @@ def build_services(
         validate=validator(Rehearsals(rooms, transaction, RegistryReader()), ack_writer(clock, ids), rooms.readers),
         batches=_Batches(),
         capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
+        groups=Groups(),
         registry=RegistryReader(),
         read_stay=read_stay(rules),
         go_live=partial(take_over, transaction, clock),

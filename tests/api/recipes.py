@@ -59,6 +59,10 @@ _SUMMARY_REQUESTED = {"fact": "requested", "at": "2026-03-06T14:45:00-05:00", "v
 _LIMIT = {"limit": 0}
 _SUBSCRIPTION = {"url": "https://receiver.example.org/handoff"}
 _ITS_HOME = {"organization_id": "home"}
+_MEMBER = {
+    "resourceType": "Parameters",
+    "parameter": [{"name": "memberId", "valueIdentifier": {"system": "HOMEB", "value": "H-1"}}],
+}
 
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/hl7v2"): _er7(),
@@ -74,6 +78,14 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/measures"): Recipe("plan"),
     ("GET", "/v1/measures/{measure}"): Recipe("plan", bad_params={"period": "2026-13"}),
     ("GET", "/v1/measures/{measure}/events"): Recipe("plan", bad_params={"after": "x"}),
+    ("GET", "/fhir/Group"): Recipe("home", bad_params={"_count": 0}),
+    ("GET", "/fhir/Group/{organization_id}"): Recipe("home", path_ids=_ITS_HOME, bad_params={"_count": 0}),
+    ("POST", "/fhir/Group/{organization_id}/$member-add"): Recipe(
+        "home", 200, lambda _: _MEMBER, path_ids=_ITS_HOME, bad_json={"resourceType": "Parameters"}
+    ),
+    ("POST", "/fhir/Group/{organization_id}/$member-remove"): Recipe(
+        "home", 200, lambda _: _MEMBER, path_ids=_ITS_HOME, bad_json={"resourceType": "Parameters"}
+    ),
     ("GET", "/v1/notifications"): Recipe("home", bad_params={"after": "x"}),
     ("GET", "/v1/notifications/stream"): Recipe("home", bad_params={"after": -1}, streams=True),
     ("GET", "/v1/notifications/{notification_id}"): Recipe("home"),

@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
+from app.domain.adt_event import Identifier
 from app.domain.organization import OrganizationKind
 from app.domain.panel import UploadMode
 from app.domain.panel_standing import AgeLimits, PanelState
 from app.domain.viewer import OPERATOR, Viewer
 from app.pipeline.panel_watch import PanelWatch, Turned
 from app.settings import load_settings
-from app.store import panel_conflicts, panel_standings
+from app.store import panel_conflicts, panel_groups, panel_standings
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.panel_conflicts import _FIND, read_conflicts
@@ -279,7 +280,11 @@ async def test_reads_search_their_indexes_under_the_policy(panels: Panels, engin
         await panel_standings.find_standing(raw, viewer, HOME)  # type: ignore[arg-type]
         await read_conflicts(raw, viewer, DAY, organization_id=HOME)  # type: ignore[arg-type]
         await read_conflicts(raw, viewer, DAY)  # type: ignore[arg-type]
-        assert len(overheard) == 6
+        await panel_groups.read_groups(raw, viewer, ids=[HOME])  # type: ignore[arg-type]
+        await panel_groups.read_members(raw, HOME, DAY, after=HOME)  # type: ignore[arg-type]
+        await panel_groups.held_of(raw, HOME, Identifier("ACME", "", "M1"), None)  # type: ignore[arg-type]
+        await panel_groups.held_of(raw, HOME, None, HOME)  # type: ignore[arg-type]
+        assert len(overheard) == 10
         async with unit_of_work(engine_app, viewer) as connection:
             for query, values in overheard:
                 plan = await plan_of_sql(connection, query, *values)
