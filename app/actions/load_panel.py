@@ -28,7 +28,7 @@ from app.domain.panel import (
     UploadMode,
     UploadResult,
     first_errors,
-    roster_sort_key,
+    roster_sort_keys,
 )
 from app.domain.person import RecordClaim, Resolved
 from app.domain.roster import Layout, RawRow, RowError, layout_of
@@ -189,9 +189,10 @@ async def _stream(roster: AsyncIterable[bytes] | bytes) -> AsyncIterator[bytes]:
 
 async def _identify_rows(services: PanelServices, stage: Stage, organization_id: UUID, now: datetime) -> None:
     """Find the people of the rows that are to be asserted, each chunk in its own transaction, so that the feed goes on meanwhile."""
+    sort_key = roster_sort_keys(now)
 
     async def identify_chunk(raw: Raw, rows: Sequence[StagedRow]) -> None:
-        claims = [claim_of_row(row.cells, organization_id, roster_sort_key(now, row.number)) for row in rows]
+        claims = [claim_of_row(row.cells, organization_id, sort_key(row.number)) for row in rows]
         found = await services.identify(raw, claims, ids=services.ids, now=now)
         await stage.save_records(raw, ((row.number, resolved.record_id) for row, resolved in zip(rows, found, strict=True)))
 

@@ -14,7 +14,7 @@ The statements that apply these rules to a million rows are in store/panel_stage
 on a day (attribution).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -226,8 +226,13 @@ def roster_sort_key(uploaded_at: datetime, row: int) -> str:
 
     What a roster says of a person is as new as its upload; within one file the later row wins.
     """
+    return roster_sort_keys(uploaded_at)(row)
+
+
+def roster_sort_keys(uploaded_at: datetime) -> Callable[[int], str]:
+    """Give `roster_sort_key` for the rows of one upload: the instant is written once for a million of them."""
     instant = f"{max(0, (uploaded_at - _EPOCH) // _MICROSECOND):014x}"
-    return f"{instant}.0.{instant}.{instant}.8.{row:08x}"
+    return f"{instant}.0.{instant}.{instant}.8.{{:08x}}".format
 
 
 CLAIM_ID_DIGITS: Final = 11

@@ -120,14 +120,15 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
     if own is None:
         message = "only an accepted row makes a claim"
         raise ValueError(message)
-    identifiers = [Identifier(*own)] if own.type != ROW_TYPE else []
+    named = Identifier(*own)
+    identifiers = [named] if own.type != ROW_TYPE else []
     if (value := cells.get("medicaid_id")) and own.type != IdentifierType.MEDICAID:
         identifiers.append(Identifier(NO_AUTHORITY, IdentifierType.MEDICAID.value, value))
     if (value := cells.get("mrn")) and own.type != IdentifierType.MEDICAL_RECORD:
         identifiers.append(Identifier(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value))
     return RecordClaim(
         source=str(organization_id),
-        own=Identifier(*own),
+        own=named,
         identifiers=tuple(identifiers),
         sort_key=sort_key,
         facts={name: cells[name] for name in FACT_COLUMNS if name in cells} | contact_facts(cells),

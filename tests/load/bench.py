@@ -1,12 +1,13 @@
 """`make bench`: what this machine reaches, each figure beside the raw limit of the same run (reference: performance targets P1 to P10).
 
-    python -m tests.load.bench [--quick] [--messages N] [--workers N] [--json FILE]
+    python -m tests.load.bench [--quick] [--messages N] [--roster ROWS] [--workers N] [--json FILE]
 
 One private, durable PostgreSQL, the real process tree (`handoff serve`), load from processes of their own.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -53,10 +54,12 @@ class Sizes:
     adversaries_s: float
     """Beside each kind."""
     steady_per_s: int = 200
+    roster: int = 20_000
+    """Rows of the roster that is loaded while the feed goes on."""
 
 
 QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5)
-USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0, roster=200_000)
 
 
 @dataclass(slots=True)
@@ -221,6 +224,42 @@ class Bench:
         self.say("P4 commit to visible notification, p99", percentile(waits, 99), "ms", f"must 500, aim 250; {len(waits)} notifications")
         self.say("processor time a message, door and rooms, steady", spent_s / len(answers) * 1000, "ms")
 
+    async def roster(self, until: datetime, connection: asyncpg.Connection, service: Service) -> None:
+        """P7: one large roster, streamed by a process of its own, and what a steady feed notices of it."""
+        rows, rate = self.sizes.roster, self.sizes.steady_per_s
+        self.title(f"A roster of {rows:,} people nobody knows, beside {rate} messages/s")
+        count = rate * self.sizes.steady_s
+        serial = itertools.count(10)
+
+        async def feed_a_while() -> list[float]:
+            mix = Mix(people=count, stays=count // MESSAGES_PER_STAY, until=until - timedelta(days=90), serial=next(serial))
+            answers = await send(service.mllp_ports[0], 8, rate, list(messages(mix)))
+            return [(ended - began) * 1000 for began, ended in answers]
+
+        alone = sorted(await feed_a_while())
+        await self.until_drained(connection)
+        spent_s = processor_s(self.roots(service))
+        # The plan: its people are told of too, so the stays of all of them are looked for.
+        loading = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.load.rosters", self.network.url, str(self.network.organizations[-1].id), str(rows),
+            stdout=subprocess.PIPE, cwd=ROOT,
+        )  # fmt: skip
+        finished, beside = asyncio.create_task(loading.communicate()), []
+        while not finished.done():
+            beside += await feed_a_while()
+        out, _ = await finished
+        assert loading.returncode == 0
+        spent_s = processor_s(self.roots(service)) - spent_s
+        took = json.loads(out)
+        self.say("P7 roster rows beside the feed, read to committed", rows / took["took_s"], "rows/s", "must 16,700, aim 50,000")
+        self.say("roster, processor time of its process", took["client_us_a_row"], "us/row", "PostgreSQL's share is not in it")
+        for name, cost_us in {**took["reading_us_a_row"], **took["steps_us_a_row"]}.items():
+            self.say(f"roster, {name.replace('_', ' ')}", cost_us, "us/row")
+        self.say("roster, memory of its process at most", took["memory_peak_mb"], "MB", f"{took['memory_before_mb']:.0f} before")
+        self.say("P7 feed acknowledged, p99 without the roster", percentile(alone, 99), "ms")
+        self.say("P7 feed acknowledged, p99 beside the roster", percentile(sorted(beside), 99), "ms", "aim: at most a fifth more")
+        await self.until_drained(connection)
+
     async def _watch(self, connection: asyncpg.Connection, seen: dict[str, float], stop: asyncio.Event) -> None:
         """Look for new notifications as a reader does, by recipient and sequence, every few milliseconds."""
         recipients = [*home_ids(self.network), self.network.organizations[-1].id]
@@ -300,6 +339,9 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
             await bench.file(filed, connection, service)
             written = Mix(people=total, stays=sizes.fhir // MESSAGES_PER_STAY, until=now - timedelta(days=90), serial=4)
             await bench.fhir(written, connection, service)
+            await bench.roster(now, connection, service)
+            refused = await connection.fetchval("select count(*) from inbound_outcome where outcome <> 'processed'")
+            assert refused == 0, f"{refused} messages were not processed"
             beside = Mix(
                 people=total, stays=int((len(KINDS) + 4) * max(1.0, sizes.adversaries_s) * sizes.steady_per_s), until=now, serial=5
             )
@@ -325,12 +367,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute, with a backlog of 4,000 messages instead of 100,000")
     parser.add_argument("--messages", type=int, help="of the backlog")
+    parser.add_argument("--roster", type=int, help="rows of the roster that is loaded beside a feed")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     given = parser.parse_args()
     sizes = QUICK if given.quick else USUAL
     if given.messages:
         sizes = replace(sizes, backlog=given.messages)
+    if given.roster:
+        sizes = replace(sizes, roster=given.roster)
     # Short, and open to the account that the private server runs as.
     with TemporaryDirectory(prefix="hb-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -8,7 +8,19 @@ import pytest
 from tests.load.bench import Sizes, run
 from tests.load.hostile import KINDS
 
-FEW = Sizes(backlog=900, alone=6, sixteen=32, sixty_four=64, file=30, fhir=34, steady_s=1, webhooks=4, adversaries_s=0.5, steady_per_s=30)
+FEW = Sizes(
+    backlog=900,
+    alone=6,
+    sixteen=32,
+    sixty_four=64,
+    file=30,
+    fhir=34,
+    steady_s=1,
+    webhooks=4,
+    adversaries_s=0.5,
+    steady_per_s=30,
+    roster=500,
+)
 
 
 @pytest.mark.timeout(240)

@@ -1,0 +1,144 @@
+"""One roster of any size, streamed and loaded by a process of its own, while a steady feed goes on (P7).
+
+    python -m tests.load.rosters URL ORGANIZATION_ID ROWS     loads it, and prints what each step took as JSON
+
+The rows are about people whom nobody knows yet, the dearest kind. Not here: the feed (`bench`), the panels of the measured network.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+import uvloop
+
+from adapters.files.roster_csv import RosterCsv
+from app import wiring
+from app.actions.load_panel import PIECE_BYTES, Upload, load_panel
+from app.domain.organization import Organization, OrganizationKind
+from app.domain.panel import UploadMode, roster_sort_key
+from app.domain.roster import layout_of
+from app.domain.roster_row import RosterRow, RowReader, claim_of_row
+from app.settings import load_settings
+from app.store.panel_stage import Stage, open_stage
+from app.store.roles import Role
+from app.wiring.panels import panel_services
+from tests.load.traffic import birth_date_of, medicaid_of, name_of
+
+FIRST_PERSON: Final = 20_000_000
+"""Beyond everybody of the traffic."""
+LINES_A_PIECE: Final = 1_000
+STEPS: Final = ("add", "drop_repetitions", "compare", "unidentified", "save_records", "apply", "catch_up")
+_HEADER: Final = "medicaid_id,first_name,last_name,birth_date,sex,phone,program,effective_from\n"
+
+
+def lines(rows: int) -> Iterable[bytes]:
+    """Write the file in pieces; never more of it than one piece is there."""
+    yield _HEADER.encode()
+    for start in range(0, rows, LINES_A_PIECE):
+        yield "".join(map(_line, range(FIRST_PERSON + start, FIRST_PERSON + min(rows, start + LINES_A_PIECE)))).encode()
+
+
+def _line(person: int) -> str:
+    (first, last), born = name_of(person), birth_date_of(person)
+    phone = f"207-555-{person % 10_000:04d}"
+    return f"{medicaid_of(person)},{first},{last},{born[:4]}-{born[4:6]}-{born[6:]},{'FM'[person % 2]},{phone},BHH,2026-01-01\n"
+
+
+async def _stream(rows: int) -> AsyncIterator[bytes]:
+    for piece in lines(rows):
+        yield piece
+
+
+class _Timed:
+    """A stage whose steps are timed. Inside a transaction too, so the sum of the steps is near the whole."""
+
+    def __init__(self, stage: Stage, took_s: Counter[str]) -> None:
+        self._stage, self._took_s = stage, took_s
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._stage, name)
+        return timed(name, found, self._took_s) if name in STEPS else found
+
+
+def timed(name: str, call: Callable[..., Awaitable[Any]], took_s: Counter[str]) -> Callable[..., Awaitable[Any]]:
+    """Add up what the calls take."""
+
+    async def measured(*values: Any, **named: Any) -> Any:
+        started_s = time.perf_counter()
+        try:
+            return await call(*values, **named)
+        finally:
+            took_s[name] += time.perf_counter() - started_s
+
+    return measured
+
+
+def reading_us(rows: int, organization: Organization) -> dict[str, float]:
+    """Give the processor time a row of each step that needs no database, in microseconds."""
+    file, clock = b"".join(lines(rows)), wiring.SystemClock()
+    now, spent = clock.now(), {}
+    csv, raws, started_s = RosterCsv(), [], time.process_time()
+    for start in range(0, len(file), PIECE_BYTES):
+        raws += csv.feed(file[start : start + PIECE_BYTES])
+    raws += csv.close()
+    spent["bytes cut into rows"] = time.process_time() - started_s
+    assert csv.header is not None
+    reader, started_s = RowReader(layout_of(csv.header), organization, now.date()), time.process_time()
+    taken = [reader.read(raw) for raw in raws]
+    spent["rows checked"] = time.process_time() - started_s
+    started_s = time.process_time()
+    for row in taken:
+        assert isinstance(row, RosterRow)
+        claim_of_row(row.cells, organization.id, roster_sort_key(now, row.number))
+    spent["claims made"] = time.process_time() - started_s
+    return {name: seconds / rows * 1e6 for name, seconds in spent.items()}
+
+
+async def load(url: str, organization_id: UUID, rows: int) -> dict[str, Any]:
+    """Load the roster and give what it took."""
+    clock = wiring.SystemClock()
+    organization = Organization(organization_id, "Sample", OrganizationKind.PLAN, clock.now(), time_zone="America/New_York")
+    settings, took_s = load_settings({}), Counter[str]()
+    engine = wiring.engine_of(settings, url, Role.WORK, name="roster")
+    services = panel_services(settings, engine, wiring.SystemIds())
+
+    @asynccontextmanager
+    async def open_timed(whose: UUID) -> AsyncIterator[Any]:
+        async with open_stage(engine, whose) as stage:
+            yield _Timed(stage, took_s)
+
+    services = replace(services, open_stage=open_timed, identify=timed("identify", services.identify, took_s))
+    before_mb, started_s, spent_s = _peak_mb(), time.perf_counter(), time.process_time()
+    result = await load_panel(services, organization, _stream(rows), Upload(UploadMode.DELTA), now=clock.now())
+    whole_s, spent_s = time.perf_counter() - started_s, time.process_time() - spent_s
+    assert (result.accepted, result.difference.added) == (rows, rows), result.summary()
+    await engine.dispose()
+    peak_mb = _peak_mb()
+    # Last, because it holds its rows.
+    reading = reading_us(min(rows, 100_000), organization)
+    return {
+        "rows": rows,
+        "took_s": whole_s,
+        "client_us_a_row": spent_s / rows * 1e6,
+        "reading_us_a_row": reading,
+        "steps_us_a_row": {name: seconds / rows * 1e6 for name, seconds in took_s.most_common()},
+        "memory_before_mb": before_mb,
+        "memory_peak_mb": peak_mb,
+    }
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    asked_url, asked_organization, asked_rows = sys.argv[1:]
+    sys.stdout.write(json.dumps(uvloop.run(load(asked_url, UUID(asked_organization), int(asked_rows)))))
+    sys.exit(0)
