@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +34,7 @@ from tests.load.machine import describe, memory_megabytes, percentile, processor
 from tests.load.network import MeasuredNetwork, home_ids
 from tests.load.sender import send
 from tests.load.traffic import MESSAGES_PER_STAY, Mix, messages
-from tests.support.service import Service, running_service
+from tests.support.service import ROOT, Service, running_service
 
 NETWORK = Network("handoff")
 
