@@ -43,7 +43,7 @@ _ATR: Final = "http://hl7.org/fhir/us/davinci-atr"
 GROUP: Final[dict[str, Any]] = {
     "type": "Group",
     "profile": f"{_ATR}/StructureDefinition/atr-group",
-    "documentation": "One for each panel, in JSON; a key of scope panels.write or members.read. Up to 1,000 members whole, else by _count and Link.",
+    "documentation": "One for each panel, in JSON; panels.write or members.read. Up to 1,000 members, else by _count and Link.",
     "interaction": [{"code": "read"}, {"code": "search-type"}],
     "searchParam": [
         {"name": "_id", "type": "token"},

@@ -10,7 +10,7 @@ from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.fhir.codes import EVENTS
+from adapters.fhir.codes import DOCUMENT_EVENTS, EVENTS
 from app.api.limits import ApiLimits
 from app.domain.inbound import AckCode, Answer, Problem, ProblemCode, Severity
 from tests.api import contract
@@ -29,6 +29,7 @@ from tests.api.world import (
 from tests.support import databases
 from tests.support.bundles import DA_VINCI, bundle, resource, written
 from tests.support.databases import Database
+from tests.support.documents import about_document, document_reference
 from tests.support.fhir_xml import in_xml
 
 PATH = "/fhir/$process-message"
@@ -451,7 +452,8 @@ async def test_every_event_that_is_promised_is_taken(world: World) -> None:
     """DV-4."""
     outcomes = {}
     for number, event in enumerate(sorted(EVENTS)):
-        await post(world, written(bundle("A08", "20260302100000-0500", control=f"E{number}", event=event)))
+        message = bundle("A08", "20260302100000-0500", control=f"E{number}", event=event)
+        await post(world, written(about_document(message, document_reference()) if event in DOCUMENT_EVENTS else message))
         await world.stage.settle()
         outcomes[event] = (await newest(world))["outcome"]
     assert outcomes == dict.fromkeys(EVENTS, "processed")

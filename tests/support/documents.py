@@ -104,16 +104,14 @@ def with_document(message: Json, document: Json) -> Json:
     return {**message, "entry": [*message["entry"], {"fullUrl": DOCUMENT, "resource": document}]}
 
 
+def about_document(message: Json, document: Json) -> Json:
+    """Make a message one about a document: it has it, and it is its focus."""
+    whole = with_document(message, document)
+    header = {**whole["entry"][0]["resource"], "focus": [{"reference": DOCUMENT}]}
+    return {**whole, "entry": [{**whole["entry"][0], "resource": header}, *whole["entry"][1:]]}
+
+
 def summary_report(control: str, at: str = "20260306160000-0500", **changed: Any) -> Json:
     """Build a message whose focus is a DocumentReference alone; the twin of `mdm()`."""
-    message = with_document(
-        bundle(
-            "A08",
-            at,
-            control=control,
-            event=("http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event", "notification-summary-report"),
-        ),
-        document_reference(**changed),
-    )
-    header = {**message["entry"][0]["resource"], "focus": [{"reference": DOCUMENT}]}
-    return {**message, "entry": [{**message["entry"][0], "resource": header}, *message["entry"][1:]]}
+    event = ("http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event", "notification-summary-report")
+    return about_document(bundle("A08", at, control=control, event=event), document_reference(**changed))
