@@ -9,6 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from math import inf
 from typing import NoReturn, TypeVar
 
 Code = TypeVar("Code", bound=StrEnum)
@@ -56,6 +57,13 @@ class TomlTable:
         if not isinstance(found, int) or isinstance(found, bool) or found < 0:
             self.fail(key, "must be a whole number that is not negative")
         return found
+
+    def number(self, key: str) -> float:
+        """Read a number that is not negative, whole or not."""
+        found = self._value(key)
+        if not isinstance(found, int | float) or isinstance(found, bool) or not 0 <= found < inf:
+            self.fail(key, "must be a number that is not negative")
+        return float(found)
 
     def boolean(self, key: str, *, default: bool = False) -> bool:
         """Read true or false."""

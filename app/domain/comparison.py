@@ -1,0 +1,265 @@
+"""Are two patient records one person: certain, possible or no, with the reasons field by field. Pure, symmetric, the same at any time.
+
+Weights are added up field by field (`comparison_weights`); guards then hold back what a sum cannot see: twins, junior and senior,
+newborns, two numbers of one authority (ONC, "Patient Identification and Matching Final Report", 2014, on overlays being worse than
+duplicates). Not here: which pairs are worth comparing (`blocking`), and what follows (`matching`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import log2
+from typing import Final, Protocol
+
+from app.domain.comparison_weights import Field, FieldGrounds, Ground, Guard, Outcome, Weights, worded
+from app.domain.features import Features, issuer_of
+from app.domain.name_comparison import edits, first_names, last_names, middle_names
+
+
+class Level(StrEnum):
+    """What is done with two records: joined, put before a person, or left apart."""
+
+    CERTAIN = "certain"
+    POSSIBLE = "possible"
+    NO = "no"
+
+
+class RarityKind(StrEnum):
+    """What several people may share."""
+
+    PHONE = "phone"
+    """Value: ten digits."""
+    ADDRESS = "address"
+    """Value: `Features.address_key`."""
+
+
+class Rarity(Protocol):
+    """Knows how many people have a value."""
+
+    def holders(self, kind: RarityKind, value: str) -> int:
+        """Count them; 0 where it is not known."""
+        ...
+
+
+class Unshared:
+    """A rarity that knows of no sharing: for a first comparison, and for tests."""
+
+    def holders(self, kind: RarityKind, value: str) -> int:  # noqa: ARG002 -- the protocol's
+        """Know nothing."""
+        return 0
+
+
+HOUSEHOLD: Final = 3
+"""Our policy: up to so many people may have a phone or an address before agreement on it loses weight."""
+SHARED_BY: Final = 8
+"""Our policy: what more people have is a shelter's, a group home's or a payee's, and says nothing about who somebody is."""
+GENERATION_YEARS: Final = 15
+"""Our policy: people of one name born so far apart are taken for parent and child until a person has looked."""
+NEIGHBOURING: Final = 3
+"""Our policy: numbers of two newborns, or the ends of two SSNs, that lie so near were given at one counter, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What became of comparing two records."""
+
+    level: Level
+    weight: float
+    """The sum, in bits (log2 of the odds)."""
+    grounds: tuple[Ground, ...]
+
+
+_GUARD_TEXTS: Final = {
+    Guard.TWINS: "May be twins or siblings of one household: born on one day, with one last name and another first name or number.",
+    Guard.GENERATIONS: "May be parent and child: one name, another suffix or born a generation apart.",
+    Guard.NEWBORN: "One is an unnamed newborn: its record may be that of a sibling or of the mother.",
+    Guard.IDENTIFIER_CONFLICT: "One authority gave the two different numbers.",
+    Guard.SSN_CONFLICT: "The last four digits of the SSN differ.",
+    Guard.DEATH: "What the two say about a death does not fit together.",
+    Guard.THIN: "Only a name, or a name and what people share, speaks for it.",
+}
+_GUARDS: Final = {guard: Ground(Field.GUARD, guard, 0.0, text) for guard, text in _GUARD_TEXTS.items()}
+
+
+def compare(left: Features, right: Features, weights: Weights, rarity: Rarity) -> Comparison:
+    """Compare two records. The same whichever is named first."""
+    of = weights.of
+    born = _birth_dates(left, right, of[Field.BIRTH_DATE])
+    last = last_names(left, right, of[Field.LAST_NAME])
+    first = first_names(left, right, of[Field.FIRST_NAME])
+    if last.outcome is Outcome.EXACT:
+        last = Ground(last.field, last.outcome, weights.of_last_name(left.last), last.text)
+    if first.outcome is Outcome.EXACT:
+        first = Ground(first.field, first.outcome, weights.of_first_name(left.first), first.text)
+    is_household = first.outcome is Outcome.DIFFERENT
+    grounds = [
+        born,
+        last,
+        first,
+        middle_names(left.middle, right.middle, of[Field.MIDDLE_NAME]),
+        _equal(left.suffix, right.suffix, of[Field.SUFFIX]),
+        _equal(left.sex, right.sex, of[Field.SEX]),
+        _addresses(left, right, of[Field.ADDRESS], rarity, is_household=is_household),
+        _phones(left, right, of[Field.PHONE], rarity, is_household=is_household),
+        _ssn4(left.ssn4, right.ssn4, of[Field.SSN4]),
+        _identifiers(left, right, of[Field.IDENTIFIER]),
+    ]
+    weight = sum(ground.weight for ground in grounds)
+    if weight < weights.possible:
+        return Comparison(Level.NO, weight, tuple(grounds))
+    guards = _guards(left, right, {ground.field: ground.outcome for ground in grounds})
+    level = Level.CERTAIN if weight >= weights.certain and not guards else Level.POSSIBLE
+    return Comparison(level, weight, (*grounds, *(_GUARDS[guard] for guard in guards)))
+
+
+def _equal(left: str, right: str, grounds: FieldGrounds) -> Ground:
+    if not left or not right:
+        return grounds.missing
+    return grounds.exact if left == right else grounds.different
+
+
+def _birth_dates(left: Features, right: Features, grounds: FieldGrounds) -> Ground:
+    mine, theirs = left.birth_digits, right.birth_digits
+    if not mine or not theirs:
+        return grounds.missing
+    if mine == theirs:
+        return grounds.exact
+    if mine[:4] == theirs[:4] and mine[4:6] == theirs[6:] and mine[6:] == theirs[4:6]:
+        return grounds.swapped
+    if edits(mine, theirs, 1) == 1:
+        return grounds.typo
+    same = (mine[:4] == theirs[:4]) + (mine[4:6] == theirs[4:6]) + (mine[6:] == theirs[6:])
+    return grounds.part if same == 2 else grounds.different  # noqa: PLR2004 -- two of year, month and day
+
+
+def _addresses(left: Features, right: Features, grounds: FieldGrounds, rarity: Rarity, *, is_household: bool) -> Ground:
+    """Compare street and ZIP. People move: a different address says little; a shared one says what its number of holders lets it say."""
+    if not ((left.address and right.address) or (left.zip5 and right.zip5)):
+        return grounds.missing
+    same_area = left.zip5 == right.zip5 if left.zip5 and right.zip5 else left.city == right.city
+    if not same_area:
+        return grounds.different
+    if left.address and right.address:
+        if left.address == right.address:
+            found = grounds.exact
+        elif left.address.split(" ", 1)[0] == right.address.split(" ", 1)[0] and edits(left.address, right.address) <= 2:  # noqa: PLR2004 -- two edits
+            found = grounds.typo
+        else:
+            return grounds.part
+        key = max(left.address_key, right.address_key)
+        return _thinned(found, grounds, rarity.holders(RarityKind.ADDRESS, key) if key else 0, is_household=is_household)
+    return grounds.part
+
+
+def _phones(left: Features, right: Features, grounds: FieldGrounds, rarity: Rarity, *, is_household: bool) -> Ground:
+    if not left.phones or not right.phones:
+        return grounds.missing
+    common = left.phones & right.phones
+    if common:
+        holders = min(rarity.holders(RarityKind.PHONE, number) for number in common)
+        return _thinned(grounds.exact, grounds, holders, is_household=is_household)
+    if any(edits(mine, theirs, 1) == 1 for mine in left.phones for theirs in right.phones):
+        return grounds.shared if is_household else grounds.typo
+    return grounds.different
+
+
+def _thinned(found: Ground, grounds: FieldGrounds, holders: int, *, is_household: bool) -> Ground:
+    """Take from an agreement what its number of holders, or living together, explains."""
+    if is_household or holders > SHARED_BY:
+        return grounds.shared
+    if holders <= HOUSEHOLD:
+        return found
+    return worded(found.field, Outcome(found.outcome), max(0.0, found.weight - log2(holders / HOUSEHOLD)))
+
+
+def _ssn4(left: str, right: str, grounds: FieldGrounds) -> Ground:
+    if not left or not right:
+        return grounds.missing
+    if left == right:
+        return grounds.exact
+    return grounds.typo if edits(left, right, 1) == 1 else grounds.different
+
+
+def _identifiers(left: Features, right: Features, grounds: FieldGrounds) -> Ground:
+    """Compare numbers of one authority; a type that one side leaves out fits every type."""
+    if not left.identifiers or not right.identifiers:
+        return grounds.missing
+    conflict = False
+    for mine in left.identifiers:
+        for theirs in right.identifiers:
+            if mine == theirs:
+                return grounds.exact
+            if issuer_of(mine) == issuer_of(theirs):
+                if mine[2] == theirs[2]:
+                    return grounds.exact
+                conflict = True
+            elif mine[0] == theirs[0] and mine[2] == theirs[2] and "" in (mine[1], theirs[1]):
+                return grounds.exact
+    return grounds.different if conflict else grounds.missing
+
+
+_AGREED_NAMES: Final = frozenset({Outcome.EXACT, Outcome.NICKNAME, Outcome.SWAPPED, Outcome.PART, Outcome.TYPO, Outcome.SIMILAR})
+_SURE_DATES: Final = frozenset({Outcome.EXACT, Outcome.SWAPPED, Outcome.TYPO})
+
+
+def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]) -> list[Guard]:
+    """Say why a person must look, whatever the weight."""
+    guards = []
+    numbered = Outcome.EXACT in (found[Field.SSN4], found[Field.IDENTIFIER])
+    if _may_be_twins(left, right, found, numbered=numbered):
+        guards.append(Guard.TWINS)
+    if _may_be_generations(left, right, found):
+        guards.append(Guard.GENERATIONS)
+    if left.is_newborn or right.is_newborn:
+        guards.append(Guard.NEWBORN)
+    if found[Field.IDENTIFIER] is Outcome.DIFFERENT:
+        guards.append(Guard.IDENTIFIER_CONFLICT)
+    if found[Field.SSN4] in (Outcome.DIFFERENT, Outcome.TYPO):
+        guards.append(Guard.SSN_CONFLICT)
+    if _deaths_differ(left, right):
+        guards.append(Guard.DEATH)
+    if not _is_supported(found):
+        guards.append(Guard.THIN)
+    return guards
+
+
+def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:
+    """One birth date and one last name: another first name, another birth order, or numbers given one after the other.
+
+    First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number that both have.
+    """
+    if found[Field.BIRTH_DATE] is not Outcome.EXACT or found[Field.LAST_NAME] not in _AGREED_NAMES:
+        return False
+    if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
+        return True
+    first = found[Field.FIRST_NAME]
+    if first is Outcome.DIFFERENT or (first in (Outcome.TYPO, Outcome.SIMILAR) and not numbered):
+        return True
+    return first is not Outcome.EXACT and bool(left.ssn4 and right.ssn4) and 0 < abs(int(left.ssn4) - int(right.ssn4)) <= NEIGHBOURING
+
+
+def _may_be_generations(left: Features, right: Features, found: dict[Field, Outcome | Guard]) -> bool:
+    if found[Field.SUFFIX] is Outcome.DIFFERENT:
+        return True
+    if left.birth_date is None or right.birth_date is None or abs(left.birth_date.year - right.birth_date.year) < GENERATION_YEARS:
+        return False
+    return found[Field.LAST_NAME] in _AGREED_NAMES
+
+
+def _deaths_differ(left: Features, right: Features) -> bool:
+    if left.died_on and right.died_on and left.died_on != right.died_on:
+        return True
+    if {left.is_deceased, right.is_deceased} == {True, False}:
+        return True
+    return any(
+        one.died_on and other.birth_digits and one.died_on.replace("-", "") < other.birth_digits
+        for one, other in ((left, right), (right, left))
+    )
+
+
+def _is_supported(found: dict[Field, Outcome | Guard]) -> bool:
+    """Certainty rests on both names and the birth date, or on a number that both have and on what does not speak against it."""
+    names = found[Field.LAST_NAME] in _AGREED_NAMES and found[Field.FIRST_NAME] in _AGREED_NAMES
+    numbered = Outcome.EXACT in (found[Field.SSN4], found[Field.IDENTIFIER])
+    if found[Field.BIRTH_DATE] in _SURE_DATES:
+        return names or (numbered and found[Field.FIRST_NAME] in _AGREED_NAMES)
+    return numbered and names and found[Field.BIRTH_DATE] is not Outcome.DIFFERENT

@@ -1,0 +1,247 @@
+"""What can be compared of one patient record: normalised, split into parts, and without what only stands in for a value.
+
+Standardising before comparing is what raised match rates most in ONC's work on patient matching (ONC, "Patient Identification and
+Matching Final Report", 2014; Project US@ for addresses, 2022). Not here: how two are compared (`comparison`), how they are found
+(`blocking`).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
+from app.domain.person import PLACEHOLDER_BIRTH_DATES, PLACEHOLDER_NAMES, normalised
+
+SSN_TYPE: Final = "SS"
+"""HL7 table 0203: a social security number among the identifiers."""
+NO_ADDRESSES: Final = frozenset(
+    {"UNKNOWN", "HOMELESS", "GENERALDELIVERY", "NONE", "NOADDRESS", "NFA", "NOFIXEDADDRESS", "UNDOMICILED", "NA"}
+)
+NO_NAMES: Final = PLACEHOLDER_NAMES | {
+    "TEST",
+    "TESTPATIENT",
+    "PATIENT",
+    "NONE",
+    "NOTGIVEN",
+    "NA",
+    "REFUSED",
+    "ANONYMOUS",
+    "XX",
+    "XXX",
+    "XXXX",
+}
+NOBODY: Final = frozenset({("JOHN", "DOE"), ("JANE", "DOE"), ("BABY", "DOE"), ("TRAUMA", "DOE")})
+"""First and last names that together mean nobody in particular."""
+SUFFIXES: Final = {"JR": "JR", "JUNIOR": "JR", "SR": "SR", "SENIOR": "SR", "II": "II", "2ND": "II", "III": "III", "3RD": "III", "IV": "IV"}
+EARLIEST_BIRTH_YEAR: Final = 1902
+"""Our policy: an earlier birth date stands in for an unknown one; nobody so old is alive."""
+SHORTEST_NUMBER: Final = 4
+"""Our policy: of fewer digits, all alike may be a number; of more, they stand in for one (999999999)."""
+_NEWBORN: Final = re.compile(r"^(NB|BB|BG|NEWBORN|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE|[A-D1-4])?)\b")
+_BIRTH_ORDER: Final = re.compile(r"\b(?:TWIN|BOY|GIRL|BABY|TRIPLET|NB)\s*#?([A-D1-4])$")
+_WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
+_PLAIN_SEX: Final = frozenset({"M", "F"})
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Words as data (app/standards/matching/words.toml): what a nickname may stand for, and how address words are shortened."""
+
+    nicknames: Mapping[str, frozenset[str]]
+    """Normalised first name -> the formal names it may stand for, itself included."""
+    address_words: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One record, ready to be compared. An empty text or set means: not given, or only a placeholder."""
+
+    first: str = ""
+    first_parts: tuple[str, ...] = ()
+    """The words of the first name, where there are several."""
+    forms: frozenset[str] = frozenset()
+    """Formal names the first name may stand for."""
+    middle: str = ""
+    last: str = ""
+    last_parts: frozenset[str] = frozenset()
+    """The parts of a double last name, and former and other last names."""
+    suffix: str = ""
+    birth_date: date | None = None
+    birth_digits: str = ""
+    """YYYYMMDD."""
+    sex: str = ""
+    """M or F; what else table 0001 has is too rarely told alike by two sources to be compared."""
+    address: str = ""
+    zip5: str = ""
+    city: str = ""
+    phones: frozenset[str] = frozenset()
+    ssn4: str = ""
+    identifiers: frozenset[tuple[str, str, str]] = frozenset()
+    """(authority, type, value)."""
+    is_newborn: bool = False
+    birth_order: str = ""
+    died_on: str = ""
+    is_deceased: bool | None = None
+
+    @property
+    def address_key(self) -> str:
+        """Name the address for counting who shares it; empty where it is not whole."""
+        return f"{self.address}|{self.zip5 or self.city}" if self.address and (self.zip5 or self.city) else ""
+
+
+def features(
+    facts: Mapping[str, Any],
+    identifiers: Iterable[Identifier],
+    vocabulary: Vocabulary,
+    *,
+    not_theirs: frozenset[str] = frozenset(),
+) -> Features:
+    """Read what can be compared out of what is known of a record (`latest.known`).
+
+    Beside the names of `PersonFacts` and of the roster's columns, `suffix`, `ssn`, `former_last_name` and `birth_order` are read where
+    a source gives them. `not_theirs` are phones (ten digits) that belong to a facility.
+    """
+    first_words, first_suffix = _words(facts.get("first_name"))
+    last_words, last_suffix = _words(facts.get("last_name"))
+    middle_words, middle_suffix = _words(facts.get("middle_name"))
+    is_newborn = bool(_NEWBORN.match(" ".join(first_words)))
+    order = _BIRTH_ORDER.search(" ".join(first_words)) if is_newborn else None
+    first, last, middle = "".join(first_words), "".join(last_words), "".join(middle_words)
+    if is_newborn or first in NO_NAMES:
+        first, first_words = "", []
+    if last in NO_NAMES or (first, last) in NOBODY:
+        first, first_words, last, last_words = ("", [], "", []) if (first, last) in NOBODY else (first, first_words, "", [])
+    former = [_joined(name) for name in _texts(facts.get("former_last_name"))]
+    parts = frozenset(part for part in [*(last_words if len(last_words) > 1 else ()), *former] if len(part) > 1 and part not in NO_NAMES)
+    born = birth_date_of(facts.get("birth_date"))
+    held = frozenset((item.authority, item.type, item.value) for item in identifiers if _names_somebody(item))
+    ssn = next((item.value for item in identifiers if item.type == SSN_TYPE), None) or facts.get("ssn") or facts.get("ssn4")
+    died = facts.get("died_at")
+    return Features(
+        first=first,
+        first_parts=tuple(first_words) if len(first_words) > 1 else (),
+        forms=_forms(first, first_words, vocabulary),
+        middle="" if middle in NO_NAMES else middle,
+        last=last,
+        last_parts=parts,
+        suffix=SUFFIXES.get(_joined(facts.get("suffix")), "") or last_suffix or first_suffix or middle_suffix,
+        birth_date=born,
+        birth_digits=f"{born:%Y%m%d}" if born else "",
+        sex=sex if (sex := str(facts.get("sex") or "").strip().upper()[:1]) in _PLAIN_SEX else "",
+        address=_address(facts.get("address"), vocabulary),
+        zip5=_zip5(facts.get("zip")),
+        city=_joined(facts.get("city")),
+        phones=frozenset(number for name in ("phone", "phone2") if (number := phone_of(facts.get(name))) and number not in not_theirs),
+        ssn4=ssn4_of(ssn),
+        identifiers=held,
+        is_newborn=is_newborn,
+        birth_order=_order(facts.get("birth_order"), order.group(1) if order else ""),
+        died_on=str(died)[:10] if died else "",
+        is_deceased=facts.get("deceased") if isinstance(facts.get("deceased"), bool) else None,
+    )
+
+
+def _texts(said: object) -> list[str]:
+    if not said:
+        return []
+    return [str(one) for one in said] if isinstance(said, list | tuple) else [str(said)]
+
+
+def _joined(said: object) -> str:
+    return normalised(str(said)) if said else ""
+
+
+def _words(said: object) -> tuple[list[str], str]:
+    """Split a name into normalised words; a suffix that was written into it is taken out."""
+    text = str(said or "")
+    plain = text.upper() if text.isascii() else "".join(normalised(letter) or " " for letter in text)
+    # An apostrophe or a dot does not part a name (O'BRIEN, ST.CLAIR); everything else that is no letter does.
+    words = [word for word in _WORD_BREAK.split(plain.replace("'", "").replace("`", "").replace(".", "")) if word]
+    suffix = ""
+    if len(words) > 1 and words[-1] in SUFFIXES:
+        suffix = SUFFIXES[words.pop()]
+    return words, suffix
+
+
+def _forms(first: str, words: list[str], vocabulary: Vocabulary) -> frozenset[str]:
+    if not first:
+        return frozenset()
+    own = vocabulary.nicknames.get(first)
+    if own is not None:
+        return own
+    if len(words) > 1 and len(words[0]) > 1:
+        return vocabulary.nicknames.get(words[0], frozenset({words[0]})) | {first}
+    return frozenset({first})
+
+
+def birth_date_of(said: object) -> date | None:
+    """Read an ISO date; None for what cannot be one and for what stands in for an unknown one."""
+    text = str(said or "")[:10]
+    if text in PLACEHOLDER_BIRTH_DATES:
+        return None
+    try:
+        born = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return born if born.year >= EARLIEST_BIRTH_YEAR else None
+
+
+def phone_of(said: object) -> str:
+    """Give the ten digits of a North American number; empty for what cannot be one (NANP: area code and exchange begin with 2-9)."""
+    digits = "".join(letter for letter in str(said or "").split("x", 1)[0] if letter.isdigit())
+    if len(digits) == 11 and digits[0] == "1":  # noqa: PLR2004 -- the country code
+        digits = digits[1:]
+    if len(digits) != 10 or digits[0] in "01" or digits[3] in "01":  # noqa: PLR2004 -- ten digits
+        return ""
+    return "" if len(set(digits[3:])) == 1 or len(set(digits)) <= 2 else digits  # noqa: PLR2004 -- 999-999-9999, 555-5555
+
+
+def ssn4_of(said: object) -> str:
+    """Give the last four digits of an SSN, or of the last four themselves; empty for what the SSA never gives out and for stand-ins.
+
+    SSA: no area 000, 666 or 9xx, no group 00, no serial 0000 (POMS RM 10201.035).
+    """
+    digits = "".join(letter for letter in str(said or "") if letter.isdigit())
+    if len(digits) == 9:  # noqa: PLR2004 -- a whole SSN
+        if digits[:3] in {"000", "666"} or digits[0] == "9" or digits[3:5] == "00" or digits in {"123456789", "078051120", "219099999"}:
+            return ""
+        if len(set(digits)) == 1:
+            return ""
+        digits = digits[5:]
+    return digits if len(digits) == 4 and digits not in {"0000", "9999", "1234"} else ""  # noqa: PLR2004 -- the last four
+
+
+def _names_somebody(item: Identifier) -> bool:
+    digits = item.value.strip("0")
+    return (
+        bool(digits)
+        and item.type not in NOT_A_PERSON_TYPES
+        and item.type != SSN_TYPE
+        and (len(item.value) < SHORTEST_NUMBER or len(set(item.value)) > 1)
+    )
+
+
+def issuer_of(identifier: tuple[str, str, str]) -> tuple[str, str]:
+    """Say who gives such numbers: a Medicaid number is the state's, whichever authority writes it."""
+    authority, kind, _ = identifier
+    return ("", kind) if kind == IdentifierType.MEDICAID else (authority, kind)
+
+
+def _zip5(said: object) -> str:
+    digits = str(said or "").strip()[:5]
+    return digits if len(digits) == 5 and digits.isdigit() and digits not in {"00000", "99999"} else ""  # noqa: PLR2004 -- ZIP
+
+
+def _address(said: object, vocabulary: Vocabulary) -> str:
+    """Shorten the words of a street line as USPS Publication 28 does, so that Street and ST are one."""
+    words, _ = _words(said)
+    if "".join(words) in NO_ADDRESSES:
+        return ""
+    return " ".join(vocabulary.address_words.get(word, word) for word in words if vocabulary.address_words.get(word, word) != "-")
+
+
+def _order(stated: object, written: str) -> str:
+    text = str(stated or written or "").strip().upper()[:1]
+    return {"1": "A", "2": "B", "3": "C", "4": "D"}.get(text, text)
