@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import log2
 from typing import Final, Protocol
 
-from app.domain.comparison_weights import Field, FieldGrounds, Ground, Guard, Outcome, Weights, worded
+from app.domain.comparison_weights import Field, FieldGrounds, Ground, Guard, Outcome, Weights
 from app.domain.features import Features, issuer_of
 from app.domain.name_comparison import edits, first_names, last_names, middle_names
 
@@ -48,9 +48,9 @@ class Unshared:
         return 0
 
 
-HOUSEHOLD: Final = 3
+HOUSEHOLD: Final = 6
 """Our policy: up to so many people may have a phone or an address before agreement on it loses weight."""
-SHARED_BY: Final = 8
+SHARED_BY: Final = 12
 """Our policy: what more people have is a shelter's, a group home's or a payee's, and says nothing about who somebody is."""
 GENERATION_YEARS: Final = 15
 """Our policy: people of one name born so far apart are taken for parent and child until a person has looked."""
@@ -80,32 +80,43 @@ _GUARD_TEXTS: Final = {
 _GUARDS: Final = {guard: Ground(Field.GUARD, guard, 0.0, text) for guard, text in _GUARD_TEXTS.items()}
 
 
-def compare(left: Features, right: Features, weights: Weights, rarity: Rarity) -> Comparison:
-    """Compare two records. The same whichever is named first."""
+def agreements(left: Features, right: Features, weights: Weights) -> tuple[Ground, ...]:
+    """Compare field by field, as if each field stood alone: what weights are estimated from."""
     of = weights.of
-    born = _birth_dates(left, right, of[Field.BIRTH_DATE])
-    last = last_names(left, right, of[Field.LAST_NAME])
-    first = first_names(left, right, of[Field.FIRST_NAME])
-    if last.outcome is Outcome.EXACT:
-        last = Ground(last.field, last.outcome, weights.of_last_name(left.last), last.text)
-    if first.outcome is Outcome.EXACT:
-        first = Ground(first.field, first.outcome, weights.of_first_name(left.first), first.text)
-    is_household = first.outcome is Outcome.DIFFERENT
-    grounds = [
-        born,
-        last,
-        first,
+    return (
+        _birth_dates(left, right, of[Field.BIRTH_DATE]),
+        last_names(left, right, of[Field.LAST_NAME]),
+        first_names(left, right, of[Field.FIRST_NAME]),
         middle_names(left.middle, right.middle, of[Field.MIDDLE_NAME]),
         _equal(left.suffix, right.suffix, of[Field.SUFFIX]),
         _equal(left.sex, right.sex, of[Field.SEX]),
-        _addresses(left, right, of[Field.ADDRESS], rarity, is_household=is_household),
-        _phones(left, right, of[Field.PHONE], rarity, is_household=is_household),
+        _addresses(left, right, of[Field.ADDRESS]),
+        _phones(left, right, of[Field.PHONE]),
         _ssn4(left.ssn4, right.ssn4, of[Field.SSN4]),
         _identifiers(left, right, of[Field.IDENTIFIER]),
-    ]
-    weight = sum(ground.weight for ground in grounds)
+    )
+
+
+def compare(left: Features, right: Features, weights: Weights, rarity: Rarity) -> Comparison:
+    """Compare two records. The same whichever is named first."""
+    born, last, first, middle, suffix, sex, address, phone, ssn4, identifier = agreements(left, right, weights)
+    if first.outcome is Outcome.DIFFERENT:
+        # Whoever lives together shares name, address and phone: to people of different first names that says nothing.
+        address, phone = _of_the_household(address, weights), _of_the_household(phone, weights)
+    else:
+        if first.outcome is Outcome.EXACT:
+            first = Ground(first.field, first.outcome, weights.of_first_name(left.first), first.text)
+        if last.outcome is Outcome.EXACT:
+            last = Ground(last.field, last.outcome, weights.of_last_name(left.last), last.text)
+        if address.outcome in _THINNED:
+            address = _thinned(address, weights, rarity.holders(RarityKind.ADDRESS, max(left.address_key, right.address_key)))
+        if phone.outcome is Outcome.EXACT:
+            common = left.phones & right.phones
+            phone = _thinned(phone, weights, min(rarity.holders(RarityKind.PHONE, number) for number in common))
+    grounds = (born, last, first, middle, suffix, sex, address, phone, ssn4, identifier)
+    weight = sum([ground.weight for ground in grounds])
     if weight < weights.possible:
-        return Comparison(Level.NO, weight, tuple(grounds))
+        return Comparison(Level.NO, weight, grounds)
     guards = _guards(left, right, {ground.field: ground.outcome for ground in grounds})
     level = Level.CERTAIN if weight >= weights.certain and not guards else Level.POSSIBLE
     return Comparison(level, weight, (*grounds, *(_GUARDS[guard] for guard in guards)))
@@ -131,44 +142,46 @@ def _birth_dates(left: Features, right: Features, grounds: FieldGrounds) -> Grou
     return grounds.part if same == 2 else grounds.different  # noqa: PLR2004 -- two of year, month and day
 
 
-def _addresses(left: Features, right: Features, grounds: FieldGrounds, rarity: Rarity, *, is_household: bool) -> Ground:
-    """Compare street and ZIP. People move: a different address says little; a shared one says what its number of holders lets it say."""
+def _addresses(left: Features, right: Features, grounds: FieldGrounds) -> Ground:
+    """Compare street and ZIP (the town, where a ZIP is missing). People move: a different address says little."""
     if not ((left.address and right.address) or (left.zip5 and right.zip5)):
         return grounds.missing
-    same_area = left.zip5 == right.zip5 if left.zip5 and right.zip5 else left.city == right.city
-    if not same_area:
-        return grounds.different
-    if left.address and right.address:
-        if left.address == right.address:
-            found = grounds.exact
-        elif left.address.split(" ", 1)[0] == right.address.split(" ", 1)[0] and edits(left.address, right.address) <= 2:  # noqa: PLR2004 -- two edits
-            found = grounds.typo
-        else:
-            return grounds.part
-        key = max(left.address_key, right.address_key)
-        return _thinned(found, grounds, rarity.holders(RarityKind.ADDRESS, key) if key else 0, is_household=is_household)
-    return grounds.part
+    if left.zip5 and right.zip5:
+        if left.zip5 != right.zip5:
+            return grounds.different
+    elif left.city != right.city or not left.city:
+        return grounds.different if left.city and right.city else grounds.missing
+    mine, theirs = left.address, right.address
+    if not mine or not theirs:
+        return grounds.part
+    if mine == theirs:
+        return grounds.exact
+    same_house = mine.split(" ", 1)[0] == theirs.split(" ", 1)[0]
+    return grounds.typo if same_house and edits(mine, theirs) <= 2 else grounds.part  # noqa: PLR2004 -- two edits
 
 
-def _phones(left: Features, right: Features, grounds: FieldGrounds, rarity: Rarity, *, is_household: bool) -> Ground:
+def _phones(left: Features, right: Features, grounds: FieldGrounds) -> Ground:
     if not left.phones or not right.phones:
         return grounds.missing
-    common = left.phones & right.phones
-    if common:
-        holders = min(rarity.holders(RarityKind.PHONE, number) for number in common)
-        return _thinned(grounds.exact, grounds, holders, is_household=is_household)
-    if any(edits(mine, theirs, 1) == 1 for mine in left.phones for theirs in right.phones):
-        return grounds.shared if is_household else grounds.typo
-    return grounds.different
+    if not left.phones.isdisjoint(right.phones):
+        return grounds.exact
+    return grounds.typo if any(edits(mine, theirs, 1) == 1 for mine in left.phones for theirs in right.phones) else grounds.different
 
 
-def _thinned(found: Ground, grounds: FieldGrounds, holders: int, *, is_household: bool) -> Ground:
-    """Take from an agreement what its number of holders, or living together, explains."""
-    if is_household or holders > SHARED_BY:
-        return grounds.shared
+_THINNED: Final = frozenset({Outcome.EXACT, Outcome.TYPO})
+
+
+def _of_the_household(found: Ground, weights: Weights) -> Ground:
+    return weights.of[found.field].shared if found.outcome in _THINNED else found
+
+
+def _thinned(found: Ground, weights: Weights, holders: int) -> Ground:
+    """Take from an agreement what its number of holders explains."""
+    if holders > SHARED_BY:
+        return weights.of[found.field].shared
     if holders <= HOUSEHOLD:
         return found
-    return worded(found.field, Outcome(found.outcome), max(0.0, found.weight - log2(holders / HOUSEHOLD)))
+    return Ground(found.field, found.outcome, max(0.0, found.weight - log2(holders / HOUSEHOLD)), found.text)
 
 
 def _ssn4(left: str, right: str, grounds: FieldGrounds) -> Ground:
@@ -225,14 +238,15 @@ def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]
 def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:
     """One birth date and one last name: another first name, another birth order, or numbers given one after the other.
 
-    First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number that both have.
+    First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number or a whole middle name that both have.
     """
     if found[Field.BIRTH_DATE] is not Outcome.EXACT or found[Field.LAST_NAME] not in _AGREED_NAMES:
         return False
     if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
         return True
     first = found[Field.FIRST_NAME]
-    if first is Outcome.DIFFERENT or (first in (Outcome.TYPO, Outcome.SIMILAR) and not numbered):
+    confirmed = numbered or found[Field.MIDDLE_NAME] is Outcome.EXACT
+    if first is Outcome.DIFFERENT or (first in (Outcome.TYPO, Outcome.SIMILAR) and not confirmed):
         return True
     return first is not Outcome.EXACT and bool(left.ssn4 and right.ssn4) and 0 < abs(int(left.ssn4) - int(right.ssn4)) <= NEIGHBOURING
 
@@ -257,9 +271,20 @@ def _deaths_differ(left: Features, right: Features) -> bool:
 
 
 def _is_supported(found: dict[Field, Outcome | Guard]) -> bool:
-    """Certainty rests on both names and the birth date, or on a number that both have and on what does not speak against it."""
-    names = found[Field.LAST_NAME] in _AGREED_NAMES and found[Field.FIRST_NAME] in _AGREED_NAMES
+    """Say whether anything but a name, a household and what many share speaks for it.
+
+    Either both names and the birth date; or the birth date, one of the names and a number that both have; or, where somebody married, the
+    birth date, the first name and a phone or an address of their own; or, where the birth date agrees in part, both names and a number, a
+    phone or an address; or, where it is not known, both names and a number: father and son may share name, phone and address.
+    """
+    last, first = found[Field.LAST_NAME] in _AGREED_NAMES, found[Field.FIRST_NAME] in _AGREED_NAMES
+    born = found[Field.BIRTH_DATE]
     numbered = Outcome.EXACT in (found[Field.SSN4], found[Field.IDENTIFIER])
-    if found[Field.BIRTH_DATE] in _SURE_DATES:
-        return names or (numbered and found[Field.FIRST_NAME] in _AGREED_NAMES)
-    return numbered and names and found[Field.BIRTH_DATE] is not Outcome.DIFFERENT
+    reached = Outcome.EXACT in (found[Field.PHONE], found[Field.ADDRESS])
+    if born in _SURE_DATES:
+        if (last and first) or (numbered and (first or (last and found[Field.FIRST_NAME] is Outcome.MISSING))):
+            return True
+        return born is Outcome.EXACT and found[Field.FIRST_NAME] in (Outcome.EXACT, Outcome.NICKNAME) and reached
+    if not (last and first) or born is Outcome.DIFFERENT:
+        return False
+    return numbered or (born is Outcome.PART and reached)

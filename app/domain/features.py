@@ -40,7 +40,7 @@ EARLIEST_BIRTH_YEAR: Final = 1902
 SHORTEST_NUMBER: Final = 4
 """Our policy: of fewer digits, all alike may be a number; of more, they stand in for one (999999999)."""
 _NEWBORN: Final = re.compile(r"^(NB|BB|BG|NEWBORN|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE|[A-D1-4])?)\b")
-_BIRTH_ORDER: Final = re.compile(r"\b(?:TWIN|BOY|GIRL|BABY|TRIPLET|NB)\s*#?([A-D1-4])$")
+_BIRTH_ORDER: Final = re.compile(r"(?:TWIN|BOY|GIRL|BABY|TRIPLET|NB)\s*#?([A-D1-4])$")
 _WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
 _PLAIN_SEX: Final = frozenset({"M", "F"})
 
