@@ -220,7 +220,7 @@ def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]
     numbered = Outcome.EXACT in (found[Field.SSN4], found[Field.IDENTIFIER])
     if _may_be_twins(left, right, found, numbered=numbered):
         guards.append(Guard.TWINS)
-    if _may_be_generations(left, right, found):
+    if _may_be_generations(left, right, found, numbered=numbered):
         guards.append(Guard.GENERATIONS)
     if left.is_newborn or right.is_newborn:
         guards.append(Guard.NEWBORN)
@@ -236,11 +236,11 @@ def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]
 
 
 def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:
-    """One birth date and one last name: another first name, another birth order, or numbers given one after the other.
+    """One birth date (perhaps miswritten) and one last name: another first name, another birth order, or numbers given one after the other.
 
     First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number or a whole middle name that both have.
     """
-    if found[Field.BIRTH_DATE] is not Outcome.EXACT or found[Field.LAST_NAME] not in _AGREED_NAMES:
+    if found[Field.BIRTH_DATE] in (Outcome.DIFFERENT, Outcome.MISSING) or found[Field.LAST_NAME] not in _AGREED_NAMES:
         return False
     if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
         return True
@@ -251,12 +251,13 @@ def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | 
     return first is not Outcome.EXACT and bool(left.ssn4 and right.ssn4) and 0 < abs(int(left.ssn4) - int(right.ssn4)) <= NEIGHBOURING
 
 
-def _may_be_generations(left: Features, right: Features, found: dict[Field, Outcome | Guard]) -> bool:
+def _may_be_generations(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:
+    """Another suffix; or one name and birth dates a generation apart, unless a number says that one of the dates is wrong."""
     if found[Field.SUFFIX] is Outcome.DIFFERENT:
         return True
     if left.birth_date is None or right.birth_date is None or abs(left.birth_date.year - right.birth_date.year) < GENERATION_YEARS:
         return False
-    return found[Field.LAST_NAME] in _AGREED_NAMES
+    return found[Field.LAST_NAME] in _AGREED_NAMES and not (numbered and found[Field.BIRTH_DATE] is Outcome.TYPO)
 
 
 def _deaths_differ(left: Features, right: Features) -> bool:

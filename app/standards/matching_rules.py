@@ -33,6 +33,7 @@ def vocabulary() -> Vocabulary:
 def load_weights(file: Traversable, names_file: Traversable) -> Weights:
     """Read one version of the weights, with the names that are common."""
     table, names = read_toml(file), read_toml(names_file)
+    table.text("licence")
     names.text("source")
     names.text("licence")
     effective_on = table.day("effective_on") or table.fail("effective_on", "must be given")

@@ -8,8 +8,8 @@ import typer
 
 from app.cli.exits import ExitCode, refused
 from app.cli.match import curve, labelled
+from app.cli.match.estimation import RANDOM_PAIRS, toml_of
 from app.cli.match.estimation import estimate as estimated
-from app.cli.match.estimation import toml_of
 from app.cli.match.evaluation import evaluate as evaluated
 from app.cli.match.labelled import Labelled
 from app.cli.output import JsonFlag, Output
@@ -64,7 +64,7 @@ def evaluate(
         output.result(document)
     else:
         output.fields(document)
-        output.say(curve.drawn_in_text(found, taken))
+        output.text(curve.drawn_in_text(found, taken) + "\n")
     return ExitCode.OK
 
 
@@ -76,6 +76,7 @@ def estimate(
     records: RecordsFile = None,
     weights: WeightsFile = None,
     population: Annotated[int, typer.Option(min=1000, help="Among how many people the weights are going to decide.")] = 2_000_000,
+    random_pairs: Annotated[int, typer.Option(min=1000, help="On so many pairs drawn at random u is counted.")] = RANDOM_PAIRS,
     version: Annotated[str, typer.Option(help="What the new version is called.")] = "estimated",
     effective_on: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="From when it counts.")] = "2026-11-29",
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the weights there instead of printing them.")] = None,
@@ -92,6 +93,7 @@ def estimate(
         population=population,
         seed=seed,
         version=version,
+        random_pairs=random_pairs,
     )
     text = toml_of(found.weights, effective_on)
     if write is not None:

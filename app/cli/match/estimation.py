@@ -28,7 +28,7 @@ STARTING_SHARE: Final = 0.5
 SMALLEST: Final = 1e-5
 """Our policy: nothing is called rarer than this, however seldom it was seen: 16.6 bits are the most that one field may say."""
 ENOUGH: Final = 200.0
-"""Our policy: a field that fewer pairs have on both sides keeps the weights it had; identifiers always do, since most sources share none."""
+"""Our policy: a field that fewer pairs have on both sides keeps its weights; identifiers always do, since most sources share none."""
 WRONG_MAX: Final = 0.5e-4
 """Of the certain pairs: half of what is allowed, the other half is for what the model does not know."""
 RARELY: Final = 0.5
@@ -46,11 +46,13 @@ class Estimate:
     random_pairs: int
 
 
-def estimate(labelled: Labelled, weights: Weights, *, is_labelled: bool, population: int, seed: int, version: str) -> Estimate:
+def estimate(
+    labelled: Labelled, weights: Weights, *, is_labelled: bool, population: int, seed: int, version: str, random_pairs: int = RANDOM_PAIRS
+) -> Estimate:
     """Estimate m and u, and from them the weight from which a pair is certain among so many people."""
     records = labelled.features
     dice = Dice(f"pairs/{seed}")
-    drawn = ((dice.whole(0, len(records) - 1), dice.whole(0, len(records) - 1)) for _ in range(RANDOM_PAIRS))
+    drawn = ((dice.whole(0, len(records) - 1), dice.whole(0, len(records) - 1)) for _ in range(random_pairs))
     apart = [(left, right) for left, right in drawn if labelled.people[left] != labelled.people[right]]
     by_chance = _patterns(labelled, apart, weights)
     if is_labelled:
@@ -161,6 +163,7 @@ def toml_of(weights: Weights, effective_on: str) -> str:
         f'version = "{weights.version}"',
         f"effective_on = {effective_on}",
         f'source = "{weights.source}"',
+        'licence = "counted on records; figures are facts"',
         "# Bits. certain: joined without a person; possible: a person looks.",
         f"certain = {weights.certain}",
         f"possible = {weights.possible}",

@@ -28,6 +28,8 @@ class Evaluation:
     by_level: Counter[tuple[Level, bool]] = field(default_factory=Counter)
     free: Counter[tuple[int, bool]] = field(default_factory=Counter)
     """(half bit, is true) -> pairs of that weight that no guard holds back."""
+    weighed: Counter[tuple[int, bool]] = field(default_factory=Counter)
+    """The same of all pairs."""
     held: Counter[str] = field(default_factory=Counter)
     """Guard -> true pairs that it put before a person."""
     joined_true: int = 0
@@ -50,11 +52,12 @@ class Evaluation:
         """Of the true pairs, blocked or not, those that are certain."""
         return _share(self.by_level[Level.CERTAIN, True], self.true_pairs)
 
-    def curve(self) -> Iterator[tuple[float, float, float, int]]:
-        """Give threshold, precision, recall and false pairs of *certain*, were it the threshold."""
+    def curve(self, *, guarded: bool = True) -> Iterator[tuple[float, float, float, int]]:
+        """Give threshold, precision, recall and false pairs of *certain*, were it the threshold; without guards: of weight alone."""
         true = false = 0
-        for half_bit in range(max((one for one, _ in self.free), default=0), min((one for one, _ in self.free), default=0) - 1, -1):
-            true, false = true + self.free[half_bit, True], false + self.free[half_bit, False]
+        pairs = self.free if guarded else self.weighed
+        for half_bit in range(max((one for one, _ in pairs), default=0), min((one for one, _ in pairs), default=0) - 1, -1):
+            true, false = true + pairs[half_bit, True], false + pairs[half_bit, False]
             yield half_bit / BINS_A_BIT, _share(true, true + false), _share(true, self.true_pairs), false
 
     def document(self) -> dict[str, Any]:
@@ -134,8 +137,10 @@ def _compare(found: Evaluation, labelled: Labelled, pairs: list[tuple[int, int]]
         elif comparison.level is Level.POSSIBLE:
             possible.append((left, right))
             found.held.update(guards if is_true else ())
+        half_bit = floor(comparison.weight * BINS_A_BIT)
+        found.weighed[half_bit, is_true] += 1
         if not guards:
-            found.free[floor(comparison.weight * BINS_A_BIT), is_true] += 1
+            found.free[half_bit, is_true] += 1
     found.seconds["compare"] = process_time() - began
     group = _groups(len(records), certain)
     sizes, true_sizes = Counter(group), Counter(zip(group, people, strict=True))
