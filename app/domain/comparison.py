@@ -246,7 +246,9 @@ def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | 
         return True
     first = found[Field.FIRST_NAME]
     confirmed = numbered or found[Field.MIDDLE_NAME] is Outcome.EXACT
-    if first is Outcome.DIFFERENT or (first in (Outcome.TYPO, Outcome.SIMILAR) and not confirmed):
+    # The middle name of one may be the first name of the other; whole names that are exchanged are one person's.
+    doubtful = first in (Outcome.TYPO, Outcome.SIMILAR) or (first is Outcome.SWAPPED and found[Field.LAST_NAME] is not Outcome.SWAPPED)
+    if first is Outcome.DIFFERENT or (doubtful and not confirmed):
         return True
     return first is not Outcome.EXACT and bool(left.ssn4 and right.ssn4) and 0 < abs(int(left.ssn4) - int(right.ssn4)) <= NEIGHBOURING
 

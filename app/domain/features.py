@@ -231,7 +231,7 @@ def issuer_of(identifier: tuple[str, str, str]) -> tuple[str, str]:
 
 def _zip5(said: object) -> str:
     digits = str(said or "").strip()[:5]
-    return digits if len(digits) == 5 and digits.isdigit() and digits not in {"00000", "99999"} else ""  # noqa: PLR2004 -- ZIP
+    return digits if len(digits) == 5 and digits.isdigit() and digits not in {"00000", "99999"} else ""  # noqa: PLR2004 -- a ZIP code
 
 
 def _address(said: object, vocabulary: Vocabulary) -> str:

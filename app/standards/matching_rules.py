@@ -1,7 +1,7 @@
 """The weights, common names and words of the scored comparison as data (`matching/`). Not here: how two records are compared."""
 
 from collections import defaultdict
-from functools import cache
+from functools import cache, partial
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Final
@@ -66,7 +66,8 @@ def _odds(table: TomlTable, of: Field) -> MappingProxyType[Outcome, Odds]:
         if not table.has(outcome):
             table.fail(outcome, "must be given, with its m and u")
         one = table.table(outcome)
-        read[outcome] = build(one.place, lambda one=one: Odds(one.number("m"), one.number("u")))  # type: ignore[misc]
+        m, u = one.number("m"), one.number("u")
+        read[outcome] = build(one.place, partial(Odds, m, u))
         one.finish()
     table.finish()
     return MappingProxyType(read)

@@ -86,6 +86,7 @@ BARE = ("middle_name", "ssn4", "address", "city", "zip", "phone")
     ("left", "right", "guard"),
     [
         ({"without": ("ssn4",)}, {"first_name": "Annabet", "middle_name": "R", "without": ("ssn4",)}, "twins"),
+        ({"without": ("ssn4",)}, {"first_name": "Ruth", "middle_name": "Olive", "without": ("ssn4",)}, "twins"),
         ({"birth_order": "1"}, {"birth_order": "2"}, "twins"),
         ({"suffix": "Sr."}, {"suffix": "Jr."}, "generations"),
         ({"last_name": "Testerman Sr"}, {"last_name": "Testerman III"}, "generations"),

@@ -26,6 +26,8 @@ TAIL_OFFSET: Final = 130
 TWIN_BIRTHS: Final = 0.016
 """United States, births that are twins, as a share of births (public vital statistics: about 3 % of children)."""
 JUNIORS: Final = 0.04
+BETWEEN_BIRTHS: Final = 300
+"""Days; who is born nearer is a twin."""
 IN_SHARED_PLACES: Final = 0.01
 PEOPLE_A_PLACE: Final = 25
 
@@ -144,7 +146,7 @@ class Population:
         household = [head]
         if kind < 0.90:  # noqa: PLR2004 -- a couple, with or without children
             household.append(self._spouse(head, place, age))
-        if kind > 0.56 and age < 62:  # noqa: PLR2004 -- children
+        if kind > 0.56 and age < 62:  # noqa: PLR2004 -- with children, young enough
             household += self._children(household, place, last, max(0, age - 42), min(18, age - 18))
         return household
 
@@ -162,7 +164,11 @@ class Population:
         father = next((one for one in parents if one.sex == "M"), None)
         for _ in range(dice.choice((1, 1, 2, 2, 2, 3, 4))):
             born = self._born(min(youngest, oldest), oldest) if not dice.happens(0.02) else TODAY - timedelta(days=dice.whole(0, 60))
+            if any(abs((born - other.born_on).days) < BETWEEN_BIRTHS for other in children):
+                continue
             child = self._person(place, last, born)
+            while any(child.first == other.first for other in children):
+                child = replace(child, first=self._names.first(child.sex))
             if father is not None and child.sex == "M" and father.suffix == "" and dice.happens(JUNIORS):
                 child = replace(child, first=father.first, suffix="JR")
             children.append(child)

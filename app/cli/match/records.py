@@ -20,6 +20,9 @@ BEFORE_MARRIAGE: Final = 0.04
 """Of the records of those who took another's name: the United States have about six marriages a year for 1,000 people, and a record may
 lag behind for some years."""
 BY_NICKNAME: Final = 0.06
+MIDDLE_WHOLE: Final = 0.3
+MIDDLE_GIVEN: Final = 0.6
+"""Whole, or its initial."""
 SAME_HOSPITAL_TWICE: Final = 0.005
 TWO_ERRORS: Final = 0.2
 """Of the records with an error."""
@@ -131,7 +134,8 @@ class Sources:
         if "-" in facts["last_name"] and dice.happens(0.25):
             facts["last_name"] = dice.choice(facts["last_name"].split("-"))
         drawn = dice.fraction()
-        facts["middle_name"] = facts["middle_name"] if drawn < 0.3 else facts["middle_name"][:1] if drawn < 0.6 else ""  # noqa: PLR2004
+        if drawn >= MIDDLE_WHOLE:
+            facts["middle_name"] = facts["middle_name"][:1] if drawn < MIDDLE_GIVEN else ""
         for name, given in _GIVEN[is_hospital].items():
             if not dice.happens(given):
                 facts[name] = ""
@@ -154,7 +158,7 @@ def _keyed_wrong(text: str, dice: Dice) -> str:
         return text[:at] + text[at + 1] + letter + text[at + 2 :]
     if kind == 1 and not text.isdigit():
         return text[:at] + text[at + 1 :]
-    if kind == 2 and not text.isdigit():  # noqa: PLR2004 -- doubled
+    if kind == 2 and not text.isdigit():  # noqa: PLR2004 -- a doubled letter
         return text[:at] + letter + text[at:]
     if letter.isdigit():
         return text[:at] + str((int(letter) + dice.whole(1, 9)) % 10) + text[at + 1 :]
