@@ -175,6 +175,7 @@ class Front:
         }
         gc.collect()
         gc.freeze()
+        gc.set_threshold(wiring.GARBAGE_AFTER)
         for listener in self._listeners:
             await listener.start()
         serving: set[asyncio.Task[None]] = set()

@@ -140,6 +140,7 @@ class Worker:
         # What lives from here on is garbage for nobody: not looked at by the collector again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(wiring.GARBAGE_AFTER)
         loops = {
             asyncio.create_task(self._rounds(Loop.PIPELINE, self._work)),
             asyncio.create_task(self._rounds(Loop.RECONSIDER, self._reconsider, at_least_s=RECONSIDER_INTERVAL_S)),
@@ -219,8 +220,10 @@ class Worker:
         return not worked.idle
 
     async def _reconsider(self) -> bool:
+        # Whom a comparison joins is looked at again in the same round.
+        matched = await self._round(Loop.RECONSIDER, self._pipeline.match_once)
         worked = await self._round(Loop.RECONSIDER, lambda: self._pipeline.reconsider_once(self._settings.batch_max))
-        return not worked.idle
+        return not (matched.idle and worked.idle)
 
     async def _time(self) -> bool:
         if time.monotonic() >= self._delays_at_s:

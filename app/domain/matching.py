@@ -1,28 +1,31 @@
 """Which patient records are one person: a pure function over a neighbourhood of records, so order cannot matter.
 
-Grounds, strongest first: a merge or a link that a hospital sent (A40, A34, A24); an identifier that two records share under one assigning
-authority; exact normalised demographics, but only where no authority gives the candidates different ids. The scored matcher
-comes later behind `partition`. Not here: which records to look at (store/people) and what follows from a change (actions).
+Grounds, strongest first: a merge or a link that a hospital sent (A40, A43, A34, A24), and the ids of the exchange's own person index;
+an operator's answer; an identifier that two records share under one assigning authority; exact normalised demographics; a score that
+is certain. Each layer joins whole: where its joints together would join whom something tells apart, none of them counts, because
+there is no telling which one is wrong. Not here: which records to look at (store/people), what follows from a change (actions).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
-from app.domain.latest import known
-from app.domain.person import PatientRecord, normalised
+from app.domain.latest import key_of, known
+from app.domain.person import RETIRED_INTO, PatientRecord
+from app.domain.shared_identifier import ANY_AUTHORITY, SHARED_IDENTIFIER_LIMIT, Facts, contradict, holders, shared_identifiers
+from app.domain.tie import Answers, Pair, Question, Tie, TieKind, TieLevel, pair_of
 
 BLOCK_LIMIT = 50
 """Our policy: more records than this with the same demographics are kept apart (a placeholder, or a very common name)."""
 
-SHARED_IDENTIFIER_LIMIT = 50
-"""Our policy: an identifier on more records than this is no identifier (a payee's, a group home's, all nines)."""
+CHAIN_LIMIT = 50
+"""Our policy: scores that together would join more people than this join nobody."""
 
-ANY_AUTHORITY = ""
-"""A roster's Medicaid number names no authority: it is the state's, whichever authority writes it into the CX."""
+Apart = Callable[[PatientRecord, PatientRecord], bool]
+"""Tells whether a guard of the comparison holds two records apart (a twin, a junior and a senior, a newborn)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +36,12 @@ class Group:
     reasons: tuple[str, ...]
 
 
-def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
-    """Give the (authority, value) pairs under which an identifier is looked up.
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Records divided into people, and what people have to decide about it."""
 
-    A Medicaid number (table 0203 MA) also counts without its authority.
-    """
-    keys: set[tuple[str, str]] = set()
-    for identifier in identifiers:
-        if identifier.type in NOT_A_PERSON_TYPES or not identifier.value:
-            continue
-        keys.add((identifier.authority, identifier.value))
-        if identifier.type == IdentifierType.MEDICAID:
-            keys.add((ANY_AUTHORITY, identifier.value))
-    return keys
-
-
-def _same(left: Identifier, right: Identifier) -> bool:
-    if left.value != right.value:
-        return False
-    if left.authority == right.authority:
-        return left.type == right.type or IdentifierType.NONE in (left.type, right.type)
-    medicaid = left.type == right.type == IdentifierType.MEDICAID
-    return medicaid and ANY_AUTHORITY in (left.authority, right.authority)
-
-
-def _contradict(left: dict[str, Any], right: dict[str, Any]) -> bool:
-    """Tell whether two records sharing an identifier are plainly two people: a newborn under the mother's number."""
-    born = left.get("birth_date"), right.get("birth_date")
-    first = normalised(left.get("first_name") or ""), normalised(right.get("first_name") or "")
-    return None not in born and born[0] != born[1] and "" not in first and first[0] != first[1]
+    groups: list[Group]
+    questions: list[Question]
 
 
 class _Sets:
@@ -90,143 +70,313 @@ class _Sets:
 
 
 def partition(records: Sequence[PatientRecord]) -> list[Group]:
-    """Divide records into people. The result does not depend on the order of `records` or on how they were grouped before."""
-    by_id = {record.id: record for record in records}
-    sets = _Sets(sorted(by_id))
-    reasons: dict[UUID, set[str]] = defaultdict(set)
-    for record in records:
-        if record.retired_into in by_id and record.retired_into is not None:
-            sets.join(record.id, record.retired_into)
-            reasons[record.id].add("merged by its hospital")
-        for other in record.linked & by_id.keys():
-            sets.join(record.id, other)
-            reasons[record.id].add("linked by its hospital")
-    for left, right, authority in _shared_identifiers(records):
-        sets.join(left, right)
-        reasons[left].add(f"same identifier of {authority or 'Medicaid'}")
-    for left, right in _demographic_unions(by_id, sets):
-        sets.join(left, right)
-        reasons[left].add("exact name, birth date and sex; no authority gives two ids")
-    return [
-        Group(tuple(sorted(members)), tuple(sorted({reason for member in members for reason in reasons[member]})))
-        for members in sets.groups().values()
-    ]
+    """Divide records into people by what they say themselves."""
+    return divide(records).groups
 
 
-def _shared_identifiers(records: Sequence[PatientRecord]) -> list[tuple[UUID, UUID, str]]:
-    """Give the pairs of records that one authority names alike, and that authority.
+def divide(
+    records: Sequence[PatientRecord],
+    ties: Collection[Tie] = (),
+    *,
+    index: frozenset[str] = frozenset(),
+    apart: Apart = lambda _left, _right: False,
+) -> Division:
+    """Divide records into people. The result does not depend on the order of `records` or on how they were grouped before.
 
-    Where the holders of a number contradict each other (a mother, and her newborn under her number), a third who contradicts
-    neither, because it says too little of itself, is joined to neither: there is no telling whose record it is.
+    `index` names the assigning authorities that are the exchange's own person index.
     """
-    by_key: dict[tuple[str, str], dict[UUID, list[Identifier]]] = defaultdict(lambda: defaultdict(list))
+    met = _who_meet(records, ties, index)
+    if not met:
+        return Division([Group((record.id,), ()) for record in records], [])
+    division = _Division([record for record in records if record.id in met], ties, index, apart).made()
+    division.groups.extend(Group((record.id,), ()) for record in records if record.id not in met)
+    return division
+
+
+def _who_meet(records: Sequence[PatientRecord], ties: Collection[Tie], index: frozenset[str]) -> set[UUID]:
+    """Give the records that share anything with another: of a roster of new people nearly none do, and the rest needs no thought."""
+    met = {record for found in holders(records).values() for record, _ in found}
+    met.update(end for tie in ties for end in tie.pair)
+    alone: dict[int, UUID] = {}
     for record in records:
-        for identifier in _own_identifiers(record):
-            for key in match_keys((identifier,)):
-                by_key[key][record.id].append(identifier)
-    facts = {record.id: known(record.said) for record in records}
-    edges: list[tuple[UUID, UUID, str]] = []
-    for (authority, _), holders in by_key.items():
-        if len(holders) > SHARED_IDENTIFIER_LIMIT:
-            continue
-        alike = _alike(holders)
-        apart = {pair for pair in alike if _contradict(facts[pair[0]], facts[pair[1]])}
-        joined = alike - apart
-        edges.extend((left, right, authority) for left, right in joined if not _bridges(left, right, joined, apart))
-    return edges
+        if (key := record.demographic_key) is not None:
+            other = alone.setdefault(key, record.id)
+            if other is not record.id:
+                met.update((other, record.id))
+        if record.retired_into is not None or record.linked:
+            met.update((record.id, *record.linked))
+            if record.retired_into is not None:
+                met.add(record.retired_into)
+        elif index and any(identifier.authority in index for identifier in record.identifiers):
+            met.add(record.id)
+    return met
 
 
-def _own_identifiers(record: PatientRecord) -> list[Identifier]:
-    """Leave out the copy of a Medicaid number without its authority, which is stored to be found: two states may give one number."""
-    named = {item.value for item in record.identifiers if item.type == IdentifierType.MEDICAID and item.authority != ANY_AUTHORITY}
-    return [
-        item
-        for item in record.identifiers
-        if not (item.type == IdentifierType.MEDICAID and item.authority == ANY_AUTHORITY and item.value in named)
-    ]
+_Joint = tuple[UUID, UUID, str]
+"""Two records, and the reason that counts for them."""
 
 
-def _alike(holders: dict[UUID, list[Identifier]]) -> set[tuple[UUID, UUID]]:
-    ordered = sorted(holders)
-    return {
-        (left, right)
-        for position, left in enumerate(ordered)
-        for right in ordered[position + 1 :]
-        if any(_same(mine, theirs) for mine in holders[left] for theirs in holders[right])
-    }
+class _Division:
+    """One division on its way, layer by layer."""
 
+    def __init__(self, records: Sequence[PatientRecord], ties: Collection[Tie], index: frozenset[str], apart: Apart) -> None:
+        self.by_id = {record.id: record for record in records}
+        self.ties = [tie for tie in ties if tie.left in self.by_id and tie.right in self.by_id]
+        self.answers = Answers.of(self.ties)
+        self.index = index
+        self.apart = apart
+        self.facts: Facts = _Facts(self.by_id)
+        self.sets = _Sets(sorted(self.by_id))
+        self._members: dict[UUID, list[UUID]] = {}
+        """Who is together before the layer at hand."""
+        self.reasons: dict[UUID, set[str]] = defaultdict(set)
+        self.questions: dict[tuple[Pair, TieKind], set[str]] = defaultdict(set)
 
-def _bridges(left: UUID, right: UUID, joined: set[tuple[UUID, UUID]], apart: set[tuple[UUID, UUID]]) -> bool:
-    """Tell whether one of the two is alike with two who contradict each other."""
-    if not apart:
+    def made(self) -> Division:
+        for joint in (*self._merges(), *self._links(), *self._index_ids()):
+            self._join(joint)
+        self._doubt_merges()
+        if self.answers.same:
+            self._layer([(left, right, "an operator says so") for left, right in self.answers.same], self._never)
+        shared = [(left, right, f"same identifier of {authority or 'Medicaid'}") for left, right, authority in self._shared()]
+        if shared:
+            self._layer(shared, lambda roots: self._index_tells(roots) or self._never(roots))
+        self._by_demographics()
+        scores = [(tie.left, tie.right, "alike in everything that counts") for tie in self.ties if tie.level is TieLevel.CERTAIN]
+        if scores:
+            self._layer(scores, self._tells_scores)
+        members: dict[UUID, list[UUID]] = self.sets.groups()
+        return Division(
+            [
+                Group(tuple(sorted(group)), tuple(sorted({reason for member in group for reason in self.reasons.get(member, ())})))
+                for group in members.values()
+            ],
+            [Question(*pair, kind, tuple(sorted(grounds))) for (pair, kind), grounds in sorted(self.questions.items())],
+        )
+
+    def _join(self, joint: _Joint) -> None:
+        left, right, reason = joint
+        self.sets.join(left, right)
+        self.reasons[left].add(reason)
+
+    def _ask(self, left: UUID, right: UUID, kind: TieKind, ground: str) -> None:
+        self.questions[(pair_of(left, right), kind)].add(ground)
+
+    # The hospitals' own word, and the index's.
+
+    def _merges(self) -> Iterable[_Joint]:
+        backwards = self._backwards()
+        for record in self.by_id.values():
+            winner = record.retired_into
+            if winner is None or winner not in self.by_id or winner == record.id:
+                continue
+            pair = pair_of(record.id, winner)
+            if pair in self.answers.merge_falls:
+                continue
+            if pair not in self.answers.merge_stands:
+                two = contradict(self.facts[record.id], self.facts[winner])
+                if two:
+                    self._ask(*pair, TieKind.MERGE, "a merge of two whose first names and birth dates differ")
+                if record.id in backwards:
+                    self._ask(*pair, TieKind.MERGE, "a merge into a record that was itself merged into this one before")
+                if two or record.id in backwards:
+                    continue
+            yield record.id, winner, "merged by its hospital"
+
+    def _backwards(self) -> set[UUID]:
+        """Give, of every circle of merges, the record whose merge closed it: the latest."""
+        seen: set[UUID] = set()
+        closing: set[UUID] = set()
+        for start in [record.id for record in self.by_id.values() if record.retired_into is not None]:
+            path: list[UUID] = []
+            places: dict[UUID, int] = {}
+            at: UUID | None = start
+            while at is not None and at in self.by_id and at not in seen:
+                places[at] = len(path)
+                path.append(at)
+                seen.add(at)
+                at = self.by_id[at].retired_into
+                if at in places:
+                    circle = path[places[at] :]
+                    if len(circle) > 1:
+                        closing.add(max(circle, key=self._merged_at))
+        return closing
+
+    def _merged_at(self, record: UUID) -> tuple[str, str, Identifier]:
+        one = self.by_id[record]
+        return key_of(one.said, RETIRED_INTO), one.source, one.own
+
+    def _links(self) -> Iterable[_Joint]:
+        for record in self.by_id.values():
+            for other in record.linked:
+                if other in self.by_id and pair_of(record.id, other) not in self.answers.merge_falls:
+                    yield record.id, other, "linked by its hospital"
+
+    def _index_ids(self) -> Iterable[_Joint]:
+        if not self.index:
+            return
+        holders: dict[tuple[str, str], set[UUID]] = defaultdict(set)
+        for record in self.by_id.values():
+            for identifier in record.identifiers:
+                if identifier.authority in self.index and identifier.type not in NOT_A_PERSON_TYPES:
+                    holders[identifier.authority, identifier.value].add(record.id)
+        for (authority, _), found in holders.items():
+            ordered = sorted(found)
+            for place, left in enumerate(ordered if len(ordered) <= SHARED_IDENTIFIER_LIMIT else ()):
+                for right in ordered[place + 1 :]:
+                    if (left, right) in self.answers.different:
+                        continue
+                    yield left, right, f"one person for the index {authority}"
+                    if contradict(self.facts[left], self.facts[right]):
+                        self._ask(left, right, TieKind.INDEX, f"one person for the index {authority}; first names and birth dates differ")
+
+    def _doubt_merges(self) -> None:
+        for left, right in self.answers.different:
+            if self.sets.find(left) == self.sets.find(right):
+                self._ask(left, right, TieKind.DISAGREEMENT, "its hospital says that they are one; an operator says that they are two")
+
+    # Everything weaker.
+
+    def _shared(self) -> list[_Joint]:
+        return shared_identifiers(list(self.by_id.values()), self.facts)
+
+    def _layer(self, joints: Sequence[_Joint], tells_apart: Callable[[Sequence[UUID]], bool]) -> None:
+        """Join by all the joints that hang together, or by none of them."""
+        find = self.sets.find
+        self._members = self.sets.groups()
+        trial = _Sets({find(end) for joint in joints for end in joint[:2]})
+        for left, right, _ in joints:
+            trial.join(find(left), find(right))
+        refused = {root for root, roots in trial.groups().items() if len(roots) > 1 and tells_apart(roots)}
+        verdicts = [(joint, trial.find(find(joint[0])) in refused) for joint in joints]
+        for joint, is_refused in verdicts:
+            if is_refused:
+                self._ask_of_the_index(joint)
+        for joint, is_refused in verdicts:
+            if not is_refused:
+                self._join(joint)
+
+    def _ask_of_the_index(self, joint: _Joint) -> None:
+        left, right, reason = joint
+        roots = sorted({self.sets.find(left), self.sets.find(right)})
+        if self.index and len(roots) > 1 and self._index_tells(roots):
+            self._ask(left, right, TieKind.INDEX, f"{reason}; the index gives them two ids")
+
+    def _by_demographics(self) -> None:
+        """Join by exact demographics: whole blocks without any conflict, judged all at once.
+
+        A block with one conflict joins nobody: with two candidates there is no telling which one is meant. Blocks that would
+        together join two ids of one authority are dropped together.
+        """
+        blocks: dict[int, list[UUID]] = defaultdict(list)
+        for record in self.by_id.values():
+            if record.demographic_key is not None:
+                blocks[record.demographic_key].append(record.id)
+        shared = [records for records in blocks.values() if len(records) > 1]
+        if shared:
+            self._members = self.sets.groups()
+        joints: list[_Joint] = []
+        for records in shared:
+            found = {self.sets.find(record): record for record in sorted(records, reverse=True)}
+            roots = sorted(found)
+            if not 1 < len(roots) <= BLOCK_LIMIT:
+                continue
+            star = [(found[roots[0]], found[other], "exact name, birth date and sex; no authority gives two ids") for other in roots[1:]]
+            if self._tells(roots):
+                for joint in star:
+                    self._ask_of_the_index(joint)
+            else:
+                joints += star
+        if joints:
+            self._layer(joints, self._tells)
+
+    # What tells people apart.
+
+    def _never(self, roots: Sequence[UUID]) -> bool:
+        """Tell whether an operator said of two of these that they are two people."""
+        among = set(roots)
+        for left, right in self.answers.different:
+            first, second = self.sets.find(left), self.sets.find(right)
+            if first != second and first in among and second in among:
+                return True
         return False
-    for middle in (left, right):
-        beside = {one if other == middle else other for one, other in joined if middle in (one, other)}
-        if any(one in beside and other in beside for one, other in apart):
+
+    def _index_tells(self, roots: Sequence[UUID]) -> bool:
+        return bool(self.index) and _conflict([self._ids(root, only_index=True) for root in roots])
+
+    def _tells(self, roots: Sequence[UUID]) -> bool:
+        return _conflict([self._ids(root) for root in roots]) or self._never(roots)
+
+    def _tells_scores(self, roots: Sequence[UUID]) -> bool:
+        if len(roots) > CHAIN_LIMIT or self._tells(roots):
             return True
-    return False
+        among = [[self.by_id[one] for one in self._members[root]] for root in roots]
+        return any(
+            self.apart(one, other) for place, mine in enumerate(among) for theirs in among[place + 1 :] for one in mine for other in theirs
+        )
+
+    def _ids(self, root: UUID, *, only_index: bool = False) -> dict[tuple[str, str], set[str]]:
+        values: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for member in self._members[root]:
+            for identifier in self.by_id[member].identifiers:
+                if identifier.type in NOT_A_PERSON_TYPES or (only_index and identifier.authority not in self.index):
+                    continue
+                values[self._issuer(identifier)].add(identifier.value)
+        return values
+
+    def _issuer(self, identifier: Identifier) -> tuple[str, str]:
+        if identifier.authority in self.index:
+            return (identifier.authority, "")
+        if identifier.type == IdentifierType.MEDICAID:
+            return (ANY_AUTHORITY, IdentifierType.MEDICAID.value)
+        return (identifier.authority, identifier.type)
 
 
-def _demographic_unions(by_id: dict[UUID, PatientRecord], sets: _Sets) -> list[tuple[UUID, UUID]]:
-    """Give the unions that exact demographics justify: whole blocks without any conflict, judged all at once.
+class _Facts(Mapping[UUID, Mapping[str, Any]]):
+    """What is known of each record, read when it is asked for: most are never asked for."""
 
-    A block with one conflict joins nobody: with two candidates there is no telling which one is meant. Blocks that would
-    together join two ids of one authority are dropped together.
-    """
-    components = sets.groups()
-    ids = {root: _ids_by_authority(by_id[member] for member in members) for root, members in components.items()}
-    blocks: dict[int, set[UUID]] = defaultdict(set)
-    for record in by_id.values():
-        if record.demographic_key is not None:
-            blocks[record.demographic_key].add(sets.find(record.id))
-    candidates = [sorted(block) for block in blocks.values() if 1 < len(block) <= BLOCK_LIMIT and not _conflict(ids, block)]
-    trial = _Sets(components)
-    for block in candidates:
-        for other in block[1:]:
-            trial.join(block[0], other)
-    unions: list[tuple[UUID, UUID]] = []
-    for roots in trial.groups().values():
-        if len(roots) > 1 and not _conflict(ids, roots):
-            unions.extend((roots[0], other) for other in roots[1:])
-    return unions
+    def __init__(self, records: Mapping[UUID, PatientRecord]) -> None:
+        self._records = records
+        self._read: dict[UUID, Mapping[str, Any]] = {}
+
+    def __getitem__(self, record: UUID) -> Mapping[str, Any]:
+        if record not in self._read:
+            self._read[record] = known(self._records[record].said)
+        return self._read[record]
+
+    def __iter__(self) -> Iterator[UUID]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
-def _ids_by_authority(records: Iterable[PatientRecord]) -> dict[tuple[str, str], set[str]]:
-    values: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for record in records:
-        for identifier in record.identifiers:
-            if identifier.type not in NOT_A_PERSON_TYPES:
-                values[_issuer(identifier)].add(identifier.value)
-    return values
-
-
-def _issuer(identifier: Identifier) -> tuple[str, str]:
-    if identifier.type == IdentifierType.MEDICAID:
-        return (ANY_AUTHORITY, IdentifierType.MEDICAID.value)
-    return (identifier.authority, identifier.type)
-
-
-def _conflict(ids: dict[UUID, dict[tuple[str, str], set[str]]], roots: Iterable[UUID]) -> bool:
-    """Tell whether an authority gives any two of the components different ids of one type, whatever a third has of both."""
+def _conflict(people: Iterable[Mapping[tuple[str, str], set[str]]]) -> bool:
+    """Tell whether an authority gives any two of these different ids of one type, whatever a third has of both."""
     seen: dict[tuple[str, str], list[set[str]]] = defaultdict(list)
-    for root in roots:
-        for issuer, values in ids[root].items():
+    for ids in people:
+        for issuer, values in ids.items():
             if any(values.isdisjoint(others) for others in seen[issuer]):
                 return True
             seen[issuer].append(values)
     return False
 
 
-def assign_people(groups: Sequence[Group], before: dict[UUID, UUID | None], fresh: Iterable[UUID]) -> dict[UUID, UUID]:
+def assign_people(
+    groups: Sequence[Group], before: Mapping[UUID, UUID | None], fresh: Iterable[UUID], former: Mapping[UUID, UUID] | None = None
+) -> dict[UUID, UUID]:
     """Give each record its person: a group keeps the oldest person that its oldest claimant had; others get a fresh id.
 
-    `before` maps record -> present person (None for a new record). Ids are time-ordered, so "oldest" is the smallest.
+    `before` maps record -> present person (None for a new record). Ids are time-ordered, so "oldest" is the smallest. Who parts from
+    others gets back the person that one of its records was before, where `former` knows one that nobody is now.
     """
     supply = iter(fresh)
     taken: set[UUID] = set()
     people: dict[UUID, UUID] = {}
-    for group in sorted(groups, key=lambda item: min(item.records)):
-        held = sorted({person for record in group.records if (person := before.get(record)) is not None} - taken)
+    for group in sorted(groups, key=lambda item: min(item.records).int):
+        held = sorted({person for record in group.records if (person := before.get(record)) is not None} - taken) if before else []
+        if not held and former:
+            held = sorted({person for record in group.records if (person := former.get(record)) is not None} - taken)
         person = held[0] if held else next(supply)
         taken.add(person)
         people.update(dict.fromkeys(group.records, person))

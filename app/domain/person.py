@@ -45,6 +45,10 @@ class RecordClaim:
         return (self.own, *self.retires, *((self.belongs_to,) if self.belongs_to else ()), *self.links, *self.parts_from)
 
 
+OwnKey = tuple[str, Identifier]
+"""(source, own identifier): how a source names its record."""
+
+
 @dataclass(slots=True)
 class PatientRecord:
     """A stored record, as matching needs it."""
@@ -62,6 +66,9 @@ class PatientRecord:
     revision: int = 0
     """What the store calls this version of the row as it was read; 0 for a new record."""
 
+
+RETIRED_INTO = "retired_into"
+"""Among the facts of a record, beside the column, for its sort key: the record that a merge named as the survivor."""
 
 LINK = "link:"
 """Before the id of the other record among a record's facts: that the source links the two, or took it back."""

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     MATCH = "mat"
     DOCUMENT = "doc"
     SUMMARY_FACT = "sum"
+    RECORD = "rec"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.actions.identify import IdentityMovedError
+from app.actions.identify import IdentityMovedError, rematch
+from app.actions.match_records import RECORDS_MAX, match_records
 from app.domain.inbound import Outcome, Problem, ProblemCode, Severity
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms, Worked
 from app.ports import Waker
-from app.store import encounters, follow_ups, inbound, measure_lines
+from app.store import encounters, follow_ups, inbound, matches, measure_lines
 from app.store.directory import RegistryReader
 from app.store.failures import is_race, is_unavailable
 from app.store.inbound import OutcomeRow, Waiting
@@ -36,6 +37,7 @@ PUT_OFF = timedelta(hours=1)
 TIMER_LOCK = -1
 """Beside the lanes, which count from 0."""
 RECONSIDER_LOCK = -2
+MATCH_LOCK = -3
 
 
 class BatchFailedError(Exception):
@@ -85,6 +87,34 @@ class Pipeline:
                 return await self._after_defect(error, claimed, suspects=suspects)
             self._hint(worked)
             return worked
+
+    async def match_once(self, records_max: int = RECORDS_MAX) -> Worked:
+        """Compare records that are new or say something else with those they may be, and join whom a score or an answer joins.
+
+        A round that fails is tried smaller until the one bad record stands alone: it waits no more, and is compared when it changes.
+        """
+        while True:
+            compared = 0
+            try:
+                async with self.transaction() as raw:
+                    if not await inbound.try_lock(raw, self.lock_space, MATCH_LOCK):
+                        return Worked()
+                    now = self.rooms.clock.now()
+                    matched = await match_records(raw, ids=self.rooms.ids, now=now, most=records_max)
+                    compared = matched.records
+                    if matched.touched:
+                        await rematch(raw, sorted(matched.touched), ids=self.rooms.ids, now=now)
+            except Exception as error:
+                if isinstance(error, IdentityMovedError) or is_unavailable(error):
+                    raise
+                self.on_defect(error)
+                if records_max == 1:
+                    async with self.transaction() as raw:
+                        await matches.take_pending(raw, 1)
+                    return Worked(reconsidered=1)
+                records_max = max(1, records_max // 2)
+                continue
+            return Worked(reconsidered=compared)
 
     async def reconsider_once(self, stays_max: int = MESSAGES_MAX) -> Worked:
         """Attribute and tell anew what a panel, a merge, a contact or an operator asked to be looked at again."""

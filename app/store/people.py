@@ -1,7 +1,7 @@
 """Patient records and people: the statements of room 4. Every statement takes a whole batch."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,8 +9,9 @@ import orjson
 from asyncpg import Record
 
 from app.domain.adt_event import Identifier
+from app.domain.identity_plan import Frontier
 from app.domain.latest import known
-from app.domain.person import PatientRecord, linked_in
+from app.domain.person import OwnKey, PatientRecord, linked_in
 from app.store.raw import Raw
 
 _COLUMNS = """
@@ -36,9 +37,6 @@ def _record(row: Record) -> PatientRecord:
         revision=row["revision"],
     )
 
-
-OwnKey = tuple[str, Identifier]
-"""(source, own identifier): how a source names its record."""
 
 _OWN = f"""
 select {_COLUMNS}
@@ -84,27 +82,32 @@ where r.person_id in (
     union select n.person_id from unnest($4::text[], $5::text[], $6::text[], $7::text[]) as k(source, authority, type, value)
         join patient_record n on n.source = k.source and n.authority = k.authority and n.type = k.type and n.value = k.value
     union select unnest($8::uuid[])
+    union select n.person_id from patient_record n where n.id = any($9::uuid[])
 )
 """
 
 
-async def neighbours(
-    raw: Raw, own: Iterable[OwnKey], identifiers: Iterable[tuple[str, str]], demographic_keys: Iterable[int], people: Iterable[UUID]
-) -> list[PatientRecord]:
+async def neighbours(raw: Raw, wanted: Frontier) -> list[PatientRecord]:
     """Find the people of every record that has one of these names, identifiers or demographics, and these people: all their records."""
-    pairs, names = list(identifiers), list(own)
+    pairs, names = list(wanted.identifiers), list(wanted.own)
     rows = await raw.fetch(
         _NEIGHBOURS,
         [authority for authority, _ in pairs],
         [value for _, value in pairs],
-        list(demographic_keys),
+        list(wanted.demographic_keys),
         [source for source, _ in names],
         [identifier.authority for _, identifier in names],
         [identifier.type for _, identifier in names],
         [identifier.value for _, identifier in names],
-        list(people),
+        list(wanted.people),
+        list(wanted.records),
     )
     return [_record(row) for row in rows]
+
+
+async def by_id(raw: Raw, records: Iterable[UUID]) -> list[PatientRecord]:
+    """Give records as they are stored."""
+    return [_record(row) for row in await raw.fetch(f"select {_COLUMNS} from patient_record r where r.id = any($1::uuid[])", list(records))]
 
 
 async def revisions(raw: Raw, records: Sequence[UUID]) -> dict[UUID, int]:
@@ -115,7 +118,13 @@ async def revisions(raw: Raw, records: Sequence[UUID]) -> dict[UUID, int]:
 
 _INSERT_PEOPLE = "insert into person (id, created_at) select id, $2 from unnest($1::uuid[]) as id"
 
-_INSERT_RECORDS = """
+# With the write that makes them necessary, not in a statement of their own.
+_COMPARE = (
+    "with asked as (insert into match_pending (record_id, has_question) select * from unnest({records}::uuid[], {questions}::bool[]))"
+)
+
+_INSERT_RECORDS = f"""
+{_COMPARE.format(records="$12", questions="$13")}
 insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons,
     updated_at)
 select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11
@@ -123,7 +132,8 @@ from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid
     as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons)
 """
 
-_UPDATE_RECORDS = """
+_UPDATE_RECORDS = f"""
+{_COMPARE.format(records="$9", questions="$10")}
 update patient_record r
 set person_id = n.person_id, demographics = n.demographics::json, demographic_key = n.demographic_key, retired_into = n.retired_into,
     match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $8
@@ -145,8 +155,10 @@ async def insert_people(raw: Raw, people: Sequence[UUID], now: datetime) -> None
         await raw.execute(_INSERT_PEOPLE, list(people), now)
 
 
-async def insert_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> None:
-    """Make new records."""
+async def insert_records(
+    raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], compare: Mapping[UUID, bool], now: datetime
+) -> None:
+    """Make new records, and ask that these be compared with others (see `matches.Pending`)."""
     if not records:
         return
     await raw.execute(
@@ -162,11 +174,15 @@ async def insert_records(raw: Raw, records: Sequence[PatientRecord], reasons: di
         [record.retired_into for record in records],
         [orjson.dumps(reasons.get(record.id, ())).decode() for record in records],
         now,
+        list(compare),
+        list(compare.values()),
     )
 
 
-async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], now: datetime) -> bool:
-    """Store what changed about known records; False when one is not any more as it was read."""
+async def update_records(
+    raw: Raw, records: Sequence[PatientRecord], reasons: dict[UUID, tuple[str, ...]], compare: Mapping[UUID, bool], now: datetime
+) -> bool:
+    """Store what changed about known records, and ask that these be compared; False when one is not any more as it was read."""
     if not records:
         return True
     done = await raw.execute(
@@ -179,6 +195,8 @@ async def update_records(raw: Raw, records: Sequence[PatientRecord], reasons: di
         [orjson.dumps(reasons[record.id]).decode() if record.id in reasons else None for record in records],
         [record.revision for record in records],
         now,
+        list(compare),
+        list(compare.values()),
     )
     return bool(done == f"UPDATE {len(records)}")
 
@@ -228,6 +246,30 @@ async def mark_merged(raw: Raw, merged: dict[UUID, UUID]) -> None:
         list(merged),
         list(merged.values()),
     )
+
+
+_FORMER = "select distinct from_person_id as id from record_move where record_id = any($1::uuid[])"
+
+_EMPTY = """
+select distinct on (m.record_id) m.record_id, m.from_person_id from record_move m
+where m.record_id = any($1::uuid[]) and not exists (select 1 from patient_record r where r.person_id = m.from_person_id)
+order by m.record_id, m.id desc
+"""
+
+
+async def former_people(raw: Raw, records: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Give, of people whom these records were before, those that nobody is now (ix_record_move_record_id), and lock them."""
+    former = [row["id"] for row in await raw.fetch(_FORMER, list(records))]
+    if not former:
+        return {}
+    await lock_people(raw, former)
+    return {row["record_id"]: row["from_person_id"] for row in await raw.fetch(_EMPTY, list(records))}
+
+
+async def revive(raw: Raw, people: Sequence[UUID]) -> None:
+    """Let people who were merged into others be themselves again."""
+    if people:
+        await raw.execute("update person set merged_into = null where id = any($1::uuid[])", list(people))
 
 
 async def reconsider_people(raw: Raw, people: Iterable[UUID], now: datetime, cause: str) -> None:

@@ -104,6 +104,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "key", name=op.f("pk_idempotency_key")),
     )
     op.create_table(
+        "identity_match",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("left_id", sa.Uuid(), nullable=False, comment="a patient_record; the smaller id of the two"),
+        sa.Column("right_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="possible_match | held_merge | merge_disagreement | index_disagreement"),
+        sa.Column("level", sa.Text(), nullable=False, comment="certain | possible | no"),
+        sa.Column("weight", sa.Double(), nullable=False),
+        sa.Column(
+            "grounds", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False, comment="field by field, never a value"
+        ),
+        sa.Column("weights_version", sa.Text(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False, comment="open | resolved | joined | obsolete"),
+        sa.Column("outcome", sa.Text(), nullable=True, comment="the latest decision: same | different | later"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity_match")),
+    )
+    op.create_index("ix_identity_match_open", "identity_match", ["id"], unique=False, postgresql_where=sa.text("state = 'open'"))
+    op.create_index("ix_identity_match_right", "identity_match", ["right_id"], unique=False)
+    op.create_index("uq_identity_match_pair", "identity_match", ["left_id", "right_id", "kind"], unique=True)
+    op.create_table(
         "inbound_outcome",
         sa.Column("message_id", sa.Uuid(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
@@ -124,6 +145,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_inbound_queue")),
     )
     op.create_index("ix_inbound_queue_lane", "inbound_queue", ["lane", "message_id"], unique=False)
+    op.create_table(
+        "match_decision",
+        sa.Column("match_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False, comment="the highest counts; none is ever changed or taken away"),
+        sa.Column("outcome", sa.Text(), nullable=True, comment="same | different | later; null: asked again"),
+        sa.Column("decided_by", sa.Text(), nullable=False, comment="the key's id, or operator"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("match_id", "number", name=op.f("pk_match_decision")),
+    )
+    op.create_table(
+        "match_pending",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("has_question", sa.Boolean(), nullable=False, comment="its people are to be divided again, whatever the scores say"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_match_pending")),
+    )
     op.create_table(
         "measure_line",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -337,11 +375,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     op.create_table(
+        "person_index",
+        sa.Column("authority", sa.Text(), nullable=False, comment="assigning authority as in CX-4, upper case"),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("authority", name=op.f("pk_person_index")),
+        comment="Assigning authorities that are the exchange's own person index: their ids decide before our matcher.",
+    )
+    op.create_table(
         "reconsideration",
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False, comment="panel | contact | merge | replay | organization | live"),
         sa.PrimaryKeyConstraint("encounter_id", name=op.f("pk_reconsideration")),
+    )
+    op.create_table(
+        "record_block",
+        sa.Column("key", sa.BigInteger(), nullable=False, comment="blocking.blocking_keys, and what several people may share"),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("who", sa.BigInteger(), nullable=False, comment="hash of first name and birth date: how many people share a phone"),
+        sa.PrimaryKeyConstraint("key", "record_id", name=op.f("pk_record_block")),
     )
     op.create_table(
         "record_identifier",
@@ -353,6 +405,42 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_record_identifier_record_id"), "record_identifier", ["record_id"], unique=False)
     op.create_index("ix_record_identifier_value", "record_identifier", ["value"], unique=False)
+    op.create_table(
+        "record_keys",
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "keys",
+            postgresql.ARRAY(sa.BigInteger()),
+            nullable=False,
+            comment="its rows of record_block, to take away those that hold no more",
+        ),
+        sa.Column(
+            "shared",
+            postgresql.ARRAY(sa.BigInteger()),
+            nullable=False,
+            comment="those of them that only count who shares a phone or an address",
+        ),
+        sa.Column("who", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("record_id", name=op.f("pk_record_keys")),
+    )
+    op.create_table(
+        "record_move",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("from_person_id", sa.Uuid(), nullable=False),
+        sa.Column("to_person_id", sa.Uuid(), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "reasons",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=False,
+            comment="the grounds that held the group together then",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_record_move")),
+    )
+    op.create_index(op.f("ix_record_move_from_person_id"), "record_move", ["from_person_id"], unique=False)
+    op.create_index(op.f("ix_record_move_record_id"), "record_move", ["record_id"], unique=False)
+    op.create_index(op.f("ix_record_move_to_person_id"), "record_move", ["to_person_id"], unique=False)
     op.create_table(
         "registry_version",
         sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
@@ -939,8 +1027,11 @@ def upgrade() -> None:
         "idempotency_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("identity_match", visible="false")
     op.secure_table("inbound_outcome", visible="exists (select 1 from inbound_message i where i.id = message_id)")
     op.secure_table("inbound_queue")
+    op.secure_table("match_decision", visible="false")
+    op.secure_table("match_pending")
     op.secure_table(
         "measure_line",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -964,8 +1055,12 @@ def upgrade() -> None:
         visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table("person")
+    op.secure_table("person_index")
     op.secure_table("reconsideration")
+    op.secure_table("record_block", visible="false")
     op.secure_table("record_identifier", visible="exists (select 1 from patient_record r where r.id = record_id)")
+    op.secure_table("record_keys", visible="false")
+    op.secure_table("record_move", visible="false")
     op.secure_table("registry_version")
     op.secure_table(
         "telling",
@@ -1072,8 +1167,12 @@ def downgrade() -> None:
     op.secure_table("api_key", privileges="")
     op.secure_table("telling", privileges="")
     op.secure_table("registry_version", privileges="")
+    op.secure_table("record_move", privileges="")
+    op.secure_table("record_keys", privileges="")
     op.secure_table("record_identifier", privileges="")
+    op.secure_table("record_block", privileges="")
     op.secure_table("reconsideration", privileges="")
+    op.secure_table("person_index", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
     op.secure_table("panel_watch", privileges="")
@@ -1082,8 +1181,11 @@ def downgrade() -> None:
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
     op.secure_table("measure_line", privileges="")
+    op.secure_table("match_pending", privileges="")
+    op.secure_table("match_decision", privileges="")
     op.secure_table("inbound_queue", privileges="")
     op.secure_table("inbound_outcome", privileges="")
+    op.secure_table("identity_match", privileges="")
     op.secure_table("idempotency_key", privileges="")
     op.secure_table("held_message", privileges="")
     op.secure_table("feed_watch", privileges="")
@@ -1152,10 +1254,17 @@ def downgrade() -> None:
     op.drop_index("ix_telling_notification", table_name="telling")
     op.drop_table("telling")
     op.drop_table("registry_version")
+    op.drop_index(op.f("ix_record_move_to_person_id"), table_name="record_move")
+    op.drop_index(op.f("ix_record_move_record_id"), table_name="record_move")
+    op.drop_index(op.f("ix_record_move_from_person_id"), table_name="record_move")
+    op.drop_table("record_move")
+    op.drop_table("record_keys")
     op.drop_index("ix_record_identifier_value", table_name="record_identifier")
     op.drop_index(op.f("ix_record_identifier_record_id"), table_name="record_identifier")
     op.drop_table("record_identifier")
+    op.drop_table("record_block")
     op.drop_table("reconsideration")
+    op.drop_table("person_index")
     op.drop_table("person")
     op.drop_index("uq_patient_record_source", table_name="patient_record")
     op.drop_index("ix_patient_record_retired_into", table_name="patient_record", postgresql_where=sa.text("retired_into IS NOT NULL"))
@@ -1193,10 +1302,16 @@ def downgrade() -> None:
     op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_table("measure_line")
+    op.drop_table("match_pending")
+    op.drop_table("match_decision")
     op.drop_index("ix_inbound_queue_lane", table_name="inbound_queue")
     op.drop_table("inbound_queue")
     op.drop_index("ix_inbound_outcome_set_aside", table_name="inbound_outcome", postgresql_where=sa.text("outcome = 'set_aside'"))
     op.drop_table("inbound_outcome")
+    op.drop_index("uq_identity_match_pair", table_name="identity_match")
+    op.drop_index("ix_identity_match_right", table_name="identity_match")
+    op.drop_index("ix_identity_match_open", table_name="identity_match", postgresql_where=sa.text("state = 'open'"))
+    op.drop_table("identity_match")
     op.drop_table("idempotency_key")
     op.drop_index("ix_held_message_facility", table_name="held_message")
     op.drop_table("held_message")

@@ -56,6 +56,7 @@ _REPORT = {
 }
 _CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "reached", "author": "C. Sample"}
 _SUMMARY_REQUESTED = {"fact": "requested", "at": "2026-03-06T14:45:00-05:00", "via": "fax", "author": "C. Sample"}
+_ANSWER = {"outcome": "different", "reason": "Two people of one name; the hospital was asked."}
 _LIMIT = {"limit": 0}
 _SUBSCRIPTION = {"url": "https://receiver.example.org/handoff"}
 _ITS_HOME = {"organization_id": "home"}
@@ -120,6 +121,20 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/members"): Recipe("plan", params=lambda _: {"identifier": "MAINECARE|MC1"}, bad_params={"identifier": "MC1"}),
     ("POST", "/v1/members/search"): Recipe("plan", 200, lambda _: {"identifier": "MAINECARE|MC1"}, bad_json={"identifier": "MC1"}),
     ("GET", "/v1/members/{person_id}/follow-ups"): Recipe("plan", bad_params=_LIMIT),
+    ("GET", "/v1/people/{person_id}"): Recipe("home", bad_params={"as_of": "odd"}),
+    ("GET", "/v1/matches"): Recipe("operator", bad_params={"state": "odd"}),
+    ("POST", "/v1/matches"): Recipe(
+        "operator",
+        201,
+        lambda ids: {"left_record_id": ids["left_id"], "right_record_id": ids["right_id"], **_ANSWER},
+        bad_json={"outcome": "perhaps"},
+    ),
+    ("GET", "/v1/matches/{match_id}"): Recipe("operator"),
+    ("POST", "/v1/matches/{match_id}/resolve"): Recipe("operator", 200, lambda _: _ANSWER, bad_json={"outcome": "perhaps"}),
+    ("POST", "/v1/matches/{match_id}/reopen"): Recipe("operator", 200, lambda _: {"reason": "Asked again"}, bad_json={}),
+    ("GET", "/v1/person-index"): Recipe("operator"),
+    ("POST", "/v1/person-index"): Recipe("operator", 200, lambda _: {"authority": "EMPI"}, bad_json={"authority": ""}),
+    ("DELETE", "/v1/person-index/{authority}"): Recipe("operator", 204),
     ("GET", "/v1/encounters"): Recipe("home", bad_params=_LIMIT),
     ("POST", "/v1/encounters"): Recipe("home", 201, lambda _: _REPORT, bad_json={**_REPORT, "facility_name": None}),
     ("GET", "/v1/encounters/{encounter_id}"): Recipe("home"),

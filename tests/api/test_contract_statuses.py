@@ -19,6 +19,7 @@ from app.api.services import Readiness
 from tests.api import contract
 from tests.api.client import Api, api_of, check
 from tests.api.recipes import RECIPES, Recipe
+from tests.api.test_matches import ask_about_two
 from tests.api.world import ADMIN_KEY, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
 from tests.support.documents import mdm
 
@@ -49,6 +50,8 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         )["id"]
         ids["key_id"] = (await api.json("POST", "/v1/keys", home, 201, json={"scopes": ["members.read"]}))["id"]
         ids["grantee_id"] = ids["plan"]
+        await ask_about_two(world)
+        ids["authority"] = (await api.json("POST", "/v1/person-index", ADMIN_KEY, 200, json={"authority": "empi_far"}))["authority"]
         await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
         yield world
 
@@ -114,6 +117,9 @@ class Case:
             return await self._sent(self._key(), _ids_of_nothing())
         if self.template == "/fhir/$process-message":
             return await self._sent(self._key(), params={"feed": "feed_" + "0" * 32})
+        if self.template == "/v1/matches":
+            nothing = {"left_record_id": str(uuid4()), "right_record_id": str(uuid4())}
+            return await self._sent(self._key(), json={**self.recipe.options(self.world.ids)["json"], **nothing})
         # The organization that the request names is somebody else's.
         others = {"organization_id": self.world.ids["stranger"]}
         options = self.recipe.options(self.world.ids)

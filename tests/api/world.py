@@ -119,8 +119,12 @@ class Backstage:
 
     async def settle(self) -> None:
         """Work until nothing waits."""
-        while not (await self.pipeline.work_once(0)).idle or not (await self.pipeline.reconsider_once()).idle:
-            pass
+        rounds = (lambda: self.pipeline.work_once(0), self.pipeline.match_once, self.pipeline.reconsider_once)
+        busy = True
+        while busy:
+            busy = False
+            for round_ in rounds:
+                busy |= not (await round_()).idle
 
     async def pass_time(self) -> None:
         """Do what the passing of time asks for, as the timers do."""

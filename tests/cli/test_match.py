@@ -81,3 +81,17 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(handoff: Handoff, tmp_p
     wrong.write_text("surname\nTarnbrook\n")
     assert handoff("match", "evaluate", "--records", wrong, "--json").code == ExitCode.REFUSED
     assert handoff("match", "evaluate", "--people", 100, "--weights", wrong, "--json").code == ExitCode.REFUSED
+
+
+def test_an_index_is_marked_listed_and_unmarked_and_an_empty_queue_says_so(operator: Handoff) -> None:
+    handoff = operator
+    assert handoff("match", "list", "--json").json["items"] == []
+    assert [row["authority"] for row in handoff("match", "index", "--mark", "empi", "--json").json["items"]] == ["EMPI"]
+    assert handoff("match", "index", "--unmark", "EMPI", "--json").json["items"] == []
+    refused = handoff("match", "index", "--unmark", "EMPI")
+    assert refused.code == ExitCode.REFUSED
+    assert handoff("match", "rescore", "--json").json == {"records": 0}
+    nothing = "mat_0199a4c07c5d7e0fb1d2c3a4e5f60718"
+    assert handoff("match", "resolve", nothing, "same", "--reason", "x").code == ExitCode.REFUSED
+    assert handoff("match", "show", nothing).code == ExitCode.REFUSED
+    assert handoff("match", "resolve", nothing, "perhaps", "--reason", "x").code == ExitCode.USAGE

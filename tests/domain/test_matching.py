@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.adt_event import Identifier
-from app.domain.matching import ANY_AUTHORITY, BLOCK_LIMIT, SHARED_IDENTIFIER_LIMIT, Group, assign_people, match_keys, partition
+from app.domain.latest import known
+from app.domain.matching import BLOCK_LIMIT, Group, assign_people, divide, partition
 from app.domain.person import PatientRecord
+from app.domain.shared_identifier import ANY_AUTHORITY, SHARED_IDENTIFIER_LIMIT, match_keys
+from app.domain.tie import TieKind, pair_of
 from tests.domain.event_builders import record
 
 ANN = {"first": "Ann", "last": "Alder", "born": "1980-01-02", "sex": "F"}
@@ -148,7 +151,12 @@ def test_the_copy_without_authority_does_not_halve_the_limit() -> None:
 
 
 def test_a_merge_of_the_hospital_joins_whatever_else_is_said_and_chains() -> None:
-    chain = [record(1, mrn("A", "1"), **ANN), record(2, mrn("A", "2"), retired_into=1, **BEN), record(3, mrn("A", "3"), retired_into=2)]
+    other_name = {**BEN, "first": "Ann"}
+    chain = [
+        record(1, mrn("A", "1"), **ANN),
+        record(2, mrn("A", "2"), retired_into=1, **other_name),
+        record(3, mrn("A", "3"), retired_into=2),
+    ]
     assert people(*chain) == together(1, 2, 3)
     assert people(replace(chain[0], retired_into=UUID(int=3)), *chain[1:]) == together(1, 2, 3)
 
@@ -228,7 +236,19 @@ def test_every_record_is_in_exactly_one_group(records: list[PatientRecord]) -> N
 @given(neighbourhoods())
 def test_merges_of_a_hospital_are_always_followed(records: list[PatientRecord]) -> None:
     person = {one: group for group in partition(records) for one in group.records}
-    assert all(person[one.id] == person[one.retired_into] for one in records if one.retired_into in person and one.retired_into)
+    held = {question.pair for question in divide(records).questions if question.kind is TieKind.MERGE}
+    merges = [(one.id, one.retired_into) for one in records if one.retired_into in person and one.retired_into]
+    assert all(person[loser] == person[winner] for loser, winner in merges if pair_of(loser, winner) not in held)
+
+
+@given(neighbourhoods())
+def test_a_merge_is_held_only_where_two_are_plainly_two_or_it_closes_a_circle(records: list[PatientRecord]) -> None:
+    by_id = {one.id: one for one in records}
+    for question in divide(records).questions:
+        left, right = (known(by_id[one].said) for one in question.pair)
+        if "differ" in " ".join(question.grounds):
+            assert left["birth_date"] != right["birth_date"]
+            assert left["first_name"] != right["first_name"]
 
 
 # Who keeps which person.

@@ -167,6 +167,7 @@ async def work(pipeline: Pipeline, chance: random.Random, messages_max: int) -> 
     """Do one round as a worker does, and take the others' locks in its stride; tell whether there was anything to do."""
     try:
         worked = await pipeline.work_once(chance.randrange(64), chance.randint(1, messages_max))
+        matched = await pipeline.match_once(chance.randint(1, messages_max))
         looked = await pipeline.reconsider_once(chance.randint(1, messages_max))
     except IdentityMovedError:
         return True
@@ -178,12 +179,14 @@ async def work(pipeline: Pipeline, chance: random.Random, messages_max: int) -> 
             raise
         await asyncio.sleep(0)
         return True
-    return not (worked.idle and looked.idle)
+    return not (worked.idle and matched.idle and looked.idle)
 
 
 async def is_drained(raw: Raw) -> bool:
     """Tell whether nothing waits."""
-    return not await raw.fetchval("select exists (select 1 from inbound_queue) or exists (select 1 from reconsideration)")
+    return not await raw.fetchval(
+        "select exists (select 1 from inbound_queue) or exists (select 1 from reconsideration) or exists (select 1 from match_pending)"
+    )
 
 
 async def drain(world: World, pipelines: Sequence[Pipeline], chance: random.Random, messages_max: int) -> None:

@@ -64,6 +64,8 @@ ContactId = Annotated[UUID, BeforeValidator(_reader(Kind.CONTACT)), WithJsonSche
 DocumentId = Annotated[UUID, BeforeValidator(_reader(Kind.DOCUMENT)), WithJsonSchema(id_schema(Kind.DOCUMENT))]
 SummaryFactId = Annotated[UUID, BeforeValidator(_reader(Kind.SUMMARY_FACT)), WithJsonSchema(id_schema(Kind.SUMMARY_FACT))]
 UploadId = Annotated[UUID, BeforeValidator(_reader(Kind.UPLOAD)), WithJsonSchema(id_schema(Kind.UPLOAD))]
+MatchId = Annotated[UUID, BeforeValidator(_reader(Kind.MATCH)), WithJsonSchema(id_schema(Kind.MATCH))]
+RecordId = Annotated[UUID, BeforeValidator(_reader(Kind.RECORD)), WithJsonSchema(id_schema(Kind.RECORD))]
 """Ids as they are sent to us: either form is read."""
 
 OrganizationIdText = Annotated[str, _given(Kind.ORGANIZATION)]
@@ -81,6 +83,8 @@ DocumentIdText = Annotated[str, _given(Kind.DOCUMENT)]
 SummaryFactIdText = Annotated[str, _given(Kind.SUMMARY_FACT)]
 UploadIdText = Annotated[str, _given(Kind.UPLOAD)]
 AttributionIdText = Annotated[str, _given(Kind.ATTRIBUTION)]
+MatchIdText = Annotated[str, _given(Kind.MATCH)]
+RecordIdText = Annotated[str, _given(Kind.RECORD)]
 """Ids as we give them: always prefixed."""
 
 

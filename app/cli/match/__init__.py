@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli import match_review
 from app.cli.exits import ExitCode, refused
 from app.cli.match import curve, labelled
 from app.cli.match.estimation import RANDOM_PAIRS, toml_of
@@ -141,3 +142,11 @@ def _labelled(people: int, seed: int, errors: float, records: Path | None) -> La
     if records is not None:
         return Labelled.of(labelled.read(records), vocabulary())
     return Labelled.of(labelled.drawn(people, seed, errors, shipped_weights(), vocabulary()), vocabulary())
+
+
+app.command("list")(match_review.list_)
+app.command("show")(match_review.show)
+app.command("resolve")(match_review.resolve)
+app.command("reopen")(match_review.reopen)
+app.command("index")(match_review.index)
+app.command("rescore")(match_review.rescore)

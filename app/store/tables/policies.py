@@ -9,6 +9,10 @@ VIEWER = "(select nullif(current_setting('handoff.viewer', true), '')::uuid)"
 """Evaluated once a statement, not once a row."""
 
 
+NOBODY = "false"
+"""Visible to the operator alone: two records are not both the business of any organization."""
+
+
 def owned(column: str) -> str:
     """Visible to the organization named in the column, and to those it granted its rows to."""
     # `{table}.`: the grants have a column of that name too, and a bare one would be theirs, which is true for everybody.
@@ -40,6 +44,11 @@ VISIBILITY: dict[str, str] = {
     "feed_pulse": of_feed(),
     "feed_silence": of_feed(),
     "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
+    "identity_match": NOBODY,
+    "match_decision": NOBODY,
+    "record_block": NOBODY,
+    "record_keys": NOBODY,
+    "record_move": NOBODY,
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
     "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
     "document": f"facility_id = {VIEWER} or (not is_restricted and {claimed('person_id')})",
@@ -80,6 +89,8 @@ WITHOUT_PATIENT_DATA = frozenset(
         "panel_watch",
         "preference",
         "person",
+        "person_index",
+        "match_pending",
         "inbound_queue",
         "reconsideration",
         "recipient_sequence",
