@@ -1,13 +1,13 @@
 """What autogenerate cannot see of revision 0001: the registry's version number, raised by every change of the registry.
 
-The pipeline reads one number per batch and reads the registry (organizations and their units, feeds and their facilities,
-preferences, expired panels) anew only when it has changed, so a new home or a corrected Part 2 status counts for the very next batch.
-A trigger, because a writer that forgot to raise the number would leave a recipient untold without an error.
+The pipeline reads one number per batch and reads the registry (organizations with their units and practitioners, feeds and their
+facilities, preferences, expired panels) anew only when it has changed, so a new home or a corrected Part 2 status counts for the very
+next batch. A trigger, because a writer that forgot to raise the number would leave a recipient untold without an error.
 """
 
 from alembic import op
 
-TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference")
+TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference", "practitioner")
 STANDINGS = "panel_standing"
 """Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 

@@ -7,8 +7,9 @@ Required bindings are checked against these lists, because the models check shap
 from collections.abc import Mapping
 from typing import Final
 
-from app.domain.adt_event import DOCUMENT_TRIGGERS, DiagnosisUse, EncounterClass, Trigger
+from app.domain.adt_event import DiagnosisUse, EncounterClass
 from app.domain.document import Completion
+from app.domain.trigger import DOCUMENT_TRIGGERS, Trigger
 
 NOTIFICATION_EVENT: Final = "http://hl7.org/fhir/us/davinci-alerts/CodeSystem/notification-event"
 V2_EVENT: Final = "http://terminology.hl7.org/CodeSystem/v2-0003"

@@ -15,9 +15,10 @@ from adapters.fhir.reading import Reading
 from adapters.fhir.stays import visit_number
 from adapters.fhir.times import read_instant
 from adapters.fhir.values import Json, coding, member, objects, text
-from app.domain.adt_event import Identifier, Trigger, VisitFacts
+from app.domain.adt_event import Identifier, VisitFacts
 from app.domain.document import LOINC_SHAPE, WORDS_MAX, Availability, ContentPlace, DocumentPointer, link_of, served_type
 from app.domain.inbound import ProblemCode
+from app.domain.trigger import Trigger
 
 _ATTACHMENT = re.compile(r"Bundle\.entry\[([0-9]{1,6})\]\.resource(?:\.content\[([0-9]{1,6})\]\.attachment)?")
 _IN_ERROR = "entered-in-error"

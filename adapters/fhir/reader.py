@@ -21,10 +21,11 @@ from adapters.fhir.stays import class_began, diagnoses, encounter_class, period,
 from adapters.fhir.structure import encounter_of, event_of, patient_of, structure_problems, warnings
 from adapters.fhir.times import Moment, read_instant, sharpened, zone_of
 from adapters.fhir.values import member, objects, text
-from app.domain.adt_event import CANCELS, AdtEvent, EncounterClass, ProcessingId, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, EncounterClass, ProcessingId, VisitFacts
 from app.domain.feed import Feed
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
 from app.domain.known import Known
+from app.domain.trigger import CANCELS, Trigger
 
 _EVENT_LENGTH_MAX = 64
 _SENDER_NAMES_MAX = 20

@@ -6,11 +6,12 @@ Not here: what they make of the stay (domain/encounter), when the event happened
 from collections.abc import Iterator
 
 from adapters.fhir.bundle import Entry, MessageBundle
-from adapters.fhir.codes import CLASSES, DIAGNOSIS_USES, DISPOSITIONS, ICD_10, NPI
+from adapters.fhir.codes import CLASSES, DIAGNOSIS_USES, DISPOSITIONS, ICD_10
+from adapters.fhir.practitioners import attending, named_practitioners
 from adapters.fhir.reading import OLD, Reading, has_type
 from adapters.fhir.times import Moment, read_moment
-from adapters.fhir.values import Json, absence, code, code_or_words, erased, member, objects, text, texts, words
-from app.domain.adt_event import DiagnosisAction, DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, Practitioner, VisitFacts
+from adapters.fhir.values import Json, absence, code, code_or_words, erased, member, objects, text, words
+from app.domain.adt_event import DiagnosisAction, DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, VisitFacts
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Known
 
@@ -60,12 +61,13 @@ def visit_facts(reading: Reading, encounter: Entry, patient: Entry, *, started: 
         admission_type=code_or_words(kinds[0]) or None if kinds else None,
         hospital_service=_known_code(resource, "serviceType"),
         admit_source=_known_code(hospitalization, "admitSource"),
-        attending=_attending(reading, encounter),
+        attending=attending(reading, encounter),
         admitted_at=started.at if isinstance(started, Moment) else started,
         discharged_at=ended.at if isinstance(ended, Moment) else ended,
         disposition=_disposition(reading, encounter),
         discharged_to=reading.name_of(member(hospitalization, "destination"), resource) or None,
         admit_reason=_admit_reason(resource),
+        named=named_practitioners(reading, encounter, patient),
     )
 
 
@@ -129,30 +131,6 @@ def _house(reading: Reading, encounter: Entry) -> str:
 
 def _numbers(entry: Entry) -> list[str]:
     return [value for one in objects(entry.resource.get("identifier")) if (value := text(one.get("value")))]
-
-
-def _attending(reading: Reading, encounter: Entry) -> Known[Practitioner]:
-    """Read the participant of type ATND, else the first without a type."""
-    if erased(encounter.resource, "participant"):
-        return ERASED
-    said = objects(encounter.resource.get("participant"))
-    typed = (one for one in said if any(code(kind).upper() == "ATND" for kind in objects(one.get("type"))))
-    chosen = next(typed, None) or next((one for one in said if not one.get("type")), None)
-    if chosen is None:
-        return None
-    reference = chosen.get("individual")
-    found = reading.bundle.find(reference, encounter.resource)
-    if found is not None and found.type == "PractitionerRole":
-        reference = found.resource.get("practitioner")
-        found = reading.bundle.find(reference, found.resource)
-    if found is None or found.type != "Practitioner":
-        shown = text(member(reference, "display"))
-        return Practitioner(family=shown) if shown else None
-    names = objects(found.resource.get("name"))
-    numbers = objects(found.resource.get("identifier"))
-    npi = next((text(one.get("value")) for one in numbers if text(one.get("system")) == NPI or has_type(one, "NPI")), "")
-    family, given = (text(names[0].get("family")), " ".join(texts(names[0].get("given"))[:1])) if names else ("", "")
-    return Practitioner(next(iter(_numbers(found)), ""), family, given, npi)
 
 
 def _disposition(reading: Reading, encounter: Entry) -> Known[str]:

@@ -16,8 +16,9 @@ from adapters.hl7v2.people import identifiers, local_identifiers, patient_identi
 from adapters.hl7v2.reading import Reading, sharpened
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject, subjects_of
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import DOCUMENT_TRIGGERS, OURS, ProcessingId, Trigger
+from app.domain.adt_event import ProcessingId
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
+from app.domain.trigger import DOCUMENT_TRIGGERS, OURS, Trigger
 
 SUPPORTED = frozenset(trigger.value for trigger in Trigger if trigger not in OURS)
 """The triggers that change something here; every other is stored, answered AA and marked ignored (ACK-4)."""

@@ -13,7 +13,7 @@ from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.people import authority
 from adapters.hl7v2.reading import NULL, Reading
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import DOCUMENT_TRIGGERS, Identifier, Trigger
+from app.domain.adt_event import Identifier
 from app.domain.document import (
     BYTES_TYPE,
     LOINC_SHAPE,
@@ -26,6 +26,7 @@ from app.domain.document import (
     link_of,
 )
 from app.domain.inbound import ProblemCode
+from app.domain.trigger import DOCUMENT_TRIGGERS, Trigger
 
 DOCUMENT_TYPES: Final = {"MDM": frozenset(DOCUMENT_TRIGGERS - {Trigger.RESULT}), "ORU": frozenset({Trigger.RESULT})}
 """Message type -> the events of it that are read."""

@@ -17,9 +17,10 @@ from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject
 from adapters.hl7v2.visits import diagnoses, visit_facts, visit_named
-from app.domain.adt_event import DOCUMENT_TRIGGERS, AdtEvent, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, VisitFacts
 from app.domain.feed import Feed
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
+from app.domain.trigger import DOCUMENT_TRIGGERS, Trigger
 
 _MSH_FIELDS = 19
 _LATIN_1 = "latin-1"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.people import identifier, identifiers, local_identifiers, patient_identifiers, prior_identifiers
 from adapters.hl7v2.reading import NULL, Reading
-from app.domain.adt_event import DELETING, LINKING, RENAMING, RETIRING, Identifier, Rename, Trigger
+from app.domain.adt_event import Identifier, Rename
 from app.domain.inbound import Problem, ProblemCode, Severity
+from app.domain.trigger import DELETING, LINKING, RENAMING, RETIRING, Trigger
 
 _MOVING = frozenset({Trigger.MOVE_PATIENT, Trigger.MOVE_ACCOUNT, Trigger.MOVE_VISIT})
 OF_SEVERAL = frozenset({*RETIRING, *RENAMING, *LINKING, *_MOVING, *DELETING, Trigger.SWAP})

@@ -6,24 +6,17 @@ Not here: what they make of the stay (domain/encounter), who the person is (`peo
 from datetime import datetime
 from typing import Final
 
-from adapters.hl7v2.codes import CLASSES, ICD_10_SYSTEMS, NPI_AUTHORITIES
+from adapters.hl7v2.codes import CLASSES, ICD_10_SYSTEMS
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.people import identifier
+from adapters.hl7v2.practitioners import named_practitioners, practitioner
 from adapters.hl7v2.reading import NULL, Reading, sharpened
 from adapters.hl7v2.timestamps import Timestamp
-from app.domain.adt_event import (
-    DiagnosisAction,
-    DiagnosisFact,
-    DiagnosisUse,
-    EncounterClass,
-    Identifier,
-    Practitioner,
-    Trigger,
-    VisitFacts,
-)
+from app.domain.adt_event import DiagnosisAction, DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, VisitFacts
 from app.domain.field_place import field_place
 from app.domain.inbound import ProblemCode
-from app.domain.known import ERASED, Erasure, Known
+from app.domain.known import Erasure, Known
+from app.domain.trigger import Trigger
 
 _ADMITTING = frozenset({Trigger.ADMIT, Trigger.REGISTER, Trigger.TO_INPATIENT, Trigger.TO_OUTPATIENT})
 ACCOUNT_NUMBER: Final = "PID-18"
@@ -55,7 +48,7 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         admission_type=reading.fact("admission_type", pv1, 4),
         hospital_service=reading.fact("hospital_service", pv1, 10),
         admit_source=reading.fact("admit_source", pv1, 14),
-        attending=_practitioner(reading, pv1, 7),
+        attending=practitioner(reading, pv1, 7),
         admitted_at=admitted.at if isinstance(admitted, Timestamp) else admitted,
         discharged_at=discharged.at if isinstance(discharged, Timestamp) else discharged,
         disposition=_disposition(reading, pv1),
@@ -63,6 +56,7 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         admit_reason=_admit_reason(reading, pv2),
         expected_admit_at=_time(reading, pv2, 8) if pv2 is not None else None,
         expected_discharge_at=_time(reading, pv2, 9) if pv2 is not None else None,
+        named=named_practitioners(reading, pv1, is_of_one=trigger != Trigger.SWAP),
     )
 
 
@@ -126,29 +120,6 @@ def _disposition(reading: Reading, pv1: Segment) -> Known[str]:
         return mapped.zfill(2)
     reading.note(ProblemCode.TABLE_VALUE, pv1.location(36), "Not a UB-04 status (table 0112); map it in the feed's disposition map.")
     return mapped
-
-
-def _practitioner(reading: Reading, pv1: Segment, field: int) -> Known[Practitioner]:
-    """Read the first practitioner of an XCN field; the NPI from whichever repetition carries it."""
-    raw = pv1.raw(field)
-    if not raw:
-        return None
-    if raw == NULL:
-        return ERASED
-    delimiters = pv1.delimiters
-    people = [[*repetition.split(delimiters.component), *[""] * 13] for repetition in raw.split(delimiters.repetition)]
-    first = people[0]
-    number, family, given = (reading.stated(first[at].split(delimiters.subcomponent, 1)[0]) for at in (0, 1, 2))
-    npi = next((reading.stated(one[0]) for one in people if _is_npi(reading, one)), "")
-    if not (number or family or given or npi):
-        return None
-    return Practitioner(identifier=number, family=family, given=given, npi=npi)
-
-
-def _is_npi(reading: Reading, parts: list[str]) -> bool:
-    """XCN-13 or XCN-9 says so; the shape of a number alone is no proof."""
-    authority = {reading.stated(part).upper() for part in parts[8].split(reading.message.delimiters.subcomponent)}
-    return reading.stated(parts[12]).upper() == "NPI" or bool(authority & NPI_AUTHORITIES)
 
 
 def _admit_reason(reading: Reading, pv2: Segment | None) -> Known[str]:

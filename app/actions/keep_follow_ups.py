@@ -9,27 +9,30 @@ Not here: recording contacts, and what a clock asks for (programs are data).
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
+from app.domain.answer import Answer, answered, denied_of
+from app.domain.attribution import Attribution
 from app.domain.clock import Clock, ClockState
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
+from app.domain.handing_over import next_end_at
 from app.domain.happening import DEATH_DISPOSITIONS, Kind, NotificationType
 from app.domain.latest import key_of, known
 from app.domain.measure_ledger import Measured
-from app.domain.organization import COVERING_KINDS
 from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.precedence import Led
 from app.domain.privacy import may_be_told
-from app.domain.program import ProgramDefinition
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
+from app.domain.responsible_home import Home, Responsible, is_claimed_by, responsible_homes, with_former
 from app.domain.rulebook import Rulebook
-from app.domain.stay import Stay, StayClass
+from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.telling import attribution_content, encounter_content, person_content
 from app.ports import Ids
@@ -38,9 +41,6 @@ from app.store.encounters import EncounterRow
 from app.store.follow_ups import FollowUpRow
 from app.store.notifications import NotificationRow
 from app.store.raw import Raw
-
-OPENING_CLASSES = frozenset({StayClass.INPATIENT, StayClass.OBSERVATION})
-"""An admission of these opens a follow-up before the discharge; an emergency visit opens one when it ends."""
 
 TOLD_MODES = frozenset({"live", "reported"})
 
@@ -55,17 +55,10 @@ class Kept:
     """Follow-up -> its evaluation, for whoever must say what a contact did."""
     people: dict[UUID, Measured] = field(default_factory=dict)
     """What was read of the people who are claimed, or were, for the measures of the same batch."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Home:
-    """A responsible home on the day of a stay, and the programs under which it follows the person up."""
-
-    home_id: UUID | None
-    programs: tuple[ProgramDefinition, ...]
-    claim: Attribution | None
-    is_former: bool = False
-    """It has a follow-up of the stay, and is not responsible any more. Nobody is former too, once there is a home."""
+    standing: list[tuple[FollowUpRow, StayInHand]] = field(default_factory=list)
+    """The homes' follow-ups that were looked at, for whoever moves them."""
+    conflicts: list[tuple[StayInHand, Led]] = field(default_factory=list)
+    """Stays on whose day several homes claim one program of the person."""
 
 
 async def keep_follow_ups(  # the stays, whose they are, the registry, the rules, and what is injected
@@ -77,12 +70,14 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     *,
     read: Callable[[EncounterRow], StayInHand],
     telling: AbstractSet[tuple[UUID, UUID]] = frozenset(),
+    answers: Mapping[tuple[UUID, UUID], Answer] = MappingProxyType({}),
     ids: Ids,
     now: datetime,
 ) -> Kept:
     """Bring the follow-ups of the people of these stays in line. The changed stays are saved already; `read` reads a stored one.
 
-    `telling` are the (stay, home) that are told of a discharge in the same transaction, unless they were before.
+    `telling` are the (stay, home) that are told of a discharge in the same transaction, unless they were before; `answers` what
+    recipients answered.
     """
     kept = Kept()
     stored = await follow_ups.of_people(raw, {stay.person_id for stay in changed})
@@ -100,19 +95,23 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
         heard = [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)]
-        rows = {(row.encounter_id, row.home_id): row for row in by_person.get(person_id, ())}
+        # A follow-up is found by the home of the discharge, whoever has it by now.
+        rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
         contacts = [contact for row in rows.values() for contact in row.contacts]
-        kept.people[person_id] = Measured(stays=stays, contacts=contacts, records=records.get(person_id, ()), claims=claims)
+        denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}
+        kept.people[person_id] = Measured(stays=stays, contacts=contacts, records=records.get(person_id, ()), claims=claims, denied=denied)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
                 continue
-            homes = _homes(stay, rules[stay.id], claims, directory, rulebook)
-            for home in _with_former(homes, rows, stay.id):
-                found = rows.get((stay.id, home.home_id)) or _opened(stay, rules[stay.id], home, ids, now)
+            responsible = responsible_homes(stay, rules[stay.id], claims, directory, rulebook, denied=denied[stay.id])
+            kept.conflicts += [(stay, led) for led in responsible.led.values() if led.others]
+            mine = {home_id: row for (stay_id, home_id), row in rows.items() if stay_id == stay.id}
+            for responsible_home in with_former(responsible, _holders(responsible, mine)):
+                found = _row_of(responsible_home.home_id, mine) or _opened(stay, rules[stay.id], responsible_home, ids, now)
                 if found is None:
                     continue
-                row = found
-                kept.ids[(stay.id, home.home_id)] = row.id
+                row, home = found, _acting(responsible_home, found, claims)
+                kept.ids[(stay.id, responsible_home.home_id)] = kept.ids[(stay.id, row.home_id)] = row.id
                 # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
                 may_show = [other for other in stays if other.id in rules and _may_know(home, other, claims, directory)]
                 facts = FollowUpFacts(
@@ -121,15 +120,11 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     died_at=_died_at(may_show, heard),
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
-                    notified_at=_notified_at((stay.id, home.home_id), told, telling, now) if home.home_id else None,
+                    notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
                 )
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
-                if home.is_former:
-                    seen = _no_longer_claimed(seen, home)
-                elif not rules[stay.id].cancelled and not _qualifies(rules[stay.id], home):
-                    why = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
-                    seen = replace(seen, state=FollowUpState.VOID, reasons=(why,), next_change_at=None)
-                kept.views[row.id] = seen
+                seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
+                kept.standing.append((row, stay))
                 went_overdue = _store_view(row, seen, home, now)
                 if went_overdue is not None:
                     touched.append(row)
@@ -165,19 +160,15 @@ def _notified_at(
 
 
 async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID], datetime]:
-    keys = [(row.encounter_id, row.home_id) for row in rows if row.home_id is not None]
+    keys = [(row.encounter_id, home_id) for row in rows if (home_id := row.first_home_id or row.home_id) is not None]
     return await follow_ups.first_told(raw, keys) if keys else {}
 
 
-def _is_claimed_by(organization_id: UUID, claimed: Iterable[Attribution], day: date) -> bool:
-    return any(claim.organization_id == organization_id and claim.holds_on(day) for claim in claimed)
-
-
-def _may_know(home: _Home, stay: StayInHand, claimed: Iterable[Attribution], directory: Directory) -> bool:
+def _may_know(home: Home, stay: StayInHand, claimed: Iterable[Attribution], directory: Directory) -> bool:
     begun_at = stay.view.admitted_at or stay.view.discharged_at
     if stay.reported_by not in (None, home.home_id) and begun_at is not None:
         ended_at = stay.view.discharged_at or begun_at
-        if not any(_is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in (begun_at, ended_at)):
+        if not any(is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in (begun_at, ended_at)):
             return False
     organization = directory.organizations.get(home.home_id) if home.home_id else None
     return organization is None or may_be_told(stay.origin, organization.kind).tier.tells
@@ -206,57 +197,13 @@ def _died_at(stays: Sequence[StayInHand], records: Sequence[PatientRecord]) -> d
     return min(deaths, default=None)
 
 
-def _homes(stay: StayInHand, rules: Stay, claimed: Sequence[Attribution], directory: Directory, rulebook: Rulebook) -> list[_Home]:
-    """Give the homes responsible on the day the stay ended, or began while it lasts; none but a plan gives the follow-up without a home."""
-    day = rules.discharged_on or rules.admitted_on
-    if day is None:
-        return []
-    homes: list[_Home] = []
-    covered = False
-    for organization_id, grounds in responsible_on(claimed, day).items():
-        organization = directory.organizations.get(organization_id)
-        if organization is None:
-            continue
-        as_home = [ground for ground in grounds if ground.role in HOME_ROLES]
-        covered = covered or organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds)
-        if not as_home:
-            continue
-        programs: dict[str, ProgramDefinition] = {}
-        for ground in as_home:
-            choice = rulebook.programs.choose(
-                ground.program, day, organization_kind=organization.kind, organization_roles=organization.program_roles
-            )
-            programs.update({program.id: program for program in choice.programs})
-        if programs and may_be_told(stay.origin, organization.kind).tier.tells:
-            homes.append(_Home(organization_id, tuple(programs.values()), as_home[0]))
-    reporter = directory.organizations.get(stay.reported_by) if stay.reported_by else None
-    if reporter is not None and not _is_claimed_by(reporter.id, claimed, day):
-        # What somebody reports of a person whom they do not claim is nobody else's news.
-        homes, covered = [], False
-    if reporter is not None and all(home.home_id != reporter.id for home in homes):
-        # Who reports a stay follows it up, on its panel or not; a plan runs no clocks of its own.
-        choice = rulebook.programs.choose("", day, organization_kind=reporter.kind, organization_roles=reporter.program_roles)
-        if choice.programs:
-            homes.append(_Home(reporter.id, choice.programs, None))
-    if not homes and covered:
-        homes.append(_Home(None, (), None))
-    return homes
-
-
-def _with_former(homes: list[_Home], rows: Mapping[tuple[UUID, UUID | None], FollowUpRow], stay_id: UUID) -> list[_Home]:
-    """Add the homes that have a follow-up of this stay and are no longer responsible: it is kept, and says so."""
-    present = {home.home_id for home in homes}
-    former = [_Home(home_id, (), None, is_former=True) for (stay, home_id) in rows if stay == stay_id and home_id not in present]
-    return [*homes, *former]
-
-
-def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime) -> FollowUpRow | None:
+def _opened(stay: StayInHand, rules: Stay, home: Home, ids: Ids, now: datetime) -> FollowUpRow | None:
     """Open a follow-up if the stay qualifies: an admission in the house, or a discharge that fits a program's trigger."""
     # An update alone opens no stay (standards C.6, A08), and so no follow-up.
     is_begun = rules.admitted_at is not None and stay.view.status is not EncounterStatus.UNKNOWN
     # A discharge from before the feed went live was followed up by whoever told of it then.
     is_past = rules.discharged_at is not None and stay.is_past(Kind.DISCHARGED, rules.discharged_at)
-    if is_past or rules.cancelled or not _qualifies(rules, home) or (rules.discharged_at is None and not is_begun):
+    if is_past or rules.cancelled or not home.qualifies(rules) or (rules.discharged_at is None and not is_begun):
         return None
     return FollowUpRow(
         id=ids.new(),
@@ -280,31 +227,59 @@ def _opened(stay: StayInHand, rules: Stay, home: _Home, ids: Ids, now: datetime)
     )
 
 
-def _qualifies(rules: Stay, home: _Home) -> bool:
-    """Tell whether a stay that stands asks for a follow-up: whichever of its messages came first, the answer is the same."""
-    if rules.discharged_at is None:
-        return rules.stay_class in OPENING_CLASSES
-    if rules.stay_class is StayClass.OTHER:
-        return False
-    return home.home_id is None or any(program.clocks_for(rules) for program in home.programs)
+def _row_of(home_id: UUID | None, rows: Mapping[UUID | None, FollowUpRow]) -> FollowUpRow | None:
+    """Find a home's follow-up of a stay: the one that was its own from the first, or the one that came to it."""
+    return rows.get(home_id) or next((row for row in rows.values() if row.home_id == home_id), None)
 
 
-def _no_longer_claimed(seen: FollowUpView, home: _Home) -> FollowUpView:
+def _holders(responsible: Responsible, rows: Mapping[UUID | None, FollowUpRow]) -> list[UUID | None]:
+    """Give the homes of the stored follow-ups, without those whose follow-up belongs by right to whom it came."""
+    homes = {home.home_id for home in responsible.homes}
+    return [home_id for home_id, row in rows.items() if row.home_id == home_id or row.home_id not in homes]
+
+
+def _acting(home: Home, row: FollowUpRow, claims: Sequence[Attribution]) -> Home:
+    """Give the home as the one that has the follow-up by now: what may be shown is shown to it, on its own claim."""
+    if row.home_id == home.home_id:
+        return home
+    return replace(home, home_id=row.home_id, claim=next((one for one in claims if one.organization_id == row.home_id), None))
+
+
+def _with_its_home(
+    seen: FollowUpView, home: Home, rules: Stay, answers: Mapping[tuple[UUID, UUID], Answer], claim_ends_at: datetime | None
+) -> FollowUpView:
+    """Say what the home makes of an evaluation: whether it is responsible, and what it answered."""
+    if home.is_former:
+        return _no_longer_claimed(seen, home)
+    if not rules.cancelled and not home.qualifies(rules):
+        why = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
+        return replace(seen, state=FollowUpState.VOID, reasons=(why,), next_change_at=None)
+    if home.home_id is None:
+        return seen
+    seen = answered(seen, answers.get((UUID(rules.id), home.home_id)))
+    if claim_ends_at is None or seen.state is not FollowUpState.OPEN:
+        return seen
+    # When the home's claim ends, another may have to take the follow-up over.
+    return replace(seen, next_change_at=min(at for at in (seen.next_change_at, claim_ends_at) if at is not None))
+
+
+def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
     """Void what rests on a claim that its owner no longer upholds, or on a person who was somebody else."""
     why = "the home no longer claims this person" if home.home_id else "a home is responsible by now, or nobody covers this person,"
     return FollowUpView(
         state=FollowUpState.VOID,
-        reasons=(f"not_attributed: {why} on the day of the stay",),
+        reasons=(home.reason or f"not_attributed: {why} on the day of the stay",),
         anchor_at=seen.anchor_at,
         anchor_on=seen.anchor_on,
     )
 
 
-def _store_view(row: FollowUpRow, seen: FollowUpView, home: _Home, now: datetime) -> list[Clock] | None:
+def _store_view(row: FollowUpRow, seen: FollowUpView, home: Home, now: datetime) -> list[Clock] | None:
     """Put the evaluation into the row; None when nothing changed, else the clocks that have just gone overdue."""
     clocks = [clock_json(clock) for clock in seen.clocks]
     programs = sorted(program.id for program in home.programs) or row.programs
-    after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, seen.next_change_at, row.person_id)
+    change_at = min((at for at in (seen.next_change_at, row.hand_over_at) if at is not None), default=None)
+    after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id)
     before = (row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id)
     if after == before and row.version:
         return None
@@ -312,7 +287,7 @@ def _store_view(row: FollowUpRow, seen: FollowUpView, home: _Home, now: datetime
     row.state, row.state_reasons, row.clocks = seen.state.value, list(seen.reasons), clocks
     row.anchor_at, row.anchor_on, row.programs = seen.anchor_at, seen.anchor_on, programs
     row.next_due_at = min((clock.due_at for clock in seen.clocks if clock.state in (ClockState.PENDING, ClockState.OVERDUE)), default=None)
-    row.next_change_at = seen.next_change_at
+    row.next_change_at = change_at
     row.updated_at = now
     row.version += 1
     return [

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.notification import Change, Desired, Told, reconcile
 from app.domain.person import PatientRecord
@@ -16,7 +15,7 @@ from app.domain.privacy import Tier
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id, public_id_or_none
 from app.domain.stay_in_hand import StayInHand
-from app.domain.telling import attribution_content, encounter_content, person_content
+from app.domain.telling import LATE_NOTICE, attribution_content, encounter_content, person_content
 from app.ports import Ids
 from app.store import notifications, people
 from app.store.notifications import NotificationRow, TellingRow
@@ -28,7 +27,7 @@ FollowUpIds = Mapping[tuple[UUID, UUID | None], UUID]
 
 async def notify(
     raw: Raw,
-    desired: Sequence[tuple[StayInHand, Sequence[Desired], Sequence[Attribution]]],
+    desired: Sequence[tuple[StayInHand, Sequence[Desired]]],
     follow_ups: FollowUpIds,
     directory: Directory,
     *,
@@ -36,21 +35,20 @@ async def notify(
     now: datetime,
 ) -> list[NotificationRow]:
     """Compare, per stay, what should stand with what was told; store tellings and ledger; give what is to be numbered."""
-    told = await notifications.told_of(raw, [stay.id for stay, _, _ in desired])
-    changes = [(stay, change, claims) for stay, wanted, claims in desired for change in reconcile(wanted, told.get(stay.id, ()))]
+    told = await notifications.told_of(raw, [stay.id for stay, _ in desired])
+    changes = [(stay, change) for stay, wanted in desired for change in reconcile(wanted, told.get(stay.id, ()), frozenset(stay.heard))]
     if not changes:
         return []
-    telling_people = {stay.person_id for stay, change, _ in changes if change.type is not None}
+    telling_people = {stay.person_id for stay, change in changes if change.type is not None}
     records = await people.describe(raw, telling_people) if telling_people else {}
     last = {(stay_id, item.recipient_id, item.kind): item for stay_id, items in told.items() for item in items}
     rows: list[NotificationRow] = []
     tellings: list[TellingRow] = []
-    for stay, change, claims in changes:
+    for stay, change in changes:
         event_id = change.event_id or ids.new()
         row = None
         if change.type is not None:
-            claim = next((item for item in claims if change.desired and item.id == change.desired.attribution_id), None)
-            row = _row(stay, change, event_id, claim, records.get(stay.person_id, ()), follow_ups, directory, ids.new(), now)
+            row = _row(stay, change, event_id, records.get(stay.person_id, ()), follow_ups, directory, ids.new(), now)
             rows.append(row)
         tellings.append(_telling(stay, change, event_id, row, last.get((stay.id, change.recipient_id, change.kind)), ids.new()))
     await notifications.save_tellings(raw, tellings, now)
@@ -61,7 +59,6 @@ def _row(  # everything a notification is made of
     stay: StayInHand,
     change: Change,
     event_id: UUID,
-    claim: Attribution | None,
     records: Sequence[PatientRecord],
     follow_ups: FollowUpIds,
     directory: Directory,
@@ -70,12 +67,13 @@ def _row(  # everything a notification is made of
 ) -> NotificationRow:
     assert change.type is not None  # noqa: S101 - the caller has looked
     # A retraction tells no more than that the event is withdrawn: the person may be somebody else's patient by now.
-    tier = change.decision if change.desired else Tier.ID_ONLY
-    occurred_at = change.desired.occurred_at if change.desired else now
+    told = change.desired
+    tier = change.decision if told else Tier.ID_ONLY
+    occurred_at = told.occurred_at if told else now
     follow_up_id = follow_ups.get((stay.id, change.recipient_id))
     encounter = encounter_content(stay, tier)
-    if change.desired and "class" in encounter:
-        encounter["class"] = change.desired.encounter_class
+    if told and "class" in encounter:
+        encounter["class"] = told.encounter_class
     payload: dict[str, Any] = {
         "id": public_id(IdKind.NOTIFICATION, notification_id),
         "event_id": public_id(IdKind.EVENT, event_id),
@@ -88,10 +86,11 @@ def _row(  # everything a notification is made of
         "created_at": now.isoformat(),
         "person": person_content(stay.person_id, records, change.recipient_id, tier, directory),
         "encounter": encounter,
-        "attribution": attribution_content(claim),
+        "attribution": attribution_content(told.ground, told.lead) if told else None,
         "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),
         "reason": change.reasons[-1],
-        "notices": [],
+        "catch_up": told is not None and told.catch_up,
+        "notices": [LATE_NOTICE] if told is not None and told.catch_up else [],
     }
     return NotificationRow(
         id=notification_id,

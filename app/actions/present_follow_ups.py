@@ -159,7 +159,8 @@ def _shown(  # everything a follow-up is made of
         "id": public_id(Kind.FOLLOW_UP, row.id),
         "person": person_content(row.person_id, records, reader.id, tier, directory),
         "encounter": encounter,
-        "home": {"id": public_id(Kind.ORGANIZATION, home.id), "name": home.name} if home else None,
+        "home": _named(home),
+        "home_at_discharge": _named(directory.organizations.get(row.first_home_id or row.home_id)) if row.home_id else None,
         "program": row.programs[0] if row.programs else None,
         "programs": row.programs,
         "state": row.state,
@@ -181,6 +182,10 @@ def _shown(  # everything a follow-up is made of
         "documents_total": papers.filed.total,
         "owners": [] if is_status_only else [_owner(owner) for owner in owners],
     }
+
+
+def _named(home: Organization | None) -> dict[str, str] | None:
+    return {"id": public_id(Kind.ORGANIZATION, home.id), "name": home.name} if home else None
 
 
 def _clock(clock: Mapping[str, Any], now: datetime, *, is_status_only: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ sequence has no gap and says no more. Not here: reading the outbox, or the rule 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.domain.privacy import Decision, Tier, may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Viewer
 from app.store.encounter_reads import ReadStay, rows_behind
+from app.store.ended_rights import not_to_be_sent
 from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
 
@@ -24,13 +26,25 @@ _BREADTH: Final = {Tier.FULL: 2, Tier.MINIMAL: 1, Tier.ID_ONLY: 0}
 
 
 async def present_notifications(
-    raw: Raw, viewer: Viewer, rows: Sequence[StoredNotification], *, directory: Directory, read_stay: ReadStay
+    raw: Raw,
+    viewer: Viewer,
+    rows: Sequence[StoredNotification],
+    *,
+    directory: Directory,
+    read_stay: ReadStay,
+    sent_at: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Give each notification as it may be read now. One statement for all of them."""
+    """Give each notification as it may be read now, or as it may leave at `sent_at`. A statement or two for all of them."""
     stays = await rows_behind(raw, viewer, {row.encounter_id for row in rows}) if rows else {}
+    ended = {row.id for row in rows if row.never_theirs and not viewer.is_operator}
+    if sent_at is not None and rows:
+        ended = await not_to_be_sent(raw, [row.id for row in rows], sent_at)
     decisions: dict[tuple[UUID, OrganizationKind], Decision] = {}
     shown: list[dict[str, Any]] = []
     for row in rows:
+        if row.id in ended:
+            shown.append(withdrawn(row))
+            continue
         recipient = directory.organizations.get(row.recipient_id)
         stay = stays.get(row.encounter_id)
         if recipient is None or stay is None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
 from app.api import (
+    attribution,
     docs,
     documents,
     encounters,
@@ -31,8 +32,12 @@ from app.api import (
     panel_standings,
     panels,
     people,
+    practitioners,
+    queues,
+    reviews,
     subscriptions,
     summary_facts,
+    transfers,
     webhooks,
 )
 from app.api.auth import Authenticator
@@ -50,16 +55,20 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     subscriptions.router,
     follow_ups.router,
     summary_facts.router,
+    reviews.router,
+    transfers.router,
     members.router,
     measures.router,
     matches.router,
     people.router,
     encounters.router,
     documents.router,
+    attribution.router,
     panels.router,
     panel_standings.router,
     organizations.router,
     facility_units.router,
+    practitioners.router,
     # Before the feeds: `health` is no id.
     feed_health.router,
     feeds.router,
@@ -68,6 +77,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     # Before the messages: `set-aside` is no id.
     inbound_search.router,
     inbound.router,
+    queues.router,
     operations.router,
     docs.router,
 )
@@ -81,6 +91,7 @@ _TAGS: Final = [
     {"name": "measures", "description": "Rates of follow-up, and the events behind every number. HEDIS-like, uncertified."},
     {"name": "members", "description": "The plan's question: what became of the discharges of people it covers."},
     {"name": "encounters", "description": "Stays."},
+    {"name": "attribution", "description": "Who is responsible, why them and why not them, and who has nobody."},
     {"name": "panels", "description": "Rosters in, and who is on a panel."},
     {"name": "inbound", "description": "Every message ever received, and what became of it."},
     {"name": "organizations", "description": "Who takes part, who may see whose rows, and what each wishes to be told of."},

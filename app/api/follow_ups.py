@@ -7,6 +7,7 @@ clocks and measures (domain), and who may work on a follow-up (actions/follow_up
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -64,6 +65,21 @@ _LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQ
 
 Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
 Worker = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]
+
+
+class HomeAt(StrEnum):
+    """When a home was responsible."""
+
+    DISCHARGE = "discharge"
+    DAY_7 = "day7"
+    DAY_30 = "day30"
+
+    @property
+    def days(self) -> int:
+        """Days after the discharge."""
+        return {HomeAt.DISCHARGE: 0, HomeAt.DAY_7: 7, HomeAt.DAY_30: 30}[self]
+
+
 IdempotencyKey = Annotated[
     str | None,
     Header(min_length=1, max_length=255, description="The same key and body again give the same record.", examples=["6f1a4c1e-visit-17"]),
@@ -93,6 +109,7 @@ async def list_follow_ups(
     assignee: Annotated[str | None, Query(max_length=200, description="Only given to.", examples=["C. Sample"])] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after; ordered by change.")] = None,
     home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
+    home_at: Annotated[HomeAt | None, Query(description="Whose it was then, not now: with home, for rates.", examples=["day7"])] = None,
 ) -> Response:
     """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
 
@@ -100,7 +117,9 @@ async def list_follow_ups(
     """
     states = [one.value for one in status] if status else None
     program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None
-    wanted = FollowUpFilter(states, due_before, facility, program_id, assignee, changed_since, None, home)
+    wanted = FollowUpFilter(
+        states, due_before, facility, program_id, assignee, changed_since, None, home, home_at.days if home_at else None
+    )
     return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit))
 
 

@@ -6,16 +6,21 @@ from typing import Annotated, Any
 import typer
 
 from app import wiring
+from app.actions.attribute import attribute, claims_on
+from app.actions.explain_attribution import explain_attribution
 from app.actions.present_notifications import present_notifications
+from app.api.schemas.attribution import candidate_json
 from app.api.schemas.notifications import why_json
 from app.cli.database import open_office
 from app.cli.exits import refused
-from app.cli.names import read_id
+from app.cli.names import named_organization, read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
 from app.store.directory import RegistryReader
+from app.store.encounter_reads import find_encounter
+from app.store.engine import raw_connection
 from app.store.notification_reads import find_notification, why_notified
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="What was told, to whom, and why.")
@@ -67,4 +72,41 @@ def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the reci
         [{"decided": line["decided_at"], "decision": line["decision"], "reasons": line["reasons"]} for line in document["ledger"]],
         ("decided", "decision", "reasons"),
         none="No event of a stay is behind it: a clock passed.",
+    )
+
+
+@app.command("why-not")
+def why_not(
+    encounter_id: Annotated[str, typer.Argument(help="The stay, as notifications and `handoff inbound show` name it.")],
+    organization: Annotated[str | None, typer.Option(help="Only this one, whether it claims the person or not: id or name.")] = None,
+    *,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say who is told of a stay and who is not, each with the reasons, by the rules now and by the ledger."""
+    output = Output(as_json=as_json)
+    id_ = read_id(Kind.ENCOUNTER, encounter_id)
+
+    async def run() -> list[dict[str, Any]]:
+        rulebook = wiring.rulebook()
+        async with open_office(load_settings()) as office, office.operator() as connection:
+            only = (await named_organization(connection, organization)).id if organization is not None else None
+            raw = await raw_connection(connection)
+            directory = await RegistryReader().current(raw)
+            found = await find_encounter(raw, OPERATOR, id_)
+            if found is None:
+                raise refused(f"There is no stay {encounter_id}.", "The id is in notifications, and in `handoff inbound show`.")
+            stay = wiring.read_stay(rulebook)(found, directory)
+            claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
+            desired = attribute(stay, claimed, directory, rulebook)
+            candidates = await explain_attribution(raw, stay, claimed, desired, directory, rulebook, only=only)
+        return [candidate_json(one) for one in candidates]
+
+    candidates = asyncio.run(run())
+    if as_json:
+        output.result({"encounter_id": encounter_id, "candidates": candidates})
+        return
+    output.table(
+        [{"organization": one["organization"]["name"], "told": one["told"], "why": one["why"]} for one in candidates],
+        ("organization", "told", "why"),
+        none="Nobody claims the person, and no message names a practitioner of anybody.",
     )

@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from app.api.schemas.organizations import CallBackRequest, NewOrganization, call_back_json, organization_json, unit_json
+from app.cli import org_practitioner
 from app.cli.database import open_office
 from app.cli.names import all_organizations, named_organization
 from app.cli.output import JsonFlag, Output, invalid
@@ -116,3 +117,7 @@ def list_(*, as_json: JsonFlag = False) -> None:
         )
 
     asyncio.run(run())
+
+
+app.command("practitioner")(org_practitioner.practitioner)
+app.command("practitioners")(org_practitioner.practitioners)

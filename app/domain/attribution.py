@@ -6,7 +6,7 @@ holder may be told (privacy).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -26,6 +26,15 @@ HOME_ROLES = frozenset({Role.HEALTH_HOME, Role.BEHAVIORAL_HEALTH_HOME})
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """One version of what an organization claimed about the person, and when that was said."""
+
+    asserted_at: datetime
+    effective_from: date
+    effective_to: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Attribution:
     """One claim: this organization, this person, this program, from a day to before a day."""
 
@@ -38,10 +47,22 @@ class Attribution:
     effective_to: date | None = None
     """The first day on which the claim no longer holds; None is open."""
     coordinator: str | None = None
+    basis: str | None = None
+    """What the claim rests on, as its roster says it; None: what claims of its role rest on (precedence)."""
+    learned: tuple[Learned, ...] = ()
+    """Everything that the organization ever claimed about the person, what it took back included."""
 
     def holds_on(self, day: date) -> bool:
         """Tell whether the claim holds on the day."""
-        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+        return _covers(self, day)
+
+    def known_since(self, day: date) -> datetime | None:
+        """Give when it was first said that the organization is responsible on the day. A claim that is only said anew is not new."""
+        return min((one.asserted_at for one in self.learned if _covers(one, day)), default=None)
+
+
+def _covers(span: Attribution | Learned, day: date) -> bool:
+    return span.effective_from <= day and (span.effective_to is None or day < span.effective_to)
 
 
 def responsible_on(claims: Iterable[Attribution], day: date) -> dict[UUID, list[Attribution]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
+from app.domain.provider import ProviderLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,9 @@ class Directory:
     part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
 
+    providers: Mapping[str, Sequence[ProviderLink]] = field(default_factory=dict)
+    """NPI -> for which organizations the practitioner works, an organization's own NPI included."""
+
     @classmethod
     def of(
         cls,
@@ -35,8 +39,9 @@ class Directory:
         feeds: Iterable[Feed],
         preferences: Mapping[UUID, Sequence[Mapping[str, Any]]],
         expired_panels: frozenset[UUID] = frozenset(),
+        practitioners: Iterable[tuple[str, ProviderLink]] = (),
     ) -> "Directory":
-        """Build the lookups."""
+        """Build the lookups. `practitioners` are NPIs and for whom they work."""
         all_feeds = list(feeds)
         by_id = {organization.id: organization for organization in organizations}
         by_organization: dict[UUID, list[Feed]] = {}
@@ -46,6 +51,10 @@ class Directory:
             owners.setdefault(feed.assigning_authority.upper(), set()).add(feed.organization_id)
             for facility in feed.facilities.values():
                 owners.setdefault(facility.assigning_authority.upper(), set()).add(facility.organization_id)
+        providers: dict[str, list[ProviderLink]] = {}
+        own = [(one.npi, ProviderLink(one.id, one.id, one.created_at)) for one in by_id.values() if one.npi]
+        for npi, link in (*practitioners, *own):
+            providers.setdefault(npi, []).append(link)
         programs = {one.id for one in by_id.values() if one.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         return cls(
             organizations=by_id,
@@ -55,6 +64,7 @@ class Directory:
             by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
             by_application=_by_application(all_feeds),
             by_organization=by_organization,
+            providers=providers,
             part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
         )
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain.adt_event import TRACKING, AdtEvent, EncounterClass, Practitioner, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, EncounterClass, Practitioner, VisitFacts
 from app.domain.diagnosis_set import Diagnosis, joined_diagnoses, standing_diagnoses, with_diagnoses
 from app.domain.event_order import recorded_instant, sort_key
 from app.domain.known import ERASED, Erasure
@@ -34,6 +34,7 @@ from app.domain.stay_marks import (
     text_of,
     with_mark,
 )
+from app.domain.trigger import TRACKING, Trigger
 
 
 class EncounterStatus(StrEnum):
@@ -47,6 +48,8 @@ class EncounterStatus(StrEnum):
     """Only updates were seen: an A08 neither opens nor closes a stay."""
 
 
+NAMED_PREFIX = "named."
+"""Begins the facts that hold the NPIs named at a place: `named.PD1-4`."""
 IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 """The classes of a stay in a bed of the house."""
 
@@ -177,6 +180,8 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
         # A position is not where the patient lies: it decides nothing about the stay.
         parts = [getattr(visit, name) for name in ("unit", "room", "bed", "facility")]
         return stated | ({"position": [part if isinstance(part, str) else "" for part in parts]} if any(parts) else {})
+    for named in visit.named:
+        stated[NAMED_PREFIX + named.place] = list(named.npis) or None
     if visit.account is not None:
         stated["account"] = [visit.account.authority, visit.account.value]
     if visit.expected_admit_at is not None:

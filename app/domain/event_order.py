@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from app.domain.adt_event import CANCELS, AdtEvent, Trigger
+from app.domain.adt_event import AdtEvent
+from app.domain.trigger import CANCELS, Trigger
 
 _EPOCH = datetime(1800, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -9,10 +9,11 @@ what was live; a stay of one kind has no need of them. Decision 0005 tells why. 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from app.domain.adt_event import AdtEvent, Trigger
+from app.domain.adt_event import AdtEvent
 from app.domain.encounter import EncounterState, EncounterView, apply, joined, view
 from app.domain.feed import FeedMode
 from app.domain.happening import Kind, happenings
+from app.domain.trigger import Trigger
 
 QUIET_MODES: Final = frozenset({FeedMode.SHADOW.value, FeedMode.BACKFILL.value})
 _QUIET, _LIVE = "quiet", "live"

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.domain.adt_event import AdtEvent, EncounterClass, Identifier, PersonFacts, ProcessingId, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, EncounterClass, Identifier, PersonFacts, ProcessingId, VisitFacts
 from app.domain.encounter import IN_HOUSE
 from app.domain.event_order import occurred_instant
+from app.domain.trigger import Trigger
 
 _NEXT = timedelta(microseconds=1)
 

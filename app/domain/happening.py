@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from app.domain.adt_event import DiagnosisUse, EncounterClass, Trigger
+from app.domain.adt_event import DiagnosisUse, EncounterClass
 from app.domain.diagnosis_set import Diagnosis
 from app.domain.encounter import EncounterStatus, EncounterView
+from app.domain.trigger import Trigger
 
 
 class Kind(StrEnum):
@@ -39,6 +40,10 @@ class NotificationType(StrEnum):
     FOLLOW_UP_OVERDUE = "follow_up.overdue"
     FOLLOW_UP_CONTACTED = "follow_up.contacted"
     FOLLOW_UP_CLOSED = "follow_up.closed"
+    FOLLOW_UP_OFFERED = "follow_up.offered"
+    FOLLOW_UP_TRANSFERRED = "follow_up.transferred"
+    FOLLOW_UP_KEPT = "follow_up.kept"
+    """An offer was declined or taken back: the follow-up stays where it is."""
     WITHDRAWN = "notification.withdrawn"
 
 

@@ -6,13 +6,14 @@ not know of is absent from its lines, and from the exchange's too: no number giv
 Not here: what a measure says (``episode``), or how lines are kept (store/measure_lines).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
-from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
+from app.domain.attribution import Attribution, Role, responsible_on
 from app.domain.calendar import age_on, end_of_day
 from app.domain.contact import Contact
 from app.domain.directory import Directory
@@ -22,6 +23,7 @@ from app.domain.measure_history import birth_on, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.person import PatientRecord
 from app.domain.privacy import may_be_told
+from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
@@ -79,6 +81,8 @@ class Measured:
     contacts: Sequence[Contact] = ()
     records: Sequence[PatientRecord] = ()
     claims: Sequence[Attribution] = ()
+    denied: Mapping[UUID, AbstractSet[UUID]] = field(default_factory=dict)
+    """Stay -> homes that answered that the person is not theirs, and were found right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,10 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
         if stay.view.discharged_at is None:
             continue
         rules, day = stay_for_rules(stay, rulebook), stay.day_of(stay.view.discharged_at)
-        for reader in _readers(person.claims, day, directory):
+        denied = person.denied.get(stay.id, frozenset())
+        responsible = responsible_homes(stay, rules, person.claims, directory, rulebook, denied=denied)
+        homes = [home.home_id for home in responsible.homes if home.home_id is not None]
+        for reader in _readers(homes, person.claims, day, directory):
             if reader.kind not in allowed:
                 allowed[reader.kind] = [one for one in stays if may_be_told(one.origin, reader.kind).tier.tells]
             if stay not in allowed[reader.kind]:
@@ -114,8 +121,8 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
     return lines
 
 
-def _readers(claims: Sequence[Attribution], day: date, directory: Directory) -> list[_Reader]:
-    homes: list[UUID] = []
+def _readers(homes: Sequence[UUID], claims: Sequence[Attribution], day: date, directory: Directory) -> list[_Reader]:
+    """Give for whom a stay counts: the homes that follow it up, who pays, and the exchange where it counts for anybody."""
     payers: list[UUID] = []
     for organization_id, grounds in responsible_on(claims, day).items():
         organization = directory.organizations.get(organization_id)
@@ -123,8 +130,6 @@ def _readers(claims: Sequence[Attribution], day: date, directory: Directory) -> 
             continue
         if organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds):
             payers.append(organization_id)
-        elif any(ground.role in HOME_ROLES for ground in grounds):
-            homes.append(organization_id)
     first = homes[0] if homes else None
     readers = [_Reader(home, directory.organizations[home].kind, home) for home in homes]
     readers += [_Reader(payer, directory.organizations[payer].kind, first, _enrolment_by(claims, {payer})) for payer in payers]

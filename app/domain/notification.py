@@ -7,6 +7,7 @@ changes, whatever the order in which we learned of it. A correction is a new ver
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import orjson
 
+from app.domain.attribution import Attribution
 from app.domain.happening import Kind, NotificationType
 from app.domain.privacy import Tier
 
@@ -25,6 +27,10 @@ class Withheld(StrEnum):
     PREFERENCE = "preference"
     NOT_LIVE = "not_live"
     """A shadow or backfill feed, a training message, a test patient."""
+    LATE = "late"
+    """The claim became known too long after the discharge (domain section 3.4): recorded, and not told."""
+    ANSWERED = "answered"
+    """The recipient answered that it is not theirs, and was found right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,12 @@ class Desired:
     """Of the event: an emergency visit stays one when its patient is admitted later."""
     is_latest: bool = True
     """No later event of the stay stands: what is learned of the stay now is news of this one."""
+    ground: Attribution | None = None
+    """The claim on which it is told."""
+    lead: bool | None = None
+    """Whether the recipient leads a program of the person and follows them up; None for who is no home."""
+    catch_up: bool = False
+    """The claim became known after the event was heard."""
 
     @property
     def tells(self) -> bool:
@@ -86,6 +98,9 @@ class Change:
 
 
 GONE = "gone"
+"""The event no longer stands."""
+ENDED = "ended"
+"""The event stands, and the recipient is not responsible on its day, or not any more."""
 DIGEST_OCTETS = 16
 
 
@@ -94,8 +109,11 @@ def digest_of(seen: Mapping[str, Any]) -> bytes:
     return hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_OCTETS).digest()
 
 
-def reconcile(desired: Iterable[Desired], told: Sequence[Told]) -> list[Change]:
-    """List what has to be told, corrected, retracted or recorded so that what was told equals what should stand."""
+def reconcile(desired: Iterable[Desired], told: Sequence[Told], standing: AbstractSet[Kind] = frozenset()) -> list[Change]:
+    """List what has to be told, corrected, retracted or recorded so that what was told equals what should stand.
+
+    `standing`: the events of the stay that stand, whoever is told of them.
+    """
     before = {(item.recipient_id, item.kind): item for item in told}
     changes: list[Change] = []
     for item in desired:
@@ -103,7 +121,7 @@ def reconcile(desired: Iterable[Desired], told: Sequence[Told]) -> list[Change]:
         change = _towards(item, last)
         if change is not None:
             changes.append(change)
-    changes.extend(_retraction(last) for last in before.values() if last.effective)
+    changes.extend(_retraction(last, is_ended=last.kind in standing) for last in before.values() if last.effective)
     return sorted(changes, key=lambda change: (list(Kind).index(change.kind), change.recipient_id))
 
 
@@ -134,7 +152,9 @@ def _same(told: bytes, item: Desired) -> bool:
     return told == item.digest if item.is_latest else told[:DIGEST_OCTETS] == item.digest[:DIGEST_OCTETS]
 
 
-def _retraction(last: Told) -> Change:
+def _retraction(last: Told, *, is_ended: bool) -> Change:
+    ended = "attribution_ended: the organization is not, or no longer, responsible for this person on the day of the event"
+    gone = "the event was cancelled, corrected away or moved to another person"
     return Change(
         last.recipient_id,
         last.kind,
@@ -143,7 +163,7 @@ def _retraction(last: Told) -> Change:
         last.version + 1,
         last.notification_id,
         effective=False,
-        decision=GONE,
-        reasons=("the event was cancelled, corrected away or moved to another person",),
+        decision=ENDED if is_ended else GONE,
+        reasons=(ended if is_ended else gone,),
         desired=None,
     )

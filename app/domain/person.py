@@ -7,11 +7,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.domain.adt_event import AdtEvent, Identifier, PersonFacts, Trigger
+from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
 from app.domain.contact_person import ContactPerson, contact_person_json
 from app.domain.known import Erasure
 from app.domain.latest import Said
 from app.domain.telephone import Telephone, telephone_json
+from app.domain.trigger import Trigger
 
 ADT_SOURCE = "adt"
 """Records of hospitals share one source: an assigning authority names a patient once, by whichever feed it comes."""

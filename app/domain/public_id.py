@@ -29,6 +29,7 @@ class Kind(StrEnum):
     DOCUMENT = "doc"
     SUMMARY_FACT = "sum"
     RECORD = "rec"
+    REVIEW = "rev"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -38,6 +38,7 @@ COLUMNS: Final = frozenset(
         "ssn4",
         "program",
         "role",
+        "basis",
         "effective_from",
         "effective_to",
         "coordinator",
@@ -104,6 +105,8 @@ ALIASES: Final[Mapping[str, str]] = {
     "changetype": "change_type",
     "record_action": "change_type",
     "maintenance_type_code": "change_type",
+    "attribution_basis": "basis",
+    "attribution_source": "basis",
 }
 """Names that rosters of the field use for ours (ATR-2); one counts only where the file has no column of the right name."""
 

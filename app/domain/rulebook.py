@@ -7,6 +7,7 @@ from app.domain.behavioral import BehavioralKind
 from app.domain.diagnosis import DiagnosisRules
 from app.domain.follow_up import Calendars
 from app.domain.measure import MeasureCatalog
+from app.domain.precedence import Precedence
 from app.domain.program import ProgramCatalog
 from app.domain.stay import DispositionTable
 
@@ -22,3 +23,5 @@ class Rulebook:
     programs: ProgramCatalog
     calendars: Calendars
     measures: MeasureCatalog
+    precedence: Precedence
+    """Which claim counts before which, and where messages name practitioners."""

@@ -1,5 +1,6 @@
 """A folded stay with everything rooms 6 and 7 ask of it: what it is, where it was, and whether it is behavioral health."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
@@ -60,6 +61,8 @@ class StayInHand:
     """Events that were heard only while the feed told nobody."""
     has_summary: bool = False
     """A discharge summary of the stay has come, and stands (domain/document)."""
+    heard: Mapping[Kind, datetime] = field(default_factory=dict)
+    """Event -> when the service first knew that it stands."""
 
     @property
     def zone(self) -> ZoneInfo:

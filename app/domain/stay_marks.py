@@ -7,7 +7,8 @@ Sources: HL7 2.5.1 chapter 3, standards C.6 and ADT-1. Not here: what the stay i
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from app.domain.adt_event import AdtEvent, EncounterClass, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, EncounterClass, VisitFacts
+from app.domain.trigger import Trigger
 
 
 class Mark(NamedTuple):

@@ -14,6 +14,7 @@ from app.domain.contact_sheet import contact_sheet
 from app.domain.directory import Directory
 from app.domain.latest import Said, known, merged
 from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.precedence import NAMED, Ground
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id
 from app.domain.stay_in_hand import StayInHand
@@ -112,8 +113,8 @@ def encounter_content(stay: StayInHand, tier: str) -> dict[str, Any]:
     }
 
 
-def attribution_content(claim: Attribution | None) -> dict[str, Any] | None:
-    """Give the ground on which the recipient is told: its own claim."""
+def attribution_content(claim: Attribution | None, lead: bool | None = None) -> dict[str, Any] | None:  # noqa: FBT001 - as it is shown
+    """Give the ground on which the recipient is told: its own claim, or that a message named a practitioner of its own."""
     if claim is None:
         return None
     return {
@@ -124,7 +125,24 @@ def attribution_content(claim: Attribution | None) -> dict[str, Any] | None:
         "effective_from": claim.effective_from.isoformat(),
         "effective_to": claim.effective_to.isoformat() if claim.effective_to else None,
         "coordinator": claim.coordinator,
+        "basis": claim.basis,
+        "lead": lead,
     }
+
+
+def claimed_as(claim: Attribution, ground: Ground, lead: bool | None) -> str:  # noqa: FBT001 - as it is shown
+    """Say in a sentence why this organization."""
+    if ground.basis == NAMED:
+        return f"named as {claim.role}: the hospital's message names a practitioner of this organization, which is weaker than any claim"
+    beside = "; another home leads this program" if lead is False else ""
+    return f"claimed as {claim.role} for {claim.program}: {ground.title}{beside}"
+
+
+LATE_NOTICE = {
+    "code": "late_attribution",
+    "text": "The claim became known after the event. Clocks are due as they would have been.",
+}
+"""Travels with a notification that catches up."""
 
 
 def _text(value: datetime | None) -> str | None:

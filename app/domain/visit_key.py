@@ -3,10 +3,11 @@
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.domain.adt_event import DOCUMENT_TRIGGERS, PERSON_TRIGGERS, AdtEvent
+from app.domain.adt_event import AdtEvent
 from app.domain.calendar import local_date
 from app.domain.feed import Feed
 from app.domain.known import stated
+from app.domain.trigger import DOCUMENT_TRIGGERS, PERSON_TRIGGERS
 
 VisitKey = tuple[UUID, str, str]
 """(facility, visit authority, visit number)."""

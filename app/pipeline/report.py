@@ -9,11 +9,12 @@ from uuid import UUID
 
 from app.actions.fold_reports import fold_reports
 from app.actions.identify import IdentityMovedError, identify
-from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, Trigger, VisitFacts
+from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, VisitFacts
 from app.domain.encounter import EncounterState, apply
 from app.domain.event_order import sort_key
 from app.domain.person import RecordClaim, json_facts
 from app.domain.reported_stay import ReportedStay
+from app.domain.trigger import Trigger
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms, in_hand
 from app.store import encounters
 from app.store.directory import RegistryReader

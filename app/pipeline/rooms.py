@@ -16,17 +16,20 @@ from app.actions.fold_reports import fold_reports
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
 from app.actions.join_stays import Joined, join_stays
-from app.actions.keep_follow_ups import keep_follow_ups
+from app.actions.keep_follow_ups import Kept, keep_follow_ups
 from app.actions.measure import measure
+from app.actions.move_follow_ups import Moving, move_follow_ups
 from app.actions.notify import notify
 from app.actions.receive import LANES
 from app.actions.record import record
+from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, account_of, view
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
 from app.domain.going_live import mode_now, past_of
 from app.domain.happening import Kind
+from app.domain.heard import heard_after, read_heard
 from app.domain.inbound import Outcome
 from app.domain.interpreted import Held, Interpreted
 from app.domain.notification import Desired
@@ -35,10 +38,11 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import documents, encounters, feed_facilities, follow_ups, inbound, notifications, people
+from app.store import answers, documents, encounters, feed_facilities, follow_ups, inbound, notifications, people
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
+from app.store.notifications import NotificationRow
 from app.store.raw import Raw
 
 OpenTransaction = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -205,7 +209,7 @@ class Rooms:
 
     async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
-        stays = [self._in_hand(row, batch, directory) for row in batch.stays.values()]
+        stays = [self._in_hand(row, batch, directory, now) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
         if batch.folds:
             await encounters.fold_into(raw, batch.folds, now, encounters.NUMBER_RETIRED)
@@ -213,11 +217,11 @@ class Rooms:
         await fold_reports(raw, stays, directory, now)
         return stays
 
-    def _in_hand(self, row: EncounterRow, batch: Batch, directory: Directory) -> StayInHand:
+    def _in_hand(self, row: EncounterRow, batch: Batch, directory: Directory, now: datetime) -> StayInHand:
         """Read off what the stay is, into its columns and for rooms 6 and 7."""
         feed = directory.feeds.get(row.feed_id) if row.feed_id else None
         row.mode = mode_now(row.mode, feed.mode if feed else None)
-        stay = in_hand(row, directory, self.rulebook, batch.causes.get(row.id))
+        stay = in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now)
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value
@@ -239,11 +243,8 @@ class Rooms:
         with_summary = await documents.summarised(raw, [stay.id for stay in stays])
         stays = [replace(stay, has_summary=stay.id in with_summary) for stay in stays]
         claimed = await claims_on(raw, stays)
-        programs = self.rulebook.programs
-        desired = [
-            (stay, attribute(stay, claims, directory, programs), claims)
-            for stay, claims in ((stay, claimed.get(stay.person_id, ())) for stay in stays)
-        ]
+        answered = await answers.of_people(raw, {stay.person_id for stay in stays})
+        desired = [(stay, attribute(stay, claimed.get(stay.person_id, ()), directory, self.rulebook, answered)) for stay in stays]
         kept = await keep_follow_ups(
             raw,
             stays,
@@ -252,16 +253,39 @@ class Rooms:
             self.rulebook,
             read=lambda row: in_hand(row, directory, self.rulebook, None),
             telling={
-                (stay.id, one.recipient_id) for stay, wanted, _ in desired for one in wanted if one.tells and one.kind is Kind.DISCHARGED
+                (stay.id, one.recipient_id) for stay, wanted in desired for one in wanted if one.tells and one.kind is Kind.DISCHARGED
             },
+            answers=answered,
             ids=self.ids,
             now=now,
         )
         await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
         rows.extend(kept.notices)
+        rows.extend(await self._move(raw, kept, claimed, directory, now))
         recipients = await notifications.number_and_insert(raw, rows, now)
-        return Told([(stay, wanted) for stay, wanted, _ in desired], len(rows), tuple(recipients), kept.views)
+        return Told(desired, len(rows), tuple(recipients), kept.views)
+
+    async def _move(
+        self, raw: Raw, kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], directory: Directory, now: datetime
+    ) -> list[NotificationRow]:
+        """Ask the operator about homes that claim the same program, and move the follow-ups whose person has another home by now."""
+        conflicts = [(stay.person_id, stay.id, led) for stay, led in kept.conflicts]
+        await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
+        return await move_follow_ups(raw, _moving(kept, claimed), directory, self.rulebook, ids=self.ids, now=now)
+
+
+def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]]) -> list[Moving]:
+    """Give the follow-ups that may have to move, each with the other homes of its stay."""
+    homes: dict[UUID, set[UUID]] = {}
+    for row, stay in kept.standing:
+        if row.home_id is not None:
+            homes.setdefault(stay.id, set()).add(row.home_id)
+    return [
+        Moving(row, stay, claimed.get(stay.person_id, ()), frozenset(homes[stay.id]))
+        for row, stay in kept.standing
+        if row.home_id is not None
+    ]
 
 
 def _standing(item: Interpreted, stay: EncounterRow | None, joined: Joined) -> EncounterRow | None:
@@ -272,9 +296,13 @@ def _standing(item: Interpreted, stay: EncounterRow | None, joined: Joined) -> E
     return next((found for one in named if (found := joined.standing.get(key_at(item.feed.organization_id, one)))), None)
 
 
-def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None) -> StayInHand:
-    """Read off what a stored stay is."""
+def in_hand(
+    row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None, heard_at: datetime | None = None
+) -> StayInHand:
+    """Read off what a stored stay is. With `heard_at` what stands from now on is noted as heard then, in the row."""
     seen = view(EncounterState.from_json(row.state))
+    if heard_at is not None:
+        row.heard = heard_after(row.heard, seen, heard_at)
     facility = directory.organizations.get(row.facility_id) if row.facility_id else None
     feed = directory.feeds.get(row.feed_id) if row.feed_id else None
     reporter = directory.organizations.get(row.reported_by) if row.reported_by else None
@@ -294,4 +322,5 @@ def in_hand(row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_i
         reporter_zone=reporter.time_zone if reporter else None,
         cause_id=cause_id,
         past=past_of(row.state),
+        heard=read_heard(row.heard),
     )

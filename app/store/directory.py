@@ -8,6 +8,7 @@ import orjson
 from app.domain.directory import Directory
 from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
+from app.domain.provider import ProviderLink
 from app.store.raw import Raw
 
 
@@ -66,6 +67,10 @@ async def read(raw: Raw) -> Directory:
         units.setdefault(row["organization_id"], {})[row["unit"]] = CallBack(*list(row.values())[2:])
     preferences = await raw.fetch("select organization_id, rules from preference where is_current")
     expired = await raw.fetch("select organization_id from panel_standing where state = 'expired'")
+    practitioners = await raw.fetch(
+        "select npi, id, organization_id, asserted_at, effective_from, effective_to from practitioner "
+        "where retracted_at is null order by id"
+    )
     return Directory.of(
         (
             Organization(
@@ -102,4 +107,5 @@ async def read(raw: Raw) -> Directory:
         ),
         {row["organization_id"]: _json(row["rules"]) for row in preferences},
         frozenset(row["organization_id"] for row in expired),
+        ((npi, ProviderLink(*link)) for npi, *link in (row.values() for row in practitioners)),
     )

@@ -24,15 +24,15 @@ ReadStay = Callable[[EncounterRow, Directory], StayInHand]
 
 _COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class as encounter_class, e.admitted_at, e.discharged_at,
-e.discharged_on, e.disposition, e.behavioral_kind, e.provisional"""
+e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard"""
 
 SEEN_DECISIONS = ("full", "minimal", "id_only", "preference")
 """Decisions under which a stay may be looked at. A wish not to be notified is no reason not to see."""
 
 
 def _row(record: Record) -> EncounterRow:
-    state = record["state"]
-    return EncounterRow(**{**record, "state": orjson.loads(state) if isinstance(state, str) else state})
+    documents = {name: orjson.loads(said) if isinstance(said := record[name], str) else said for name in ("state", "heard")}
+    return EncounterRow(**{**record, **documents})
 
 
 @dataclass(frozen=True, slots=True)

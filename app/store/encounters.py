@@ -41,6 +41,8 @@ class EncounterRow:
     account: str | None = None
     own: dict[str, Any] | None = None
     """Where the stay is the join of several numbers, or was given to another patient: what the messages under this number said."""
+    heard: dict[str, str] | None = None
+    """Event of the stay -> when we first knew that it stands (domain/heard)."""
 
 
 VisitKey = tuple[UUID, str, str]
@@ -51,14 +53,14 @@ MODES = ("live", "shadow", "backfill", "test")
 
 _COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class, e.admitted_at, e.discharged_at, e.discharged_on,
-e.disposition, e.behavioral_kind, e.provisional, e.account, e.own"""
+e.disposition, e.behavioral_kind, e.provisional, e.account, e.own, e.heard"""
 
 
 def _row(record: Record) -> EncounterRow:
     values = list(record.values())
     state = values[9]
     values[9] = orjson.loads(state) if isinstance(state, str) else state
-    values[-1] = orjson.loads(values[-1]) if isinstance(values[-1], str) else values[-1]
+    values[-2:] = [orjson.loads(value) if isinstance(value, str) else value for value in values[-2:]]
     return EncounterRow(*values)
 
 
@@ -184,22 +186,22 @@ async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
 _SAVE = """
 insert into encounter (id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version,
     created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
-    provisional, last_key, account, own, updated_at)
+    provisional, last_key, account, own, heard, updated_at)
 select id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state::json, version,
     created_at, reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind,
-    provisional, last_key, account, own::json, $26
+    provisional, last_key, account, own::json, heard::json, $27
 from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], $8::uuid[], $9::text[], $10::text[],
     $11::int[], $12::timestamptz[], $13::uuid[], $14::uuid[], $15::text[], $16::text[], $17::timestamptz[], $18::timestamptz[],
-    $19::date[], $20::text[], $21::text[], $22::bool[], $23::text[], $24::text[], $25::text[])
+    $19::date[], $20::text[], $21::text[], $22::bool[], $23::text[], $24::text[], $25::text[], $26::text[])
     as n(id, source, feed_id, facility_id, visit_authority, visit_number, record_id, person_id, mode, state, version, created_at,
          reported_by, folded_into, status, class, admitted_at, discharged_at, discharged_on, disposition, behavioral_kind, provisional,
-         last_key, account, own)
+         last_key, account, own, heard)
 on conflict (id) do update set record_id = excluded.record_id, person_id = excluded.person_id, mode = excluded.mode,
     state = excluded.state, version = excluded.version, folded_into = excluded.folded_into, status = excluded.status,
     class = excluded.class, admitted_at = excluded.admitted_at, discharged_at = excluded.discharged_at,
     discharged_on = excluded.discharged_on, disposition = excluded.disposition, behavioral_kind = excluded.behavioral_kind,
     provisional = excluded.provisional, last_key = excluded.last_key, account = excluded.account, own = excluded.own,
-    updated_at = excluded.updated_at
+    heard = excluded.heard, updated_at = excluded.updated_at
 """
 
 
@@ -235,6 +237,7 @@ async def save(raw: Raw, stays: Sequence[EncounterRow], now: datetime) -> None:
                 stay.state.get("last_key", ""),
                 stay.account,
                 orjson.dumps(stay.own).decode() if stay.own is not None else None,
+                orjson.dumps(stay.heard or {}).decode(),
             )
             for stay in stays
         ),

@@ -7,7 +7,7 @@ asks again. How much is shown is the caller's to decide (actions/present_follow_
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.viewer import Viewer
@@ -27,6 +27,8 @@ class FollowUpFilter:
     changed_since: datetime | None = None
     person_id: UUID | None = None
     home_id: UUID | None = None
+    home_day: int | None = None
+    """Whose it was so many days after the discharge: 0 is the home of the discharge; None, whose it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,16 @@ class FollowUpCursor:
     id: UUID
 
 
+def _home_on(days: int) -> str:
+    """Whose a follow-up was at the end of so many days: the last link of its chain that began by then, else the first."""
+    at = f"f.anchor_at + interval '{days:d} days'"
+    return (
+        "{} = (select o.organization_id from follow_up_owner o where o.follow_up_id = f.id "
+        f"order by (o.starts_at <= {at}) desc, case when o.starts_at <= {at} then o.starts_at end desc, o.starts_at limit 1)"
+    )
+
+
+_HOME_ON: Final[dict[int | None, str]] = {0: "coalesce(f.first_home_id, f.home_id) = {}", 7: _home_on(7), 30: _home_on(30)}
 _FAR = "'infinity'::timestamptz"
 _OWN = "(f.home_id = $1 or exists (select 1 from organization_grant g where g.organization_id = f.home_id and g.grantee_id = $1))"
 _COVERED = (
@@ -67,7 +79,7 @@ async def page(
         ("f.assignee = {}", wanted.assignee),
         ("f.updated_at >= {}", wanted.changed_since),
         ("f.person_id = {}", wanted.person_id),
-        ("f.home_id = {}", wanted.home_id),
+        (_HOME_ON.get(wanted.home_day, "f.home_id = {}"), wanted.home_id),
     ):
         if value is not None:
             values.append(value)

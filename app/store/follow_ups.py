@@ -37,11 +37,16 @@ class FollowUpRow:
     next_change_at: datetime | None
     updated_at: datetime
     version: int
+    first_home_id: UUID | None = None
+    """The home of the discharge, where it is another by now."""
+    hand_over_at: datetime | None = None
+    """When an open offer to another home is accepted by itself."""
     contacts: list[Contact] = field(default_factory=list)
 
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
-f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version"""
+f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version,
+f.first_home_id, f.hand_over_at"""
 
 _JSON_AT = (6, 13)
 

@@ -14,6 +14,7 @@ import orjson
 from asyncpg import Record
 
 from app.domain.viewer import Viewer
+from app.store.ended_rights import NEVER_THEIRS
 from app.store.raw import Raw
 
 
@@ -31,9 +32,12 @@ class StoredNotification:
     cause_id: UUID | None
     payload: Mapping[str, Any] = field(repr=False)
     """What the recipient reads, without `sequence`."""
+    never_theirs: bool = False
+    """The claim was taken back for the day of the event: it may be read no more."""
 
 
-_COLUMNS = "n.id, n.recipient_id, n.sequence, n.type, n.tier, n.encounter_id, n.created_at, n.cause_id, n.payload"
+_COLUMNS = f"""n.id, n.recipient_id, n.sequence, n.type, n.tier, n.encounter_id, n.created_at, n.cause_id, n.payload,
+{NEVER_THEIRS} as never_theirs"""
 
 
 def _stored(row: Record) -> StoredNotification:
@@ -128,6 +132,16 @@ class Why:
     cause: Mapping[str, Any] | None
     """The message that led to this version."""
     acknowledged_at: datetime | None
+
+
+async def find_follow_up_of(raw: Raw, found: StoredNotification) -> tuple[UUID, UUID | None]:
+    """Give whom the stay of a notification is about, and the recipient's follow-up of it, if it has one (uq_follow_up_home)."""
+    row = await raw.fetchrow(
+        "select coalesce(e.person_id, n.person_id) as person_id, f.id from notification n left join encounter e on e.id = n.encounter_id "
+        "left join follow_up f on f.encounter_id = n.encounter_id and f.home_id = n.recipient_id where n.id = $1",
+        found.id,
+    )
+    return row["person_id"], row["id"]
 
 
 NO_REASONS = Why(None, (), (), None, None, None)

@@ -43,6 +43,7 @@ from app.pipeline.panel_watch import PanelWatch
 from app.pipeline.presume import Presumptions
 from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Settings, read_or_make_secret
+from app.standards.attribution_rules import precedence
 from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.completeness_rules import directtrust
@@ -181,6 +182,7 @@ def rulebook() -> Rulebook:
         programs=program_catalog(),
         calendars=holiday_calendar,
         measures=measure_catalog(),
+        precedence=precedence(),
     )
 
 
@@ -315,7 +317,8 @@ def build_deliverer(
     registry, read = RegistryReader(), read_stay(rules)
 
     async def present(raw: Raw, rows: Sequence[StoredNotification]) -> Sequence[Mapping[str, Any]]:
-        return await present_notifications(raw, OPERATOR, rows, directory=await registry.current(raw), read_stay=read)
+        directory = await registry.current(raw)
+        return await present_notifications(raw, OPERATOR, rows, directory=directory, read_stay=read, sent_at=clock.now())
 
     return Deliverer(
         open_transaction(engine),

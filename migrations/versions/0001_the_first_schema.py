@@ -446,7 +446,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_version")),
-        comment="Raised by triggers on every change of organizations, feeds and preferences, so that batches read the registry only then.",
+        comment="Raised by triggers on every change of the registry (migrations/by_hand_0001), so that batches read it only then.",
     )
     op.create_table(
         "telling",
@@ -466,6 +466,7 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("encounter_id", "recipient_id", "kind", name=op.f("pk_telling")),
     )
+    op.create_index("ix_telling_hold", "telling", ["decided_at"], unique=False, postgresql_where=sa.text("decision = 'hold'"))
     op.create_index("ix_telling_notification", "telling", ["notification_id"], unique=False)
     op.create_table(
         "api_key",
@@ -605,6 +606,22 @@ def upgrade() -> None:
         postgresql_where=sa.text("mode = 'replace' and not dry_run"),
     )
     op.create_table(
+        "practitioner",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("npi", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=True, comment="null: always"),
+        sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
+        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
+        sa.Column("retracted_at", sa.DateTime(timezone=True), nullable=True, comment="when we learned that it is not so"),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_practitioner_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_practitioner")),
+        comment="For whom a practitioner works that messages name (PD1, ROL, PV1). Public numbers; no patient data.",
+    )
+    op.create_index(
+        "uq_practitioner_current", "practitioner", ["organization_id", "npi"], unique=True, postgresql_where=sa.text("retracted_at IS NULL")
+    )
+    op.create_table(
         "preference",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -737,6 +754,7 @@ def upgrade() -> None:
             nullable=True,
             comment="what the messages under this number said, where the stay is the join of several numbers",
         ),
+        sa.Column("heard", sa.JSON(none_as_null=True), nullable=True, comment="event of the stay -> when we first knew that it stands"),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_encounter_facility_id")),
         sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_encounter_feed_id")),
         sa.ForeignKeyConstraint(["reported_by"], ["organization.id"], name=op.f("fk_encounter_reported_by")),
@@ -744,6 +762,9 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_encounter_account", "encounter", ["facility_id", "account"], unique=False, postgresql_where=sa.text("account IS NOT NULL")
+    )
+    op.create_index(
+        "ix_encounter_discharged", "encounter", ["discharged_on", "id"], unique=False, postgresql_where=sa.text("discharged_on IS NOT NULL")
     )
     op.create_index("ix_encounter_facility", "encounter", ["facility_id", "id"], unique=False)
     op.create_index("ix_encounter_open", "encounter", ["feed_id", "id"], unique=False, postgresql_where=sa.text("status = 'in-progress'"))
@@ -949,7 +970,10 @@ def upgrade() -> None:
         ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("first_home_id", sa.Uuid(), nullable=True, comment="the home of the discharge, where it is another by now"),
+        sa.Column("hand_over_at", sa.DateTime(timezone=True), nullable=True, comment="when an open offer is accepted by itself"),
         sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_follow_up_encounter_id")),
+        sa.ForeignKeyConstraint(["first_home_id"], ["organization.id"], name=op.f("fk_follow_up_first_home_id")),
         sa.ForeignKeyConstraint(["home_id"], ["organization.id"], name=op.f("fk_follow_up_home_id")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_follow_up_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up")),
@@ -961,6 +985,35 @@ def upgrade() -> None:
     )
     op.create_index("ix_follow_up_worklist", "follow_up", ["home_id", "state", "next_due_at", "id"], unique=False)
     op.create_index("uq_follow_up_home", "follow_up", ["encounter_id", "home_id"], unique=True, postgresql_nulls_not_distinct=True)
+    op.create_table(
+        "review",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="attribution | identity | death | duplicate | attribution_conflict"),
+        sa.Column("state", sa.Text(), nullable=False, comment="open | upheld | dismissed"),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("encounter_id", sa.Uuid(), nullable=True),
+        sa.Column("organization_id", sa.Uuid(), nullable=True, comment="the panel's owner; null: for the operator alone"),
+        sa.Column("conflict_key", sa.Text(), nullable=True, comment="program and homes of an attribution_conflict: asked once"),
+        sa.Column(
+            "subject",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=False,
+            comment="ids and codes of what is asked; never words of a message",
+        ),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resolution", sa.Text(), nullable=True),
+        sa.Column("resolved_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_review_encounter_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_review_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_review")),
+    )
+    op.create_index(op.f("ix_review_encounter_id"), "review", ["encounter_id"], unique=False)
+    op.create_index("ix_review_organization", "review", ["organization_id", "state", "id"], unique=False)
+    op.create_index("ix_review_state", "review", ["state", "id"], unique=False)
+    op.create_index(
+        "uq_review_conflict", "review", ["person_id", "conflict_key"], unique=True, postgresql_where=sa.text("conflict_key IS NOT NULL")
+    )
     op.create_table(
         "contact",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -996,6 +1049,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_owner")),
     )
     op.create_index(op.f("ix_follow_up_owner_follow_up_id"), "follow_up_owner", ["follow_up_id"], unique=False)
+    op.create_table(
+        "follow_up_transfer",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("encounter_id", sa.Uuid(), nullable=False),
+        sa.Column("from_id", sa.Uuid(), nullable=False),
+        sa.Column("to_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False, comment="home: offered by the old one; roster: the panels say so"),
+        sa.Column("state", sa.Text(), nullable=False, comment="offered | accepted | declined | withdrawn"),
+        sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "accept_at", sa.DateTime(timezone=True), nullable=True, comment="when it is accepted by itself; null: only by the new home"
+        ),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("decided_by", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("noticed", sa.Text(), nullable=True, comment="of which state both homes were told"),
+        sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_follow_up_transfer_encounter_id")),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_transfer_follow_up_id")),
+        sa.ForeignKeyConstraint(["from_id"], ["organization.id"], name=op.f("fk_follow_up_transfer_from_id")),
+        sa.ForeignKeyConstraint(["to_id"], ["organization.id"], name=op.f("fk_follow_up_transfer_to_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_transfer")),
+    )
+    op.create_index(op.f("ix_follow_up_transfer_encounter_id"), "follow_up_transfer", ["encounter_id"], unique=False)
+    op.create_index("ix_follow_up_transfer_follow_up", "follow_up_transfer", ["follow_up_id", "id"], unique=False)
+    op.create_index("ix_follow_up_transfer_from", "follow_up_transfer", ["from_id", "id"], unique=False)
+    op.create_index("ix_follow_up_transfer_to", "follow_up_transfer", ["to_id", "id"], unique=False)
+    op.create_index(
+        "uq_follow_up_transfer_open", "follow_up_transfer", ["follow_up_id"], unique=True, postgresql_where=sa.text("state = 'offered'")
+    )
+    op.create_table(
+        "recipient_answer",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
+        sa.Column("organization_id", sa.Uuid(), nullable=False, comment="the recipient who answers"),
+        sa.Column("encounter_id", sa.Uuid(), nullable=False),
+        sa.Column("notification_id", sa.Uuid(), nullable=True, comment="what was answered"),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=True, comment="what was answered, or the follow-up that the answer stops"),
+        sa.Column("answer", sa.Text(), nullable=False, comment="not_ours | wrong_person | left_program_on | deceased | duplicate"),
+        sa.Column("said_on", sa.Date(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("author", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("review_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_recipient_answer_encounter_id")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_recipient_answer_organization_id")),
+        sa.ForeignKeyConstraint(["review_id"], ["review.id"], name=op.f("fk_recipient_answer_review_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipient_answer")),
+        comment="Rows are only added: what became of an answer is in its review.",
+    )
+    op.create_index("ix_recipient_answer_encounter", "recipient_answer", ["encounter_id", "organization_id"], unique=False)
+    op.create_index("ix_recipient_answer_organization", "recipient_answer", ["organization_id", "answered_at"], unique=False)
+    op.create_index(op.f("ix_recipient_answer_review_id"), "recipient_answer", ["review_id"], unique=False)
     op.create_table(
         "summary_fact",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1089,6 +1194,7 @@ def upgrade() -> None:
         "panel_upload",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("practitioner")
     op.secure_table("preference")
     op.secure_table("recipient_sequence")
     op.secure_table("stay_name", visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)")
@@ -1099,7 +1205,7 @@ def upgrade() -> None:
     op.secure_table("delivery", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
         "encounter",
-        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
+        visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))) or exists (select 1 from telling t where t.encounter_id = {table}.id and t.effective and (t.recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or t.recipient_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
     op.secure_table("feed_facility")
     op.secure_table(
@@ -1128,8 +1234,20 @@ def upgrade() -> None:
         "follow_up",
         visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
+    op.secure_table(
+        "review",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
+    op.secure_table(
+        "follow_up_transfer",
+        visible="from_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.from_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or to_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.to_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
+        "recipient_answer",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table("summary_fact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     by_hand_0001.upgrade()
     # ### end Alembic commands ###
@@ -1140,8 +1258,11 @@ def downgrade() -> None:
     by_hand_0001.downgrade()
     # ### commands auto generated by Alembic - please adjust! ###
     op.secure_table("summary_fact", privileges="")
+    op.secure_table("recipient_answer", privileges="")
+    op.secure_table("follow_up_transfer", privileges="")
     op.secure_table("follow_up_owner", privileges="")
     op.secure_table("contact", privileges="")
+    op.secure_table("review", privileges="")
     op.secure_table("follow_up", privileges="")
     op.secure_table("panel_upload_rejection", privileges="")
     op.secure_table("inbound_message", privileges="")
@@ -1157,6 +1278,7 @@ def downgrade() -> None:
     op.secure_table("stay_name", privileges="")
     op.secure_table("recipient_sequence", privileges="")
     op.secure_table("preference", privileges="")
+    op.secure_table("practitioner", privileges="")
     op.secure_table("panel_upload", privileges="")
     op.secure_table("panel_standing", privileges="")
     op.secure_table("organization_grant", privileges="")
@@ -1194,10 +1316,25 @@ def downgrade() -> None:
     op.secure_table("adt_event", privileges="")
     op.drop_index(op.f("ix_summary_fact_follow_up_id"), table_name="summary_fact")
     op.drop_table("summary_fact")
+    op.drop_index(op.f("ix_recipient_answer_review_id"), table_name="recipient_answer")
+    op.drop_index("ix_recipient_answer_organization", table_name="recipient_answer")
+    op.drop_index("ix_recipient_answer_encounter", table_name="recipient_answer")
+    op.drop_table("recipient_answer")
+    op.drop_index("uq_follow_up_transfer_open", table_name="follow_up_transfer", postgresql_where=sa.text("state = 'offered'"))
+    op.drop_index("ix_follow_up_transfer_to", table_name="follow_up_transfer")
+    op.drop_index("ix_follow_up_transfer_from", table_name="follow_up_transfer")
+    op.drop_index("ix_follow_up_transfer_follow_up", table_name="follow_up_transfer")
+    op.drop_index(op.f("ix_follow_up_transfer_encounter_id"), table_name="follow_up_transfer")
+    op.drop_table("follow_up_transfer")
     op.drop_index(op.f("ix_follow_up_owner_follow_up_id"), table_name="follow_up_owner")
     op.drop_table("follow_up_owner")
     op.drop_index(op.f("ix_contact_follow_up_id"), table_name="contact")
     op.drop_table("contact")
+    op.drop_index("uq_review_conflict", table_name="review", postgresql_where=sa.text("conflict_key IS NOT NULL"))
+    op.drop_index("ix_review_state", table_name="review")
+    op.drop_index("ix_review_organization", table_name="review")
+    op.drop_index(op.f("ix_review_encounter_id"), table_name="review")
+    op.drop_table("review")
     op.drop_index("uq_follow_up_home", table_name="follow_up", postgresql_nulls_not_distinct=True)
     op.drop_index("ix_follow_up_worklist", table_name="follow_up")
     op.drop_index("ix_follow_up_timer", table_name="follow_up", postgresql_where=sa.text("next_change_at IS NOT NULL"))
@@ -1225,6 +1362,7 @@ def downgrade() -> None:
     op.drop_index("ix_encounter_person", table_name="encounter")
     op.drop_index("ix_encounter_open", table_name="encounter", postgresql_where=sa.text("status = 'in-progress'"))
     op.drop_index("ix_encounter_facility", table_name="encounter")
+    op.drop_index("ix_encounter_discharged", table_name="encounter", postgresql_where=sa.text("discharged_on IS NOT NULL"))
     op.drop_index("ix_encounter_account", table_name="encounter", postgresql_where=sa.text("account IS NOT NULL"))
     op.drop_table("encounter")
     op.drop_index("ix_delivery_person", table_name="delivery", postgresql_where=sa.text("state = 'pending'"))
@@ -1237,6 +1375,8 @@ def downgrade() -> None:
     op.drop_table("recipient_sequence")
     op.drop_index("ix_preference_current", table_name="preference", postgresql_where="is_current")
     op.drop_table("preference")
+    op.drop_index("uq_practitioner_current", table_name="practitioner", postgresql_where=sa.text("retracted_at IS NULL"))
+    op.drop_table("practitioner")
     op.drop_index("ix_panel_upload_replace", table_name="panel_upload", postgresql_where=sa.text("mode = 'replace' and not dry_run"))
     op.drop_index("ix_panel_upload_organization", table_name="panel_upload")
     op.drop_table("panel_upload")
@@ -1252,6 +1392,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_api_key_organization_id"), table_name="api_key")
     op.drop_table("api_key")
     op.drop_index("ix_telling_notification", table_name="telling")
+    op.drop_index("ix_telling_hold", table_name="telling", postgresql_where=sa.text("decision = 'hold'"))
     op.drop_table("telling")
     op.drop_table("registry_version")
     op.drop_index(op.f("ix_record_move_to_person_id"), table_name="record_move")

@@ -139,6 +139,33 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/encounters"): Recipe("home", 201, lambda _: _REPORT, bad_json={**_REPORT, "facility_name": None}),
     ("GET", "/v1/encounters/{encounter_id}"): Recipe("home"),
     ("GET", "/v1/documents/{document_id}/content"): Recipe("home"),
+    ("POST", "/v1/notifications/{notification_id}/answer"): Recipe(
+        "home", 201, lambda _: {"answer": "not_ours"}, bad_json={"answer": "left_program_on"}
+    ),
+    ("POST", "/v1/follow-ups/{follow_up_id}/answer"): Recipe("home", 201, lambda _: {"answer": "duplicate"}, bad_json={"answer": "odd"}),
+    ("GET", "/v1/queues"): Recipe("operator"),
+    ("GET", "/v1/reviews"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/reviews/{review_id}/resolve"): Recipe(
+        "operator", 200, lambda _: {"decision": "dismissed"}, bad_json={"decision": "open"}
+    ),
+    ("GET", "/v1/panels/{organization_id}/quality"): Recipe("home", path_ids=_ITS_HOME, bad_params={"since": "odd"}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/transfer"): Recipe(
+        "home", 201, lambda ids: {"to": ids["next_home"]}, bad_json={"to": "org_0199a4c07c5d7e0fb1d2c3a4e5f60718"}
+    ),
+    ("POST", "/v1/follow-ups/{follow_up_id}/transfer/accept"): Recipe(
+        "next_home", 200, lambda _: {"author": "N. Sample"}, bad_json={"author": ""}
+    ),
+    ("POST", "/v1/follow-ups/{follow_up_id}/transfer/decline"): Recipe(
+        "next_home", 200, lambda _: {"reason": "moved"}, bad_json={"reason": ""}
+    ),
+    ("GET", "/v1/transfers"): Recipe("home", bad_params=_LIMIT),
+    ("GET", "/v1/encounters/{encounter_id}/why"): Recipe("operator", bad_params={"organization_id": "odd"}),
+    ("GET", "/v1/referral-candidates"): Recipe("operator", bad_params=_LIMIT),
+    ("GET", "/v1/organizations/{organization_id}/practitioners"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
+    ("POST", "/v1/organizations/{organization_id}/practitioners"): Recipe(
+        "operator", 201, lambda _: {"npi": "1234567893"}, path_ids=_ITS_HOME, bad_json={"npi": "1"}
+    ),
+    ("DELETE", "/v1/organizations/{organization_id}/practitioners/{npi}"): Recipe("operator", 204, path_ids=_ITS_HOME),
     ("POST", "/v1/panels/{organization_id}/uploads"): Recipe(
         "home",
         201,

@@ -20,7 +20,7 @@ from tests.api import contract
 from tests.api.client import Api, api_of, check
 from tests.api.recipes import RECIPES, Recipe
 from tests.api.test_matches import ask_about_two
-from tests.api.world import ADMIN_KEY, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
+from tests.api.world import ADMIN_KEY, ANN_AT_HOME, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
 from tests.support.documents import mdm
 
 CANARY = "Canary-Patient-4711"
@@ -52,13 +52,30 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["grantee_id"] = ids["plan"]
         await ask_about_two(world)
         ids["authority"] = (await api.json("POST", "/v1/person-index", ADMIN_KEY, 200, json={"authority": "empi_far"}))["authority"]
+        ids["npi"] = "1245319599"
+        await api.json("POST", f"/v1/organizations/{ids['home']}/practitioners", ADMIN_KEY, 201, json={"npi": ids["npi"]})
         await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
+        await _let_responsibility_move(world)
         yield world
+
+
+async def _let_responsibility_move(world: World) -> None:
+    """The home answers something that is dismissed; the next day Ann has another home, to which the follow-up is offered."""
+    api, ids, home = world.api, world.ids, world.keys["home"]
+    answered = await api.json("POST", f"/v1/notifications/{ids['notification_id']}/answer", home, 201, json={"answer": "duplicate"})
+    ids["review_id"] = answered["id"]
+    await api.json("POST", f"/v1/reviews/{ids['review_id']}/resolve", ADMIN_KEY, 200, json={"decision": "dismissed"})
+    body = {"name": "Home N", "kind": "behavioral_health_home"}
+    ids["next_home"] = (await api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=body))["id"]
+    world.keys["next_home"] = await world.key("next_home", *EVERY_SCOPE)
+    world.stage.clock.advance(days=1)
+    await load_panel(world, "next_home", ANN_AT_HOME.replace("HOMEB", "HOMEN").replace("2026-01-01", "2026-03-07"))
+    await world.stage.settle()
 
 
 def _ids_of_nothing() -> dict[str, str]:
     names = {part[1:-1] for _, path in contract.OPERATIONS for part in path.split("/") if part.startswith("{")}
-    return dict.fromkeys([*names, "home", "plan", "hospital"], str(uuid4()))
+    return dict.fromkeys([*names, "home", "plan", "hospital", "next_home"], str(uuid4()))
 
 
 async def _send(api: Api, method: str, template: str, recipe: Recipe, key: str | None, ids: dict[str, str], **changed: Any) -> int:
@@ -193,7 +210,7 @@ class Case:
         """Say whose, as the operator must."""
         ids = self.world.ids
         takes = {parameter["name"] for parameter in contract.operation_of(self.method, self.template).get("parameters", [])}
-        if "organization_id" in takes and "{organization_id}" not in self.template:
+        if "organization_id" in takes and "{organization_id}" not in self.template and self.recipe.who in ids:
             options["params"] = {**options["params"], "organization_id": ids[self.recipe.who]}
         if (
             isinstance(options.get("json"), dict)
@@ -234,6 +251,8 @@ async def _special(case: Case, status: int) -> int:
             return await case._sent(case._key(), json={"mode": "test"})
         case "PUT", "/v1/organizations/{organization_id}/preferences", 409:
             return await case._sent(home, json={"rules": [], "version": 99})
+        case "POST", "/v1/reviews/{review_id}/resolve", 409:
+            return await case._sent(case._key(), json={"decision": "upheld"})
         case "POST", "/v1/inbound/{message_id}/replay", 409:
             unknown = case.world.ids | {}
             message = b"MSH|^~\\&|WHO|KNOWS|||20260302100000||ADT^A01|X1|P|2.5.1\rPID|1||M9^^^WHO^MR\r"

@@ -14,12 +14,12 @@ from app.domain.adt_event import (
     Identifier,
     PersonFacts,
     ProcessingId,
-    Trigger,
     VisitFacts,
 )
 from app.domain.encounter import EncounterState, EncounterView, apply, view
 from app.domain.known import Known
 from app.domain.person import PatientRecord, demographic_key
+from app.domain.trigger import Trigger
 
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.adt_event import Trigger
 from app.domain.event_order import recorded_instant, sort_key
+from app.domain.trigger import Trigger
 from tests.domain.event_builders import at, event
 
 HOURS = st.floats(min_value=-24 * 365 * 100, max_value=24 * 365 * 100, allow_nan=False)

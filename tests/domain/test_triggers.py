@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.domain.adt_event import CANCELS, AdtEvent, Identifier, Practitioner, Trigger
+from app.domain.adt_event import AdtEvent, Identifier, Practitioner
 from app.domain.encounter import EncounterStatus, EncounterView, joined
 from app.domain.happening import Kind, happenings
+from app.domain.trigger import CANCELS, Trigger
 from tests.domain.event_builders import EMERGENCY, INPATIENT, at, diagnosis, event, fold, seen
 
 ARRIVED, ADMITTED, LEFT = event("A04", 0, of_class=EMERGENCY), event("A01", 0, of_class=INPATIENT), event("A03", 9, disposition="01")

@@ -103,6 +103,8 @@ CLAIMS = (
     Claimed("Plan P", medicaid="MC1"),
     Claimed("Plan P", first="Ben", last="Birch", born="1975-06-07", sex="M"),
     Claimed("Home H", medicaid="MC2", effective_from=date(2026, 3, 5)),
+    Claimed("Home G", medicaid="MC1", basis="member_choice", effective_from=date(2026, 3, 4)),
+    Claimed("Home G", first="Ben", last="Birch", born="1975-06-07", sex="M", basis="claims"),
 )
 CODES = (("F32.2", "A"), ("F32.2", "F"), ("F10.20", "F"), ("I10", "F"))
 

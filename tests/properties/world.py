@@ -36,7 +36,13 @@ from tests.support.databases import Database
 from tests.support.fakes import FakeClock
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
-ORGANIZATIONS = (("Hospital A", "hospital"), ("Hospital B", "hospital"), ("Home H", "behavioral_health_home"), ("Plan P", "plan"))
+ORGANIZATIONS = (
+    ("Hospital A", "hospital"),
+    ("Hospital B", "hospital"),
+    ("Home H", "behavioral_health_home"),
+    ("Home G", "behavioral_health_home"),
+    ("Plan P", "plan"),
+)
 FEEDS = (("Hospital A", "EPIC", "HOSPA"), ("Hospital B", "CERNER", "HOSPB"))
 
 
@@ -58,6 +64,7 @@ class Claimed:
     born: str | None = None
     sex: str | None = None
     effective_from: date = date(2026, 1, 1)
+    basis: str | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +124,9 @@ class World:
             try:
                 async with transaction() as raw:
                     (resolved,) = await identify(raw, [claim], ids=self.ids, now=NOW)
-                    await add_member(raw, self.ids.new(), organization, resolved.record_id, role, claimed.effective_from, NOW)
+                    await add_member(
+                        raw, self.ids.new(), organization, resolved.record_id, role, claimed.effective_from, NOW, claimed.basis
+                    )
                     stays = [row.id for row in await encounters.of_people(raw, [resolved.person_id])]
                     await encounters.reconsider(raw, stays, NOW, "panel")
                 return  # noqa: TRY300 - the end of a loop
@@ -148,12 +157,14 @@ async def make_network(raw: Raw, organizations: dict[str, UUID], ids: wiring.Sys
         )  # fmt: skip
 
 
-async def add_member(raw: Raw, member: UUID, organization: UUID, record: UUID, role: str, since: date, now: datetime) -> None:
+async def add_member(  # the columns of a claim
+    raw: Raw, member: UUID, organization: UUID, record: UUID, role: str, since: date, now: datetime, basis: str | None = None
+) -> None:
     """Insert a claim on whoever the record is now."""
     await raw.execute(
         "insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, row_key, row_hash, row,"
-        " asserted_at) select $1, $2, r.id, r.person_id, 'BHH', $4, $5, $6, '', '{}', $7 from patient_record r where r.id = $3",
-        member, organization, record, role, since, member.bytes, now,
+        " asserted_at) select $1, $2, r.id, r.person_id, 'BHH', $4, $5, $6, '', $8::json, $7 from patient_record r where r.id = $3",
+        member, organization, record, role, since, member.bytes, now, orjson.dumps({"basis": basis} if basis else {}).decode(),
     )  # fmt: skip
 
 
@@ -299,7 +310,7 @@ async def _told(raw: Raw, names: dict[UUID, str], people: dict[UUID, str], stays
         payload = orjson.loads(row["payload"]) if isinstance(row["payload"], str) else row["payload"]
         key = f"{names[telling['recipient_id']]}: {telling['kind']} of {stays[telling['encounter_id']][0]}"
         encounter = payload["encounter"]
-        told = [row["occurred_at"], row["tier"], encounter.get("class"), people[row["person_id"]]]
+        told = [row["occurred_at"], row["tier"], encounter.get("class"), people[row["person_id"]], payload["attribution"]["lead"]]
         if telling["kind"] == "discharged":
             told += [encounter.get("disposition"), sorted(item["code"] for item in encounter.get("diagnoses", ()) if item["use"] == "F")]
         standing[key] = told

@@ -66,6 +66,7 @@ SummaryFactId = Annotated[UUID, BeforeValidator(_reader(Kind.SUMMARY_FACT)), Wit
 UploadId = Annotated[UUID, BeforeValidator(_reader(Kind.UPLOAD)), WithJsonSchema(id_schema(Kind.UPLOAD))]
 MatchId = Annotated[UUID, BeforeValidator(_reader(Kind.MATCH)), WithJsonSchema(id_schema(Kind.MATCH))]
 RecordId = Annotated[UUID, BeforeValidator(_reader(Kind.RECORD)), WithJsonSchema(id_schema(Kind.RECORD))]
+ReviewId = Annotated[UUID, BeforeValidator(_reader(Kind.REVIEW)), WithJsonSchema(id_schema(Kind.REVIEW))]
 """Ids as they are sent to us: either form is read."""
 
 OrganizationIdText = Annotated[str, _given(Kind.ORGANIZATION)]

@@ -203,6 +203,7 @@ class FollowUpDocument(Document):
     person: PersonDocument
     encounter: ToldEncounterDocument
     home: HomeDocument | None
+    home_at_discharge: Annotated[HomeDocument | None, Field(description="Another than home where responsibility moved")] = None
     program: str | None
     programs: list[str]
     state: FollowUpState

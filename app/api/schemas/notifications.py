@@ -173,6 +173,10 @@ class AttributionDocument(Document):
     effective_from: Day
     effective_to: Annotated[Day | None, Field(description="exclusive; null: open")]
     coordinator: str | None
+    basis: Annotated[str | None, Field(description="What the claim rests on, as the roster says it; named_in_message: nobody claims")] = (
+        None
+    )
+    lead: Annotated[bool | None, Field(description="Whether this home leads a program of the person and follows them up")] = None
 
 
 class NotificationDocument(Document):
@@ -198,6 +202,7 @@ class NotificationDocument(Document):
     follow_up_id: FollowUpIdText | None = None
     clock: Annotated[dict[str, Any] | None, Field(description="For follow_up.overdue: the clock that passed")] = None
     reason: Annotated[str | None, Field(description="Why this recipient is told")] = None
+    catch_up: Annotated[bool | None, Field(description="The claim became known after the event (late attribution)")] = None
     notices: Annotated[list[Any] | None, Field(description="Legal notices that travel with it (42 CFR 2.32)")] = None
 
 
@@ -219,7 +224,9 @@ class ToldNow(Document):
     """What stands with the recipient about this event."""
 
     kind: str
-    decision: Annotated[str, Field(description="full, minimal, id_only, suppress, hold, preference, not_live or gone")]
+    decision: Annotated[
+        str, Field(description="full, minimal, id_only, suppress, hold, preference, not_live, late, answered, gone or ended")
+    ]
     reasons: list[str]
     version: int
     effective: bool

@@ -16,6 +16,7 @@ from app.store.tables import (
     organizations,
     panels,
     people,
+    reviews,
 )
 from app.store.tables.base import metadata
 
@@ -33,4 +34,5 @@ __all__ = [
     "organizations",
     "panels",
     "people",
+    "reviews",
 ]

@@ -35,6 +35,7 @@ encounter = Table(
     Column("updated_at", Instant, nullable=False),
     Column("account", Text, comment="PID-18 as authority|number, beside a visit number of its own"),
     Column("own", Payload, comment="what the messages under this number said, where the stay is the join of several numbers"),
+    Column("heard", Payload, comment="event of the stay -> when we first knew that it stands"),
 )
 # One stay per visit number of a facility; messages find their stay here.
 Index(
@@ -55,6 +56,8 @@ Index("ix_encounter_account", encounter.c.facility_id, encounter.c.account, post
 Index("ix_encounter_facility", encounter.c.facility_id, encounter.c.id)
 # Stays of a feed that nobody ended: few of all, and written when a stay begins and ends only.
 Index("ix_encounter_open", encounter.c.feed_id, encounter.c.id, postgresql_where=encounter.c.status == "in-progress")
+# Discharges of a period, newest first: who has no home (referral candidates).
+Index("ix_encounter_discharged", encounter.c.discharged_on, encounter.c.id, postgresql_where=encounter.c.discharged_on.is_not(None))
 # People at a desk know a visit number without its authority.
 Index("ix_encounter_visit_number", encounter.c.visit_number)
 

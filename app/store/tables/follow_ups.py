@@ -25,6 +25,8 @@ follow_up = Table(
     Column("next_change_at", Instant, comment="when to evaluate again although nothing happens: the timer"),
     Column("updated_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("first_home_id", Id, ForeignKey("organization.id"), comment="the home of the discharge, where it is another by now"),
+    Column("hand_over_at", Instant, comment="when an open offer is accepted by itself"),
 )
 Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique=True, postgresql_nulls_not_distinct=True)
 # The worklist: a home's follow-ups in a state, soonest deadline first.

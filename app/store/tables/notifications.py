@@ -61,6 +61,8 @@ telling = Table(
     Column("decided_at", Instant, nullable=False),
 )
 Index("ix_telling_notification", telling.c.notification_id)
+# What waits until somebody decides: few of all.
+Index("ix_telling_hold", telling.c.decided_at, postgresql_where=telling.c.decision == "hold")
 
 disclosure = Table(
     "disclosure",

@@ -1,6 +1,6 @@
 """Organizations, what they may see of each other, their feeds and keys."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, CheckConstraint, Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
 from app.store.tables.base import Bytes, Document, Id, Instant, Texts, metadata
 
@@ -86,6 +86,27 @@ feed_facility = Table(
     Column("mapped_at", Instant, nullable=False),
 )
 
+practitioner = Table(
+    "practitioner",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("npi", Text, nullable=False),
+    Column("organization_id", Id, ForeignKey("organization.id"), nullable=False),
+    Column("effective_from", Date, comment="null: always"),
+    Column("effective_to", Date, comment="exclusive; null: open"),
+    Column("asserted_at", Instant, nullable=False, comment="when we learned it"),
+    Column("retracted_at", Instant, comment="when we learned that it is not so"),
+    comment="For whom a practitioner works that messages name (PD1, ROL, PV1). Public numbers; no patient data.",
+)
+# One link of a practitioner and an organization stands.
+Index(
+    "uq_practitioner_current",
+    practitioner.c.organization_id,
+    practitioner.c.npi,
+    unique=True,
+    postgresql_where=practitioner.c.retracted_at.is_(None),
+)
+
 api_key = Table(
     "api_key",
     metadata,
@@ -125,5 +146,5 @@ registry_version = Table(
     metadata,
     Column("id", Integer, primary_key=True, comment="one row"),
     Column("version", Integer, nullable=False),
-    comment="Raised by triggers on every change of organizations, feeds and preferences, so that batches read the registry only then.",
+    comment="Raised by triggers on every change of the registry (migrations/by_hand_0001), so that batches read it only then.",
 )

@@ -36,6 +36,18 @@ def claimed(person: str) -> str:
     )
 
 
+def told() -> str:
+    """Visible to an organization with which a telling of the stay stands, and to those it granted its rows to.
+
+    A practitioner's organization that a message named is on no panel: it sees the stay as long as it is told of it.
+    """
+    granted = f"select g.organization_id from organization_grant g where g.grantee_id = {VIEWER}"
+    return (
+        f"exists (select 1 from telling t where t.encounter_id = {{table}}.id and t.effective "
+        f"and (t.recipient_id = {VIEWER} or t.recipient_id in ({granted})))"
+    )
+
+
 VISIBILITY: dict[str, str] = {
     "inbound_message": owned("organization_id"),
     "inbound_outcome": "exists (select 1 from inbound_message i where i.id = message_id)",
@@ -50,7 +62,7 @@ VISIBILITY: dict[str, str] = {
     "record_keys": NOBODY,
     "record_move": NOBODY,
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
-    "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')}",
+    "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')} or {told()}",
     "document": f"facility_id = {VIEWER} or (not is_restricted and {claimed('person_id')})",
     "stay_name": f"facility_id = {VIEWER}",
     "adt_event": "exists (select 1 from encounter e where e.id = encounter_id)",
@@ -68,6 +80,9 @@ VISIBILITY: dict[str, str] = {
     "attempt": "exists (select 1 from subscription s where s.id = subscription_id)",
     "follow_up": f"{owned('home_id')} or {claimed('person_id')}",
     "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
+    "review": owned("organization_id"),
+    "recipient_answer": owned("organization_id"),
+    "follow_up_transfer": f"{owned('from_id')} or {owned('to_id')}",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "measure_line": owned("organization_id"),
     "summary_fact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
@@ -87,6 +102,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "facility_unit",
         "held_message",
         "panel_watch",
+        "practitioner",
         "preference",
         "person",
         "person_index",

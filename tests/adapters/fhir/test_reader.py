@@ -15,11 +15,11 @@ from app.domain.adt_event import (
     Identifier,
     Practitioner,
     ProcessingId,
-    Trigger,
     VisitFacts,
 )
 from app.domain.feed import FeedProfile
 from app.domain.known import ERASED
+from app.domain.trigger import Trigger
 from tests.adapters.fhir.test_structure import discharge, read
 from tests.adapters.fhir.test_twins import SENDER
 from tests.support.bundles import ABSENT, DA_VINCI, LOCATION, PATIENT, V2, bundle, resource, typed, written

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hl7v2.reader import Hl7v2Reader
-from app.domain.adt_event import AdtEvent, Trigger
+from app.domain.adt_event import AdtEvent
 from app.domain.feed import FeedProfile
 from app.domain.inbound import Header, Problem, ProblemCode, Severity
+from app.domain.trigger import Trigger
 from app.ports import AckWriter, AdtReader
 from tests.adapters.hl7v2.support import EVN, FEED, PID, PV1, discharge, er7, feed, msh, segment
 

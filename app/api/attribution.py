@@ -1,0 +1,114 @@
+"""`/v1/encounters/{id}/why` and `/v1/referral-candidates`: why them, why not them, and who has nobody."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.actions.attribute import attribute, claims_on
+from app.actions.explain_attribution import explain_attribution
+from app.api.answers import JsonResponse, ok, refused
+from app.api.auth import Access, Administrator, FromServices
+from app.api.guard import GuardedRoute
+from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
+from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, candidate_json, referral_json
+from app.api.schemas.common import EncounterId, OrganizationId
+from app.domain.organization import COVERING_KINDS
+from app.domain.privacy import may_be_told
+from app.domain.public_id import Kind, public_id
+from app.domain.viewer import Scope, Viewer
+from app.store import attribution_reads
+from app.store.encounter_reads import find_encounter, rows_behind
+from app.store.engine import raw_connection
+
+router = APIRouter(route_class=GuardedRoute, tags=["attribution"])
+
+_CANDIDATES: Final = "referral-candidates"
+_PERIOD_DEFAULT: Final = timedelta(days=30)
+Reader = Annotated[Viewer, Depends(Access(Scope.MEMBERS_READ, Scope.FOLLOW_UPS_READ))]
+
+
+@router.get(
+    "/v1/encounters/{encounter_id}/why",
+    responses=ok(EncounterWhyDocument, "Everybody who could have been told, and why they are or are not"),
+    openapi_extra=refused(ProblemType.NOT_PERMITTED, ProblemType.NOT_FOUND),
+)
+async def why_encounter(
+    encounter_id: EncounterId,
+    viewer: Administrator,
+    services: FromServices,
+    organization_id: Annotated[OrganizationId | None, Query(description="Only this one, whether it claims the person or not.")] = None,
+) -> Response:
+    """Say who is told of a stay and who is not, each with the reasons: what the rules say now, and what was decided when.
+
+    For the operator: why something was withheld may itself be what is protected.
+    """
+    rulebook = services.follow_ups.rulebook
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        found = await find_encounter(raw, viewer, encounter_id)
+        if found is None:
+            raise not_found("encounter")
+        if not viewer.is_operator:
+            raise ProblemError(ProblemType.NOT_PERMITTED, "Only the operator of the exchange may ask this; ask for a notification's why.")
+        if organization_id is not None and organization_id not in directory.organizations:
+            raise not_found("organization")
+        stay = services.read_stay(found, directory)
+        claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
+        desired = attribute(stay, claimed, directory, rulebook)
+        candidates = await explain_attribution(raw, stay, claimed, desired, directory, rulebook, only=organization_id)
+    return JsonResponse(
+        {
+            "encounter_id": public_id(Kind.ENCOUNTER, stay.id),
+            "person_id": public_id(Kind.PERSON, stay.person_id),
+            "precedence": rulebook.precedence.version,
+            "candidates": [candidate_json(one) for one in candidates],
+        }
+    )
+
+
+@router.get(
+    "/v1/referral-candidates",
+    responses=ok(CandidatesForReferral, "A page of discharges without a home, newest first"),
+)
+async def list_referral_candidates(
+    viewer: Reader,
+    services: FromServices,
+    page: PageOfQuery,
+    since: Annotated[date | None, Query(description="Discharged on or after; default 30 days ago.", examples=["2026-11-01"])] = None,
+    until: Annotated[date | None, Query(description="Discharged on or before; default today.", examples=["2026-11-30"])] = None,
+) -> Response:
+    """List people with a behavioral discharge who are eligible for a home and have none (SSA section 1945(d)).
+
+    For the operator, and for a plan or an agency of those it covered on the day; others cover nobody. No home is told by this: referring
+    is theirs to do. A page can have fewer items than `limit` although there are more: what may not be told is left out.
+    """
+    today = services.clock.now().date()
+    until = until or today
+    since = since or until - _PERIOD_DEFAULT
+    if since > until:
+        raise invalid("/since", "is after until", where="query")
+    key = read_cursor(_CANDIDATES, page.cursor, date.fromisoformat, read_uuid)
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        reader = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
+        if not viewer.is_operator and (reader is None or reader.kind not in COVERING_KINDS):
+            return JsonResponse(listing([], None))
+        found = await attribution_reads.without_home(
+            raw, viewer, since=since, until=until, today=today, after=(key[0], key[1]) if key else None, limit=page.limit + 1
+        )
+        rows, more = cut(found, page.limit)
+        stays = await rows_behind(raw, viewer, [one.encounter_id for one in rows]) if rows else {}
+        shown: list[dict[str, Any]] = [
+            referral_json(one)
+            for one in rows
+            if reader is None
+            or (
+                (stay := stays.get(one.encounter_id)) is not None
+                and may_be_told(services.read_stay(stay, directory).origin, reader.kind).tier.tells
+            )
+        ]
+    return JsonResponse(listing(shown, spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None))

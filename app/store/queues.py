@@ -1,0 +1,65 @@
+"""What waits for a person: one look at every queue, each by an index of what waits, which is little. For the operator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.store.feed_counts import first_id_at
+from app.store.raw import Raw
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCount:
+    """How one queue is doing."""
+
+    waiting: int
+    oldest_at: datetime | None
+    opened: int
+    """Came into it in the period, decided or not."""
+    clocks_running: int
+    """Follow-ups of the people who wait whose clocks run meanwhile."""
+
+
+_COUNTS = """
+with waiting as (
+    select 'holds' as queue, t.decided_at as since, t.encounter_id, e.person_id
+    from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold'
+    union all
+    select r.kind, r.opened_at, r.encounter_id, r.person_id from review r where r.state = 'open'
+    union all
+    select 'unmapped_facilities', h.held_at, null, null from held_message h
+    union all
+    select 'set_aside', m.received_at, null, null
+    from inbound_outcome o join inbound_message m on m.id = o.message_id
+    where o.outcome = 'set_aside' and not exists (select 1 from inbound_queue q where q.message_id = o.message_id)
+        and not exists (select 1 from held_message h where h.message_id = o.message_id)
+), opened as (
+    select 'holds' as queue, count(distinct (d.encounter_id, d.recipient_id, d.kind)) as opened
+    from disclosure d where d.id >= $2 and d.decision = 'hold'
+    union all
+    select r.kind, count(*) from review r where r.id >= $2 group by r.kind
+    union all
+    select 'set_aside', coalesce(sum(h.set_aside), 0)::bigint from feed_hour h where h.hour_at >= $1
+    union all
+    select 'unmapped_facilities', count(*) from held_message h where h.held_at >= $1
+)
+select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
+    coalesce(w.clocks_running, 0) as clocks_running
+from (
+    select w.queue, count(*) as waiting, min(w.since) as oldest_at, count(distinct f.id) as clocks_running
+    from waiting w left join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
+    group by w.queue
+) w full join opened o on o.queue = w.queue
+"""
+
+
+async def counts(raw: Raw, since: datetime) -> Mapping[str, QueueCount]:
+    """Count every queue (ix_telling_hold, ix_review_state, ix_inbound_outcome_set_aside, ix_follow_up_person)."""
+    rows = await raw.fetch(_COUNTS, since, first_id_at(since))
+    return {row["queue"]: QueueCount(row["waiting"], row["oldest_at"], row["opened"], row["clocks_running"]) for row in rows}
+
+
+async def messages_since(raw: Raw, since: datetime) -> int:
+    """Count the messages of a period, as the feeds are counted by the hour."""
+    found: int = await raw.fetchval("select coalesce(sum(messages), 0)::bigint from feed_hour where hour_at >= $1", since)
+    return found

@@ -1,0 +1,154 @@
+"""The recipient answers back: its clocks stop visibly, a person looks, and the discharge, its measures and what others hear stay."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.test_attribution import organization, told, why, worklist
+from tests.api.world import ADMIN_KEY, ANN_AT_HOME, DISCHARGE, World, load_panel
+
+
+async def answer(world: World, said: dict[str, Any], who: str = "home") -> dict[str, Any]:
+    (follow_up,) = await worklist(world, who)
+    found: dict[str, Any] = await world.api.json("POST", f"/v1/follow-ups/{follow_up['id']}/answer", world.keys[who], 201, json=said)
+    return found
+
+
+async def decide(world: World, review: dict[str, Any], decision: str) -> dict[str, Any]:
+    found: dict[str, Any] = await world.api.json(
+        "POST", f"/v1/reviews/{review['id']}/resolve", ADMIN_KEY, 200, json={"decision": decision, "author": "Op. Sample"}
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ({"answer": "not_ours"}, "attribution"),
+        ({"answer": "wrong_person"}, "identity"),
+        ({"answer": "left_program_on", "on": "2026-02-01"}, "attribution"),
+        ({"answer": "deceased", "on": "2026-03-06"}, "death"),
+        ({"answer": "duplicate"}, "duplicate"),
+    ],
+)
+async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_lets_them_run_on(
+    story: World, said: dict[str, Any], kind: str
+) -> None:
+    (before,) = await worklist(story, "home")
+    review = await answer(story, said)
+    assert (review["kind"], review["state"], review["organization_id"]) == (kind, "open", story.ids["home"])
+    assert review["answer"]["answer"] == said["answer"]
+    (stopped,) = await worklist(story, "home")
+    assert stopped["state"] == "suspended"
+    assert stopped["state_reasons"][0] == f"answered: {said['answer']}, a person looks at it"
+    assert {clock["state"] for clock in stopped["clocks"]} == {"suspended"}
+    # Nothing else changed: the measures, the discharge, and what the plan sees of it.
+    assert stopped["measures"] == before["measures"]
+    assert stopped["encounter"] == before["encounter"]
+    (seen_by_plan,) = await worklist(story, "plan")
+    assert seen_by_plan["measures"] == before["measures"]
+    # The same again opens no second review; operator and panel owner see the one, and nobody else.
+    assert (await answer(story, said))["id"] == review["id"]
+    for who, seen in (("home", [review["id"]]), ("plan", []), ("stranger", [])):
+        listed = await story.api.json("GET", "/v1/reviews", story.keys[who], 200)
+        assert [one["id"] for one in listed["items"]] == seen
+    waiting = await story.api.json("GET", "/v1/reviews", ADMIN_KEY, 200, params={"state": "open", "kind": kind})
+    assert [one["id"] for one in waiting["items"]] == [review["id"]]
+    assert (await decide(story, review, "dismissed"))["resolved_at"] is not None
+    (again,) = await worklist(story, "home")
+    assert (again["state"], again["clocks"]) == (before["state"], before["clocks"])
+
+
+async def test_who_was_never_responsible_is_told_no_more_and_somebody_else_is_asked(story: World) -> None:
+    review = await answer(story, {"answer": "not_ours"})
+    count = len(await told(story, "home"))
+    await decide(story, review, "upheld")
+    (void,) = await worklist(story, "home")
+    assert void["state"] == "void"
+    assert "found right" in void["state_reasons"][0]
+    # The plan still covers Ann: the discharge is followed by nobody now, and counted.
+    assert {(one["home"] is None, one["state"]) for one in await worklist(story, "plan")} == {(True, "open"), (False, "void")}
+    await story.send(DISCHARGE.replace(b"|C2|", b"|C3|").replace(b"A03", b"A08").replace(b"||01", b"||06"))
+    assert len(await told(story, "home")) == count
+    story.ids["encounter_id"] = void["encounter"]["id"]
+    (candidate,) = (await why(story, organization_id=story.ids["home"]))["candidates"]
+    assert {line["decision"] for line in candidate["ledger"]} == {"full", "answered"}
+
+
+async def test_a_weaker_home_leads_when_the_stronger_answer_is_upheld(story: World) -> None:
+    await organization(story, "other", "behavioral_health_home")
+    roster = ANN_AT_HOME.replace("HOMEB", "HOMEO").replace(",coordinator\n", ",basis\n").replace("C. Sample", "claims")
+    await load_panel(story, "other", roster)
+    await story.stage.settle()
+    assert await worklist(story, "other") == []
+    review = await answer(story, {"answer": "not_ours"})
+    await decide(story, review, "upheld")
+    assert [one["state"] for one in await worklist(story, "other")] == ["open"]
+
+
+async def test_an_upheld_death_closes_the_follow_up_and_keeps_what_was_met(story: World) -> None:
+    (before,) = await worklist(story, "home")
+    contact = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "reached", "with": "patient", "role": "coordinator"}
+    await story.api.json("POST", f"/v1/follow-ups/{before['id']}/contacts", story.keys["home"], 201, json=contact)
+    (met,) = await worklist(story, "home")
+    review = await answer(story, {"answer": "deceased"})
+    await decide(story, review, "upheld")
+    (closed,) = await worklist(story, "home")
+    assert closed["state"] == "closed"
+    was = {clock["id"]: clock["state"] for clock in met["clocks"]}
+    assert "met" in was.values()
+    assert {clock["id"]: clock["state"] for clock in closed["clocks"]} == {
+        id_: "met" if state == "met" else "void" for id_, state in was.items()
+    }
+    assert len(closed["contacts"]) == 1
+
+
+async def test_answers_are_counted_as_a_figure_of_the_panel(story: World) -> None:
+    review = await answer(story, {"answer": "not_ours"})
+    path = f"/v1/panels/{story.ids['home']}/quality"
+    window = {"until": "2026-03-07T00:00:00Z"}
+    open_ = await story.api.json("GET", path, story.keys["home"], 200, params=window)
+    assert (open_["stays_told"], open_["answers"], open_["disputed_share"]) == (1, {"not_ours": {"open": 1}}, 1.0)
+    await decide(story, review, "dismissed")
+    decided = await story.api.json("GET", path, ADMIN_KEY, 200, params=window)
+    assert (decided["answers"], decided["disputed_share"]) == ({"not_ours": {"dismissed": 1}}, 0.0)
+
+
+async def test_a_home_does_not_decide_its_own_review(story: World) -> None:
+    review = await answer(story, {"answer": "not_ours"})
+    path, said = f"/v1/reviews/{review['id']}/resolve", {"decision": "upheld"}
+    assert (await story.api.post(path, story.keys["home"], json=said)).status_code == 403
+    assert (await story.api.post(path, story.keys["plan"], json=said)).status_code == 404
+
+
+async def test_two_homes_of_one_program_are_a_conflict_that_the_operator_hears_of_once(world: World) -> None:
+    await organization(world, "other", "behavioral_health_home")
+    await load_panel(world, "other", ANN_AT_HOME.replace("HOMEB", "HOMEO"))
+    await world.send(DISCHARGE)
+    await world.send(DISCHARGE.replace(b"|C2|", b"|C3|").replace(b"A03", b"A08"))
+    (conflict,) = (await world.api.json("GET", "/v1/reviews", ADMIN_KEY, 200))["items"]
+    assert (conflict["kind"], conflict["program"], conflict["answer"]) == ("attribution_conflict", "mainecare_bhh", None)
+    assert set(conflict["homes"]) == {world.ids["home"], world.ids["other"]}
+    # Neither home learns from it of the other.
+    assert (await world.api.json("GET", "/v1/reviews", world.keys["home"], 200))["items"] == []
+
+
+async def test_queues_say_what_waits_since_when_and_what_runs_meanwhile(story: World) -> None:
+    async def queues() -> dict[str, Any]:
+        return {one["id"]: one for one in (await story.api.json("GET", "/v1/queues", ADMIN_KEY, 200))["items"]}
+
+    before = await queues()
+    assert {(one["waiting"], one["alert"]) for one in before.values()} == {(0, "none")}
+    review = await answer(story, {"answer": "wrong_person"})
+    asked = await queues()
+    identity = asked["identity"]
+    assert (identity["waiting"], identity["owner"], identity["alert"], identity["opened_in_30_days"]) == (1, "identity desk", "none", 1)
+    assert identity["oldest_at"] == review["opened_at"]
+    story.stage.clock.advance(hours=5)
+    assert (await queues())["identity"]["alert"] == "ageing"
+    story.stage.clock.advance(hours=5)
+    assert (await queues())["identity"]["alert"] == "overdue"
+    await decide(story, review, "dismissed")
+    decided = (await queues())["identity"]
+    assert (decided["waiting"], decided["alert"], decided["opened_in_30_days"]) == (0, "none", 1)
+    assert (await story.api.json("GET", "/v1/queues", story.keys["home"], 200))["items"] == []

@@ -1,0 +1,163 @@
+"""Responsibility that moves: offered, accepted, declined or accepted by itself; due times, contacts and the chain of owners stay."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.api.test_attribution import ann, organization, told, worklist
+from tests.api.world import ADMIN_KEY, NOW, World, load_panel
+
+CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "no_answer", "note": "No answer."}
+
+
+@pytest.fixture
+async def moved(story: World) -> World:
+    """Ann was discharged on the 6th under home B, which called once; from the 8th on she is home N's, as both rosters say on the 9th."""
+    await organization(story, "next", "behavioral_health_home")
+    (follow_up,) = await worklist(story, "home")
+    story.ids["follow_up_id"] = follow_up["id"]
+    await story.api.json("POST", f"/v1/follow-ups/{follow_up['id']}/contacts", story.keys["home"], 201, json=CONTACT)
+    story.stage.clock.set(NOW + timedelta(days=3))
+    await load_panel(story, "next", ann("N-1", since="2026-03-08"))
+    await load_panel(story, "home", ann("H-1", until="2026-03-08").replace("SYS", "HOMEB"))
+    await story.stage.settle()
+    return story
+
+
+async def act(world: World, who: str, what: str, status: int = 200, **said: Any) -> dict[str, Any]:
+    path = f"/v1/follow-ups/{world.ids['follow_up_id']}/transfer{what}"
+    found: dict[str, Any] = await world.api.json("POST", path, world.keys[who], status, json=said)
+    return found
+
+
+async def offers(world: World, who: str) -> list[tuple[str, str]]:
+    items = (await world.api.json("GET", "/v1/transfers", world.keys[who], 200))["items"]
+    return [(one["source"], one["state"]) for one in items]
+
+
+async def test_the_panels_offer_it_and_the_old_home_stays_responsible_until_it_is_accepted(moved: World) -> None:
+    for who in ("home", "next"):
+        assert await offers(moved, who) == [("roster", "offered")]
+        assert (await told(moved, who))[-1]["type"] == "follow_up.offered"
+    for who in ("plan", "stranger"):
+        assert await offers(moved, who) == []
+    assert await worklist(moved, "next") == []
+    (before,) = await worklist(moved, "home")
+    assert before["state"] == "open"
+    assert (await act(moved, "next", "/accept", author="N. Sample"))["state"] == "accepted"
+    assert await worklist(moved, "home") == []
+    (after,) = await worklist(moved, "next")
+    # The same follow-up: due times, contacts and measures stay, and so does whose it was.
+    assert after["id"] == before["id"]
+    assert [(clock["id"], clock["due_at"]) for clock in after["clocks"]] == [(clock["id"], clock["due_at"]) for clock in before["clocks"]]
+    assert [contact["note"] for contact in after["contacts"]] == ["No answer."]
+    assert after["measures"] == before["measures"]
+    assert after["home"]["id"] == moved.ids["next"]
+    assert after["home_at_discharge"]["id"] == moved.ids["home"]
+    chain = [(one["organization_id"], one["ends_at"] is None) for one in after["owners"]]
+    assert chain == [(moved.ids["home"], False), (moved.ids["next"], True)]
+    assert after["owners"][0]["ends_at"] == after["owners"][1]["starts_at"]
+    for who in ("home", "next"):
+        assert (await told(moved, who))[-1]["type"] == "follow_up.transferred"
+    # The new home works on it, the old one does not any more.
+    contact = {**CONTACT, "occurred_at": "2026-03-09T10:00:00-05:00", "outcome": "reached", "with": "patient", "role": "coordinator"}
+    path = f"/v1/follow-ups/{after['id']}/contacts"
+    recorded = await moved.api.json("POST", path, moved.keys["next"], 201, json=contact)
+    assert "mainecare_bhh.contact_2bd" in recorded["satisfied"]
+    assert (await moved.api.post(path, moved.keys["home"], json=contact)).status_code == 404
+    # Looking again opens nothing anew.
+    await load_panel(moved, "next", ann("N-1", since="2026-03-08", basis="choice"))
+    await moved.stage.settle()
+    assert [one["id"] for one in await worklist(moved, "next")] == [before["id"]]
+    assert {one["home"]["id"] for one in await worklist(moved, "plan")} == {moved.ids["next"]}
+
+
+async def test_it_is_accepted_by_itself_after_three_days(moved: World) -> None:
+    moved.stage.clock.advance(days=2, hours=23)
+    await moved.stage.pass_time()
+    assert await offers(moved, "next") == [("roster", "offered")]
+    moved.stage.clock.advance(hours=1)
+    await moved.stage.pass_time()
+    assert await offers(moved, "next") == [("roster", "accepted")]
+    assert [one["home"]["id"] for one in await worklist(moved, "next")] == [moved.ids["next"]]
+    assert await moved.stage.pipeline.time_once() == await moved.stage.pipeline.time_once()
+
+
+async def test_a_declined_offer_stays_declined_and_the_follow_up_where_it_is(moved: World) -> None:
+    assert (await act(moved, "next", "/decline", reason="not in our region"))["state"] == "declined"
+    moved.stage.clock.advance(days=5)
+    await moved.stage.pass_time()
+    await load_panel(moved, "next", ann("N-1", since="2026-03-08", basis="choice"))
+    await moved.stage.settle()
+    assert await offers(moved, "home") == [("roster", "declined")]
+    assert [one["id"] for one in await worklist(moved, "home")] == [moved.ids["follow_up_id"]]
+    assert await worklist(moved, "next") == []
+    assert "follow_up.kept" in {one["type"] for one in await told(moved, "home")}
+    await moved.api.json("POST", f"/v1/follow-ups/{moved.ids['follow_up_id']}/transfer/accept", moved.keys["next"], 404, json={})
+
+
+async def test_an_offer_that_the_panels_take_back_is_withdrawn(moved: World) -> None:
+    await load_panel(moved, "home", ann("H-1", since="2026-01-01", basis="choice").replace("SYS", "HOMEB"))
+    await moved.stage.settle()
+    assert await offers(moved, "next") == [("roster", "withdrawn")]
+    moved.stage.clock.advance(days=5)
+    await moved.stage.pass_time()
+    assert [one["home"]["id"] for one in await worklist(moved, "home")] == [moved.ids["home"]]
+
+
+async def test_a_home_offers_only_to_a_home_that_claims_the_person_and_only_what_is_its_own(story: World) -> None:
+    await organization(story, "next", "health_home", program_roles=["health_home"])
+    (follow_up,) = await worklist(story, "home")
+    story.ids["follow_up_id"] = follow_up["id"]
+    refused = await act(story, "home", "", 422, to=story.ids["next"])
+    assert refused["errors"][0]["pointer"] == "/to"
+    await act(story, "plan", "", 404, to=story.ids["next"])
+    story.stage.clock.advance(days=1)
+    # Home B leads still: the other may accept, and nothing happens by itself.
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", program="TCM", basis="claims"))
+    await story.stage.settle()
+    assert await offers(story, "home") == []
+    offered = await act(story, "home", "", 201, to=story.ids["next"])
+    assert (offered["source"], offered["state"], offered["accept_at"]) == ("home", "offered", None)
+    assert (await act(story, "home", "", 201, to=story.ids["next"]))["offered_at"] == offered["offered_at"]
+    story.stage.clock.advance(days=4)
+    await story.stage.pass_time()
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", program="TCM", basis="loyalty"))
+    await story.stage.settle()
+    assert await offers(story, "next") == [("home", "offered")]
+    for who in ("home", "plan", "stranger"):
+        await act(story, who, "/accept", 404)
+    await act(story, "next", "/accept")
+    assert [one["home"]["id"] for one in await worklist(story, "next")] == [story.ids["next"]]
+
+
+async def test_rates_can_be_asked_by_home_at_discharge_at_day_seven_and_at_day_thirty(moved: World) -> None:
+    """It goes over on the tenth day: on day seven it was the old home's, on day thirty the new one's."""
+    moved.stage.clock.set(NOW + timedelta(days=10))
+    await act(moved, "next", "/accept")
+    found = {}
+    for at in ("discharge", "day7", "day30"):
+        for who in ("home", "next"):
+            query = {"home": moved.ids[who], "home_at": at}
+            found[at, who] = len((await moved.api.json("GET", "/v1/follow-ups", ADMIN_KEY, 200, params=query))["items"])
+    assert found == {
+        ("discharge", "home"): 1,
+        ("discharge", "next"): 0,
+        ("day7", "home"): 1,
+        ("day7", "next"): 0,
+        ("day30", "home"): 0,
+        ("day30", "next"): 1,
+    }
+
+
+async def test_a_claim_that_ends_later_is_looked_at_on_that_day(story: World) -> None:
+    await organization(story, "next", "behavioral_health_home")
+    await load_panel(story, "home", ann("H-1", until="2026-03-10").replace("SYS", "HOMEB"))
+    await load_panel(story, "next", ann("N-1", since="2026-03-10"))
+    await story.stage.settle()
+    await story.stage.pass_time()
+    assert await offers(story, "next") == []
+    story.stage.clock.set(NOW + timedelta(days=4))
+    await story.stage.pass_time()
+    assert await offers(story, "next") == [("roster", "offered")]
