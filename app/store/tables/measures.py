@@ -9,7 +9,7 @@ from app.store.tables.base import Id, Instant, Texts, metadata
 measure_line = Table(
     "measure_line",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", BigInteger, Identity(), primary_key=True),
     Column("encounter_id", Id, nullable=False),
     Column("measure", Text, nullable=False),
     Column("organization_id", Id, comment="a home, a plan, an agency; null: the exchange, which counts each discharge once"),
