@@ -123,10 +123,13 @@ FromQuery = Annotated[Asked, Depends(asked)]
 
 
 @router.get("/v1/measures", responses=ok(MeasurePage, "The measures"))
-async def list_measures(_viewer: Reader, services: FromServices) -> Response:
-    """List the measures and the versions of their rules."""
+async def list_measures(viewer: Reader, services: FromServices, organization_id: _Whose = None) -> Response:
+    """List the measures, the versions of their rules, and from when to when there are events of them."""
     catalog = services.follow_ups.rulebook.measures
-    return JsonResponse(listing([measure_json(list(catalog.versions_of(name))) for name in catalog.measures], None))
+    whose = next(iter(_whose(viewer, organization_id)), None)
+    async with services.unit_of_work(viewer) as connection:
+        spans = await measure_reads.spans(await raw_connection(connection), catalog.measures, whose)
+    return JsonResponse(listing([measure_json(catalog.versions_of(name), spans[name]) for name in catalog.measures], None))
 
 
 @router.get(

@@ -105,3 +105,19 @@ async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None
         f"select {_EVENT} from measure_line l where {condition} order by l.anchor_on, l.id limit ${len(values)}", *values
     )
     return rows
+
+
+_END = "select l.anchor_on from measure_line l where l.measure = m.measure and l.known_to is null and {whose} order by l.anchor_on"
+_SPANS = f"""
+select m.measure, ({_END} limit 1), ({_END} desc limit 1)
+from unnest($1::text[]) as m(measure)
+"""
+
+
+async def spans(raw: Raw, measures: Sequence[str], organization_id: UUID | None) -> dict[str, tuple[date | None, date | None]]:
+    """Give the first and the last day that has an event of each measure, for whom it counts (the ends of ix_measure_line_rate)."""
+    if organization_id is None:
+        rows = await raw.fetch(_SPANS.format(whose="l.organization_id is null"), list(measures))
+    else:
+        rows = await raw.fetch(_SPANS.format(whose="l.organization_id = $2"), list(measures), organization_id)
+    return {measure: (first_on, last_on) for measure, first_on, last_on in (row.values() for row in rows)}

@@ -21,6 +21,8 @@ class Recipe:
     params: Callable[[Ids], Mapping[str, Any]] = lambda _ids: {}
     path_ids: Mapping[str, str] = field(default_factory=dict)
     """Path parameter -> name of the id in the world, where they differ."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """Path parameter -> a word that is no id of the world."""
     bad_json: Any = None
     """A body of the right type that breaks a rule."""
     bad_params: Mapping[str, Any] | None = None
@@ -30,7 +32,8 @@ class Recipe:
         """Fill in the path."""
         filled = template
         for name in [part[1:-1] for part in template.split("/") if part.startswith("{")]:
-            filled = filled.replace(f"{{{name}}}", ids[self.path_ids.get(name, name)])
+            key = self.path_ids.get(name, name)
+            filled = filled.replace(f"{{{name}}}", ids[key] if key in ids else self.words[name])
         return filled
 
     def options(self, ids: Ids) -> dict[str, Any]:
@@ -76,9 +79,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "hospital", content=ADMIT_BUNDLE, content_type=FHIR_JSON["content-type"], bad_params={"feed": "x" * 200}
     ),
     ("GET", "/fhir/metadata"): Recipe(""),
-    ("GET", "/v1/measures"): Recipe("plan"),
-    ("GET", "/v1/measures/{measure}"): Recipe("plan", bad_params={"period": "2026-13"}),
-    ("GET", "/v1/measures/{measure}/events"): Recipe("plan", bad_params={"after": "x"}),
+    ("GET", "/v1/measures"): Recipe("plan", bad_params={"organization_id": "odd"}),
+    ("GET", "/v1/measures/{measure}"): Recipe("plan", words={"measure": "FUH"}, bad_params={"period": "2026-13"}),
+    ("GET", "/v1/measures/{measure}/events"): Recipe("plan", words={"measure": "FUH"}, bad_params={"after": "x"}),
     ("GET", "/fhir/Group"): Recipe("home", bad_params={"_count": 0}),
     ("GET", "/fhir/Group/{organization_id}"): Recipe("home", path_ids=_ITS_HOME, bad_params={"_count": 0}),
     ("POST", "/fhir/Group/{organization_id}/$member-add"): Recipe(

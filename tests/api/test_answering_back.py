@@ -34,7 +34,7 @@ async def decide(world: World, review: dict[str, Any], decision: str) -> dict[st
 async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_lets_them_run_on(
     story: World, said: dict[str, Any], kind: str
 ) -> None:
-    (before,) = await worklist(story, "home")
+    (before,), (plan_before,) = await worklist(story, "home"), await worklist(story, "plan")
     review = await answer(story, said)
     assert (review["kind"], review["state"], review["organization_id"]) == (kind, "open", story.ids["home"])
     assert review["answer"]["answer"] == said["answer"]
@@ -46,7 +46,7 @@ async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_let
     assert stopped["measures"] == before["measures"]
     assert stopped["encounter"] == before["encounter"]
     (seen_by_plan,) = await worklist(story, "plan")
-    assert seen_by_plan["measures"] == before["measures"]
+    assert seen_by_plan["measures"] == plan_before["measures"]
     # The same again opens no second review; operator and panel owner see the one, and nobody else.
     assert (await answer(story, said))["id"] == review["id"]
     for who, seen in (("home", [review["id"]]), ("plan", []), ("stranger", [])):

@@ -19,6 +19,9 @@ async def world(engine_work: AsyncEngine, engine_app: AsyncEngine) -> AsyncItera
         yield world
 
 
+CLAIMED = "claimed as behavioral_health_home for BHH: the state's or the program's enrolment"
+
+
 async def _look(world: World) -> None:
     await wiring.build_panel_watch(load_settings({}), world.stage.work, clock=world.stage.clock).watch_once()
 
@@ -56,7 +59,7 @@ async def test_an_expired_panel_still_tells_and_says_that_it_has_expired(world: 
     await world.send(ADMIT)
     told = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"]
     assert [item["type"] for item in told] == ["encounter.admitted"]
-    assert told[0]["reason"] == f"claimed as behavioral_health_home for BHH; {EXPIRED_WORDS}"
+    assert told[0]["reason"] == f"{CLAIMED}; {EXPIRED_WORDS}"
     # A renewal is no news of the stay; what comes after it rests on the new roster.
     await load_panel(world, "home", ANN_AT_HOME.replace("C. Sample", "D. Sample"))
     await _look(world)
@@ -66,7 +69,7 @@ async def test_an_expired_panel_still_tells_and_says_that_it_has_expired(world: 
         adt("A03", "20260306143000-0500", control="C9", admitted="20260302100000-0500", discharged="20260306142500-0500", disposition="01")
     )
     later = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"][-1]
-    assert (later["type"], later["reason"]) == ("encounter.discharged", "claimed as behavioral_health_home for BHH")
+    assert (later["type"], later["reason"]) == ("encounter.discharged", CLAIMED)
 
 
 async def test_a_conflict_names_both_to_the_operator_and_nobody_to_the_homes(world: World) -> None:

@@ -56,6 +56,7 @@ READS: dict[str, tuple[Viewer, Read, set[str]]] = {
     "own rates": (SOMEBODY, lambda raw: measure_reads.count(raw, OWN, ["month", "age_band"], [6, 18, 65]), {"ix_measure_line_rate"}),
     "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"ix_measure_line_rate"}),
     "rates as they were": (SOMEBODY, lambda raw: measure_reads.count(raw, PAST, [], [6]), {"ix_measure_line_known"}),
+    "from when to when": (SOMEBODY, lambda raw: measure_reads.spans(raw, ["FUH"], UUID(int=7)), {"ix_measure_line_rate"}),
     "own events": (
         SOMEBODY,
         lambda raw: measure_reads.events(raw, OWN, after=(date(2026, 2, 1), 5), limit=101),

@@ -2,7 +2,7 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -37,6 +37,8 @@ class MeasureDocument(Document):
     age_bands: list[str]
     first_day: Annotated[int, Field(description="1: the day of the event itself does not count; 0: it does")]
     versions: list[MeasureVersionDocument]
+    first_on: Annotated[Day | None, Field(description="The first day with an event that counts for the asker")]
+    last_on: Day | None
 
 
 class NamedOrganization(Document):
@@ -122,7 +124,7 @@ def bands_of(rules: MeasureRules) -> list[str]:
     return [f"{start}-{starts[number + 1] - 1}" if number + 1 < len(starts) else f"{start}+" for number, start in enumerate(starts)]
 
 
-def measure_json(versions: list[MeasureRules]) -> dict[str, Any]:
+def measure_json(versions: Sequence[MeasureRules], span: tuple[date | None, date | None]) -> dict[str, Any]:
     """Show a measure by its versions."""
     last = versions[-1]
     return {
@@ -134,6 +136,8 @@ def measure_json(versions: list[MeasureRules]) -> dict[str, Any]:
         "age_bands": bands_of(last),
         "first_day": last.first_day,
         "versions": [{"name": one.version, "first_year": one.first_year} for one in versions],
+        "first_on": span[0],
+        "last_on": span[1],
     }
 
 
