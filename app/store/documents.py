@@ -68,12 +68,15 @@ select pg_advisory_xact_lock(key) from (
 
 _BY_KEY = f"""
 select {_COLUMNS} from unnest($1::uuid[], $2::text[], $3::text[]) as k(facility_id, authority, number)
-join document d on d.facility_id = k.facility_id and d.authority = k.authority and d.number = k.number
+join document d on d.facility_id = k.facility_id and d.authority = k.authority and d.number = k.number for update of d
 """
 
 
 async def by_key(raw: Raw, keys: Sequence[DocumentKey]) -> dict[DocumentKey, DocumentRow]:
-    """Find documents (uq_document_facility_id), and keep everybody else from writing or making them until the commit."""
+    """Find documents (uq_document_facility_id), and keep everybody else from writing or making them until the commit.
+
+    The rows are locked too: a record that goes to another person takes its documents along without asking for their names.
+    """
     columns = [[key[part] for key in keys] for part in range(3)]
     await raw.execute(_LOCK, *columns)
     return {row.key: row for row in map(_row, await raw.fetch(_BY_KEY, *columns))}
