@@ -5,6 +5,7 @@ discharge summary (attribute, by `StayInHand.has_summary`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app.domain.interpreted import Interpreted
 from app.domain.person import Resolved
 from app.domain.visit_key import named_visit, visit_key
 from app.ports import Ids
-from app.store import documents
+from app.store import documents, people
 from app.store.documents import DocumentRow, Touched
 from app.store.encounters import MODES
 from app.store.raw import Raw
@@ -29,20 +30,19 @@ async def file_documents(
         return
     keys = {key for item, _ in told for key in _keys(item)}
     rows = await documents.by_key(raw, sorted(keys))
-    before = {key: (row.said, row.mode) for key, row in rows.items()}
+    before = {key: replace(row) for key, row in rows.items()}
     persons = {resolved.record_id: resolved.person_id for resolved in whose}
     for item, resolved in told:
         _take(rows, item, resolved, received.get(item.message_id, now), ids)
-    changed = [row for key, row in rows.items() if before.get(key) != (row.said, row.mode)]
+    changed = [row for key, row in rows.items() if key not in before or (before[key].said, before[key].mode) != (row.said, row.mode)]
     touched: list[Touched] = []
     for row in changed:
-        was_summary, was_restricted = row.is_summary, row.is_restricted
-        visit = _read_off(row, persons)
-        # What nobody may know of, before and now, changes nothing that anybody could see.
-        if visit is not None and row.person_id is not None and not (row.is_restricted and (was_restricted or row.key not in before)):
-            was_live = row.key in before and before[row.key][1] == "live"
-            is_news = row.mode == "live" and (was_summary and was_live) != row.is_summary
-            touched.append(Touched(row.facility_id, visit, row.person_id, is_news))
+        _read_off(row, persons)
+        touched.extend(_touched(before.get(row.key), row))
+    losing = {one.person_id for one in touched} - set(persons.values())
+    if losing:
+        # It was filed with somebody else until now: their follow-ups show it no more.
+        await people.lock_people(raw, losing)
     await documents.save(raw, changed, now)
     await documents.touch_stays(raw, touched, now)
 
@@ -79,15 +79,28 @@ def _row_of(rows: dict[DocumentKey, DocumentRow], key: DocumentKey, received_at:
     return row
 
 
-def _read_off(row: DocumentRow, persons: Mapping[UUID, UUID]) -> tuple[str, str] | None:
-    """Put what the document is by now into the columns by which it is found; give the stay's number."""
+def _read_off(row: DocumentRow, persons: Mapping[UUID, UUID]) -> None:
+    """Put what the document is by now into the columns by which it is found."""
     seen = view(row.said)
     if seen is None:
-        return None
+        return
     if row.record_id != seen.record_id:
         row.record_id = seen.record_id
         row.person_id = persons.get(seen.record_id, row.person_id)
     row.visit_key = documents.visit_key(*seen.visit) if seen.visit else None
     row.is_restricted = seen.is_restricted
     row.is_summary = seen.is_summary and not seen.is_restricted and seen.status in READABLE
-    return seen.visit
+
+
+def _touched(before: DocumentRow | None, now: DocumentRow) -> list[Touched]:
+    """Give the stays that show the document, and the one that showed it until now: a corrected number takes it from one to another."""
+    places: dict[tuple[tuple[str, str], UUID], tuple[bool, bool]] = {}
+    for row in (before, now):
+        seen = view(row.said) if row is not None else None
+        if row is None or seen is None or seen.visit is None or row.person_id is None:
+            continue
+        # What nobody may know of, before and now, changes nothing that anybody could see.
+        is_seen, is_news = places.get((seen.visit, row.person_id), (False, False))
+        is_told = row.is_summary and row.mode == "live"
+        places[seen.visit, row.person_id] = (is_seen or not row.is_restricted, is_news != is_told)
+    return [Touched(now.facility_id, visit, person_id, is_news) for (visit, person_id), (is_seen, is_news) in places.items() if is_seen]

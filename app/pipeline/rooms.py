@@ -209,8 +209,14 @@ class Rooms:
 
     async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
+        accounts = {row.id: row.account for row in batch.stays.values()}
         stays = [self._in_hand(row, batch, directory, now) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
+        # A stay of several numbers may have left an account by being folded, too.
+        moved = [row for row in batch.stays.values() if row.own is not None or row.account != accounts[row.id]]
+        await documents.touch_accounts(
+            raw, ((row.facility_id, one) for row in moved for one in (accounts[row.id], row.account) if one and row.facility_id), now
+        )
         if batch.folds:
             await encounters.fold_into(raw, batch.folds, now, encounters.NUMBER_RETIRED)
             await encounters.move_follow_ups(raw, {root: batch.stays[root].person_id for root in set(batch.folds.values())}, now)

@@ -264,3 +264,23 @@ async def touch_stays(raw: Raw, touched: Sequence[Touched], now: datetime) -> No
         [one.is_news for one in touched],
         now,
     )
+
+
+_TOUCHED_ACCOUNTS = """
+insert into reconsideration (encounter_id, asked_at, cause)
+select distinct e.id, $3::timestamptz, 'document' from unnest($1::uuid[], $2::text[]) as k(facility_id, account)
+join document d on d.facility_id = k.facility_id and d.visit_key = k.account
+join encounter e on e.facility_id = k.facility_id and e.account = k.account and e.person_id = d.person_id and e.folded_into is null
+where d.is_summary and d.mode = 'live' order by e.id
+on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
+"""
+
+
+async def touch_accounts(raw: Raw, accounts: Iterable[tuple[UUID, str]], now: datetime) -> None:
+    """Ask for the stays on these accounts to be told anew, where a summary names the account: it is a stay's only if it is its alone.
+
+    For accounts that a stay came to or left (ix_document_visit, ix_encounter_account).
+    """
+    named = sorted(set(accounts))
+    if named:
+        await raw.execute(_TOUCHED_ACCOUNTS, [facility for facility, _ in named], [account for _, account in named], now)

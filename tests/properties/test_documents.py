@@ -8,6 +8,7 @@ import random
 from itertools import permutations
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,3 +108,69 @@ def test_the_order_of_three_decides_nothing(own_database: Database, tmp_path_fac
         assert ends[0][1] == [("V1", ("HOSPA", "D1"), "cancelled", False, False, False)]
 
     asyncio.run(all_orders())
+
+
+def life(visit: str, day: int, **about: Any) -> list[bytes]:
+    """A stay of a day in May."""
+    begins, ends = f"202605{day:02d}080000-0500", f"202605{day + 1:02d}080000-0500"
+    given = {"visit": visit, "admitted": begins, **about}
+    return [
+        adt("A01", begins, control=f"A{visit}", **given),
+        adt("A03", ends, control=f"D{visit}", discharged=ends, disposition="01", **given),
+    ]
+
+
+BEN = {"mrn": "M3", "medicaid": "MC2", "name": "Birch^Ben"}
+SAID_OTHERWISE = {
+    "of another stay": (
+        [*life("V1", 1), *life("V2", 9), mdm("T02", "20260512080000-0500", control="T1")],
+        mdm("T08", "20260513080000-0500", control="T2", visit="V2"),
+        {"V1": False, "V2": True},
+    ),
+    "of another patient": (
+        [*life("V1", 1), *life("V2", 9, **BEN), mdm("T02", "20260512080000-0500", control="T1")],
+        mdm("T08", "20260513080000-0500", control="T2", visit="V2", **BEN),
+        {"V1": False, "V2": True},
+    ),
+    "of an account that is not one stay's alone": (
+        [*life("V1", 1, account="AC1"), mdm("T02", "20260512080000-0500", control="T1", visit=None, account="AC1"), life("V2", 9)[1]],
+        life("V2", 9, account="AC1")[0],
+        {"V1": False, "V2": False},
+    ),
+    "of an account that the other stay has left": (
+        [
+            *life("V1", 1, account="AC1"),
+            *life("V2", 9, account="AC1"),
+            mdm("T02", "20260512080000-0500", control="T1", visit=None, account="AC1"),
+        ],
+        adt("A08", "20260514080000-0500", control="X1", visit="V2", account="AC2"),
+        {"V1": True, "V2": False},
+    ),
+}
+
+
+@pytest.mark.parametrize("said", SAID_OTHERWISE)
+def test_a_summary_that_turns_out_to_be_elsewhere_is_told_there_and_taken_back_here(
+    own_database: Database, tmp_path_factory: pytest.TempPathFactory, said: str
+) -> None:
+    """Whoever was told of a summary that is another stay's is told so, whatever was heard first."""
+    folder = tmp_path_factory.mktemp("world")
+    steps, last, expected = SAID_OTHERWISE[said]
+
+    async def told(world: World, order: list[bytes]) -> dict[str, bool]:
+        await world.claim(Claimed("Home H", medicaid="MC2"))
+        await run(world, order, claim_at=0, together=False)
+        async with wiring.open_transaction(world.engine())() as raw:
+            rows = await raw.fetch(
+                "select e.visit_number, n.payload from telling t join notification n on n.id = t.notification_id"
+                " join encounter e on e.id = t.encounter_id where t.effective and t.kind = 'discharged'"
+            )
+        payloads = {row["visit_number"]: row["payload"] for row in rows}
+        read = {visit: orjson.loads(payload) if isinstance(payload, str) else payload for visit, payload in payloads.items()}
+        return {visit: payload["encounter"]["has_discharge_summary"] for visit, payload in read.items()}
+
+    async def both_orders() -> None:
+        for order in ([*steps, last], [last, *reversed(steps)]):
+            assert await in_a_world(own_database, folder, lambda world, order=order: told(world, order)) == expected
+
+    asyncio.run(both_orders())

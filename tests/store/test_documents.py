@@ -1,6 +1,7 @@
-"""Documents in SQL: what files them keeps their rows still."""
+"""Documents in SQL: what files them keeps their rows still, and a stay that comes to an account searches its index."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +12,9 @@ from app.domain.document import DocumentKey
 from app.store import documents, people
 from app.store.documents import DocumentRow
 from app.store.failures import is_unavailable
+from app.store.unit_of_work import unit_of_work
+from tests.store.test_read_plans import Overheard
+from tests.support.plans import plan_of_sql
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 HOSPITAL, RECORD, ANN, BEN = (UUID(int=number) for number in range(1, 5))
@@ -35,3 +39,21 @@ async def test_a_document_that_is_being_filed_waits_before_it_goes_to_another_pe
                 await moving.execute("set local lock_timeout = '100ms'")
                 await people.move_records(moving, {RECORD: BEN}, NOW)
         assert is_unavailable(refused.value)
+
+
+class Told(Overheard):
+    """Hears what is written, too."""
+
+    async def execute(self, query: str, *values: Any) -> None:
+        self.asked.append((query, values))
+
+
+async def test_the_stays_of_an_account_are_found_by_it(engine_work: AsyncEngine) -> None:
+    overheard: Any = Told()
+    await documents.touch_accounts(overheard, [(HOSPITAL, "HOSPA|AC1")], NOW)
+    await documents.touch_accounts(overheard, [], NOW)
+    ((query, values),) = overheard.asked
+    async with unit_of_work(engine_work, None) as connection:
+        plan = await plan_of_sql(connection, query, *values)
+    assert plan.scanned_tables == frozenset()
+    assert "ix_document_visit" in plan.searched_indexes
