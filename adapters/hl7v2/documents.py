@@ -5,7 +5,7 @@ of them (domain/document).
 """
 
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -130,12 +130,12 @@ def head_of(trigger: str) -> str:
     return "OBR" if trigger == Trigger.RESULT else "TXA"
 
 
-def documents_of(reading: Reading, trigger: str, patient: int) -> tuple[DocumentPointer, ...]:
-    """Read the documents of one patient of the message (the PID of that number; all where there is one)."""
+def documents_of(reading: Reading, trigger: str, patient: int, found: Sequence[Group]) -> tuple[DocumentPointer, ...]:
+    """Read the documents of one patient of the message (the PID of that number; all where there is one); `found` are those of all."""
     only = reading.message.count("PID") <= 1
     return tuple(
         _result(reading, group, position) if trigger == Trigger.RESULT else _document(reading, group, trigger, position)
-        for position, group in enumerate(groups(reading.message, head_of(trigger)), 1)
+        for position, group in enumerate(found, 1)
         if only or group.patient == patient
     )
 

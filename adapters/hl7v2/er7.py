@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from adapters.hl7v2.charset import Decoded, declared_charset, decode
@@ -17,12 +18,15 @@ from app.domain.inbound import Problem, ProblemCode, Severity
 
 MESSAGE_BYTES_MAX: Final = 1_048_576
 SEGMENTS_MAX: Final = 500
+"""Beside OBX."""
+OBSERVATIONS_MAX: Final = 5_000
+"""OBX: a document that comes as text has one a line."""
 FIELDS_MAX: Final = 500
 REPETITIONS_MAX: Final = 200
 COMPONENTS_MAX: Final = 100
 """Also the limit of subcomponents in a component."""
 LINES_MAX: Final = 4 * SEGMENTS_MAX
-"""Lines in all, blank and stray ones included."""
+"""Lines beside OBX, blank and stray ones included."""
 
 ABSENT: Final = "\udfff"
 """Stands for a delimiter that MSH-2 does not declare: a lone surrogate, which no decoded text can contain."""
@@ -312,11 +316,16 @@ def _overflow(message: Er7Message) -> Problem | None:
     """Find the first place beyond a limit. Cheap for the messages that are within all of them."""
     lines, delimiters = message.lines, message.delimiters
     if len(lines) > SEGMENTS_MAX:
-        for number, segment in enumerate(message.segments(), 1):
-            if number > SEGMENTS_MAX:
-                location = f"{segment.name}^{segment.sequence}"
-                return _too_much(location, f"The message has more than {SEGMENTS_MAX} segments.", ProblemCode.SEGMENT_SEQUENCE)
-        if len(lines) > LINES_MAX:
+        observations = message.count("OBX")
+        if observations > OBSERVATIONS_MAX:
+            location = f"OBX^{OBSERVATIONS_MAX + 1}"
+            return _too_much(location, f"The message has more than {OBSERVATIONS_MAX} OBX segments.", ProblemCode.SEGMENT_SEQUENCE)
+        others = (segment for segment in message.segments() if segment.name != "OBX")
+        beyond = next(islice(others, SEGMENTS_MAX, None), None)
+        if beyond is not None:
+            location = f"{beyond.name}^{beyond.sequence}"
+            return _too_much(location, f"The message has more than {SEGMENTS_MAX} segments beside OBX.", ProblemCode.SEGMENT_SEQUENCE)
+        if len(lines) - observations > LINES_MAX:
             return _too_much("MSH^1", "The message has too many lines that are no segments.", ProblemCode.SEGMENT_SEQUENCE)
     # A line shorter than the lowest limit cannot break any; that clears most lines by their length alone.
     for line in lines:

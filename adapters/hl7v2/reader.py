@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
-from adapters.hl7v2.documents import content_of, documents_of
+from adapters.hl7v2.documents import Group, content_of, documents_of, groups, head_of
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
 from adapters.hl7v2.facilities import facility_codes, location_of
 from adapters.hl7v2.people import person_facts
@@ -144,10 +144,17 @@ class Hl7v2Reader:
         if needed.held is not None:
             return None, [needed.held, *(reading.notes if with_doubts else ())]
         digest = hashlib.sha256(body).digest()
-        first, *others = (self._event(reading, header, needed, subject, digest, part) for part, subject in enumerate(needed.subjects))
+        is_of_document = needed.trigger in DOCUMENT_TRIGGERS
+        # Cut once: a message about a hundred patients has the lines of all of them.
+        papers = tuple(groups(reading.message, head_of(needed.trigger))) if is_of_document else ()
+        first, *others = (
+            self._event(reading, header, needed, subject, papers, digest, part) for part, subject in enumerate(needed.subjects)
+        )
         return (replace(first, others=tuple(others)) if others else first), reading.notes
 
-    def _event(self, reading: Reading, header: Header, needed: Essentials, subject: Subject, digest: bytes, part: int) -> AdtEvent:
+    def _event(  # one patient of a message, and what is known of the message as a whole
+        self, reading: Reading, header: Header, needed: Essentials, subject: Subject, papers: Sequence[Group], digest: bytes, part: int
+    ) -> AdtEvent:
         pv1, trigger = subject.pv1, needed.trigger
         is_of_document = trigger in DOCUMENT_TRIGGERS
         if trigger in OF_SEVERAL or (is_of_document and len(needed.subjects) > 1):
@@ -183,7 +190,7 @@ class Hl7v2Reader:
             visit=visit,
             diagnoses=facts,
             diagnoses_erased=erased,
-            documents=documents_of(reading, trigger, part + 1) if is_of_document else (),
+            documents=documents_of(reading, trigger, part + 1, papers) if is_of_document else (),
             sending_facility=header.sending_facility,
         )
 

@@ -139,6 +139,17 @@ def test_the_bytes_are_found_again(observations: tuple[str, ...], media_type: st
         assert READER.content(b"nonsense", feed(), found.place) is None
 
 
+def test_a_text_of_thousands_of_lines_is_read_and_found_again() -> None:
+    """Transcriptions come so: a line is an OBX."""
+    lines = [f"OBX|{number}|TX|||line {number}" for number in range(1, 4001)]
+    found = document(txa(), *lines)
+    assert found.content == ContentPlace("OBX^1", "text/plain; charset=utf-8")
+    body = er7(msh(f9="MDM^T02"), EVN, PID, PV1, txa(), *lines)
+    assert READER.problems(body, READER.header(body), feed()) == ()
+    content = READER.content(body, feed(), "OBX^1") or b""
+    assert content.split(b"\n")[3999] == b"line 4000"
+
+
 @pytest.mark.parametrize(
     ("said", "link"),
     [

@@ -11,6 +11,7 @@ from adapters.hl7v2.er7 import (
     COMPONENTS_MAX,
     FIELDS_MAX,
     MESSAGE_BYTES_MAX,
+    OBSERVATIONS_MAX,
     REPETITIONS_MAX,
     SEGMENTS_MAX,
     Delimiters,
@@ -173,6 +174,10 @@ def test_bare_and_full_segments_of_a_name_keep_their_order() -> None:
 LIMITS = [
     (er7(msh(), *["NTE|1"] * (SEGMENTS_MAX - 1)), None),
     (er7(msh(), *["NTE|1"] * SEGMENTS_MAX), f"NTE^{SEGMENTS_MAX}"),
+    (er7(msh(), *["OBX|1|TX|||a line"] * OBSERVATIONS_MAX, *["NTE|1"] * (SEGMENTS_MAX - 1)), None),
+    (er7(msh(), *["OBX|1|TX|||a line"] * OBSERVATIONS_MAX, *["NTE|1"] * SEGMENTS_MAX), f"NTE^{SEGMENTS_MAX}"),
+    (er7(msh(), *["OBX|1|TX|||a line"] * (OBSERVATIONS_MAX + 1)), f"OBX^{OBSERVATIONS_MAX + 1}"),
+    (er7(msh(), *["OBX|1|TX|||a line"] * OBSERVATIONS_MAX, *["not a segment"] * (SEGMENTS_MAX * 4)), "MSH^1"),
     (er7(msh(), "ZZZ" + "|" * FIELDS_MAX), None),
     (er7(msh(), PID, "ZZZ|1", "ZZZ" + "|" * (FIELDS_MAX + 1)), f"ZZZ^2^{FIELDS_MAX + 1}"),
     (er7(msh(), "PID|||" + "~" * (REPETITIONS_MAX - 1)), None),
