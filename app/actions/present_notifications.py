@@ -22,6 +22,8 @@ from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
 
 _MINIMAL_ENCOUNTER: Final = ("id", "facility", "admitted_at", "discharged_at")
+_MINIMAL_FACILITY: Final = ("id", "name")
+"""Its call-back number and addresses may be a unit's, and give away what the unit is for."""
 _BREADTH: Final = {Tier.FULL: 2, Tier.MINIMAL: 1, Tier.ID_ONLY: 0}
 
 
@@ -72,6 +74,7 @@ def present(row: StoredNotification, tier: Tier) -> dict[str, Any]:
     else:
         person = {name: value for name, value in person.items() if name not in contact_sheet.FIELDS}
         encounter = {name: encounter[name] for name in _MINIMAL_ENCOUNTER if name in encounter}
+        encounter["facility"] = {name: value for name, value in encounter["facility"].items() if name in _MINIMAL_FACILITY}
     return {**content, "tier": tier.value, "person": person, "encounter": encounter}
 
 

@@ -155,4 +155,7 @@ async def test_what_was_told_in_full_is_read_without_it_when_the_tier_has_sunk(s
     shown = present(stored, Tier.MINIMAL)
     assert set(FIELDS).isdisjoint(shown["person"])
     assert shown["person"]["phone"] == item["person"]["phone"]
+    # A unit's number says what the unit is for.
+    assert "call_back" in item["encounter"]["facility"]
+    assert shown["encounter"]["facility"].keys() == {"id", "name"}
     assert present(stored, Tier.ID_ONLY)["person"] == {"id": item["person"]["id"]}
