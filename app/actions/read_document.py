@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.document import ContentPlace, DocumentView, view
+from app.domain.organization import COVERING_KINDS
 from app.domain.privacy import Tier, may_be_told
 from app.domain.seeing import tier_of
 from app.domain.viewer import Viewer
@@ -51,12 +52,17 @@ async def _may_read(raw: Raw, viewer: Viewer, row: DocumentRow, seen: DocumentVi
 
 
 async def _follows_up(raw: Raw, viewer: Viewer, stays: list[UUID], directory: Directory, read_stay: ReadStay) -> bool:
-    """Tell whether the viewer works on a follow-up of one of the stays whose home is told of it in full."""
+    """Tell whether the viewer works on a follow-up of one of the stays whose home is told of it in full.
+
+    A plan or an agency reads the status of others' follow-ups alone, also of those that it was granted (present_follow_ups).
+    """
+    own = directory.organizations.get(viewer.organization_id) if viewer.organization_id is not None else None
+    is_status_only = own is not None and own.kind in COVERING_KINDS
     homes = await documents.followed_up_by(raw, stays, viewer.organization_id) if stays else {}
     rows = await rows_behind(raw, viewer, homes) if homes else {}
     return any(
         may_be_told(read_stay(row, directory).origin, directory.organizations[home].kind).tier is Tier.FULL
         for stay_id, row in rows.items()
         for home in homes[stay_id]
-        if home in directory.organizations
+        if home in directory.organizations and not (is_status_only and home != viewer.organization_id)
     )

@@ -129,6 +129,17 @@ async def test_a_restricted_document_is_the_hospitals_and_the_operators(story: W
     assert (await content(story, pointer["id"])).content == PDF
 
 
+@pytest.mark.parametrize(("grantee", "status"), [("plan", 404), ("stranger", 200)])
+async def test_whom_the_home_granted_its_rows_reads_what_its_follow_up_shows(story: World, grantee: str, status: int) -> None:
+    """A plan reads the status alone, granted or not."""
+    await story.send(mdm(control="D1"))
+    ((pointer,),) = [one["documents"] for one in [await follow_up(story)]]
+    grant = {"grantee_id": story.ids[grantee]}
+    await story.api.json("POST", f"/v1/organizations/{story.ids['home']}/grants", story.keys["home"], 201, json=grant)
+    assert [one["id"] for one in (await follow_up(story, grantee))["documents"]] == ([pointer["id"]] if status == 200 else [])
+    assert (await content(story, pointer["id"], grantee)).status_code == status
+
+
 async def test_another_patients_document_is_not_shown_with_the_stay(story: World) -> None:
     stranger = mdm(control="D1", mrn="M9", name="Birch^Bob", medicaid="MC9")
     await story.send(stranger)
