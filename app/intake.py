@@ -207,13 +207,20 @@ class Intake:
 
     async def _commit(self, arrivals: list[Arrival]) -> list[Answer]:
         async with self._transaction() as raw:
-            # What changed about a feed counts from the next group on.
-            self._directory = await self._registry.current(raw)
+            directory = self._directory = await self._registry.current(raw)
+            # A feed may have changed since the last group, which may be hours ago: gone live, or closed to this sender.
+            arrivals = [self._as_it_is_now(arrival, directory) for arrival in arrivals]
             answers = await receive(raw, arrivals, ids=self._ids, cipher=self._cipher)
         self.groups += 1
         self.messages += len(arrivals)
         self._waker.wake("inbound")
         return answers
+
+    def _as_it_is_now(self, arrival: Arrival, directory: Directory) -> Arrival:
+        """Judge again what was judged by a feed that has changed."""
+        if arrival.feed is None or directory.feeds.get(arrival.feed.id) is arrival.feed:
+            return arrival
+        return judge(arrival.envelope, directory, self._readers)
 
     async def _one_by_one(self, group: list[tuple[Arrival, asyncio.Future[Answer]]], error: Exception) -> list[Answer]:
         """One bad message must not cost the others their place: try each alone, unless the database is simply away."""

@@ -200,7 +200,6 @@ async def test_a_document_reference_comes_beside_a_stay_or_alone(world: World) -
 async def test_a_summary_that_was_heard_quietly_is_no_news(story: World, mode: str) -> None:
     before = await outbox(story)
     await story.api.json("PATCH", f"/v1/feeds/{story.ids['feed_id']}", ADMIN_KEY, 200, json={"mode": mode})
-    await story.send(adt("A60", "20260301100000-0500", control="MOVE"))  # the door learns of it with its next group
     await story.send(mdm(control="D1"))
     assert await outbox(story) == before
     assert len((await encounter(story))["documents"]) == 1

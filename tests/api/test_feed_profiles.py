@@ -12,14 +12,9 @@ FINGERPRINT = "ab" * 32
 
 
 async def change(world: World, change: dict[str, Any], status: int = 200) -> dict[str, Any]:
-    """Change the hospital's feed; the door reads the registry with the next group."""
-    changed: dict[str, Any] = await world.api.json(
-        "PATCH", f"/v1/feeds/{world.ids['feed_id']}", world.keys["hospital"], status, json=change
-    )
-    await world.api.post(
-        "/hl7v2", world.keys["hospital"], content=adt("A28", "20260301100000-0500", control=f"W{change}"[:20]), headers=ER7
-    )
-    return changed
+    """Change the hospital's feed; it counts from the next message on."""
+    path = f"/v1/feeds/{world.ids['feed_id']}"
+    return dict(await world.api.json("PATCH", path, world.keys["hospital"], status, json=change))
 
 
 async def answer_to(world: World, message: bytes) -> str:

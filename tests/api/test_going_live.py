@@ -24,16 +24,9 @@ BEN_LEFT = ben("A03", "20260306150000-0500", "B2", visit="V2", **LEFT)
 
 
 async def move(world: World, mode: str, status: int = 200) -> dict[str, Any]:
-    """Move the hospital's feed; the door learns of it with its next group."""
+    """Move the hospital's feed. The next message, however long after, is heard as what the feed is then."""
     path = f"/v1/feeds/{world.ids['feed_id']}"
     moved: dict[str, Any] = await world.api.json("PATCH", path, ADMIN_KEY, status, json={"mode": mode})
-    number = moved.get("version", "x")
-    await world.api.post(
-        "/hl7v2",
-        world.keys["hospital"],
-        content=adt("A60", "20260301100000-0500", control=f"MOVE{number}"),
-        headers={"content-type": "text/plain"},
-    )
     await world.stage.settle()
     return moved
 
