@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from app.actions.receive import Arrival, judge, receive
@@ -155,9 +155,7 @@ class Intake:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.put(arrival.feed.id if arrival.feed is not None else None, (arrival, answered))
         if len(self._running) < self._committers:
-            task = asyncio.create_task(self._commit_groups())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._running.add(asyncio.create_task(self._commit_groups()))
         return answered
 
     async def _judge(self, envelope: Envelope) -> Arrival:
@@ -195,15 +193,21 @@ class Intake:
         return Received(answer, acks)
 
     async def _commit_groups(self) -> None:
-        while self._waiting:
-            group = self._waiting.take(self._group_max)
-            try:
-                answers = await self._commit([arrival for arrival, _ in group])
-            except Exception as error:  # noqa: BLE001  # every sender must get an answer, whatever happened
-                answers = await self._one_by_one(group, error)
-            for (_, answered), answer in zip(group, answers, strict=True):
-                if not answered.done():
-                    answered.set_result(answer)
+        try:
+            while self._waiting:
+                await self._commit_group(self._waiting.take(self._group_max))
+        finally:
+            # In the moment in which nothing waited: a done callback comes later, and whoever came between would wait for nobody.
+            self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _commit_group(self, group: list[tuple[Arrival, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit([arrival for arrival, _ in group])
+        except Exception as error:  # noqa: BLE001  # every sender must get an answer, whatever happened
+            answers = await self._one_by_one(group, error)
+        for (_, answered), answer in zip(group, answers, strict=True):
+            if not answered.done():
+                answered.set_result(answer)
 
     async def _commit(self, arrivals: list[Arrival]) -> list[Answer]:
         async with self._transaction() as raw:

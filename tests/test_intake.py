@@ -5,8 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+import pytest
+
 from adapters.hl7v2.reader import Hl7v2Reader
-from app.domain.inbound import AckCode, Door, Envelope, Format
+from app.actions.receive import Arrival
+from app.domain.directory import Directory
+from app.domain.inbound import AckCode, Answer, Door, Envelope, Format
 from app.intake import Intake, Turns
 from app.ports import Cipher, Ids, Waker
 from app.store.directory import RegistryReader
@@ -39,6 +43,39 @@ async def test_a_sender_is_answered_although_the_database_never_is(clock: FakeCl
         said = await asyncio.gather(*(intake.receive(envelope) for envelope in envelopes))
         await intake.close()
     assert {one.answer.code for one in said} == {AckCode.AE}
+
+
+class QuickIntake(Intake):
+    """Commits at once."""
+
+    async def _commit(self, arrivals: list[Arrival]) -> list[Answer]:
+        await asyncio.sleep(0)
+        return [Answer(arrival.code) for arrival in arrivals]
+
+
+@pytest.mark.parametrize("committers", [1, 2])
+async def test_who_sends_again_in_the_moment_of_the_answer_is_heard(committers: int, clock: FakeClock) -> None:
+    """The committer has seen that nothing waits and is not gone yet: it must not be counted on."""
+    intake = QuickIntake(
+        mute,
+        RegistryReader(),
+        {Format.ER7: Hl7v2Reader()},
+        lambda _body, _header, answer: (answer.code.value.encode(),),
+        cipher=cast("Cipher", None),
+        ids=cast("Ids", None),
+        waker=cast("Waker", None),
+        group_max=1,
+        committers=committers,
+    )
+    intake._directory = Directory({}, {}, {})
+
+    async def send() -> None:
+        for _ in range(3):
+            assert (await intake.receive(Envelope(b"no message", Door.MLLP, clock.now()))).answer.code is AckCode.AR
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(send() for _ in range(committers)))
+        await intake.close()
 
 
 def test_a_flood_of_one_feed_makes_no_other_wait() -> None:
