@@ -6,7 +6,7 @@ admission opens it in state `inpatient`. Everything is evaluated anew from what 
 Not here: recording contacts, and what a clock asks for (programs are data).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -30,8 +30,9 @@ from app.domain.precedence import Led
 from app.domain.privacy import may_be_told
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
-from app.domain.responsible_home import Home, Responsible, is_claimed_by, responsible_homes, with_former
+from app.domain.responsible_home import Home, Responsible, responsible_homes, with_former
 from app.domain.rulebook import Rulebook
+from app.domain.seeing import may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.telling import attribution_content, encounter_content, person_content
@@ -164,14 +165,9 @@ async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID]
     return await follow_ups.first_told(raw, keys) if keys else {}
 
 
-def _may_know(home: Home, stay: StayInHand, claimed: Iterable[Attribution], directory: Directory) -> bool:
-    begun_at = stay.view.admitted_at or stay.view.discharged_at
-    if stay.reported_by not in (None, home.home_id) and begun_at is not None:
-        ended_at = stay.view.discharged_at or begun_at
-        if not any(is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in (begun_at, ended_at)):
-            return False
+def _may_know(home: Home, stay: StayInHand, claimed: Collection[Attribution], directory: Directory) -> bool:
     organization = directory.organizations.get(home.home_id) if home.home_id else None
-    return organization is None or may_be_told(stay.origin, organization.kind).tier.tells
+    return may_know(home.home_id, organization.kind if organization else None, stay, claimed)
 
 
 def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:

@@ -25,6 +25,7 @@ from app.domain.person import PatientRecord
 from app.domain.privacy import Tier, may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
+from app.domain.seeing import may_know
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
@@ -60,7 +61,8 @@ class FollowUpPresenter:
         by_id, stays = await self._stays(raw, persons, directory)
         said = await follow_ups.contacts_of_people(raw, persons)
         records = await people.describe(raw, persons)
-        claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
+        is_reported = any(stay.reported_by is not None for stay in by_id.values())
+        claimed = await claims.of_people(raw, persons) if is_reported or _may_cover(viewer, directory) else {}
         owners, facts = await summary_facts.owners_and_facts(raw, [row.id for row in rows])
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
@@ -72,9 +74,10 @@ class FollowUpPresenter:
             decision = may_be_told(stay.origin, reader.kind)
             if not decision.tier.tells:
                 continue
-            allowed = [other for other in stays.get(row.person_id, ()) if may_be_told(other.origin, reader.kind).tier.tells]
+            claims_on_person = claimed.get(row.person_id, ())
+            allowed = [other for other in stays.get(row.person_id, ()) if may_know(reader.id, reader.kind, other, claims_on_person)]
             person_contacts = [contact for one in said.get(row.person_id, {}).values() for contact in one]
-            spans = _coverage(reader, claimed.get(row.person_id, ()))
+            spans = _coverage(reader, claims_on_person)
             measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
             papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
             shown.append(_shown(row, stay, reader, decision.tier, directory, said.get(row.person_id, {}).get(row.id, []), measures,

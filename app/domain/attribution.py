@@ -65,6 +65,11 @@ def _covers(span: Attribution | Learned, day: date) -> bool:
     return span.effective_from <= day and (span.effective_to is None or day < span.effective_to)
 
 
+def is_claimed_by(organization_id: UUID, claims: Iterable[Attribution], day: date) -> bool:
+    """Tell whether the organization claims the person on a day, as whatever."""
+    return any(claim.organization_id == organization_id and claim.holds_on(day) for claim in claims)
+
+
 def responsible_on(claims: Iterable[Attribution], day: date) -> dict[UUID, list[Attribution]]:
     """Give the claims that hold on a day by organization, each organization's in a fixed order."""
     by_organization: dict[UUID, list[Attribution]] = {}

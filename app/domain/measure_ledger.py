@@ -22,9 +22,9 @@ from app.domain.measure import MeasureCatalog, MeasureState, MeasureStatus
 from app.domain.measure_history import birth_on, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.person import PatientRecord
-from app.domain.privacy import may_be_told
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
+from app.domain.seeing import may_know
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
@@ -98,7 +98,7 @@ class _Reader:
 def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog: MeasureCatalog, now: datetime) -> list[MeasureLine]:
     """Give every line of a person: each status depends on all their stays, so they are worked out together."""
     stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
-    allowed: dict[OrganizationKind, list[StayInHand]] = {}
+    allowed: dict[UUID | None, list[StayInHand]] = {}
     lines: list[MeasureLine] = []
     facts = facts_of(person.records)
     born = birth_on(person.records)
@@ -110,12 +110,14 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
         responsible = responsible_homes(stay, rules, person.claims, directory, rulebook, denied=denied)
         homes = [home.home_id for home in responsible.homes if home.home_id is not None]
         for reader in _readers(homes, person.claims, day, directory):
-            if reader.kind not in allowed:
-                allowed[reader.kind] = [one for one in stays if may_be_told(one.origin, reader.kind).tier.tells]
-            if stay not in allowed[reader.kind]:
+            shows = allowed.get(reader.organization_id)
+            if shows is None:
+                shows = [one for one in stays if may_know(reader.organization_id, reader.kind, one, person.claims)]
+                allowed[reader.organization_id] = shows
+            if stay not in shows:
                 continue
             coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
-            history = history_of(allowed[reader.kind], person.contacts, person.records, rulebook, stay.zone, coverage)
+            history = history_of(shows, person.contacts, person.records, rulebook, stay.zone, coverage)
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from app.domain.attribution import HOME_ROLES, Attribution, Role, responsible_on
+from app.domain.attribution import HOME_ROLES, Attribution, Role, is_claimed_by, responsible_on
 from app.domain.directory import Directory
 from app.domain.happening import Kind
 from app.domain.organization import COVERING_KINDS, Organization
@@ -84,11 +84,6 @@ def lateness_of(claim: Attribution, stay: StayInHand, kind: Kind, day: date, rul
         return Lateness.IN_TIME, ""
     heard = Heard(occurred_at, stay.heard.get(kind), stay.view.discharged_at)
     return lateness(claim.known_since(day), heard, stay.zone, rulebook.precedence)
-
-
-def is_claimed_by(organization_id: UUID, claimed: Iterable[Attribution], day: date) -> bool:
-    """Tell whether an organization claims the person on the day."""
-    return any(claim.organization_id == organization_id and claim.holds_on(day) for claim in claimed)
 
 
 def responsible_homes(

@@ -1,8 +1,14 @@
-"""How much of a stay a viewer may see: all of it where it is its own, else what it may be told."""
+"""How much of a stay a viewer may see: all of it where it is its own, else what it may be told.
 
+And which stays may show in what somebody reads of another stay: a clock, a measure, a rate.
+"""
+
+from collections.abc import Collection
 from uuid import UUID
 
+from app.domain.attribution import Attribution, is_claimed_by
 from app.domain.directory import Directory
+from app.domain.organization import OrganizationKind
 from app.domain.privacy import Tier, may_be_told
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
@@ -14,3 +20,17 @@ def tier_of(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, 
         return Tier.FULL
     organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
     return may_be_told(stay.origin, organization.kind).tier if organization else Tier.SUPPRESS
+
+
+def may_know(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayInHand, claimed: Collection[Attribution]) -> bool:
+    """Tell whether a stay may show in what a reader of this kind is told of others; no reader is nobody in particular, no kind everybody.
+
+    A stay that the reader may not be told of must not show either (42 CFR 2.13(c)), and what somebody reports of a person whom they
+    do not claim is nobody else's news.
+    """
+    begun_at = stay.view.admitted_at or stay.view.discharged_at
+    if stay.reported_by not in (None, reader_id) and begun_at is not None:
+        times = (begun_at, stay.view.discharged_at or begun_at)
+        if not any(is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in times):
+            return False
+    return kind is None or may_be_told(stay.origin, kind).tier.tells

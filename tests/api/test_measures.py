@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_reported_stays import reported
 from tests.api.world import ADMIN_KEY, ANN_AT_PLAN, DISCHARGE, World, load_panel
 from tests.support.messages import adt
 
@@ -219,3 +220,16 @@ async def test_the_measures_say_what_they_are(story: World) -> None:
     assert (found["FUH"]["first_on"], found["FUH"]["last_on"], found["FUM"]["first_on"]) == ("2026-03-06", "2026-03-06", None)
     assert {one["label"] for one in found.values()} == {"HEDIS-like, uncertified"}
     assert (found["FUM"]["event"], found["FUM"]["age_bands"]) == ("emergency visit", ["6-17", "18-64", "65+"])
+
+
+async def test_what_somebody_reports_of_a_person_they_do_not_claim_is_in_no_rate_and_changes_none(story: World) -> None:
+    asked = ("home", "plan", "operator")
+    before = {who: await events(story, who) for who in asked}
+    await reported(story, "stranger", admitted_at="2026-01-05T15:00:00Z", discharged_at="2026-01-09T15:00:00Z")
+    await reported(story, "stranger", admitted_at="2026-03-06T19:50:00Z", discharged_at=None)
+    await story.send(adt("A08", "20260306143500-0500", control="C3", admitted="20260302100000-0500"))
+    assert {who: await events(story, who) for who in asked} == before
+    (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200))["items"]
+    assert {one["measure"]: one["status"] for one in follow_up["measures"]}["FUH"] == "pending"
+    await reported(story, "home", admitted_at="2026-03-06T19:55:00Z", discharged_at=None)
+    assert [(one["status"], one["reason"]) for one in await events(story, "plan")] == [("suspended", "readmitted")]
