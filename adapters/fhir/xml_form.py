@@ -7,6 +7,7 @@ while it is read. Not here: what the document means, and whether it is well form
 import math
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.parsers import expat
@@ -17,6 +18,8 @@ from adapters.fhir.values import Json
 
 NAMESPACE: Final = "http://hl7.org/fhir"
 _XHTML: Final = "http://www.w3.org/1999/xhtml"
+_SCHEMA_HINT: Final = "http://www.w3.org/2001/XMLSchema-instance"
+"""Where a schema lies (xsi:schemaLocation) is in most published examples, and is nothing that is read here."""
 _DIV: Final = f'<div xmlns="{_XHTML}">As in the original.</div>'
 """Stands for a narrative, which is kept in the original and read by nobody."""
 DEPTH_MAX: Final = 64
@@ -24,6 +27,10 @@ ELEMENTS_MAX: Final = 15_000
 _INTEGER: Final = re.compile(r"-?[0-9]{1,100}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,3})?")
 _SEPARATOR: Final = " "
+_OF_ELEMENTS: Final = frozenset({"id"})
+_OF_EXTENSIONS: Final = frozenset({"id", "url"})
+_OF_UNREAD: Final = frozenset({"id", "url", "value"})
+"""Everything else is an element in FHIR's XML: a reader that took an attribute for it would read what others do not."""
 
 
 class XmlFormError(ValueError):
@@ -45,7 +52,10 @@ def read_xml(body: bytes) -> Json:
 
 
 def _tree(body: bytes) -> _Node:
-    # FHIR is UTF-8; what an XML declaration says besides is not followed.
+    # FHIR is UTF-8; what an XML declaration says besides is not followed, and what expat would guess from zero bytes neither.
+    if b"\0" in body:
+        msg = "the body is not UTF-8"
+        raise XmlFormError(msg)
     parser = expat.ParserCreate("utf-8", _SEPARATOR)
     top = _Node("", {})
     open_nodes = [top]
@@ -61,12 +71,12 @@ def _tree(body: bytes) -> _Node:
             msg = f"elements are nested deeper than {DEPTH_MAX}"
             raise XmlFormError(msg)
         namespace, _, local = name.rpartition(_SEPARATOR)
-        if namespace == _XHTML:
+        if namespace == _XHTML and len(open_nodes) > 1 and (local == "div" or open_nodes[-1].is_narrative):
             node = _Node(local, {}, is_narrative=True)
         elif namespace == NAMESPACE:
-            node = _Node(local, attributes)
+            node = _Node(local, {key: said for key, said in attributes.items() if key.rpartition(_SEPARATOR)[0] != _SCHEMA_HINT})
         else:
-            msg = "an element is in neither the namespace of FHIR nor that of XHTML"
+            msg = "an element is not in the namespace of FHIR, and no narrative (a div in that of XHTML)"
             raise XmlFormError(msg)
         open_nodes[-1].children.append(node)
         open_nodes.append(node)
@@ -98,11 +108,18 @@ def _tree(body: bytes) -> _Node:
 
 def _resource(node: _Node) -> Json:
     shape = elements(node.name) if node.name in READ or node.name == "Bundle" else None
-    return {"resourceType": node.name, **_members(node, shape)}
+    members = _members(node, shape, frozenset())
+    if "resourceType" in members:
+        msg = "there is an element with the name resourceType; in XML it is the name of the resource's own element"
+        raise XmlFormError(msg)
+    return {"resourceType": node.name, **members}
 
 
-def _members(node: _Node, shape: Mapping[str, Element] | None) -> Json:
+def _members(node: _Node, shape: Mapping[str, Element] | None, attributes: AbstractSet[str]) -> Json:
     """Give the members of an object. Without a shape (nobody reads it) what repeats is a list, and every value a text."""
+    if not node.attributes.keys() <= attributes:
+        msg = "there is an attribute where FHIR has an element, or nothing"
+        raise XmlFormError(msg)
     found: Json = dict(node.attributes)
     for child in node.children:
         name = child.name
@@ -122,7 +139,7 @@ def _members(node: _Node, shape: Mapping[str, Element] | None) -> Json:
 
 def _object(node: _Node, kind: str) -> Json:
     if kind != ANY_RESOURCE:
-        return _members(node, elements(kind))
+        return _members(node, elements(kind), _OF_EXTENSIONS if kind == "Extension" else _OF_ELEMENTS)
     if len(node.children) != 1:
         msg = "where a resource is to be, there is none or more than one"
         raise XmlFormError(msg)
@@ -134,7 +151,7 @@ def _plain(node: _Node) -> Any:  # noqa: ANN401 - any JSON value
         return node.attributes["value"]
     if len(node.children) == 1 and node.children[0].name[:1].isupper():
         return _resource(node.children[0])
-    return _members(node, None)
+    return _members(node, None, _OF_UNREAD)
 
 
 def _put(found: Json, name: str, value: Any, *, is_list: bool, once: bool = False) -> None:  # noqa: ANN401 - any JSON value
@@ -152,8 +169,8 @@ def _put(found: Json, name: str, value: Any, *, is_list: bool, once: bool = Fals
 def _put_primitive(found: Json, node: _Node, element: Element) -> None:
     """Put a value, and what stands beside it (id, extensions) under the name with an underscore, in step where it repeats."""
     value = _value(node.attributes.get("value"), element.kind)
-    beside: Json = {name: said for name, said in node.attributes.items() if name != "value"}
-    beside |= _members(_Node(node.name, {}, node.children), elements("FHIRPrimitiveExtension")) if node.children else {}
+    more = _Node(node.name, {name: said for name, said in node.attributes.items() if name != "value"}, node.children)
+    beside = _members(more, elements("FHIRPrimitiveExtension"), _OF_ELEMENTS)
     if not element.is_list:
         if node.name in found or f"_{node.name}" in found:
             msg = "an element repeats that may not"
