@@ -30,6 +30,8 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
 NO_LINE = frozenset({MeasureState.NOT_ELIGIBLE, MeasureState.VOID})
 """What is no event of a measure, or never was, has no line in it."""
+PERSON_FACTS = ("birth_date", "sex", "race", "ethnicity", "language")
+"""What a line says of the person beside their stays."""
 ONE_SECOND = timedelta(seconds=1)
 
 

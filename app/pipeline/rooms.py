@@ -32,13 +32,14 @@ from app.domain.happening import Kind
 from app.domain.heard import heard_after, read_heard
 from app.domain.inbound import Outcome
 from app.domain.interpreted import Held, Interpreted
+from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import answers, documents, encounters, feed_facilities, follow_ups, inbound, notifications, people
+from app.store import answers, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
@@ -188,6 +189,15 @@ class Rooms:
             dead |= await follow_ups.with_closed(raw, alive)
         if dead:
             await people.reconsider_people(raw, dead, now, "died")
+        # What measures ask of a person (age, strata) comes in messages about the person alone too.
+        described = {
+            whose.person_id
+            for item, whose, recording in zip(understood, resolved, recorded, strict=True)
+            if recording.stay is None and not item.is_test and any(getattr(item.event.person, name) is not None for name in PERSON_FACTS)
+        }
+        counted = await measure_lines.with_lines(raw, described - dead) if described - dead else set()
+        if counted:
+            await people.reconsider_people(raw, counted, now, "described")
         told: set[UUID] = set()
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
             stay = recording.stay

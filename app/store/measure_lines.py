@@ -40,6 +40,14 @@ async def standing(raw: Raw, people: Collection[UUID], stays: Iterable[UUID]) ->
     return {row["id"]: MeasureLine(**{**{name: row[name] for name in _COLUMNS}, "reasons": tuple(row["reasons"])}) for row in rows}
 
 
+async def with_lines(raw: Raw, people: Collection[UUID]) -> set[UUID]:
+    """Give those of these people who count in a measure (ix_measure_line_person)."""
+    rows = await raw.fetch(
+        "select distinct person_id from measure_line where known_to is null and person_id = any($1::uuid[])", list(people)
+    )
+    return {row["person_id"] for row in rows}
+
+
 async def end(raw: Raw, lines: Collection[int], now: datetime) -> None:
     """Let versions end."""
     if lines:

@@ -233,3 +233,14 @@ async def test_what_somebody_reports_of_a_person_they_do_not_claim_is_in_no_rate
     assert {one["measure"]: one["status"] for one in follow_up["measures"]}["FUH"] == "pending"
     await reported(story, "home", admitted_at="2026-03-06T19:55:00Z", discharged_at=None)
     assert [(one["status"], one["reason"]) for one in await events(story, "plan")] == [("suspended", "readmitted")]
+
+
+async def test_what_a_message_about_the_person_alone_corrects_is_corrected_in_the_rates(story: World) -> None:
+    assert [(one["age"], one["status"]) for one in await events(story, "plan")] == [(46, "pending")]
+    update: dict[str, Any] = {"patient_class": None, "visit": None}
+    await story.send(adt("A31", "20260307150000-0500", control="P1", born="19900102", **update))
+    assert [one["age"] for one in await events(story, "plan")] == [36]
+    await story.send(adt("A31", "20260307160000-0500", control="P2", born="20220102", **update))
+    assert await events(story, "plan") == await events(story, "operator") == []
+    (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200))["items"]
+    assert {one["measure"]: one["reason"] for one in follow_up["measures"]}["FUH"] == "too_young"
