@@ -27,7 +27,8 @@ class MessageSearch:
 
     find_ids: FindIds
     cipher: Cipher
-    reader: FieldReader
+    readers: Sequence[FieldReader]
+    """One of each format; who is not asked for its own gives nothing."""
 
     async def search(self, raw: Raw, viewer: Viewer, query: MessageQuery, *, before: UUID | None, limit: int) -> dict[UUID, str]:
         """Give the newest messages that the query finds, and how; `raw` is the viewer's own transaction."""
@@ -43,6 +44,6 @@ class MessageSearch:
     def _says(self, query: MessageQuery, one: Unread) -> bool:
         # What does not open says nothing to anybody.
         with suppress(Exception):
-            fields = self.reader.fields(self.cipher.decrypt(one.cipher_key_id, one.body, one.id.bytes))
-            return fields is not None and query.found_in(fields)
+            body = self.cipher.decrypt(one.cipher_key_id, one.body, one.id.bytes)
+            return any(query.found_in(fields) for reader in self.readers if (fields := reader.fields(body)) is not None)
         return False

@@ -6,8 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.fhir.fields import FhirFieldReader
 from adapters.hl7v2.fields import Er7FieldReader
 from app.actions.search_messages import MessageSearch
+from app.api.strict_json import read_strict_json
 from app.domain.directory import Directory
 from app.domain.message_search import MessageQuery
 from app.domain.reinterpretation import Reinterpretation
@@ -26,7 +28,7 @@ def message_search(work: AsyncEngine, keys: Keys) -> MessageSearch:
         async with open_transaction(work)() as raw:
             return await find_ids(raw, viewer, query, before=before, limit=limit)
 
-    return MessageSearch(find, keys.cipher, Er7FieldReader())
+    return MessageSearch(find, keys.cipher, (Er7FieldReader(), FhirFieldReader(read_strict_json)))
 
 
 def reinterpreter(rooms: Rooms) -> Callable[[Directory, Sequence[Waiting]], Awaitable[Reinterpretation]]:

@@ -8,6 +8,8 @@ from sqlalchemy import func, select, text
 from app.domain.viewer import OPERATOR
 from app.store.tables import metadata
 from tests.api.world import ER7, World
+from tests.support.bundles import bundle, resource, written
+from tests.support.fhir_xml import in_xml
 from tests.support.messages import adt
 
 AT = "20260306143000-0500"
@@ -54,6 +56,19 @@ async def test_what_nothing_was_made_of_is_found_by_what_it_says(town: World) ->
     assert ("BAD1", "message_text") in await _search(town, "Alder, Ann 1980-01-02")
     assert ("BAD1", "message_text") in await _search(town, "V1")
     assert await _search(town, "BAD1") == [("BAD1", "control_id")]
+
+
+async def test_a_bundle_that_nothing_was_made_of_is_found_by_what_it_says(town: World) -> None:
+    document = bundle("A01", AT, control="BADB", mrn="M77", visit="V77", medicaid=None, name="Dogwood^Dora", born="19610203")
+    resource(document, "Encounter")["status"] = "Canary"
+    for kind, body in (("json", written(document)), ("xml", in_xml(document))):
+        answer = await town.api.post(
+            "/fhir/$process-message", town.keys["hospital"], content=body, headers={"content-type": f"application/fhir+{kind}"}
+        )
+        assert answer.status_code == 422
+    for typed in ("M77", "V77", "Dogwood, Dora 1961-02-03"):
+        assert await _search(town, typed) == [("BADB", "message_text")] * 2, typed
+        assert await _search(town, typed, "stranger") == []
 
 
 async def test_a_message_that_no_feed_claims_is_found_by_its_own(town: World) -> None:
