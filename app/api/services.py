@@ -119,6 +119,10 @@ class Rehearsed:
     acks: Sequence[bytes]
     """As the sender would get them; none where none is asked for, and none in FHIR, which has HTTP for them."""
     problems: Sequence[Problem]
+    advice: Sequence[Problem]
+    """What the standard says besides; decides nothing."""
+    name: Callable[[str], str]
+    """Says a place in the words of the standard."""
     outcome: Outcome
     tree: Sequence[Mapping[str, Any]]
     """A message in ER7 as parsed, segment by segment."""

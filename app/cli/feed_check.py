@@ -4,7 +4,7 @@ The real rooms on transactions that are rolled back; nothing is stored. Not here
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,11 +22,14 @@ from app.cli.output import JsonFlag, Output
 from app.domain.directory import Directory
 from app.domain.feed import FeedProfile
 from app.domain.inbound import AckCode, Door, Envelope, Problem, ProblemCode, Severity
+from app.domain.notification import Desired
 from app.domain.public_id import Kind, public_id
-from app.pipeline.rehearse import Rehearsal, Rehearsals
+from app.pipeline.rehearse import Rehearsal, Rehearsals, every_problem
+from app.ports import Readers
 from app.settings import load_settings
 from app.store.directory import RegistryReader
 from app.store.raw import Raw
+from app.wiring.diagnosis import place_namer
 
 _COLUMNS = ("message", "ack", "trigger", "problems", "read_as", "reaches")
 
@@ -36,6 +39,17 @@ class _Question:
     feed: str | None
     profile: FeedProfile | None
     values: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """What every message of a file is checked with."""
+
+    office: Office
+    rehearsals: Rehearsals
+    readers: Readers
+    directory: Directory
+    question: _Question
 
 
 class _Proposed(RegistryReader):
@@ -87,21 +101,28 @@ async def _check(messages: Sequence[FileMessage], question: _Question) -> list[d
             registry = _Proposed(question.feed, question.profile)
         rooms = wiring.build_rooms(office.keys, wiring.rulebook(), clock=office.clock, ids=office.ids)
         rehearsals = Rehearsals(rooms, wiring.open_transaction(office.work), registry)
-        return [await _checked(office, rehearsals, number, message, question) for number, message in enumerate(messages, 1)]
+        async with wiring.open_transaction(office.work)() as raw:
+            directory = await registry.current(raw)
+        checks = _Checks(office, rehearsals, rooms.readers, directory, question)
+        return [await _checked(checks, number, message) for number, message in enumerate(messages, 1)]
 
 
-async def _checked(office: Office, rehearsals: Rehearsals, number: int, message: FileMessage, question: _Question) -> dict[str, Any]:
+async def _checked(checks: _Checks, number: int, message: FileMessage) -> dict[str, Any]:
+    question = checks.question
     named = public_id(Kind.FEED, read_id(Kind.FEED, question.feed)) if question.feed is not None else None
-    rehearsed = await rehearsals.rehearse(Envelope(message.body, Door.FILE, office.clock.now(), feed_name=named, format=message.format))
+    envelope = Envelope(message.body, Door.FILE, checks.office.clock.now(), feed_name=named, format=message.format)
+    rehearsed = await checks.rehearsals.rehearse(envelope)
     arrival = rehearsed.arrival
+    name = place_namer(message.format, arrival.header)
     return {
         "message": number,
         "feed_id": public_id(Kind.FEED, arrival.feed.id) if arrival.feed else None,
         "trigger": arrival.header.trigger,
         "ack": arrival.code.value,
-        "problems": [_problem(problem) for problem in dict.fromkeys((*arrival.problems, *rehearsed.problems))],
+        "problems": [_problem(problem, name) for problem in every_problem(rehearsed, checks.readers[message.format])],
         "read_as": _read_as(rehearsed, values=question.values),
         "reaches": sorted({one.kind.value for one in rehearsed.reaches}),
+        "told": [_told(one, checks.directory) for one in rehearsed.reaches],
         "recipients": len({one.recipient_id for one in rehearsed.reaches}),
         "clocks": sorted({clock["id"] for row in rehearsed.follow_ups for clock in row.clocks}),
     }
@@ -112,10 +133,22 @@ def _sets_aside(problem: dict[str, str]) -> bool:
     return problem["severity"] == "error" or problem["code"] == ProblemCode.ACCEPTED
 
 
-def _problem(problem: Problem) -> dict[str, str]:
+def _told(desired: Desired, directory: Directory) -> dict[str, str]:
+    """Say who is responsible and what they would be told of: not where the feed is not live, and then why."""
+    recipient = directory.organizations.get(desired.recipient_id)
+    return {
+        "organization_id": public_id(Kind.ORGANIZATION, desired.recipient_id),
+        "name": recipient.name if recipient else "",
+        "event": desired.kind.value,
+        "decision": str(desired.decision),
+    }
+
+
+def _problem(problem: Problem, name: Callable[[str], str]) -> dict[str, str]:
     return {
         "severity": problem.severity.name.lower(),
         "location": problem.location,
+        "name": name(problem.location),
         "code": problem.code.value,
         "text": problem.text,
     }
@@ -155,6 +188,7 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
     read_as = one["read_as"] or {}
     worst = [problem for problem in one["problems"] if problem["severity"] == Severity.ERROR.name.lower()] or one["problems"]
     return one | {
-        "problems": [f"{problem['location'] or '(message)'}: {problem['text']}" for problem in worst],
+        "problems": [f"{problem['location'] or '(message)'} ({problem['name'] or 'message'}): {problem['text']}" for problem in worst],
+        "reaches": [f"{told['name']}: {told['event']} ({told['decision']})" for told in one["told"]],
         "read_as": [f"{name} {value}" for name, value in read_as.items() if value not in (None, False, "unknown")],
     }

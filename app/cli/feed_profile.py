@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from app.api.schemas.feeds import FeedProfileRequest
 from app.cli.exits import usage
-from app.cli.output import invalid
 
 
 def read_profile(path: Path) -> FeedProfileRequest:
@@ -23,4 +22,15 @@ def read_profile(path: Path) -> FeedProfileRequest:
     try:
         return FeedProfileRequest.model_validate(said)
     except ValidationError as error:
-        raise invalid(error) from None
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        said_wrong = "\n".join(f"{path}, {_place(one['loc'])}: {one['msg'].removeprefix('Value error, ')}" for one in found)
+        raise usage(said_wrong, "Correct the file and try again; adapters/README.md lists what a profile may hold.") from None
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Say a place as the file writes it: class_map.BHI, visit_number_places[0]."""
+    place = ""
+    for step in steps:
+        if step != "[key]":
+            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+    return place or "the whole file"

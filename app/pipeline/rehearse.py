@@ -5,8 +5,6 @@ For `POST /hl7v2/$validate`, `handoff lint` and `handoff feed check`. Not here: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
 
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.interpret import interpret
@@ -19,6 +17,7 @@ from app.domain.notification import Desired
 from app.domain.person import claim_of
 from app.domain.stay_in_hand import StayInHand
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms
+from app.ports import AdtReader
 from app.store import encounters, follow_ups
 from app.store.directory import RegistryReader
 from app.store.follow_ups import FollowUpRow
@@ -100,11 +99,11 @@ class Rehearsals:
         return Rehearsal(arrival, arrival.problems, event, understood.is_test, stay, reaches, kept)
 
 
-def organizations_reached(rehearsal: Rehearsal) -> dict[UUID, list[dict[str, Any]]]:
-    """Give what each claiming organization would be told, by organization."""
-    reached: dict[UUID, list[dict[str, Any]]] = {}
-    for item in rehearsal.reaches:
-        reached.setdefault(item.recipient_id, []).append(
-            {"event": item.kind.value, "decision": item.decision, "reasons": list(item.reasons)}
-        )
-    return reached
+def every_problem(rehearsal: Rehearsal, reader: AdtReader) -> list[Problem]:
+    """Add the doubts of a full reading to what decided; what was said is not said again with another severity."""
+    arrival = rehearsal.arrival
+    found = list(rehearsal.problems)
+    if arrival.feed is not None and reader.is_supported(arrival.header.trigger):
+        said = {(one.code, one.location, one.text) for one in found}
+        found += [one for one in reader.notes(arrival.envelope.body, arrival.feed) if (one.code, one.location, one.text) not in said]
+    return found

@@ -33,10 +33,10 @@ from app.domain.viewer import OPERATOR
 from app.intake import WriteAcks
 from app.pipeline import OpenTransaction
 from app.pipeline.desk import Desk
-from app.pipeline.rehearse import Rehearsal, Rehearsals
+from app.pipeline.rehearse import Rehearsal, Rehearsals, every_problem
 from app.pipeline.report import Reports
 from app.places import Listener
-from app.ports import AdtReader, Clock, Ids, Readers, Sender, Waker
+from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Environment, Settings
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
@@ -44,7 +44,7 @@ from app.store.feed_moves import go_live
 from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
-from app.wiring.diagnosis import message_search, reinterpreter
+from app.wiring.diagnosis import advice, message_search, place_namer, reinterpreter
 from app.wiring.panels import panel_services
 
 _REFUSALS = {
@@ -212,11 +212,14 @@ def validator(rehearsals: Rehearsals, write: WriteAcks, readers: Readers) -> Val
         rehearsal = await rehearsals.rehearse(envelope)
         arrival = rehearsal.arrival
         is_er7 = envelope.format is Format.ER7
+        problems = every_problem(rehearsal, readers[envelope.format])
         return Rehearsed(
             feed_id=arrival.feed.id if arrival.feed else None,
             code=arrival.code,
             acks=write(envelope.body, arrival.header, Answer(arrival.code, arrival.problems)) if is_er7 else (),
-            problems=_all_problems(rehearsal, readers[envelope.format]),
+            problems=problems,
+            advice=await advice(envelope, arrival.feed, arrival.header, problems),
+            name=place_namer(envelope.format, arrival.header),
             outcome=Outcome.SET_ASIDE if _is_set_aside(rehearsal) else outcomes[arrival.code],
             tree=message_tree(envelope.body) if is_er7 else (),
             reaches=rehearsal.reaches,
@@ -224,16 +227,6 @@ def validator(rehearsals: Rehearsals, write: WriteAcks, readers: Readers) -> Val
         )
 
     return validate
-
-
-def _all_problems(rehearsal: Rehearsal, reader: AdtReader) -> list[Problem]:
-    """Add the doubts of a full reading to what decided; what was said is not said again with another severity."""
-    arrival = rehearsal.arrival
-    found = list(rehearsal.problems)
-    if arrival.feed is not None and reader.is_supported(arrival.header.trigger):
-        said = {(one.code, one.location, one.text) for one in found}
-        found += [one for one in reader.notes(arrival.envelope.body, arrival.feed) if (one.code, one.location, one.text) not in said]
-    return found
 
 
 def _is_set_aside(rehearsal: Rehearsal) -> bool:

@@ -164,3 +164,12 @@ async def test_validating_says_everything_and_stores_nothing(world: World) -> No
     refused = await world.api.json("POST", "/hl7v2/$validate", world.keys["stranger"], 200, content=UNKNOWN, headers=ER7)
     assert (refused["ack"]["code"], refused["outcome"], refused["feed_id"]) == ("AR", "rejected", None)
     assert refused["problems"][0]["location"] == "MSH^1^3"
+    assert refused["problems"][0]["name"] == "MSH-3 sending application"
+
+
+async def test_validating_names_places_in_words_and_advises_by_the_structure(world: World) -> None:
+    body = DISCHARGE.replace(b"PV1|1|I|", b"PV1|1|BHI|") + b"EVN|A03|20260306143000-0500\rZZZ|1\r"
+    said = await world.api.json("POST", "/hl7v2/$validate", world.keys["hospital"], 200, content=body, headers=ER7)
+    assert [(one["location"], one["severity"], one["name"]) for one in said["problems"]] == [("PV1^1^2", "W", "PV1-2 patient class")]
+    assert [(one["location"], one["name"]) for one in said["advice"]] == [("EVN^2", "EVN")]
+    assert said["ack"]["code"] == AckCode.AA

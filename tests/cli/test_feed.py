@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,16 @@ def test_a_profile_is_tried_on_a_file_before_it_counts(operator: Handoff, feed: 
     after = operator("feed", "check", file, "--feed", feed, "--profile", profile, "--json").json["items"]
     assert [one["ack"] for one in after] == ["AA", "AA", "AA", "AR"]
     assert (after[1]["read_as"]["disposition"], after[2]["read_as"]["identifiers"]) == ("01", ["HOSPA|MR"])
+    assert [(one["name"], one["event"], one["decision"]) for one in items[0]["told"]] == [("Home B", "admitted", "not_live")]
+    local = written(tmp_path, "local.hl7", ADMIT.replace(b"PV1|1|I|", b"PV1|1|BHI|"))
+    (doubtful,) = operator("feed", "check", local, "--json").json["items"]
+    assert [(one["severity"], one["location"], one["name"]) for one in doubtful["problems"]] == [
+        ("warning", "PV1^1^2", "PV1-2 patient class")
+    ]
+    assert "PV1-2 patient class" in operator("feed", "check", local).out
     shown = operator("feed", "check", file, "--feed", feed)
     assert "PID^1^3" in shown.out
-    assert not any(value in shown.out for value in ("Alder", "MC1", "V1"))
+    assert not re.search(r"\b(Alder|MC1|V1)\b", shown.out)
     assert "HOSPA|VN|V1" in operator("feed", "check", file, "--values").out
     # Nothing of it was stored, and the feed is as it was.
     assert operator("inbound", "list", "--json").json == {"items": []}
@@ -100,7 +108,8 @@ def test_a_profile_that_is_wrong_is_said_with_its_place(operator: Handoff, feed:
     wrong = written(tmp_path, "wrong.json", json.dumps({"local_reads": {"class": "somewhere"}}))
     ended = operator("feed", "change", feed, "--profile", wrong, "--json")
     assert ended.code == ExitCode.USAGE
-    assert "local-reads-class" in ended.error["error"]
+    assert f"{wrong}, local_reads.class: " in ended.error["error"]
+    assert "README" in ended.error["remedy"]
     for text, name in (("{", "broken.json"), ("x = ", "broken.toml")):
         assert operator("feed", "change", feed, "--profile", written(tmp_path, name, text), "--json").code == ExitCode.USAGE
     assert operator("feed", "check", wrong, "--profile", wrong, "--json").code == ExitCode.USAGE

@@ -22,6 +22,12 @@ class ProblemOfMessage(Document):
     text: Annotated[str, Field(description="What was expected and what to do", examples=["PID-3 holds no identifier."])]
 
 
+class NamedProblem(ProblemOfMessage):
+    """The same, with the place in words."""
+
+    name: Annotated[str, Field(description="The place in the standard's words", examples=["PID-3 patient identifier list"])]
+
+
 class AckDocument(Document):
     """The acknowledgement the message would get."""
 
@@ -62,7 +68,11 @@ class ValidationDocument(Document):
 
     feed_id: FeedIdText | None
     ack: AckDocument
-    problems: list[ProblemOfMessage]
+    problems: Annotated[list[NamedProblem], Field(description="What decides, and what was doubtful in reading")]
+    advice: Annotated[
+        list[NamedProblem],
+        Field(description="Fields against the version, order against the event's structure. Decides nothing; none for FHIR"),
+    ]
     outcome: Annotated[str, Field(description="processed, ignored, set_aside or rejected")]
     tree: Annotated[list[SegmentDocument], Field(description="The message as parsed; empty for FHIR")]
     reaches: list[ReachDocument]
@@ -78,7 +88,8 @@ def validation_json(rehearsed: Rehearsed, directory: Directory, http_status: int
             "message": b"".join(rehearsed.acks).decode("utf-8", "replace") if rehearsed.acks else None,
             "http_status": http_status,
         },
-        "problems": [problem_json(problem) for problem in rehearsed.problems],
+        "problems": [problem_json(problem) | {"name": rehearsed.name(problem.location)} for problem in rehearsed.problems],
+        "advice": [problem_json(problem) | {"name": rehearsed.name(problem.location)} for problem in rehearsed.advice],
         "outcome": rehearsed.outcome.value,
         "tree": list(rehearsed.tree),
         "reaches": [
