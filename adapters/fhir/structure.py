@@ -233,7 +233,7 @@ def _codes(entry: Entry) -> Iterator[Problem]:
     for path, allowed in REQUIRED_CODES.get(entry.type, {}).items():
         for place, value in _at(entry.resource, path, entry.path):
             if value not in allowed:
-                yield error(ProblemCode.TABLE_VALUE, place, "This is not a code of the value set that FHIR R4 requires here.")
+                yield error(ProblemCode.TABLE_VALUE, place, f"FHIR R4 requires one of {', '.join(sorted(allowed))}.")
 
 
 def _dates(entry: Entry) -> Iterator[Problem]:

@@ -50,6 +50,12 @@ def test_a_whole_notification_has_nothing_to_object_to() -> None:
     assert problems(discharge()) == []
 
 
+def test_a_refused_code_comes_with_those_that_are_taken() -> None:
+    document = discharge()
+    resource(document, "Patient")["gender"] = "F"
+    assert [one.text for one in problems(document)] == ["FHIR R4 requires one of female, male, other, unknown."]
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
