@@ -188,7 +188,12 @@ def _row(one: dict[str, Any]) -> dict[str, Any]:
     read_as = one["read_as"] or {}
     worst = [problem for problem in one["problems"] if problem["severity"] == Severity.ERROR.name.lower()] or one["problems"]
     return one | {
-        "problems": [f"{problem['location'] or '(message)'} ({problem['name'] or 'message'}): {problem['text']}" for problem in worst],
+        "problems": [f"{_place(problem)}: {problem['text']}" for problem in worst],
         "reaches": [f"{told['name']}: {told['event']} ({told['decision']})" for told in one["told"]],
         "read_as": [f"{name} {value}" for name, value in read_as.items() if value not in (None, False, "unknown")],
     }
+
+
+def _place(problem: dict[str, str]) -> str:
+    location, name = problem["location"], problem["name"]
+    return f"{location} ({name})" if name not in ("", location) else location or "(message)"
