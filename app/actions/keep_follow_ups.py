@@ -98,9 +98,8 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
         heard = [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)]
         # A follow-up is found by the home of the discharge, whoever has it by now.
         rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
-        contacts = [contact for row in rows.values() for contact in row.contacts]
         denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}
-        kept.people[person_id] = Measured(stays=stays, contacts=contacts, records=records.get(person_id, ()), claims=claims, denied=denied)
+        kept.people[person_id] = _measured(stays, rows.values(), records.get(person_id, ()), claims, denied)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
                 continue
@@ -141,6 +140,17 @@ async def _save(raw: Raw, touched: Sequence[FollowUpRow], ids: Ids, now: datetim
     opened = [row for row in touched if row.version == 1 and row.home_id is not None]
     if opened:
         await follow_ups.give_to_first_owners(raw, opened, [ids.new() for _ in opened], now)
+
+
+def _measured(
+    stays: Sequence[StayInHand],
+    rows: Collection[FollowUpRow],
+    records: Sequence[PatientRecord],
+    claims: Sequence[Attribution],
+    denied: Mapping[UUID, AbstractSet[UUID]],
+) -> Measured:
+    contacts = [(row.encounter_id, contact) for row in rows for contact in row.contacts]
+    return Measured(stays=stays, contacts=contacts, records=records, claims=claims, denied=denied)
 
 
 async def _history(

@@ -71,16 +71,20 @@ class FollowUpPresenter:
             reader = _reader(viewer, row, directory)
             if stay is None or reader is None:
                 continue
-            decision = may_be_told(stay.origin, reader.kind)
-            if not decision.tier.tells:
-                continue
             claims_on_person = claimed.get(row.person_id, ())
-            allowed = [other for other in stays.get(row.person_id, ()) if may_know(reader.id, reader.kind, other, claims_on_person)]
-            person_contacts = [contact for one in said.get(row.person_id, {}).values() for contact in one]
+            # Of a stay that is nobody else's news, neither is the follow-up.
+            if not may_know(reader.id, reader.kind, stay, claims_on_person):
+                continue
+            decision = may_be_told(stay.origin, reader.kind)
+            of_person = stays.get(row.person_id, ())
+            allowed = [other for other in of_person if may_know(reader.id, reader.kind, other, claims_on_person)]
+            hidden = {other.id for other in of_person} - {other.id for other in allowed}
+            person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
             spans = _coverage(reader, claims_on_person)
             measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
             papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
-            shown.append(_shown(row, stay, reader, decision.tier, directory, said.get(row.person_id, {}).get(row.id, []), measures,
+            contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
+            shown.append(_shown(row, stay, reader, decision.tier, directory, contacts, measures,
                                 records.get(row.person_id, ()), owners.get(row.id, []), papers, now))  # fmt: skip
         return shown
 

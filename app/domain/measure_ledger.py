@@ -80,7 +80,8 @@ class Measured:
 
     stays: Sequence[StayInHand]
     """Every stay but those that became part of another."""
-    contacts: Sequence[Contact] = ()
+    contacts: Sequence[tuple[UUID, Contact]] = ()
+    """Each with the stay of its follow-up."""
     records: Sequence[PatientRecord] = ()
     claims: Sequence[Attribution] = ()
     denied: Mapping[UUID, AbstractSet[UUID]] = field(default_factory=dict)
@@ -119,7 +120,9 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             if stay not in shows:
                 continue
             coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
-            history = history_of(shows, person.contacts, person.records, rulebook, stay.zone, coverage)
+            hidden = {one.id for one in stays} - {one.id for one in shows}
+            contacts = [contact for on, contact in person.contacts if on not in hidden]
+            history = history_of(shows, contacts, person.records, rulebook, stay.zone, coverage)
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines

@@ -97,16 +97,16 @@ async def contacts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[C
     return contacts
 
 
-async def contacts_of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, dict[UUID, list[Contact]]]:
-    """Give every contact about these people that the viewer may see: person -> follow-up -> contacts."""
+async def contacts_of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, dict[tuple[UUID, UUID], list[Contact]]]:
+    """Give every contact about these people that the viewer may see: person -> stay and follow-up -> contacts."""
     rows = await raw.fetch(
-        "select c.id, c.follow_up_id, c.recorded_at, c.author, c.source, c.source_id, c.voided_at, c.fields, f.person_id "
+        "select c.id, c.follow_up_id, c.recorded_at, c.author, c.source, c.source_id, c.voided_at, c.fields, f.person_id, f.encounter_id "
         "from follow_up f join contact c on c.follow_up_id = f.id where f.person_id = any($1::uuid[]) order by c.id",
         list(people),
     )
-    contacts: dict[UUID, dict[UUID, list[Contact]]] = defaultdict(lambda: defaultdict(list))
+    contacts: dict[UUID, dict[tuple[UUID, UUID], list[Contact]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        contacts[row["person_id"]][row["follow_up_id"]].append(_contact(row))
+        contacts[row["person_id"]][row["encounter_id"], row["follow_up_id"]].append(_contact(row))
     return contacts
 
 

@@ -244,3 +244,16 @@ async def test_what_a_message_about_the_person_alone_corrects_is_corrected_in_th
     assert await events(story, "plan") == await events(story, "operator") == []
     (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200))["items"]
     assert {one["measure"]: one["reason"] for one in follow_up["measures"]}["FUH"] == "too_young"
+
+
+async def test_a_visit_recorded_on_what_nobody_else_may_know_of_meets_nothing_of_theirs(story: World) -> None:
+    await reported(story, "stranger", admitted_at="2026-02-20T15:00:00Z", discharged_at="2026-02-22T15:00:00Z")
+    until(story, AFTER_THE_VISIT)
+    (own,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["stranger"], 200))["items"]
+    await story.api.json("POST", f"/v1/follow-ups/{own['id']}/contacts", story.keys["stranger"], 201, json=VISIT)
+    await story.send(adt("A08", "20260310143500-0400", control="C3", admitted="20260302100000-0500"))
+    for who in ("home", "plan", "operator"):
+        assert [(one["status"], one["met_7_on"]) for one in await events(story, who)] == [("pending", None)], who
+    for who in ("home", "plan"):
+        (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys[who], 200))["items"]
+        assert {one["measure"]: one["status"] for one in follow_up["measures"]}["FUH"] == "pending", who
