@@ -32,7 +32,7 @@ from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
 from app.domain.responsible_home import Home, Responsible, responsible_homes, with_former
 from app.domain.rulebook import Rulebook
-from app.domain.seeing import may_know
+from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.telling import attribution_content, encounter_content, person_content
@@ -125,7 +125,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
                 kept.standing.append((row, stay))
-                went_overdue = _store_view(row, seen, home, now)
+                went_overdue = _store_view(row, seen, home, now, of_reporter_alone=is_of_reporter_alone(stay, claims))
                 if went_overdue is not None:
                     touched.append(row)
                     overdue.extend((row, stay, clock, home.claim) for clock in went_overdue)
@@ -280,20 +280,22 @@ def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
     )
 
 
-def _store_view(row: FollowUpRow, seen: FollowUpView, home: Home, now: datetime) -> list[Clock] | None:
+def _store_view(row: FollowUpRow, seen: FollowUpView, home: Home, now: datetime, *, of_reporter_alone: bool) -> list[Clock] | None:
     """Put the evaluation into the row; None when nothing changed, else the clocks that have just gone overdue."""
     clocks = [clock_json(clock) for clock in seen.clocks]
     programs = sorted(program.id for program in home.programs) or row.programs
     change_at = min((at for at in (seen.next_change_at, row.hand_over_at) if at is not None), default=None)
-    after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id)
-    before = (row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id)
+    after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id, of_reporter_alone)
+    before = (
+        row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id, row.of_reporter_alone,
+    )  # fmt: skip
     if after == before and row.version:
         return None
     were = {clock["id"]: clock["state"] for clock in row.clocks}
     row.state, row.state_reasons, row.clocks = seen.state.value, list(seen.reasons), clocks
     row.anchor_at, row.anchor_on, row.programs = seen.anchor_at, seen.anchor_on, programs
     row.next_due_at = min((clock.due_at for clock in seen.clocks if clock.state in (ClockState.PENDING, ClockState.OVERDUE)), default=None)
-    row.next_change_at = change_at
+    row.next_change_at, row.of_reporter_alone = change_at, of_reporter_alone
     row.updated_at = now
     row.version += 1
     return [

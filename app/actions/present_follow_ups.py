@@ -6,6 +6,7 @@ number of statements a page.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -25,7 +26,6 @@ from app.domain.person import PatientRecord
 from app.domain.privacy import Tier, may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
-from app.domain.seeing import may_know
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
@@ -62,7 +62,8 @@ class FollowUpPresenter:
         said = await follow_ups.contacts_of_people(raw, persons)
         records = await people.describe(raw, persons)
         is_reported = any(stay.reported_by is not None for stay in by_id.values())
-        claimed = await claims.of_people(raw, persons) if is_reported or _may_cover(viewer, directory) else {}
+        private = await follow_ups.of_reporter_alone(raw, persons) if is_reported else set()
+        claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
         owners, facts = await summary_facts.owners_and_facts(raw, [row.id for row in rows])
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
@@ -71,16 +72,15 @@ class FollowUpPresenter:
             reader = _reader(viewer, row, directory)
             if stay is None or reader is None:
                 continue
-            claims_on_person = claimed.get(row.person_id, ())
             # Of a stay that is nobody else's news, neither is the follow-up.
-            if not may_know(reader.id, reader.kind, stay, claims_on_person):
+            if not _may_show(stay, reader, private):
                 continue
             decision = may_be_told(stay.origin, reader.kind)
             of_person = stays.get(row.person_id, ())
-            allowed = [other for other in of_person if may_know(reader.id, reader.kind, other, claims_on_person)]
+            allowed = [other for other in of_person if _may_show(other, reader, private)]
             hidden = {other.id for other in of_person} - {other.id for other in allowed}
             person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
-            spans = _coverage(reader, claims_on_person)
+            spans = _coverage(reader, claimed.get(row.person_id, ()))
             measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
             papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
             contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
@@ -124,6 +124,11 @@ def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organizat
     if row.home_id is not None:
         return directory.organizations.get(row.home_id)
     return next((item for item in directory.organizations.values() if item.kind is OrganizationKind.PLAN), None)
+
+
+def _may_show(stay: StayInHand, reader: Organization, private: AbstractSet[UUID]) -> bool:
+    """Tell whether a stay may show in what the reader is told (domain/seeing.may_know, whose claims the reader does not see)."""
+    return (stay.reported_by in (None, reader.id) or stay.id not in private) and may_be_told(stay.origin, reader.kind).tier.tells
 
 
 def _may_cover(viewer: Viewer, directory: Directory) -> bool:

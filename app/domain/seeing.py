@@ -22,15 +22,21 @@ def tier_of(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, 
     return may_be_told(stay.origin, organization.kind).tier if organization else Tier.SUPPRESS
 
 
+def is_of_reporter_alone(stay: StayInHand, claimed: Collection[Attribution]) -> bool:
+    """Tell whether a stay was reported by somebody who does not claim the person: it is nobody else's news."""
+    begun_at = stay.view.admitted_at or stay.view.discharged_at
+    if stay.reported_by is None or begun_at is None:
+        return False
+    times = (begun_at, stay.view.discharged_at or begun_at)
+    return not any(is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in times)
+
+
 def may_know(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayInHand, claimed: Collection[Attribution]) -> bool:
     """Tell whether a stay may show in what a reader of this kind is told of others; no reader is nobody in particular, no kind everybody.
 
-    A stay that the reader may not be told of must not show either (42 CFR 2.13(c)), and what somebody reports of a person whom they
-    do not claim is nobody else's news.
+    A stay that the reader may not be told of must not show either (42 CFR 2.13(c)). `claimed` are all claims on the person: a reader
+    who sees only their own cannot judge (`follow_up.of_reporter_alone` keeps the answer for them).
     """
-    begun_at = stay.view.admitted_at or stay.view.discharged_at
-    if stay.reported_by not in (None, reader_id) and begun_at is not None:
-        times = (begun_at, stay.view.discharged_at or begun_at)
-        if not any(is_claimed_by(stay.reported_by, claimed, stay.day_of(at)) for at in times):
-            return False
+    if stay.reported_by not in (None, reader_id) and is_of_reporter_alone(stay, claimed):
+        return False
     return kind is None or may_be_told(stay.origin, kind).tier.tells

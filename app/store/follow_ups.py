@@ -37,6 +37,8 @@ class FollowUpRow:
     next_change_at: datetime | None
     updated_at: datetime
     version: int
+    of_reporter_alone: bool = False
+    """Of a stay that was reported by somebody who does not claim the person: it is nobody else's news."""
     first_home_id: UUID | None = None
     """The home of the discharge, where it is another by now."""
     hand_over_at: datetime | None = None
@@ -46,7 +48,7 @@ class FollowUpRow:
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
 f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version,
-f.first_home_id, f.hand_over_at"""
+f.of_reporter_alone, f.first_home_id, f.hand_over_at"""
 
 _JSON_AT = (6, 13)
 
@@ -136,19 +138,19 @@ def _contact(row: Record) -> Contact:
 
 _SAVE = """
 insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at,
-    close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version)
+    close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone)
 select id, encounter_id, home_id, person_id, string_to_array(programs, ' '), state, state_reasons::jsonb, anchor_at, anchor_on, opened_at,
-    closed_at, close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version
+    closed_at, close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version, of_reporter_alone
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::date[],
     $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
-    $17::timestamptz[], $18::int[])
+    $17::timestamptz[], $18::int[], $19::bool[])
     as n(id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at, close_reason,
-         assignee, clocks, next_due_at, next_change_at, updated_at, version)
+         assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone)
 on conflict (id) do update set person_id = excluded.person_id, programs = excluded.programs, state = excluded.state,
     state_reasons = excluded.state_reasons, anchor_at = excluded.anchor_at, anchor_on = excluded.anchor_on,
     closed_at = excluded.closed_at, close_reason = excluded.close_reason, assignee = excluded.assignee, clocks = excluded.clocks,
     next_due_at = excluded.next_due_at, next_change_at = excluded.next_change_at, updated_at = excluded.updated_at,
-    version = excluded.version
+    version = excluded.version, of_reporter_alone = excluded.of_reporter_alone
 """
 
 
@@ -177,6 +179,7 @@ async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
                 row.next_change_at,
                 row.updated_at,
                 row.version,
+                row.of_reporter_alone,
             )
             for row in follow_ups
         ),
@@ -228,3 +231,9 @@ async def with_closed(raw: Raw, people: Iterable[UUID]) -> set[UUID]:
     """Give those of these people who have a closed follow-up (ix_follow_up_person)."""
     rows = await raw.fetch("select distinct person_id from follow_up where person_id = any($1::uuid[]) and state = 'closed'", list(people))
     return {row["person_id"] for row in rows}
+
+
+async def of_reporter_alone(raw: Raw, people: Iterable[UUID]) -> set[UUID]:
+    """Give the stays of these people that are nobody's news but their reporter's (ix_follow_up_person)."""
+    rows = await raw.fetch("select encounter_id from follow_up where person_id = any($1::uuid[]) and of_reporter_alone", list(people))
+    return {row["encounter_id"] for row in rows}

@@ -970,6 +970,12 @@ def upgrade() -> None:
         ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "of_reporter_alone",
+            sa.Boolean(),
+            nullable=False,
+            comment="of a stay reported by somebody who does not claim the person: nobody else's news",
+        ),
         sa.Column("first_home_id", sa.Uuid(), nullable=True, comment="the home of the discharge, where it is another by now"),
         sa.Column("hand_over_at", sa.DateTime(timezone=True), nullable=True, comment="when an open offer is accepted by itself"),
         sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_follow_up_encounter_id")),

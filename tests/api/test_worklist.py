@@ -265,6 +265,9 @@ async def test_a_stay_that_a_home_learned_of_itself_is_followed_up(world: World)
     assert {**listed, **papers} == made
     assert papers.keys().isdisjoint(listed)
     assert (await world.api.get(f"/v1/encounters/{made['id']}", world.keys["stranger"])).status_code == 404
+    # The home claims the person, so what it reports is their plan's news too.
+    of_plan = await _follow_up(world, "plan")
+    assert (of_plan["id"], of_plan["source"], of_plan["contacts"]) == (found["id"], "reported", [])
     for change in ({"facility_name": None}, {"facility_id": world.ids["hospital"]}, {"admitted_at": None, "discharged_at": None},
                    {"discharged_at": "2026-02-01T00:00:00Z"}, {"discharged_at": "2030-01-01T00:00:00Z"},
                    {"admitted_at": "0001-01-01T00:00:00Z"}):  # fmt: skip

@@ -1,6 +1,6 @@
 """Follow-ups with their clocks, the contacts that were made, and who owned them. A follow-up is its own timer."""
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
 
 from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata
 
@@ -25,6 +25,12 @@ follow_up = Table(
     Column("next_change_at", Instant, comment="when to evaluate again although nothing happens: the timer"),
     Column("updated_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
+    Column(
+        "of_reporter_alone",
+        Boolean,
+        nullable=False,
+        comment="of a stay reported by somebody who does not claim the person: nobody else's news",
+    ),
     Column("first_home_id", Id, ForeignKey("organization.id"), comment="the home of the discharge, where it is another by now"),
     Column("hand_over_at", Instant, comment="when an open offer is accepted by itself"),
 )
