@@ -154,6 +154,7 @@ class FhirReader:
             diagnoses_erased=erased,
             documents=documents_of(reading, patient, encounter, trigger),
             sending_facility=next(iter(_senders(bundle)[1]), ""),
+            unmapped=tuple(dict.fromkeys(reading.unmapped)),
         )
         # The class is looked at twice: for the event and for the stay.
         return read, list(dict.fromkeys([*reading.notes, *warnings(bundle)]))

@@ -29,10 +29,17 @@ class Reading:
     sent_at: datetime
     """Bundle.timestamp."""
     notes: list[Problem] = field(default_factory=list)
+    unmapped: list[Problem] = field(default_factory=list)
+    """Of the notes, those of codes that a map of the profile would mend."""
 
     def note(self, problem: ProblemCode, location: str, sentence: str) -> None:
         """Keep a warning."""
         self.notes.append(Problem(problem, Severity.WARNING, location, sentence))
+
+    def note_unmapped(self, location: str, sentence: str) -> None:
+        """Keep a warning of a code that a map of the profile would mend."""
+        self.note(ProblemCode.TABLE_VALUE, location, sentence)
+        self.unmapped.append(self.notes[-1])
 
     def authority(self, system: str) -> str:
         """Name an assigning authority: by the feed's map, else the OID or URI itself, else the feed's own; upper case as in HL7 v2."""

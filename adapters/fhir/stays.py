@@ -35,7 +35,7 @@ def encounter_class(reading: Reading, encounter: Entry) -> Known[EncounterClass]
     found = _CLASS_NAMES.get(mapped) if mapped is not None else CLASSES.get(said)
     if found is None:
         sentence = "Neither a class of v3 ActCode nor of table 0004; map it in the feed's class map. Read as unknown."
-        reading.note(ProblemCode.TABLE_VALUE, f"{encounter.path}.class", sentence)
+        reading.note_unmapped(f"{encounter.path}.class", sentence)
         found = EncounterClass.UNKNOWN
     if profile.observation_patient_types and found in _MAY_BE_OBSERVATION:
         kinds = {code(one).upper() for one in [*objects(encounter.resource.get("type")), encounter.resource.get("serviceType")]}
@@ -148,7 +148,7 @@ def _disposition(reading: Reading, encounter: Entry) -> Known[str]:
         if mapped.isascii() and mapped.isdigit() and len(mapped) <= _UB_04_DIGITS_MAX:
             return mapped.zfill(2)
     place = f"{encounter.path}.hospitalization.dischargeDisposition"
-    reading.note(ProblemCode.TABLE_VALUE, place, "Not a UB-04 status; map it in the feed's disposition map.")
+    reading.note_unmapped(place, "Not a UB-04 status; map it in the feed's disposition map.")
     return profile.get(codes[0], codes[0])
 
 

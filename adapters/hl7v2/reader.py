@@ -150,7 +150,9 @@ class Hl7v2Reader:
         first, *others = (
             self._event(reading, header, needed, subject, papers, digest, part) for part, subject in enumerate(needed.subjects)
         )
-        return (replace(first, others=tuple(others)) if others else first), reading.notes
+        if others or reading.unmapped:
+            first = replace(first, others=tuple(others), unmapped=tuple(reading.unmapped))
+        return first, reading.notes
 
     def _event(  # one patient of a message, and what is known of the message as a whole
         self, reading: Reading, header: Header, needed: Essentials, subject: Subject, papers: Sequence[Group], digest: bytes, part: int

@@ -34,7 +34,7 @@ def zone_of(name: str) -> ZoneInfo | None:
 class Reading:
     """The message, the feed, and the warnings gathered so far."""
 
-    __slots__ = ("_groups", "_whose", "escape", "feed", "message", "notes", "zone")
+    __slots__ = ("_groups", "_whose", "escape", "feed", "message", "notes", "unmapped", "zone")
 
     def __init__(self, message: Er7Message, feed: Feed, zone: ZoneInfo) -> None:
         """Begin without warnings."""
@@ -43,12 +43,19 @@ class Reading:
         self.zone = zone
         self.escape = message.delimiters.escape
         self.notes: list[Problem] = []
+        self.unmapped: list[Problem] = []
+        """Of the notes, those of codes that a map of the profile would mend."""
         self._groups: list[dict[str, Segment]] = []
         self._whose = 0
 
     def note(self, code: ProblemCode, location: str, text: str) -> None:
         """Keep a warning."""
         self.notes.append(Problem(code, Severity.WARNING, location, text))
+
+    def note_unmapped(self, location: str, text: str) -> None:
+        """Keep a warning of a code that a map of the profile would mend."""
+        self.note(ProblemCode.TABLE_VALUE, location, text)
+        self.unmapped.append(self.notes[-1])
 
     def plain(self, raw: str) -> str:
         """Give raw text of the smallest part of a field as people read it."""

@@ -101,7 +101,7 @@ def _encounter_class(reading: Reading, pv1: Segment, code: Known[str]) -> Known[
     if mapped is not None:
         found = _CLASS_NAMES.get(mapped)
     if found is None:
-        reading.note(ProblemCode.TABLE_VALUE, pv1.location(2), "Not in table 0004; map it in the feed's class map. Read as unknown.")
+        reading.note_unmapped(pv1.location(2), "Not in table 0004; map it in the feed's class map. Read as unknown.")
         found = EncounterClass.UNKNOWN
     if profile.observation_patient_types and found in _MAY_BE_OBSERVATION:
         kinds = {said.upper() for said in (reading.fact("patient_type", pv1, 18), reading.part(pv1, 10)) if isinstance(said, str)}
@@ -118,7 +118,7 @@ def _disposition(reading: Reading, pv1: Segment) -> Known[str]:
     mapped = reading.feed.profile.disposition_map.get(code.upper(), code)
     if mapped.isascii() and mapped.isdigit() and len(mapped) <= 2:  # noqa: PLR2004 -- UB-04
         return mapped.zfill(2)
-    reading.note(ProblemCode.TABLE_VALUE, pv1.location(36), "Not a UB-04 status (table 0112); map it in the feed's disposition map.")
+    reading.note_unmapped(pv1.location(36), "Not a UB-04 status (table 0112); map it in the feed's disposition map.")
     return mapped
 
 

@@ -62,7 +62,10 @@ async def list_set_aside(
     received_from: Annotated[InstantOfQuery | None, Query(description="Received at or after.")] = None,
     received_before: Annotated[InstantOfQuery | None, Query(description="Received before.")] = None,
 ) -> Response:
-    """Count the messages that wait for a person, by feed, reason and place. `GET /v1/inbound?outcome=set_aside` lists them one by one."""
+    """Count the messages that wait for a person, by feed, reason and place. `GET /v1/inbound?outcome=set_aside` lists them one by one.
+
+    Messages that were processed with a code that nobody has mapped are counted too: read again with a map, they mean more.
+    """
     wanted = AsideFilter(feed_id, received_from=received_from, received_before=received_before)
     async with services.unit_of_work(viewer) as connection:
         found = await set_aside.groups(await raw_connection(connection), viewer, wanted)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from app.domain.contact_person import ContactPerson
+from app.domain.inbound import Problem
 from app.domain.known import Known
 from app.domain.telephone import Telephone
 
@@ -231,6 +232,8 @@ class AdtEvent:
     """MSH-4 as sent, for routing by facility."""
     documents: tuple["DocumentPointer", ...] = ()
     """What the message says of documents: all of an MDM or ORU, beside the stay in a FHIR message."""
+    unmapped: tuple[Problem, ...] = field(default=(), compare=False)
+    """Codes that neither the standard's table nor the feed's profile knows: read as unknown, and mended by a map and another reading."""
     others: tuple["AdtEvent", ...] = ()
     """What else the message tells: the second patient of an A17, the further groups of a merge. None of them has others."""
 

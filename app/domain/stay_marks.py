@@ -114,10 +114,10 @@ def _is_told_afterwards(event: AdtEvent, visit: VisitFacts, ends_at: datetime | 
 
 
 def with_mark(marks: list[Mark], mark: Mark | None) -> list[Mark]:
-    """Add a mark; the same one twice is one."""
-    if mark is None or any(mark.key == other.key for other in marks):
+    """Add a mark; the same one twice is one, and a message that was read again, by another profile, is what it is read as now."""
+    if mark is None or mark in marks:
         return marks
-    return sorted([*marks, mark])
+    return sorted([*(other for other in marks if other.key != mark.key), mark])
 
 
 def standing_discharges(marks: list[Mark], admissions: list[Mark]) -> tuple[list[Mark], list[Mark]]:

@@ -210,7 +210,13 @@ class Rooms:
             if item.message_id not in told:
                 told.add(item.message_id)
                 batch.outcomes.append(
-                    OutcomeRow(item.message_id, Outcome.PROCESSED, (), whose.person_id, standing.id if standing is not None else None)
+                    OutcomeRow(
+                        item.message_id,
+                        Outcome.PROCESSED,
+                        item.event.unmapped,
+                        whose.person_id,
+                        standing.id if standing is not None else None,
+                    )
                 )
         for stay in joined.stays.values():
             batch.stays[stay.id] = stay

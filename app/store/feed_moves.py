@@ -63,6 +63,9 @@ _SET_ASIDE = """
 select m.id from (
     select m.id from inbound_outcome o join inbound_message m on m.id = o.message_id where o.outcome = 'set_aside' and m.feed_id = $1
     union all
+    select m.id from inbound_outcome o join inbound_message m on m.id = o.message_id
+    where o.outcome = 'processed' and o.problems is not null and m.feed_id = $1
+    union all
     select m.id from inbound_message m
     where m.organization_id = $2 and m.ack_code <> 'AA' and m.ack_code in ('AE', 'CE') and m.feed_id = $1
         and not exists (select 1 from inbound_outcome o where o.message_id = m.id)
@@ -76,8 +79,9 @@ order by m.id
 async def set_aside_of(raw: Raw, feed: Feed) -> list[UUID]:
     """Give the messages of a feed that were set aside and that nobody has put on the queue since, as the viewer may see, oldest first.
 
+    With them those that were processed with a code that nobody has mapped: read again by a profile that maps it, they mean more.
     Those that wait for a facility are released by mapping it, and are not among them. What the pipeline set aside has its own partial
-    index (ix_inbound_outcome_set_aside), what the door refused another (ix_inbound_message_refused).
+    index (ix_inbound_outcome_set_aside, ix_inbound_outcome_unmapped), what the door refused another (ix_inbound_message_refused).
     """
     return [row["id"] for row in await raw.fetch(_SET_ASIDE, feed.id, feed.organization_id)]
 

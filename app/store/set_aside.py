@@ -1,7 +1,8 @@
 """Messages that a person must look at: why, how many of a kind, and those of a kind, as the viewer.
 
-A message is set aside at the door (AE, CE) or by the pipeline; one that is on the queue again is not. Its reason is the first problem
-that stopped it. Not here: trying again (actions/replay) and one message (inbound_reads).
+A message is set aside at the door (AE, CE) or by the pipeline; one that is on the queue again is not. One that was processed with a
+code that nobody has mapped is among them: it may mean more than was made of it. The reason is the first error, else the first doubt.
+Not here: trying again (actions/replay) and one message (inbound_reads).
 """
 
 from collections.abc import Sequence
@@ -29,6 +30,14 @@ with aside as (
      and not exists (select 1 from inbound_queue q where q.message_id = m.id)
      order by o.message_id desc limit {COUNTED_MAX})
     union all
+    (select m.id, m.feed_id, m.received_at, o.problems
+     from inbound_outcome o join inbound_message m on m.id = o.message_id
+     where o.outcome = 'processed' and o.problems is not null
+     and ($1::uuid is null or m.organization_id = $1) and ($2::uuid is null or m.feed_id = $2)
+     and o.message_id >= $3 and o.message_id < $4
+     and not exists (select 1 from inbound_queue q where q.message_id = m.id)
+     order by o.message_id desc limit {COUNTED_MAX})
+    union all
     (select m.id, m.feed_id, m.received_at, m.problems from inbound_message m
      where m.ack_code in ('AE', 'CE') and m.ack_code <> 'AA'
      and ($1::uuid is null or m.organization_id = $1) and ($2::uuid is null or m.feed_id = $2) and m.id >= $3 and m.id < $4
@@ -39,7 +48,7 @@ with aside as (
     select a.id, a.feed_id, a.received_at, coalesce(p.code, '') as code, coalesce(p.location, '') as location, coalesce(p.text, '') as text
     from aside a left join lateral (
         select e ->> 0 as code, e ->> 2 as location, e ->> 3 as text
-        from jsonb_array_elements(a.problems) with ordinality as t(e, n) where e ->> 1 = 'E' order by n limit 1
+        from jsonb_array_elements(a.problems) with ordinality as t(e, n) order by e ->> 1, n limit 1
     ) p on true
 )
 """

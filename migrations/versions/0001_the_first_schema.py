@@ -137,6 +137,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_inbound_outcome_set_aside", "inbound_outcome", ["message_id"], unique=False, postgresql_where=sa.text("outcome = 'set_aside'")
     )
+    op.create_index(
+        "ix_inbound_outcome_unmapped",
+        "inbound_outcome",
+        ["message_id"],
+        unique=False,
+        postgresql_where=sa.text("outcome = 'processed' AND problems IS NOT NULL"),
+    )
     op.create_table(
         "inbound_queue",
         sa.Column("message_id", sa.Uuid(), nullable=False),
@@ -1453,6 +1460,11 @@ def downgrade() -> None:
     op.drop_table("match_decision")
     op.drop_index("ix_inbound_queue_lane", table_name="inbound_queue")
     op.drop_table("inbound_queue")
+    op.drop_index(
+        "ix_inbound_outcome_unmapped",
+        table_name="inbound_outcome",
+        postgresql_where=sa.text("outcome = 'processed' AND problems IS NOT NULL"),
+    )
     op.drop_index("ix_inbound_outcome_set_aside", table_name="inbound_outcome", postgresql_where=sa.text("outcome = 'set_aside'"))
     op.drop_table("inbound_outcome")
     op.drop_index("uq_identity_match_pair", table_name="identity_match")

@@ -83,6 +83,43 @@ async def test_what_was_set_aside_is_counted_first_and_read_again_by_the_correct
     await world.api.json("POST", path, world.keys["stranger"], 404)
 
 
+async def test_a_class_that_nobody_has_mapped_is_seen_and_mended_by_a_map(world: World) -> None:
+    """Of a stay of unknown class no follow-up opens: what was read so is listed, and read again once the class is mapped."""
+    stay = {"admitted": "20260302100000-0500", "patient_class": "BHI"}
+    await world.send(adt("A01", "20260302100000-0500", control="U1", **stay))
+    await world.send(
+        adt(
+            "A03",
+            "20260306143000-0500",
+            control="U2",
+            discharged="20260306142500-0500",
+            disposition="01",
+            diagnoses=(("F32.2", "F"),),
+            **stay,
+        )
+    )
+    hospital, home = world.keys["hospital"], world.keys["home"]
+    messages = (await world.api.json("GET", "/v1/inbound", hospital, 200))["items"]
+    assert [(one["outcome"], [problem["location"] for problem in one["outcome_problems"]]) for one in messages] == [
+        ("processed", ["PV1^1^2"]),
+        ("processed", ["PV1^1^2"]),
+    ]
+    (group,) = (await world.api.json("GET", "/v1/inbound/set-aside", hospital, 200))["items"]
+    assert (group["messages"], group["location"]) == (2, "PV1^1^2")
+    assert (await world.api.json("GET", "/v1/follow-ups", home, 200))["items"] == []
+    path = f"/v1/feeds/{world.ids['feed_id']}"
+    changed = await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"profile": {"class_map": {"BHI": "inpatient"}}})
+    assert changed["set_aside"] == 2
+    read = await world.api.json("POST", f"{path}/reinterpret", hospital, 200, params={"dry_run": False})
+    assert read["messages"] == 2
+    await world.stage.settle()
+    (follow_up,) = (await world.api.json("GET", "/v1/follow-ups", home, 200))["items"]
+    assert (follow_up["encounter"]["class"], follow_up["state"], follow_up["anchor_on"]) == ("inpatient", "open", "2026-03-06")
+    told = (await world.api.json("GET", "/v1/notifications", home, 200))["items"]
+    assert {one["encounter"]["class"] for one in told[-2:]} == {"inpatient"}, "what was told before is corrected"
+    assert (await world.api.json("GET", "/v1/inbound/set-aside", hospital, 200))["items"] == []
+
+
 async def test_a_lenient_feed_acknowledges_what_it_sets_aside(world: World) -> None:
     """ACK-6: AA-with-quarantine if the source is set so."""
     await change(world, {"profile": {"ack_policy": "accept"}})

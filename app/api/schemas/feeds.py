@@ -228,7 +228,13 @@ FeedPage = Listing[FeedDocument]
 class ChangedFeedDocument(FeedDocument):
     """A feed after a change, and what the change offers."""
 
-    set_aside: Annotated[int, Field(description="Messages that were set aside and can be re-interpreted now", examples=[0])]
+    set_aside: Annotated[
+        int,
+        Field(
+            description="Messages that were set aside, or processed with a code nobody had mapped, and can be re-interpreted now",
+            examples=[0],
+        ),
+    ]
     in_house: Annotated[
         int | None, Field(description="On going live: the stays of people in the house that were taken over", examples=[None])
     ]

@@ -79,6 +79,12 @@ Index(
     inbound_outcome.c.message_id,
     postgresql_where=inbound_outcome.c.outcome == "set_aside",
 )
+# What was processed with a code that nobody has mapped is read again when the feed's profile changes.
+Index(
+    "ix_inbound_outcome_unmapped",
+    inbound_outcome.c.message_id,
+    postgresql_where=(inbound_outcome.c.outcome == "processed") & inbound_outcome.c.problems.is_not(None),
+)
 
 held_message = Table(
     "held_message",
