@@ -6,7 +6,6 @@ two double quotes are alike, because nothing of an earlier set is left. Not here
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from adapters.hl7v2.codes import HOME_ADDRESSES, LEGAL_NAME
@@ -124,22 +123,27 @@ def _next_of_kin(reading: Reading, nk1: Segment) -> ContactPerson:
 
 def _guarantor(reading: Reading, gt1: Segment) -> ContactPerson:
     last, first, middle = _name(reading, gt1, 3)
+    organization = _text(reading, gt1, 21)
+    if not (last or first or organization):
+        # A guarantor without a name is nobody: account systems send the segment half filled.
+        return ContactPerson()
     relation, relation_text = _coded(reading, gt1, 11)
+    code = relation_code(relation, relation_text)
+    patient = ContactPerson(relation=code)
+    if patient.is_patient:
+        # The patient again, as in most of them: of PID we know more.
+        return patient
     street, city, state, zip_code = _address(reading, gt1, 5)
     phones = (
         *_telephones(reading, gt1, 6, Owner.PERSON, TelephoneUse.NONE),
         *_telephones(reading, gt1, 7, Owner.PERSON, TelephoneUse.WORK),
     )
-    organization = _text(reading, gt1, 21)
-    if not (last or first or organization):
-        # A guarantor without a name is nobody: account systems send the segment half filled.
-        return ContactPerson()
     return ContactPerson(
         first_name=first,
         middle_name=middle,
         last_name=last,
         organization=organization,
-        relation=relation_code(relation, relation_text),
+        relation=code,
         relation_text=relation_text,
         guarantor=True,
         address=street,
@@ -155,9 +159,10 @@ def _parts(segment: Segment, repetition: str, least: int) -> list[str]:
 
 
 def _short(reading: Reading, segment: Segment, field: int, raw: str) -> str:
-    if not raw:
+    # As `Reading.stated`, which every part of every name and number would call.
+    if not raw or raw == NULL:
         return ""
-    text = reading.stated(raw)
+    text = reading.plain(raw) if reading.escape in raw else raw.strip()
     if len(text) > TEXT_CHARACTERS_MAX:
         reading.note(ProblemCode.DATA_TYPE, segment.location(field), f"Longer than {TEXT_CHARACTERS_MAX} characters; it was left out.")
         return ""
@@ -166,18 +171,24 @@ def _short(reading: Reading, segment: Segment, field: int, raw: str) -> str:
 
 def _text(reading: Reading, segment: Segment, field: int) -> str:
     """Give the first component (its first subcomponent) of a field."""
-    parts = _parts(segment, segment.first(field), 1)
-    return _short(reading, segment, field, parts[0].split(segment.delimiters.subcomponent, 1)[0])
+    raw = segment.first(field)
+    if not raw:
+        return ""
+    component = raw.split(segment.delimiters.component, 1)[0]
+    return _short(reading, segment, field, component.split(segment.delimiters.subcomponent, 1)[0])
 
 
 def _coded(reading: Reading, segment: Segment, field: int) -> tuple[str, str]:
     """Give code and text of a CE or CWE; a text alone is written in either place."""
-    parts = _parts(segment, segment.first(field), 2)
+    raw = segment.first(field)
+    if not raw:
+        return "", ""
+    parts = _parts(segment, raw, 2)
     return _short(reading, segment, field, parts[0]), _short(reading, segment, field, parts[1])
 
 
 def _day(reading: Reading, segment: Segment, field: int) -> str:
-    raw = segment.component(field, 1).strip()
+    raw = segment.first(field).split(segment.delimiters.component, 1)[0].strip()
     if not raw or raw == NULL:
         return ""
     day = parse_date(raw)
@@ -189,9 +200,10 @@ def _day(reading: Reading, segment: Segment, field: int) -> str:
 
 def _name(reading: Reading, segment: Segment, field: int) -> tuple[str, str, str]:
     """Read an XPN: the legal name, else the first."""
-    names = [_parts(segment, repetition, 7) for repetition in segment.repetitions(field)]
-    if not names:
+    repetitions = segment.repetitions(field)
+    if not repetitions:
         return "", "", ""
+    names = [_parts(segment, repetition, 7) for repetition in repetitions]
     parts = next((name for name in names if name[6] == LEGAL_NAME), names[0])
     last = parts[0].split(segment.delimiters.subcomponent, 1)[0]
     return _short(reading, segment, field, last), _short(reading, segment, field, parts[1]), _short(reading, segment, field, parts[2])
@@ -199,44 +211,60 @@ def _name(reading: Reading, segment: Segment, field: int) -> tuple[str, str, str
 
 def _address(reading: Reading, segment: Segment, field: int) -> tuple[str, str, str, str]:
     """Read an XAD: the home address, else the first."""
-    found = [_parts(segment, repetition, 7) for repetition in segment.repetitions(field)]
-    if not found:
+    repetitions = segment.repetitions(field)
+    if not repetitions:
         return "", "", "", ""
+    found = [_parts(segment, repetition, 7) for repetition in repetitions]
     chosen = next((parts for use in HOME_ADDRESSES for parts in found if parts[6] == use), found[0])
     separator = segment.delimiters.subcomponent
-    street, other, city, state, zip_code = (_short(reading, segment, field, chosen[at].split(separator, 1)[0]) for at in range(5))
-    return ", ".join(filter(None, (street, other))), city, state, zip_code
+    street, other, city, state, zip_code = [
+        _short(reading, segment, field, part.split(separator, 1)[0]) if part else "" for part in chosen[:5]
+    ]
+    return f"{street}, {other}" if street and other else street or other, city, state, zip_code
 
 
 def _telephones(
     reading: Reading, segment: Segment, field: int, owner: Owner, use: TelephoneUse, owner_name: str = ""
 ) -> tuple[Telephone, ...]:
     """Read every repetition of an XTN; `use` is what the field itself says."""
-    found: list[Telephone] = []
+    if not segment.raw(field):
+        return ()
+    component = segment.delimiters.component
+    found: list[_Xtn] = []
     for repetition in segment.repetitions(field):
         if repetition:
-            _add_xtn(found, [_short(reading, segment, field, part) for part in repetition.split(segment.delimiters.component)[:12]], use)
+            _add_xtn(found, [_short(reading, segment, field, part) if part else "" for part in repetition.split(component)[:12]], use)
         if len(found) > PHONES_MAX:
             text = f"More than {PHONES_MAX} numbers were sent; the rest was left out."
             reading.note(ProblemCode.DATA_TYPE, segment.location(field), text)
             break
-    # Whose the number of an answering service or for emergencies is, a list of the patient's own does not say.
-    phones = [
-        phone
-        if owner is Owner.PATIENT and phone.code not in NOBODYS
-        else replace(phone, owner=Owner.UNKNOWN if owner is Owner.PATIENT else owner, owner_name=owner_name)
-        for phone in found[:PHONES_MAX]
-    ]
-    return each_once(phones) if len(phones) > 1 else tuple(phones)
+    return each_once(phone.telephone(owner, owner_name) for phone in found[:PHONES_MAX])
 
 
-def _add_xtn(found: list[Telephone], sent: list[str], default: TelephoneUse) -> None:
+class _Xtn(NamedTuple):
+    """What an XTN says, before it is known whose it is."""
+
+    number: str
+    kind: TelephoneKind
+    use: TelephoneUse
+    extension: str = ""
+    code: str = ""
+    note: str = ""
+
+    def telephone(self, owner: Owner, owner_name: str) -> Telephone:
+        """Say whose it is: of an answering service or an emergency number, a list of the patient's own does not say that."""
+        if owner is Owner.PATIENT and self.code in NOBODYS:
+            owner = Owner.UNKNOWN
+        return Telephone(self.number, self.extension, self.kind, self.use, self.code, self.note, owner, owner_name)
+
+
+def _add_xtn(found: list[_Xtn], sent: list[str], default: TelephoneUse) -> None:
     """Add what one XTN says: XTN-1, else XTN-12, else country, area and local number (XTN-5 to -7); and the address of XTN-4."""
     if len(sent) == 1:
         # Nearly every number of older feeds.
-        if any(map(str.isdigit, sent[0])) or "@" in sent[0]:
+        if "@" in sent[0] or any(map(str.isdigit, sent[0])):
             kind = TelephoneKind.EMAIL if "@" in sent[0] else TelephoneKind.PHONE
-            found.append(Telephone(sent[0], kind=kind, use=default))
+            found.append(_Xtn(sent[0], kind, default))
         return
     parts = sent + [""] * (12 - len(sent))
     number = parts[0] or parts[11]
@@ -253,8 +281,8 @@ def _add_xtn(found: list[Telephone], sent: list[str], default: TelephoneUse) -> 
         # Both in one repetition, marked as the address: the other is a telephone.
         kind = TelephoneKind.PHONE
     # A code of another field that slipped into this one is no number.
-    if any(map(str.isdigit, number)) or "@" in number:
-        found.append(Telephone(number, extension=parts[7], kind=kind, use=use, code=code, note=parts[8]))
+    if "@" in number or any(map(str.isdigit, number)):
+        found.append(_Xtn(number, kind, use, parts[7], code, parts[8]))
     if address and address != number:
         where = use if use in (TelephoneUse.HOME, TelephoneUse.WORK) else default
-        found.append(Telephone(address, kind=TelephoneKind.EMAIL if "@" in address else TelephoneKind.OTHER, use=where))
+        found.append(_Xtn(address, TelephoneKind.EMAIL if "@" in address else TelephoneKind.OTHER, where))

@@ -159,7 +159,7 @@ def _phone(reading: Reading, pid: Segment) -> Known[str]:
     if raw == NULL:
         return ERASED
     for repetition in raw.split(pid.delimiters.repetition):
-        parts = [reading.stated(part) for part in repetition.split(pid.delimiters.component)] + [""] * 12
+        parts = [reading.stated(part) if part else "" for part in repetition.split(pid.delimiters.component)] + [""] * 12
         if parts[1].upper() in NOT_VOICE or parts[2].upper() in NOT_VOICE or "@" in parts[0]:
             continue
         number = parts[0] or parts[11] or (parts[5] + parts[6])
@@ -177,8 +177,8 @@ def _codes(reading: Reading, pid: Segment, field: int) -> Known[str]:
         return ERASED
     codes = []
     for repetition in raw.split(pid.delimiters.repetition):
-        parts = [reading.stated(part) for part in repetition.split(pid.delimiters.component)]
-        codes.append(next((part for part in parts[:2] if part), ""))
+        parts = repetition.split(pid.delimiters.component, 2)
+        codes.append(reading.stated(parts[0]) or (reading.stated(parts[1]) if len(parts) > 1 else ""))
     return "~".join(code for code in codes if code) or None
 
 

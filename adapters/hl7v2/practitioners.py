@@ -22,7 +22,10 @@ def named_practitioners(reading: Reading, pv1: Segment, *, is_of_one: bool) -> t
     """Give, by place, the NPIs that the message names; an emptied place names none. `is_of_one`: PD1 and ROL are of this patient."""
     named: dict[str, list[str]] = {}
     for place, npis in _places(reading, pv1, is_of_one=is_of_one):
-        named.setdefault(place, []).extend(npi for npi in npis if npi not in named.get(place, ()))
+        mine = named.setdefault(place, [])
+        for npi in npis:
+            if npi not in mine:
+                mine.append(npi)
     return tuple(NamedAt(place, tuple(npis)) for place, npis in named.items())
 
 
@@ -63,8 +66,10 @@ def practitioner(reading: Reading, pv1: Segment, field: int) -> Known[Practition
 
 def _is_npi(reading: Reading, parts: list[str]) -> bool:
     """XCN-13 or XCN-9 says so; the shape of a number alone is no proof."""
-    authority = {reading.stated(part).upper() for part in parts[8].split(reading.message.delimiters.subcomponent)}
-    return reading.stated(parts[12]).upper() == "NPI" or bool(authority & NPI_AUTHORITIES)
+    if parts[12] and reading.stated(parts[12]).upper() == "NPI":
+        return True
+    authority = parts[8].split(reading.message.delimiters.subcomponent) if parts[8] else ()
+    return any(reading.stated(part).upper() in NPI_AUTHORITIES for part in authority)
 
 
 def _people(segment: Segment, field: int) -> list[list[str]]:

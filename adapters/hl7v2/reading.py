@@ -68,15 +68,19 @@ class Reading:
             return None
         if raw == NULL:
             return ERASED
-        return self.plain(raw) or None
+        return (self.plain(raw) if self.escape in raw else raw.strip()) or None
 
     def stated(self, raw: str) -> str:
         """Give the text, or "" where the part states none or erases."""
-        return "" if raw == NULL else self.plain(raw)
+        if raw == NULL:
+            return ""
+        return self.plain(raw) if self.escape in raw else raw.strip()
 
     def part(self, segment: Segment, field: int, component: int = 1) -> Known[str]:
         """Give one component (its first subcomponent) of the first repetition. A field that is erased as a whole erases each part."""
-        raw = segment.first(field)
+        fields = segment.fields
+        # Most fields of most segments are empty.
+        raw = segment.first(field) if field < len(fields) and fields[field] else ""
         if not raw:
             return None
         if raw == NULL:

@@ -4,6 +4,7 @@ What a source says is kept as sent; what it makes of somebody (guardian, state c
 holds for what was said before. Not here: how a message writes one (adapters), which of them a recipient reads (contact_sheet).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -207,19 +208,23 @@ def joined(people: Iterable[ContactPerson]) -> tuple[ContactPerson, ...]:
             kept.append(person)
         else:
             kept[place] = both(kept[place], person)
-    return tuple(sorted(kept, key=_rank))
+    return tuple(sorted(kept, key=_rank)) if len(kept) > 1 else tuple(kept)
 
 
 def is_same(one: ContactPerson, other: ContactPerson) -> bool:
     """Tell whether two entries are about one person: the same words in the name, and no two relations."""
+    if one.relation and other.relation and one.relation != other.relation:
+        return False
     words = _name_words(one)
-    return bool(words) and words == _name_words(other) and (not one.relation or not other.relation or one.relation == other.relation)
+    return bool(words) and words == _name_words(other)
+
+
+_WORDS: Final = re.compile(r"[^\W_]+")
 
 
 def _name_words(person: ContactPerson) -> tuple[str, ...]:
     text = person.full_name or person.organization
-    plain = "".join(character if character.isalnum() else " " for character in text.upper())
-    return tuple(sorted(plain.split()))
+    return tuple(sorted(_WORDS.findall(text.upper())))
 
 
 def both(one: ContactPerson, other: ContactPerson) -> ContactPerson:
@@ -250,6 +255,9 @@ def both(one: ContactPerson, other: ContactPerson) -> ContactPerson:
 
 def each_once(phones: Iterable[Telephone]) -> tuple[Telephone, ...]:
     """Leave out what repeats a number, however it is written."""
+    phones = tuple(phones)
+    if len(phones) <= 1:
+        return phones
     kept: dict[str, Telephone] = {}
     for phone in phones:
         kept.setdefault(phone.same_as, phone)

@@ -99,6 +99,7 @@ class Telephone:
 
 
 _EXTENSION: Final = re.compile(r"(?i)(?<=[\d)])\s*(?:x|ext\.?|extension|#)\s*\d{1,6}\s*$")
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
 _DIGITS_MIN: Final = 7
 _DIGITS_MAX: Final = 15
 """ITU-T E.164."""
@@ -107,8 +108,10 @@ _NORTH_AMERICAN: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})", re.ASCII)
 
 def dialled(text: str) -> str | None:
     """Give a telephone number as one dials it (E.164), or None: seven digits alone, all nines and words are no number."""
-    bare = _EXTENSION.sub("", text.strip())
-    digits = "".join(character for character in bare if "0" <= character <= "9")
+    bare = text.strip()
+    if not (bare.isascii() and bare.isdigit()):
+        bare = _EXTENSION.sub("", bare)
+    digits = _NO_DIGITS.sub("", bare)
     if bare.startswith("+") and not digits.startswith("1"):
         return f"+{digits}" if _DIGITS_MIN < len(digits) <= _DIGITS_MAX else None
     found = _NORTH_AMERICAN.fullmatch(digits)
@@ -124,17 +127,22 @@ def has_number(text: str) -> bool:
 
 def telephone_json(telephone: Telephone) -> dict[str, str]:
     """Give what is said of it as a JSON value, as it is stored among the facts about a person."""
-    stored = {
-        "number": telephone.number,
-        "extension": telephone.extension,
-        "kind": "" if telephone.kind is TelephoneKind.PHONE else telephone.kind.value,
-        "use": telephone.use.value,
-        "code": telephone.code,
-        "note": telephone.note,
-        "owner": "" if telephone.owner is Owner.PATIENT else telephone.owner.value,
-        "owner_name": telephone.owner_name,
-    }
-    return {name: value for name, value in stored.items() if value}
+    stored = {"number": telephone.number} if telephone.number else {}
+    if telephone.extension:
+        stored["extension"] = telephone.extension
+    if telephone.kind is not TelephoneKind.PHONE:
+        stored["kind"] = telephone.kind.value
+    if telephone.use is not TelephoneUse.NONE:
+        stored["use"] = telephone.use.value
+    if telephone.code:
+        stored["code"] = telephone.code
+    if telephone.note:
+        stored["note"] = telephone.note
+    if telephone.owner is not Owner.PATIENT:
+        stored["owner"] = telephone.owner.value
+    if telephone.owner_name:
+        stored["owner_name"] = telephone.owner_name
+    return stored
 
 
 def telephone_of(stored: Mapping[str, Any]) -> Telephone:
