@@ -162,6 +162,9 @@ class IdentityPlan:
             self._learn(first, claim.sort_key, {f"{LINK}{second.id}": True if holds else None})
 
     def _learn(self, record: PatientRecord, key: str, facts: Mapping[str, Any]) -> None:
+        if not record.said and facts and record.id in self.new:
+            self._learn_first(record, key, facts)
+            return
         before_said, said = record.said, learn(record.said, key, facts)
         if said == before_said:
             return
@@ -184,6 +187,16 @@ class IdentityPlan:
         if is_renamed or is_merged or links != record.linked:
             record.linked = links
             self.identity_changed.add(record.id)
+
+    def _learn_first(self, record: PatientRecord, key: str, facts: Mapping[str, Any]) -> None:
+        """Learn what is said of a new record of which nothing is known: it is compared and matched anyway."""
+        record.said = {key: dict(facts)}
+        self.changed.add(record.id)
+        winner = facts.get(RETIRED_INTO)
+        record.demographic_key = demographic_key(facts)
+        record.retired_into = UUID(winner) if winner is not None else None
+        if any(name.startswith(LINK) for name in facts):
+            record.linked = linked_in(known(record.said))
 
     def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:
         wanted = set(identifiers)

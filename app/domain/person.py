@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -130,7 +131,7 @@ PLACEHOLDER_NAMES = frozenset({"", "UNKNOWN", "UNK", "BABY", "BABYBOY", "BABYGIR
 PLACEHOLDER_BIRTH_DATES = frozenset({"1900-01-01", "1901-01-01", "1111-11-11", "1800-01-01"})
 
 
-def demographic_key(facts: dict[str, Any]) -> int | None:
+def demographic_key(facts: Mapping[str, Any]) -> int | None:
     """Hash the exact normalised first name, last name, birth date and sex to 64 bits; None when one is missing.
 
     Exact equality of all four is the only demographic ground of the first matcher (issue text, "identify").

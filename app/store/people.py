@@ -123,13 +123,19 @@ _COMPARE = (
     "with asked as (insert into match_pending (record_id, has_question) select * from unnest({records}::uuid[], {questions}::bool[]))"
 )
 
-_INSERT_RECORDS = f"""
-{_COMPARE.format(records="$12", questions="$13")}
+_INSERT_RECORDS = """
+with n as (
+    select * from unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::uuid[], $10::text[],
+        $12::bool[]
+    ) as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons, has_question)
+), asked as (
+    insert into match_pending (record_id, has_question) select id, has_question from n where has_question is not null
+)
 insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons,
     updated_at)
 select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::uuid[], $10::text[])
-    as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons)
+from n
 """
 
 _UPDATE_RECORDS = f"""
@@ -172,10 +178,9 @@ async def insert_records(
         [orjson.dumps(record.said).decode() for record in records],
         [record.demographic_key for record in records],
         [record.retired_into for record in records],
-        [orjson.dumps(reasons.get(record.id, ())).decode() for record in records],
+        [orjson.dumps(why).decode() if (why := reasons.get(record.id)) else "[]" for record in records],
         now,
-        list(compare),
-        list(compare.values()),
+        [compare.get(record.id) for record in records],
     )
 
 
