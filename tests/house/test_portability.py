@@ -13,7 +13,7 @@ _HOME = re.compile(r"(?<![\w.-])/(?:home|Users)/[a-z]\w+")
 _REGISTRY = re.compile(r"--index-url|--extra-index-url|--find-links|https?://[^/\s\"]+/(simple|packages|debian|npm)/", re.IGNORECASE)
 _PUBLIC = re.compile(r"(?<![\w.])public\.\"?[a-z_]|schema\s*=\s*[\"']public[\"']|SCHEMA\s+public\b", re.IGNORECASE)
 _EXTENSION = re.compile(r"CREATE\s+EXTENSION", re.IGNORECASE)
-_REQUIREMENTS = ("requirements.txt", "requirements-run.txt")
+_REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "requirements-outside.txt")
 
 
 def _texts() -> list[tuple[Path, str]]:
@@ -80,13 +80,13 @@ def test_the_requirements_are_pinned_hashed_and_hold_what_pyproject_asks_for() -
     groups = project["dependency-groups"]
     run = [*project["project"]["dependencies"], *groups["build"]]
     everything = [*run, *(entry for entry in groups["dev"] if isinstance(entry, str))]
-    for name, asked in zip(_REQUIREMENTS, (everything, run), strict=True):
+    for name, asked in zip(_REQUIREMENTS, (everything, run, groups["outside"]), strict=True):
         pins = _pins(name)
         wanted = {re.split(r"[\[<>=;!~ ]", entry)[0].lower().replace("_", "-") for entry in asked}
         assert wanted - set(pins) == set(), f"{name}: run `make lock`"
 
 
 def test_the_image_runs_the_versions_that_were_tested() -> None:
-    tested, run = (_pins(name) for name in _REQUIREMENTS)
+    tested, run, _ = (_pins(name) for name in _REQUIREMENTS)
     assert run
     assert {name: version for name, version in run.items() if tested.get(name) != version} == {}
