@@ -81,6 +81,10 @@ class HttpClient:
             content, given = orjson.dumps(json), {"Content-Type": "application/json", **given}
         return await self._ask("POST", path, content=content, params=params, headers=given)
 
+    async def put(self, path: str, *, json: Any) -> HttpAnswer:  # noqa: ANN401 - any JSON value
+        """Put a document in the place of what is there."""
+        return await self._ask("PUT", path, content=orjson.dumps(json), headers={"Content-Type": "application/json"})
+
     async def _ask(
         self,
         method: str,

@@ -28,7 +28,7 @@ NOUNS: Final = {
     "send": "Send HL7 messages from a file, and print each acknowledgement.",
     "lint": "Say what is wrong with HL7 messages, without sending them.",
     "inbound": "Messages that were received.",
-    "match": "How good the matching of people is, measured on labelled records.",
+    "match": "Who is one person: the questions that matching asks, and how good it is.",
     "notification": "What was told, to whom, and why.",
     "doctor": "Check everything that the service needs.",
     "config": "Look at the settings.",

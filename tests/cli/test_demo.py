@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -80,10 +81,21 @@ def _pasted(command: str) -> str:
     return subprocess.run(["bash", "-c", command], cwd=ROOT, env=command_environment({}), capture_output=True, text=True, check=True).stdout
 
 
+def _pasted_items(command: str) -> list[dict[str, Any]]:
+    return list(json.loads(_pasted(command))["items"])
+
+
+def _wait_for(shows: Callable[[], bool], patience_s: float = 60) -> None:
+    ends_at = time.monotonic() + patience_s
+    while not shows():
+        assert time.monotonic() < ends_at
+        time.sleep(0.5)
+
+
 def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Path) -> None:
     variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_WORKERS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "demo", "--patients", "60", "--http-port", "0", "--mllp-port", "0"],
+        [sys.executable, "-m", "app.cli", "demo", "--patients", "120", "--http-port", "0", "--mllp-port", "0"],
         env=command_environment(variables),
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -93,14 +105,24 @@ def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Pa
     try:
         said = _until_introduced(process)
         commands = _commands(said)
-        assert len(commands) == 6
-        ends_at = time.monotonic() + 60
-        while not json.loads(_pasted(commands["its worklist"]))["items"]:
-            assert time.monotonic() < ends_at
-            time.sleep(0.2)
+        assert len(commands) == 14
+        _wait_for(lambda: bool(_pasted_items(commands["its worklist"])))
         assert json.loads(_pasted(commands["what the northern home was told"]))["items"]
         assert json.loads(_pasted(commands["a contact for the first on it"]))["outcome"] == "reached"
         assert json.loads(_pasted(commands["the plan asks about a member"]))["items"]
+        _wait_for(lambda: _pasted(commands["a discharge summary on it"]).startswith("Discharge summary of a person who does not exist."))
+        (listed,) = json.loads(_pasted(commands["its worklist"]))["items"]
+        assert listed["person"]["contact_persons"][0]["phones"]
+        assert listed["encounter"]["facility"]["call_back"].startswith("207-555-01")
+        _wait_for(lambda: json.loads(_pasted(commands["its rates, and why they are so"]))["total"]["denominator"] > 0)
+        why = json.loads(_pasted(commands["why them, and why not them"]))["candidates"]
+        assert any(one["told"] for one in why)
+        assert all(one["why"] for one in why)
+        _wait_for(lambda: bool(_pasted_items(commands["is it one person? both sides"])))
+        _wait_for(lambda: bool(_pasted_items(commands["what homes answered, claimed twice"])))
+        assert len(_pasted_items(commands["what waits for a person, how long"])) > 5
+        assert {one["state"] for one in _pasted_items(commands["how the panels stand"])} == {"fresh"}
+        _wait_for(lambda: [one["state"] for one in _pasted_items(commands["follow-ups given to another home"])][:1] == ["accepted"])
         assert json.loads(_pasted(commands["every message, newest first"]))["items"]
         assert _pasted(commands["an admission: change it, send it"]).startswith("SAMPLE1  AA")
         second = run_command("demo", "--http-port", "0", "--mllp-port", "0", "--json", variables=variables, timeout_s=60)

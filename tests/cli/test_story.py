@@ -28,7 +28,7 @@ def tell(seed: int, moments: int = 200) -> tuple[list[Message], list[Message]]:
 
 
 def trigger(message: Message) -> str:
-    return re.findall(rb"ADT\^(A\d\d)", message.body)[0].decode()
+    return re.findall(rb"(?:ADT|MDM)\^([AT]\d\d)", message.body)[0].decode()
 
 
 def test_the_same_seed_tells_the_same_story_byte_for_byte() -> None:
@@ -48,7 +48,7 @@ def test_dice_are_even_and_repeat() -> None:
 def test_a_story_has_everything_that_feeds_bring(seed: int) -> None:
     past, present = tell(seed)
     assert len(past) > 300
-    assert {trigger(one) for one in past} >= {"A01", "A02", "A03", "A04", "A06", "A08", "A11", "A13", "A40"}
+    assert {trigger(one) for one in past} >= {"A01", "A02", "A03", "A04", "A06", "A08", "A11", "A13", "A40", "T02"}
     shown = {one.shows for one in [*past, *present]}
     assert shown >= {
         "the same message again",
@@ -59,6 +59,8 @@ def test_a_story_has_everything_that_feeds_bring(seed: int) -> None:
         "discharge that comes days late",
         "admission to a Part 2 program",
         "from the emergency department to a bed",
+        "a discharge summary",
+        "a visit of somebody much like another",
     }
     assert {one.hospital.key for one in past} == {hospital.key for hospital in HOSPITALS}
     assert len(present) >= 150

@@ -54,9 +54,9 @@ class Recipient:
 
 HOSPITALS: Final = (
     Hospital("harbor", "Harbor General (demo)", "DEMO_EHR", "HARBOR", "mllp", ("ED", "MED", "PSY"),
-             {"part2_status": "not_program", "facility_type": "acute"}),
+             {"part2_status": "not_program", "facility_type": "acute", "call_back_number": "207-555-0190"}),
     Hospital("pinewood", "Pinewood Psychiatric (demo)", "DEMO_EHR", "PINEWOOD", "http", ("ADULT", "YOUTH"),
-             {"part2_status": "not_program", "facility_type": "psychiatric"}),
+             {"part2_status": "not_program", "facility_type": "psychiatric", "call_back_number": "207-555-0191"}),
     Hospital("riverside", "Riverside Detox (demo)", "DEMO_EHR", "RIVERSIDE", "mllp", ("",),
              {"part2_status": "program", "facility_type": "residential"}),
 )  # fmt: skip
@@ -66,6 +66,14 @@ RECIPIENTS: Final = (
     Recipient("tidewater", "Tidewater Behavioral Health Home (demo)", "behavioral_health_home", "BHH", "T. Sample"),
     Recipient("plan", "Example Health Plan (demo)", "plan", "BHH"),
 )
+
+
+PSYCHIATRIC_UNIT: Final = ("harbor", "PSY", "207-555-0192")
+"""A unit that is reached another way than its house."""
+CLAIMED_TWICE: Final = ("northern", "tidewater")
+"""Two homes of one kind that claim the same people here and there: one leads, the operator is asked."""
+_TWICE_EVERY: Final = 12
+_RELATIONS: Final = (("MTH", "Mother"), ("SPO", "Spouse"), ("GRD", "Guardian"), ("FND", "Friend"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,16 @@ class Person:
         """A number that rings nowhere."""
         return f"207-555-01{self.number % 100:02d}"
 
+    @property
+    def relation(self) -> tuple[str, str]:
+        """Who may be called for the person: a code of HL7 table 0063, and its word."""
+        return _RELATIONS[self.number % len(_RELATIONS)]
+
+    @property
+    def other_phone(self) -> str:
+        """The number of whoever may be called; it rings nowhere either."""
+        return f"207-555-01{(self.number + 50) % 100:02d}"
+
     def mrn(self, hospital: Hospital) -> str:
         """Give the record number at a hospital."""
         return f"{hospital.facility[:2]}{self.number:05d}"
@@ -113,7 +131,7 @@ def people(count: int, dice: Dice) -> list[Person]:
                 born_on=date(1940, 1, 1) + timedelta(days=dice.whole(0, 24_000)),
                 town=town,
                 zip=zip_,
-                homes=_homes(dice),
+                homes=CLAIMED_TWICE if number % _TWICE_EVERY == 0 else _homes(dice),
                 in_plan=dice.happens(0.9),
             )
         )

@@ -1,4 +1,4 @@
-"""Writes the demo's ADT messages, segment by segment. Not here: which message is sent when (story.py)."""
+"""Writes the demo's messages, segment by segment. Not here: which message is sent when (story.py)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from app.cli.demo.cast import AUTHORITY, TIME_ZONE, Hospital, Person
 
 _ZONE = ZoneInfo(TIME_ZONE)
+_SUMMARY = "18842-5^Discharge summary^LN"
 
 
 @dataclass(slots=True)
@@ -60,10 +61,33 @@ def message(stay: Stay, trigger: str, control_id: str, at: datetime, sent_at: da
     if spelling.merged:
         segments.append(f"MRG|{spelling.merged}^^^{facility}^MR")
     else:
-        segments.append(_pv1(stay, facility))
+        segments += [_nk1(stay.person), _pv1(stay, facility)]
         kind = "F" if stay.is_final else "A"
         segments += [f"DG1|{place}||{code}^^I10|||{kind}|||||||||{place}" for place, code in enumerate(stay.diagnoses, 1)]
     return ("\r".join([*segments, *spelling.extra]) + "\r").encode()
+
+
+def summary(stay: Stay, control_id: str, at: datetime) -> bytes:
+    """Write the discharge summary of a stay, as a document in plain text."""
+    facility = stay.hospital.facility
+    text = f"Discharge summary of a person who does not exist.\\.br\\Diagnoses: {', '.join(stay.diagnoses)}. Please call within two days."
+    segments = [
+        f"MSH|^~\\&|{stay.hospital.application}|{facility}|HANDOFF|DEMO|{stamp(at)}||MDM^T02^MDM_T02|{control_id}|P|2.5.1",
+        f"EVN|T02|{stamp(at)}",
+        _pid(stay, facility, Spelling()),
+        _pv1(stay, facility),
+        _segment("TXA", {1: "1", 2: _SUMMARY, 3: "TX", 4: stamp(at), 12: f"DOC{control_id}^{facility}", 17: "AU", 19: "AV"}),
+        _segment("OBX", {1: "1", 2: "TX", 3: _SUMMARY, 5: text, 11: "F"}),
+    ]
+    return ("\r".join(segments) + "\r").encode()
+
+
+def _nk1(person: Person) -> str:
+    code, word = person.relation
+    return _segment("NK1", {
+        1: "1", 2: f"{person.last_name}^Nobody", 3: f"{code}^{word}^HL70063", 5: f"^PRN^CP^^^207^{person.other_phone[4:].replace('-', '')}",
+        7: "C^Emergency contact^HL70131",
+    })  # fmt: skip
 
 
 def _pid(stay: Stay, facility: str, spelling: Spelling) -> str:

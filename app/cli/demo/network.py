@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-from app.cli.demo.cast import HOSPITALS, RECIPIENTS, TIME_ZONE, Hospital, Person, Recipient, roster
+from app.cli.demo.cast import HOSPITALS, PSYCHIATRIC_UNIT, RECIPIENTS, TIME_ZONE, Hospital, Person, Recipient, roster
 from app.cli.exits import CommandError, ExitCode
 from app.cli.http_client import HttpAnswer, HttpClient
 
@@ -56,6 +56,9 @@ class Network:
         """Make organizations, keys, feeds, panels and subscriptions; give the secret of each recipient's webhook by its key."""
         for hospital in HOSPITALS:
             await self._add_hospital(hospital)
+        hospital_key, unit, number = PSYCHIATRIC_UNIT
+        path = f"/v1/organizations/{self.members[hospital_key].id}/units/{unit}"
+        read(await self.operator.put(path, json={"call_back_number": number}))
         return {recipient.key: await self._add_recipient(recipient, everybody, receiver_url) for recipient in RECIPIENTS}
 
     async def _add_hospital(self, hospital: Hospital) -> None:

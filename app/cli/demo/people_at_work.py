@@ -4,12 +4,13 @@ Everything goes through the public interface with the keys of their organization
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from app.cli.demo.cast import AUTHORITY, RECIPIENTS, Person, Recipient
+from app.cli.demo.cast import AUTHORITY, CLAIMED_TWICE, RECIPIENTS, Person, Recipient
 from app.cli.demo.dice import Dice
 from app.cli.demo.network import Member, Network
 from app.cli.demo.numbers import Numbers
@@ -18,7 +19,15 @@ from app.cli.http_client import HttpError
 _HOMES: Final = tuple(recipient for recipient in RECIPIENTS if recipient.kind != "plan")
 _ROUND_S: Final = 1.2
 _CONTACTS_A_ROUND: Final = 2
+_DISPUTED_EVERY: Final = 12
+"""Of so many calls, one finds out that the person is with another home by now."""
+_VISIT: Final = {
+    "type": "in_person_office", "outcome": "attended", "with": "patient", "role": "clinician",
+    "visit_codes": ["90834"], "diagnoses": ["F32.2"], "place_of_service": "11",
+}  # fmt: skip
+"""What counts for a measure, which no call does."""
 _QUESTION_EVERY_S: Final = 2.0
+_SEEN_SHARE: Final = 0.4
 _SOON: Final = timedelta(days=2)
 _PAGE: Final = 1000
 _OK: Final = 200
@@ -82,6 +91,10 @@ class Coordinator:
         tries = len(follow_up["contacts"])
         is_reached = tries > 0 and self._dice.happens(0.75)
         self._contacts += 1
+        if self._contacts % _DISPUTED_EVERY == 0:
+            path = f"/v1/follow-ups/{follow_up['id']}/answer"
+            await self._member.client.post(path, json={"answer": "not_ours", "author": self._recipient.coordinator})
+            return
         contact: dict[str, Any] = {
             "occurred_at": self._now().isoformat(),
             "type": "phone",
@@ -97,6 +110,8 @@ class Coordinator:
                 "duration_minutes": self._dice.whole(6, 25),
                 "content": ["safety_screen", "med_rec", "appt_confirmed"],
             }
+            if self._dice.happens(_SEEN_SHARE):
+                contact |= _VISIT
         key = f"{self._recipient.key}-{self._contacts}"
         path = f"/v1/follow-ups/{follow_up['id']}/contacts"
         answer = await self._member.client.post(path, json=contact, headers={"Idempotency-Key": key})
@@ -115,6 +130,45 @@ class Coordinator:
                 if state == "pending" and datetime.fromisoformat(clock["due_at"]) <= soon:
                     state = "due"
                 self._numbers.clocks[self._recipient.key, state] += 1
+
+
+class Mover:
+    """Two homes claim somebody; the one that leads ends its claim while its follow-up is open, and the other takes it over. Once."""
+
+    def __init__(self, giver: Member, taker: Member, both: Sequence[Person]) -> None:
+        self._giver, self._taker = giver, taker
+        self._both = {person.medicaid_id for person in both}
+
+    async def run(self) -> None:
+        """Look for one until it was given, then wait to be cancelled."""
+        while not await self._has_moved():  # noqa: ASYNC110 - a home is asked, it does not tell
+            await asyncio.sleep(_QUESTION_EVERY_S)
+        await asyncio.Event().wait()
+
+    async def _has_moved(self) -> bool:
+        """Go one step. A home that lets somebody go offers the follow-up by that; the other accepts."""
+        with contextlib.suppress(HttpError):
+            offers = await self._items(self._taker, "/v1/transfers", {"state": "offered"})
+            if offers:
+                accepted = await self._taker.client.post(f"/v1/follow-ups/{offers[0]['follow_up_id']}/transfer/accept", json={})
+                return accepted.status == _OK
+            for follow_up in await self._items(self._giver, "/v1/follow-ups", {"status": "open", "limit": _PAGE}):
+                found = self._both & {one["value"] for one in follow_up["person"]["identifiers"]}
+                if found:
+                    self._both -= found
+                    await self._let_go(found.pop())
+                    break
+        return False
+
+    async def _let_go(self, number: str) -> None:
+        rows = f"change_type,member_id,member_id_system\nremove,{number},{AUTHORITY}\n"
+        path, kind = f"/v1/panels/{self._giver.id}/uploads", {"Content-Type": "text/csv"}
+        await self._giver.client.post(path, params={"mode": "delta", "file_name": "change.csv"}, content=rows.encode(), headers=kind)
+
+    @staticmethod
+    async def _items(member: Member, path: str, params: dict[str, str | int]) -> list[dict[str, Any]]:
+        answer = await member.client.get(path, params=params)
+        return list(answer.json()["items"]) if answer.status == _OK else []
 
 
 class Analyst:
@@ -145,12 +199,17 @@ class Analyst:
                 self._numbers.answered += len(answer.json()["items"])
 
 
+Worker = Reader | Coordinator | Mover | Analyst
+
+
 def everybody_at_work(
     network: Network, everybody: Sequence[Person], seed: int, numbers: Numbers, now: Callable[[], datetime], began_s: float
-) -> list[Reader | Coordinator | Analyst]:
+) -> list[Worker]:
     """Give all of them."""
     members = network.members
-    workers: list[Reader | Coordinator | Analyst] = [Reader(one, members[one.key], numbers, began_s) for one in RECIPIENTS]
+    workers: list[Worker] = [Reader(one, members[one.key], numbers, began_s) for one in RECIPIENTS]
     workers += [Coordinator(home, members[home.key], Dice(f"{seed}/{home.key}"), numbers, now) for home in _HOMES]
     workers += [Analyst(members[one.key], everybody, Dice(f"{seed}/analyst"), numbers) for one in RECIPIENTS if one.kind == "plan"]
-    return workers
+    both = [person for person in everybody if person.homes == CLAIMED_TWICE]
+    giver, taker = (members[key] for key in CLAIMED_TWICE)
+    return [*workers, Mover(giver, taker, both)]

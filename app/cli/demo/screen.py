@@ -35,7 +35,13 @@ def introduction(network: Network, admin_key: str, mllp: str, log: str, example:
     curl = "curl -s -H"
     bearer = "Authorization: Bearer"
     worklist = f"{curl} '{bearer} {home.key}' '{url}/v1/follow-ups?status=open&limit=1'"
-    first = f"$({worklist} | grep -o 'fup_[0-9a-f]*' | head -n 1)"
+    whole_list = worklist.replace("limit=1", "limit=500")
+    told = f"{curl} '{bearer} {home.key}' '{url}/v1/notifications?limit=3'"
+    operator = f"{curl} '{bearer} {admin_key}'"
+
+    def first(kind: str, of: str) -> str:
+        return f"$({of} | grep -o '{kind}_[0-9a-f]*' | head -n 1)"
+
     return f"""
 A living network of synthetic patients. Nothing here is real; Ctrl-C ends it.
 
@@ -49,14 +55,23 @@ Keys (each speaks for its organization; the operator's has every right)
 {keys}
 
 Commands to paste
-  what the northern home was told      {curl} '{bearer} {home.key}' '{url}/v1/notifications?limit=3'
+  what the northern home was told      {told}
   its worklist                         {worklist}
+  a discharge summary on it            {curl} '{bearer} {home.key}' "{url}/v1/documents/{first("doc", whole_list)}/content"
   a contact for the first on it        {curl} '{bearer} {home.key}' -H 'Content-Type: application/json' \\
                                        -d '{{"occurred_at":"'$(date -u +%FT%TZ)'","type":"phone","outcome":"reached","with":"patient"}}' \\
-                                       "{url}/v1/follow-ups/{first}/contacts"
+                                       "{url}/v1/follow-ups/{first("fup", worklist)}/contacts"
   the plan asks about a member         {curl} '{bearer} {plan.key}' -H 'Content-Type: application/json' \\
                                        -d '{{"identifier": "{AUTHORITY}|{example.medicaid_id}"}}' '{url}/v1/members/search'
-  every message, newest first          {curl} '{bearer} {admin_key}' '{url}/v1/inbound?limit=5'
+  its rates, and why they are so       {curl} '{bearer} {plan.key}' '{url}/v1/measures/FUH?group_by=home'
+                                       {curl} '{bearer} {plan.key}' '{url}/v1/measures/FUH/events?limit=3'
+  every message, newest first          {operator} '{url}/v1/inbound?limit=5'
+  why them, and why not them           {operator} "{url}/v1/encounters/{first("enc", worklist)}/why"
+  is it one person? both sides         {operator} '{url}/v1/matches?limit=1'
+  what homes answered, claimed twice   {operator} '{url}/v1/reviews?limit=3'
+  follow-ups given to another home     {operator} '{url}/v1/transfers?limit=3'
+  what waits for a person, how long    {operator} '{url}/v1/queues'
+  how the panels stand                 {operator} '{url}/v1/panels'
   an admission: change it, send it     {handoff} send {sample} --mllp {mllp}
                                        {handoff} send {sample} --http {url} --key {hospital.key}
 """

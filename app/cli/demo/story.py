@@ -5,13 +5,13 @@ merges, duplicates, messages out of order and late, and some that must be refuse
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from app.cli.demo.cast import HOSPITALS, Hospital, Person
 from app.cli.demo.dice import Dice
-from app.cli.demo.er7 import Spelling, Stay, message
+from app.cli.demo.er7 import Spelling, Stay, message, summary
 
 HARBOR, PINEWOOD, RIVERSIDE = HOSPITALS
 _DEPRESSION, _SCHIZOPHRENIA, _SELF_HARM, _ANXIETY = "F32.2", "F20.9", "T14.91XA", "F41.1"
@@ -21,6 +21,7 @@ _HOME: Final = "01"
 _TO_PSYCHIATRY: Final = "65"
 _DIED: Final = "20"
 _AGAINST_ADVICE: Final = "07"
+_TWIN: Final = "Robin"
 PAST: Final = timedelta(days=6)
 _SHARE_DISCHARGED: Final = 0.45
 _SHARE_ADMITTED: Final = 0.4
@@ -97,7 +98,7 @@ class Story:
         kinds = (
             self._psychiatric, self._emergency, self._medical, self._converted, self._discharge_cancelled,
             self._admission_cancelled, self._merged, self._corrected, self._detox, self._out_of_order,
-            self._late, self._still_there, self._emergency, self._psychiatric,
+            self._late, self._still_there, self._emergency, self._psychiatric, self._alike,
         )  # fmt: skip
         yield from kinds[number % len(kinds)](admitted_at)
 
@@ -184,6 +185,14 @@ class Story:
         stay.discharged_at, stay.disposition, stay.is_final = ended_at, _HOME, True
         yield None, self._write(stay, "A03", ended_at, self._started_at, "discharge that comes days late")
 
+    def _alike(self, at: datetime) -> Iterator[tuple[datetime | None, Message]]:
+        stay = self._new_stay(at, HARBOR, diagnoses=(_ANXIETY,), patient_class="E")
+        self._at_home.append(stay.person)
+        # A twin, or a wrong first name? Nobody is joined before a person has looked.
+        stay.person = replace(stay.person, first_name=_TWIN)
+        stay.mrn, stay.knows_medicaid = f"TMP{stay.visit}", False
+        yield at, self._write(stay, "A04", at, at, "a visit of somebody much like another")
+
     def _still_there(self, at: datetime) -> Iterator[tuple[datetime | None, Message]]:
         stay = self._new_stay(at, self._dice.choice((PINEWOOD, HARBOR)), diagnoses=(_SCHIZOPHRENIA,), patient_class="I")
         yield at, self._write(stay, "A01", at, at, "admission")
@@ -194,6 +203,9 @@ class Story:
             self._open.append(stay)
             return
         yield at, self._discharge(stay, at, disposition)
+        if stay.patient_class == "I" and stay.hospital is not RIVERSIDE:
+            written_at = at + self._hours(1, 5)
+            yield written_at, Message(stay.hospital, summary(stay, self._control_id(stay), written_at), "a discharge summary")
 
     # Parts.
 
@@ -219,9 +231,11 @@ class Story:
         return self._write(stay, "A03", at, at, "discharge")
 
     def _write(self, stay: Stay, trigger: str, at: datetime, sent_at: datetime, shows: str, spelling: Spelling | None = None) -> Message:
+        return Message(stay.hospital, message(stay, trigger, self._control_id(stay), at, sent_at, spelling), shows)
+
+    def _control_id(self, stay: Stay) -> str:
         self._messages += 1
-        control_id = f"{stay.hospital.facility[:2]}{self._messages:06d}"
-        return Message(stay.hospital, message(stay, trigger, control_id, at, sent_at, spelling), shows)
+        return f"{stay.hospital.facility[:2]}{self._messages:06d}"
 
     def _with_faults(self, messages: Sequence[Message], *, every: int = 0) -> Iterator[Message]:
         """Put between the messages what real feeds bring: repetitions, training messages, and some that must be refused.

@@ -1,4 +1,7 @@
-"""`handoff match`: how good the scored comparison is, and weights estimated from records. Not here: any matching of real traffic."""
+"""`handoff match`: how good the scored comparison is, and weights estimated from records.
+
+Not here: the questions about real records, which are commands of the same group (match_review.py); matching itself (app/actions).
+"""
 
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,7 +22,9 @@ from app.standards.matching_rules import load_weights, vocabulary
 from app.standards.matching_rules import weights as shipped_weights
 from app.standards.toml_table import StandardsError, shipped
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="How good the matching of people is, measured on labelled records.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Who is one person: the questions that matching asks, and how good it is."
+)
 
 ERRORS: Final = 0.05
 
