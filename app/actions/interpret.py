@@ -13,11 +13,8 @@ from app.domain.feed import Feed, FeedMode, UnmappedFacility
 from app.domain.inbound import Problem, ProblemCode, Severity
 from app.domain.interpreted import Held, Interpreted
 from app.domain.known import stated
-from app.domain.person import normalised
+from app.domain.person import TEST_MARK, normalised
 from app.ports import AdtReader
-
-TEST_MARK = "TEST!"
-"""Put before every authority of a test message: no live identifier begins so."""
 
 TEST_LAST_NAMES = frozenset({"ZZTEST", "ZZZTEST", "XXTEST", "TESTPATIENT"})
 """Nobody is called so, whatever the first name."""

@@ -69,6 +69,9 @@ class PatientRecord:
     """What the store calls this version of the row as it was read; 0 for a new record."""
 
 
+TEST_MARK = "TEST!"
+"""Put before every authority of a test message: no live identifier begins so."""
+
 RETIRED_INTO = "retired_into"
 """Among the facts of a record, beside the column, for its sort key: the record that a merge named as the survivor."""
 

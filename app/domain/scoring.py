@@ -14,7 +14,7 @@ from app.domain.comparison import HOUSEHOLD, SHARED_BY, Comparison, Level, Rarit
 from app.domain.comparison_weights import Field, Guard, Outcome, Weights
 from app.domain.features import Features, Vocabulary, features
 from app.domain.latest import known
-from app.domain.person import PatientRecord
+from app.domain.person import TEST_MARK, PatientRecord
 from app.domain.tie import Pair, Tie, TieKind, TieLevel
 
 SCORED_BY: Final = (
@@ -61,7 +61,9 @@ class Scorer:
     vocabulary: Vocabulary
 
     def features(self, record: PatientRecord) -> Features:
-        """Read what can be compared of a record."""
+        """Read what can be compared of a record: nothing of a test patient's, who must never be taken for a live one."""
+        if record.own.authority.startswith(TEST_MARK):
+            return features({}, (), self.vocabulary)
         return features(known(record.said), record.identifiers, self.vocabulary)
 
     def entry(self, record_id: UUID, said: Features) -> BlockEntry:

@@ -116,6 +116,13 @@ async def test_what_is_only_possible_is_asked_and_joins_nobody(house: House) -> 
     assert await house.questions() == {("possible_match", frozenset({"A1", "B7"})): "open"}
 
 
+async def test_a_training_message_about_somebody_real_is_alike_to_nobody(house: House) -> None:
+    marked = {**ANN, "last_name": "TEST! Featherstonehaugh"}
+    await house.take(claim("1", mrn("A", "1"), **ANN), claim("2", Identifier("TEST!B", "", "7"), **marked))
+    assert await house.people() == {frozenset({"A1"}), frozenset({"TEST!B7"})}
+    assert await house.ties() == []
+
+
 async def test_two_of_one_hospital_are_never_joined_by_a_score_and_the_third_is_asked_about(house: House) -> None:
     await house.take(claim("1", mrn("A", "1"), **ANN))
     await house.take(claim("2", mrn("B", "7"), **MISSPELT))
