@@ -5,6 +5,7 @@ newborns, two numbers of one authority (ONC, "Patient Identification and Matchin
 duplicates). Not here: which pairs are worth comparing (`blocking`), and what follows (`matching`).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from math import log2
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 from app.domain.comparison_weights import Field, FieldGrounds, Ground, Guard, Outcome, Weights
 from app.domain.features import Features, issuer_of
-from app.domain.name_comparison import edits, first_names, last_names, middle_names
+from app.domain.name_comparison import edits, first_names, is_one_name_miswritten, last_names, middle_names
 
 
 class Level(StrEnum):
@@ -117,7 +118,7 @@ def compare(left: Features, right: Features, weights: Weights, rarity: Rarity) -
     weight = sum([ground.weight for ground in grounds])
     if weight < weights.possible:
         return Comparison(Level.NO, weight, grounds)
-    guards = _guards(left, right, {ground.field: ground.outcome for ground in grounds})
+    guards = _guards(left, right, {ground.field: ground.outcome for ground in grounds}, weights)
     level = Level.CERTAIN if weight >= weights.certain and not guards else Level.POSSIBLE
     return Comparison(level, weight, (*grounds, *(_GUARDS[guard] for guard in guards)))
 
@@ -214,11 +215,11 @@ _AGREED_NAMES: Final = frozenset({Outcome.EXACT, Outcome.NICKNAME, Outcome.SWAPP
 _SURE_DATES: Final = frozenset({Outcome.EXACT, Outcome.SWAPPED, Outcome.TYPO})
 
 
-def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]) -> list[Guard]:
+def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard], weights: Weights) -> list[Guard]:
     """Say why a person must look, whatever the weight."""
     guards = []
     numbered = Outcome.EXACT in (found[Field.SSN4], found[Field.IDENTIFIER])
-    if _may_be_twins(left, right, found, numbered=numbered):
+    if _may_be_twins(left, right, found, numbered=numbered, known=weights.first_names):
         guards.append(Guard.TWINS)
     if _may_be_generations(left, right, found, numbered=numbered):
         guards.append(Guard.GENERATIONS)
@@ -226,7 +227,7 @@ def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]
         guards.append(Guard.NEWBORN)
     if found[Field.IDENTIFIER] is Outcome.DIFFERENT:
         guards.append(Guard.IDENTIFIER_CONFLICT)
-    if found[Field.SSN4] in (Outcome.DIFFERENT, Outcome.TYPO):
+    if found[Field.SSN4] is Outcome.DIFFERENT or (found[Field.SSN4] is Outcome.TYPO and not _is_alike_but_for_a_number(found)):
         guards.append(Guard.SSN_CONFLICT)
     if _deaths_differ(left, right):
         guards.append(Guard.DEATH)
@@ -235,22 +236,41 @@ def _guards(left: Features, right: Features, found: dict[Field, Outcome | Guard]
     return guards
 
 
-def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:
+def _is_alike_but_for_a_number(found: dict[Field, Outcome | Guard]) -> bool:
+    """Say whether one digit is all that tells two apart whose names and birth date are the same: without the numbers they would be one.
+
+    Twins have other first names, father and son other birth dates.
+    """
+    same = found[Field.BIRTH_DATE] is Outcome.EXACT and found[Field.LAST_NAME] is Outcome.EXACT
+    return same and found[Field.FIRST_NAME] in (Outcome.EXACT, Outcome.NICKNAME) and found[Field.SEX] is not Outcome.DIFFERENT
+
+
+def _may_be_twins(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool, known: Collection[str]) -> bool:
     """One birth date (perhaps miswritten) and one last name: another first name, another birth order, or numbers given one after the other.
 
-    First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number or a whole middle name that both have.
+    First names of twins are often alike (Jayden, Hayden): a typo is believed only with a number, or where nothing speaks of two children.
     """
     if found[Field.BIRTH_DATE] in (Outcome.DIFFERENT, Outcome.MISSING) or found[Field.LAST_NAME] not in _AGREED_NAMES:
         return False
     if left.birth_order and right.birth_order and left.birth_order != right.birth_order:
         return True
     first = found[Field.FIRST_NAME]
-    confirmed = numbered or found[Field.MIDDLE_NAME] is Outcome.EXACT
+    confirmed = numbered or (found[Field.SEX] is not Outcome.DIFFERENT and _is_one_name(left, right, found, known))
     # The middle name of one may be the first name of the other; whole names that are exchanged are one person's.
     doubtful = first in (Outcome.TYPO, Outcome.SIMILAR) or (first is Outcome.SWAPPED and found[Field.LAST_NAME] is not Outcome.SWAPPED)
     if first is Outcome.DIFFERENT or (doubtful and not confirmed):
         return True
     return first is not Outcome.EXACT and bool(left.ssn4 and right.ssn4) and 0 < abs(int(left.ssn4) - int(right.ssn4)) <= NEIGHBOURING
+
+
+def _is_one_name(left: Features, right: Features, found: dict[Field, Outcome | Guard], known: Collection[str]) -> bool:
+    """Say whether two first names that differ are one: both have one middle name, first and middle are exchanged, or it is a slip.
+
+    It is no slip where both spellings are among `known`, the common first names.
+    """
+    if found[Field.MIDDLE_NAME] is Outcome.EXACT or (len(left.middle) > 1 and (left.first, left.middle) == (right.middle, right.first)):
+        return True
+    return is_one_name_miswritten(left.first, right.first) and not (left.first in known and right.first in known)
 
 
 def _may_be_generations(left: Features, right: Features, found: dict[Field, Outcome | Guard], *, numbered: bool) -> bool:

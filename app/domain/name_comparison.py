@@ -12,6 +12,12 @@ from app.domain.features import Features
 TWO_EDITS_FROM: Final = 6
 """Our policy: in a shorter word two edits make another word."""
 ONE_EDIT_FROM: Final = 3
+LONG_NAME_FROM: Final = 7
+"""Our policy: so long a name with a slip inside is no other name."""
+INSIDE: Final = 3
+"""Our policy: after so many letters, and before the last, is inside."""
+ONE_NAME_FROM: Final = 4
+"""Our policy: of shorter names a slip of the keys may make another name (Ian, Ina)."""
 _SOUNDS: Final = str.maketrans(
     "BFPVCGJKQSXZDTLMNR" + "AEIOUYHW",
     "111122222222334556" + "00000099",
@@ -58,6 +64,26 @@ def _aligned(left: str, right: str) -> int:
             current.append(cost)
         before, above = above, current
     return above[-1]
+
+
+def is_one_name_miswritten(left: str, right: str) -> bool:
+    """Tell whether two spellings can only be one name: a slip that no parents choose between two children.
+
+    Neighbours exchanged, a letter doubled or not, a digit in a letter's place, or any one slip well inside a long name. Names that are
+    meant to be alike differ where they begin or end (Jayden and Hayden, Gabriel and Gabriela). That both are names of their own (Maria,
+    Maira) is for the caller to know.
+    """
+    if len(left) > len(right):
+        left, right = right, left
+    if len(left) < ONE_NAME_FROM or left[0] != right[0] or edits(left, right, 1) != 1:
+        return False
+    at = next((place for place, (one, other) in enumerate(zip(left, right, strict=False)) if one != other), len(left))
+    if len(left) >= LONG_NAME_FROM and INSIDE <= at < len(left) - 1 and left[-1] == right[-1]:
+        return True
+    if len(left) < len(right):
+        return right[at] == right[at - 1]
+    is_exchanged = left[at : at + 2] == right[at : at + 2][::-1]
+    return is_exchanged or left[at].isdigit() != right[at].isdigit()
 
 
 def sound(name: str) -> str:

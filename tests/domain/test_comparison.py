@@ -1,12 +1,13 @@
 """What two records of one person, and of two people, come to: the level, the outcome of each field, and what holds them back."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.domain.adt_event import Identifier
 from app.domain.blocking import blocking_keys
-from app.domain.comparison import SHARED_BY, Level
+from app.domain.comparison import SHARED_BY, Level, Unshared, compare
 from app.standards.matching_rules import weights
 from tests.domain.record_builders import Holders, compared, guards_of, outcome_of, record
 
@@ -104,6 +105,54 @@ def test_guards_hold_back_whatever_the_weight(left: dict[str, Any], right: dict[
     found = compared(record(**left), record(**right))
     assert guard in guards_of(found)
     assert found.level is Level.POSSIBLE
+
+
+BARE_TWINS = {"without": ("ssn4", "middle_name"), "last_name": "Quillmere"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "level"),
+    [
+        # A slip of the keys is nobody's name: exchanged neighbours, a doubled letter, a digit, anything inside a long name.
+        ("Jebediah", "Jebedaih", Level.CERTAIN),
+        ("Annabel", "Anabel", Level.CERTAIN),
+        ("Anna", "Ana", Level.POSSIBLE),
+        ("Zebulon", "Zebul0n", Level.CERTAIN),
+        ("Featherly", "Featerly", Level.CERTAIN),
+        # Twins have names that are alike at one end, and names that are both in use.
+        ("Jayden", "Hayden", Level.POSSIBLE),
+        ("Jaylen", "Jayden", Level.POSSIBLE),
+        ("Marietta", "Mariette", Level.POSSIBLE),
+        ("Brain", "Brian", Level.CERTAIN),
+        ("Maira", "Maria", Level.CERTAIN),
+    ],
+)
+def test_a_slip_in_a_first_name_is_told_from_a_twin(left: str, right: str, level: Level) -> None:
+    assert compared(record(**BARE_TWINS, first_name=left), record(**BARE_TWINS, first_name=right)).level is level
+
+
+def test_two_names_that_are_both_common_are_no_slip_and_neither_is_one_of_a_boy_and_a_girl() -> None:
+    known = replace(weights(), first_names={**weights().first_names, "MARIA": 0.004, "MAIRA": 0.0001})
+    maria, maira = (record(**BARE_TWINS, first_name=name) for name in ("Maria", "Maira"))
+    assert guards_of(compare(maria, maira, known, Unshared())) == {"twins"}
+    for other in ({"first_name": "Zebul0n"}, {"first_name": "Zebolon"}):
+        named = {**BARE_TWINS, "without": ("ssn4",)}
+        his, hers = record(**named, first_name="Zebulon", sex="M"), record(**{**named, **other}, sex="F")
+        assert guards_of(compared(his, hers)) == {"twins"}, "the middle name of a family says nothing of a brother and a sister"
+
+
+def test_first_and_middle_name_that_are_exchanged_whole_are_one_persons() -> None:
+    without = {"without": ("ssn4",)}
+    assert compared(record(**without), record(**without, first_name="Ruth", middle_name="Annabel")).level is Level.CERTAIN
+    assert guards_of(compared(record(**without), record(**without, first_name="Ruth", middle_name="Olive"))) == {"twins"}
+
+
+def test_one_digit_of_an_ssn_does_not_outweigh_both_names_and_the_birth_date_and_two_do() -> None:
+    assert compared(record(), record(ssn4="6731")).level is Level.CERTAIN
+    assert guards_of(compared(record(), record(ssn4="6739"))) == {"ssn_conflict"}
+    assert "ssn_conflict" in guards_of(compared(record(), record(ssn4="6731", birth_date="1976-04-26"))), "a second doubt"
+    assert "ssn_conflict" in guards_of(compared(record(), record(ssn4="6731", first_name="Annabelle")))
+    assert "ssn_conflict" in guards_of(compared(record(), record(ssn4="6731", sex="M")))
 
 
 def test_two_numbers_of_one_authority_go_before_a_person() -> None:
