@@ -22,14 +22,20 @@ class QueueCount:
 
 _COUNTS = """
 with waiting as (
-    select 'holds' as queue, t.decided_at as since, t.encounter_id, e.person_id
+    select 'holds' as queue, t.decided_at as since, array[e.person_id] as people
     from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold'
     union all
-    select r.kind, r.opened_at, r.encounter_id, r.person_id from review r where r.state = 'open'
+    -- Whose the stay is by now: people are joined and parted while they wait.
+    select r.kind, r.opened_at, array[coalesce(e.person_id, r.person_id)]
+    from review r left join encounter e on e.id = r.encounter_id where r.state = 'open'
     union all
-    select 'unmapped_facilities', h.held_at, null, null from held_message h
+    select 'possible_matches', m.opened_at, array[one.person_id, other.person_id]
+    from identity_match m join patient_record one on one.id = m.left_id join patient_record other on other.id = m.right_id
+    where m.state = 'open'
     union all
-    select 'set_aside', m.received_at, null, null
+    select 'unmapped_facilities', h.held_at, null from held_message h
+    union all
+    select 'set_aside', m.received_at, null
     from inbound_outcome o join inbound_message m on m.id = o.message_id
     where o.outcome = 'set_aside' and not exists (select 1 from inbound_queue q where q.message_id = o.message_id)
         and not exists (select 1 from held_message h where h.message_id = o.message_id)
@@ -39,22 +45,29 @@ with waiting as (
     union all
     select r.kind, count(*) from review r where r.id >= $2 group by r.kind
     union all
+    select 'possible_matches', count(*) from identity_match m
+    where m.id >= $2 and (m.level = 'possible' or m.kind <> 'possible_match' or m.outcome is not null or m.state = 'open')
+    union all
     select 'set_aside', coalesce(sum(h.set_aside), 0)::bigint from feed_hour h where h.hour_at >= $1
     union all
     select 'unmapped_facilities', count(*) from held_message h where h.held_at >= $1
+), clocks as (
+    -- Apart from what waits: a person with two clocks waits once.
+    select w.queue, count(distinct f.id) as running
+    from (select distinct w.queue, unnest(w.people) as person_id from waiting w) w
+    join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
+    group by w.queue
 )
 select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
-    coalesce(w.clocks_running, 0) as clocks_running
-from (
-    select w.queue, count(*) as waiting, min(w.since) as oldest_at, count(distinct f.id) as clocks_running
-    from waiting w left join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
-    group by w.queue
-) w full join opened o on o.queue = w.queue
+    coalesce(c.running, 0) as clocks_running
+from (select queue, count(*) as waiting, min(since) as oldest_at from waiting group by queue) w
+full join opened o on o.queue = w.queue
+left join clocks c on c.queue = w.queue
 """
 
 
 async def counts(raw: Raw, since: datetime) -> Mapping[str, QueueCount]:
-    """Count every queue (ix_telling_hold, ix_review_state, ix_inbound_outcome_set_aside, ix_follow_up_person)."""
+    """Count every queue (ix_telling_hold, ix_review_state, ix_identity_match_open, ix_inbound_outcome_set_aside, ix_follow_up_person)."""
     rows = await raw.fetch(_COUNTS, since, first_id_at(since))
     return {row["queue"]: QueueCount(row["waiting"], row["oldest_at"], row["opened"], row["clocks_running"]) for row in rows}
 

@@ -35,9 +35,10 @@ class ReviewRow:
     follow_up_id: UUID | None
 
 
-_COLUMNS = """r.id, r.kind, r.state, r.opened_at, r.person_id, r.encounter_id, r.organization_id, r.subject, r.resolved_at, r.resolution,
-a.id as answer_id, a.answer, a.said_on, a.note, a.notification_id, a.follow_up_id"""
-_FROM = "from review r left join recipient_answer a on a.review_id = r.id"
+# Whose the stay is by now: people are joined and parted while somebody decides.
+_COLUMNS = """r.id, r.kind, r.state, r.opened_at, coalesce(e.person_id, r.person_id) as person_id, r.encounter_id, r.organization_id,
+r.subject, r.resolved_at, r.resolution, a.id as answer_id, a.answer, a.said_on, a.note, a.notification_id, a.follow_up_id"""
+_FROM = "from review r left join recipient_answer a on a.review_id = r.id left join encounter e on e.id = r.encounter_id"
 _MINE = (
     "(r.organization_id = $1 or exists (select 1 from organization_grant g where g.organization_id = r.organization_id "
     "and g.grantee_id = $1))"

@@ -9,8 +9,10 @@ from app import wiring
 from app.actions.identify import identify
 from app.domain.adt_event import Identifier
 from app.domain.person import ADT_SOURCE, RecordClaim
-from app.domain.public_id import Kind, read_public_id
+from app.domain.public_id import Kind, public_id, read_public_id
+from app.domain.tie import TieKind
 from app.domain.viewer import OPERATOR, Viewer
+from app.store import match_reads
 from app.store.engine import raw_connection
 from tests.api.world import ADMIN_KEY, EVERY_SCOPE, NOW, World
 from tests.support.messages import adt
@@ -176,3 +178,40 @@ async def test_a_person_who_became_another_answers_with_that_other_and_with_how_
     again = await story.api.json("GET", f"/v1/people/{found['left']['person_id']}", ADMIN_KEY, 200)
     assert again["id"] == found["left"]["person_id"]
     assert again["former_ids"] == []
+
+
+async def test_open_questions_are_a_queue_with_an_owner_and_the_clocks_of_both_sides(story: World) -> None:
+    """A possible match is a patient nobody was told of: it ages like every other queue, and waits once however many clocks run."""
+
+    async def queue() -> dict[str, Any]:
+        items = (await story.api.json("GET", "/v1/queues", ADMIN_KEY, 200))["items"]
+        found: dict[str, Any] = next(one for one in items if one["id"] == "possible_matches")
+        return found
+
+    before = await queue()
+    assert (before["waiting"], before["alert"], before["oldest_at"], before["clocks_running"]) == (0, "none", None, 0)
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        running = await raw.fetchval("select count(*) from follow_up where next_due_at is not null")
+        row = await raw.fetchrow(
+            "select r.id from patient_record r join follow_up f on f.person_id = r.person_id where r.value = 'M1' and r.source = 'adt'"
+        )
+        assert running
+        await identify(raw, [patient("FAR", "Z1", **ZEB)], ids=wiring.SystemIds(), now=NOW)
+        other = await raw.fetchval("select id from patient_record where value = 'Z1'")
+    await story.stage.settle()
+    left, right = sorted((row["id"], other))
+    match_id = UUID(int=NOW.microsecond + (int(NOW.timestamp() * 1000) << 80))
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        await match_reads.open_match(raw, match_id, (left, right), TieKind.SCORE, NOW)
+        await raw.execute("update identity_match set state = 'open', level = 'possible', weight = 21 where id = $1", match_id)
+    asked = await queue()
+    assert (asked["waiting"], asked["owner"], asked["opened_in_30_days"]) == (1, "identity desk", 1)
+    assert asked["clocks_running"] == running
+    story.stage.clock.advance(hours=13)
+    assert (await queue())["alert"] == "ageing"
+    story.stage.clock.advance(hours=12)
+    assert (await queue())["alert"] == "overdue"
+    story.ids["match_id"] = public_id(Kind.MATCH, match_id)
+    await answer(story, outcome="different")
+    decided = await queue()
+    assert (decided["waiting"], decided["clocks_running"], decided["opened_in_30_days"]) == (0, 0, 1)
