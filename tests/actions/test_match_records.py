@@ -111,7 +111,7 @@ async def test_records_that_are_alike_in_everything_are_joined_without_a_number_
 
 async def test_what_is_only_possible_is_asked_and_joins_nobody(house: House) -> None:
     thin = {"first_name": "Annabelle", "last_name": "Featherstonehaugh", "birth_date": "1980-01-02"}
-    await house.take(claim("1", mrn("A", "1"), **ANN), claim("2", mrn("B", "7"), **{**thin, "first_name": "Annabele"}))
+    await house.take(claim("1", mrn("A", "1"), **ANN), claim("2", mrn("B", "7"), **{**thin, "first_name": "Annabella"}))
     assert await house.people() == {frozenset({"A1"}), frozenset({"B7"})}
     assert await house.questions() == {("possible_match", frozenset({"A1", "B7"})): "open"}
 
@@ -143,7 +143,7 @@ async def test_a_record_that_says_something_else_is_parted_in_the_same_transacti
 
 
 async def test_an_operator_joins_and_parts_and_takes_it_back(house: House) -> None:
-    thin = {"first_name": "Annabele", "last_name": "Featherstonehaugh", "birth_date": "1980-01-02"}
+    thin = {"first_name": "Annabella", "last_name": "Featherstonehaugh", "birth_date": "1980-01-02"}
     await house.take(claim("1", mrn("A", "1"), **ANN), claim("2", mrn("B", "7"), **thin))
     apart, together = {frozenset({"A1"}), frozenset({"B7"})}, {frozenset({"A1", "B7"})}
     for outcome, expected, state in (
@@ -221,7 +221,7 @@ async def test_the_index_of_the_exchange_decides_and_who_disagrees_is_listed(hou
 
 # The stored state is what a look at everything would give.
 
-FIRST = ("Annabelle", "Annabele", "Belle", "Zebulon")
+FIRST = ("Annabelle", "Annabella", "Annabele", "Belle", "Zebulon")
 LAST = ("Featherstonehaugh", "Fetherstonehaugh", "Quill")
 BORN = ("1980-01-02", "1980-02-01", "1980-01-20", "1950-12-31")
 

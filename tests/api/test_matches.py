@@ -50,7 +50,7 @@ async def answer(world: World, what: str = "resolve", **body: Any) -> dict[str, 
 
 
 async def test_a_question_shows_both_sides_and_the_difference_and_keeps_every_answer(story: World) -> None:
-    await say(story, patient("FAR", "Z1", **ZEB), patient("NEAR", "7", **{**ZEB, "first_name": "Zebulun", "phone": "2075550199"}))
+    await say(story, patient("FAR", "Z1", **ZEB), patient("NEAR", "7", **{**ZEB, "first_name": "Debulon", "phone": "2075550199"}))
     found = await story.api.json("GET", "/v1/matches", ADMIN_KEY, 200, params={"state": "open"})
     assert [item["kind"] for item in found["items"]] == ["possible_match"]
     assert "Quillfeather" not in str(found), "a list names fields, and nobody"
@@ -161,7 +161,7 @@ async def test_a_person_shows_each_viewer_their_own_part(story: World) -> None:
 
 
 async def test_a_person_who_became_another_answers_with_that_other_and_with_how_it_came(story: World) -> None:
-    await say(story, patient("FAR", "Z1", **ZEB), patient("NEAR", "7", **{**ZEB, "first_name": "Zebulun", "phone": "2075550199"}))
+    await say(story, patient("FAR", "Z1", **ZEB), patient("NEAR", "7", **{**ZEB, "first_name": "Debulon", "phone": "2075550199"}))
     (found,) = (await story.api.json("GET", "/v1/matches", ADMIN_KEY, 200))["items"]
     story.ids["match_id"] = found["id"]
     both = {found["left"]["person_id"], found["right"]["person_id"]}
