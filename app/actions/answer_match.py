@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.domain.tie import TieKind, TieOutcome, pair_of
 from app.ports import Ids
-from app.store import match_reads, people
+from app.store import match_reads, matches, people
 from app.store.raw import Raw
 
 
@@ -35,6 +35,7 @@ class GivenAnswer:
 
 async def answer_match(raw: Raw, match_id: UUID, answer: GivenAnswer, *, rematch: Rematch, ids: Ids, now: datetime) -> bool:
     """Record the answer and apply it; False when there is no such question."""
+    await matches.lock_ties(raw)
     pair = await match_reads.decide(raw, match_id, answer.outcome, answer.by, answer.reason, now)
     if pair is None:
         return False
@@ -49,6 +50,7 @@ async def answer_unasked(
 
     "Different" about two whom their hospital merged or linked itself overrules the hospital: an unmerge.
     """
+    await matches.lock_ties(raw)
     records = {record.id: record for record in await people.by_id(raw, (one, other))}
     if one == other or len(records) < 2:  # noqa: PLR2004 - two sides
         return None

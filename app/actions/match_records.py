@@ -45,7 +45,8 @@ class Matched:
 
 
 async def match_records(raw: Raw, *, ids: Ids, now: datetime, most: int = RECORDS_MAX) -> Matched:
-    """Compare the records that have waited longest. Only one transaction may do this at a time."""
+    """Compare the records that have waited longest, one transaction at a time."""
+    await matches.lock_ties(raw)
     pending = await matches.take_pending(raw, most)
     if not pending:
         return Matched()

@@ -42,6 +42,14 @@ select {_TIE} from identity_match m where m.right_id = any($1::uuid[])
 """
 
 
+async def lock_ties(raw: Raw) -> None:
+    """Be the only one who writes ties until the transaction ends: a comparison or an answer. Taken before everything else.
+
+    Both write ties before and after they lock people, so in any other order two of them wait for each other. Messages write none.
+    """
+    await raw.execute("select pg_advisory_xact_lock(hashtext('identity_match'), 0)")
+
+
 async def ties_of(raw: Raw, records: Sequence[UUID]) -> list[Tie]:
     """Give every tie of these records."""
     return [_tie(row) for row in await raw.fetch(_TOUCHING, list(records))] if records else []
