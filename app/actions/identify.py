@@ -74,7 +74,7 @@ async def _load_neighbourhood(raw: Raw, plan: IdentityPlan) -> None:
         fresh = fresh.without(asked)
         if fresh.is_empty:
             return
-        found = await people.neighbours(raw, fresh)
+        found = await people.neighbours(raw, fresh, plan.leaving)
         met = plan.meet(found)
         # People come whole.
         asked.add(fresh)

@@ -112,6 +112,11 @@ class IdentityPlan:
         """Whether anything changed by which records are matched."""
         return bool(self.identity_changed)
 
+    @property
+    def leaving(self) -> int:
+        """How many stored records may have left the demographics by which others are looked for."""
+        return len(self.changed - self.new) if self._former_keys else 0
+
     def _know(self, record: PatientRecord) -> None:
         self.records[record.id] = record
         self.stored_people[record.id] = record.person_id

@@ -21,6 +21,9 @@ from app.domain.tie import Answers, Pair, Question, Tie, TieKind, TieLevel, pair
 BLOCK_LIMIT = 50
 """Our policy: more records than this with the same demographics are kept apart (a placeholder, or a very common name)."""
 
+BLOCK_RECORDS_LIMIT = 200
+"""Our policy: so many records with the same demographics join nobody by them, whoever they are: more are not even looked at."""
+
 CHAIN_LIMIT = 50
 """Our policy: scores that together would join more people than this join nobody."""
 
@@ -272,7 +275,7 @@ class _Division:
         for record in self.by_id.values():
             if record.demographic_key is not None:
                 blocks[record.demographic_key].append(record.id)
-        shared = [records for records in blocks.values() if len(records) > 1]
+        shared = [records for records in blocks.values() if 1 < len(records) <= BLOCK_RECORDS_LIMIT]
         if shared:
             self._members = self.sets.groups()
         joints: list[_Joint] = []

@@ -11,7 +11,9 @@ from asyncpg import Record
 from app.domain.adt_event import Identifier
 from app.domain.identity_plan import Frontier
 from app.domain.latest import known
+from app.domain.matching import BLOCK_RECORDS_LIMIT
 from app.domain.person import OwnKey, PatientRecord, linked_in
+from app.domain.shared_identifier import SHARED_IDENTIFIER_LIMIT
 from app.store.raw import Raw
 
 _COLUMNS = """
@@ -77,8 +79,11 @@ select {_COLUMNS}
 from patient_record r
 where r.person_id in (
     select n.person_id from unnest($1::text[], $2::text[]) as k(authority, value)
-        join record_identifier i on i.authority = k.authority and i.value = k.value join patient_record n on n.id = i.record_id
-    union select n.person_id from patient_record n where n.demographic_key = any($3::bigint[])
+        cross join lateral (
+            select i.record_id from record_identifier i where i.authority = k.authority and i.value = k.value limit $10
+        ) i join patient_record n on n.id = i.record_id
+    union select n.person_id from unnest($3::bigint[]) as k(key)
+        cross join lateral (select r.person_id from patient_record r where r.demographic_key = k.key limit $11) n
     union select n.person_id from unnest($4::text[], $5::text[], $6::text[], $7::text[]) as k(source, authority, type, value)
         join patient_record n on n.source = k.source and n.authority = k.authority and n.type = k.type and n.value = k.value
     union select unnest($8::uuid[])
@@ -87,8 +92,16 @@ where r.person_id in (
 """
 
 
-async def neighbours(raw: Raw, wanted: Frontier) -> list[PatientRecord]:
-    """Find the people of every record that has one of these names, identifiers or demographics, and these people: all their records."""
+_KINDS_OF_ONE_NUMBER = 4
+"""Under so many types, at the most, one record has one number of one authority."""
+
+
+async def neighbours(raw: Raw, wanted: Frontier, leaving: int = 0) -> list[PatientRecord]:
+    """Find the people of every record that has one of these names, identifiers or demographics, and these people: all their records.
+
+    Of an identifier or demographics that more records have than are joined by it, only so many are read as show that: a division joins
+    nobody by it then, whichever they are. `leaving` is how many records may have other demographics in a moment.
+    """
     pairs, names = list(wanted.identifiers), list(wanted.own)
     rows = await raw.fetch(
         _NEIGHBOURS,
@@ -101,6 +114,8 @@ async def neighbours(raw: Raw, wanted: Frontier) -> list[PatientRecord]:
         [identifier.value for _, identifier in names],
         list(wanted.people),
         list(wanted.records),
+        _KINDS_OF_ONE_NUMBER * (SHARED_IDENTIFIER_LIMIT + 1),
+        BLOCK_RECORDS_LIMIT + 1 + leaving,
     )
     return [_record(row) for row in rows]
 
