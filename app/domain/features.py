@@ -12,34 +12,19 @@ from datetime import date
 from typing import Any, Final
 
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
-from app.domain.person import PLACEHOLDER_BIRTH_DATES, PLACEHOLDER_NAMES, normalised
+from app.domain.person import PLACEHOLDER_BIRTH_DATES, normalised
+from app.domain.stand_in import NO_NAMES, NOBODY, is_newborns
 
 SSN_TYPE: Final = "SS"
 """HL7 table 0203: a social security number among the identifiers."""
 NO_ADDRESSES: Final = frozenset(
     {"UNKNOWN", "HOMELESS", "GENERALDELIVERY", "NONE", "NOADDRESS", "NFA", "NOFIXEDADDRESS", "UNDOMICILED", "NA"}
 )
-NO_NAMES: Final = PLACEHOLDER_NAMES | {
-    "TEST",
-    "TESTPATIENT",
-    "PATIENT",
-    "NONE",
-    "NOTGIVEN",
-    "NA",
-    "REFUSED",
-    "ANONYMOUS",
-    "XX",
-    "XXX",
-    "XXXX",
-}
-NOBODY: Final = frozenset({("JOHN", "DOE"), ("JANE", "DOE"), ("BABY", "DOE"), ("TRAUMA", "DOE")})
-"""First and last names that together mean nobody in particular."""
 SUFFIXES: Final = {"JR": "JR", "JUNIOR": "JR", "SR": "SR", "SENIOR": "SR", "II": "II", "2ND": "II", "III": "III", "3RD": "III", "IV": "IV"}
 EARLIEST_BIRTH_YEAR: Final = 1902
 """Our policy: an earlier birth date stands in for an unknown one; nobody so old is alive."""
 SHORTEST_NUMBER: Final = 4
 """Our policy: of fewer digits, all alike may be a number; of more, they stand in for one (999999999)."""
-_NEWBORN: Final = re.compile(r"^(NB|BB|BG|NEWBORN|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE|[A-D1-4])?)\b")
 _BIRTH_ORDER: Final = re.compile(r"(?:TWIN|BOY|GIRL|BABY|TRIPLET|NB)\s*#?([A-D1-4])$")
 _WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
 _PLAIN_SEX: Final = frozenset({"M", "F"})
@@ -106,7 +91,7 @@ def features(
     first_words, first_suffix = _words(facts.get("first_name"))
     last_words, last_suffix = _words(facts.get("last_name"))
     middle_words, middle_suffix = _words(facts.get("middle_name"))
-    is_newborn = bool(_NEWBORN.match(" ".join(first_words)))
+    is_newborn = is_newborns(" ".join(first_words))
     order = _BIRTH_ORDER.search(" ".join(first_words)) if is_newborn else None
     first, last, middle = "".join(first_words), "".join(last_words), "".join(middle_words)
     if is_newborn or first in NO_NAMES:

@@ -12,6 +12,7 @@ from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
 from app.domain.contact_person import ContactPerson, contact_person_json
 from app.domain.known import Erasure
 from app.domain.latest import Said
+from app.domain.stand_in import NO_NAMES, NOBODY, may_be_newborns
 from app.domain.telephone import Telephone, telephone_json
 from app.domain.trigger import Trigger
 
@@ -128,14 +129,11 @@ def normalised(text: str) -> str:
     return "".join(letter for letter in plain.upper() if letter.isalnum())
 
 
-PLACEHOLDER_NAMES = frozenset({"", "UNKNOWN", "UNK", "BABY", "BABYBOY", "BABYGIRL", "NONAME", "NEWBORN", "TRAUMA"})
-"""Names that hospitals give to people whose name they do not know: never a ground for a match."""
-
 PLACEHOLDER_BIRTH_DATES = frozenset({"1900-01-01", "1901-01-01", "1111-11-11", "1800-01-01"})
 
 
 def demographic_key(facts: Mapping[str, Any]) -> int | None:
-    """Hash the exact normalised first name, last name, birth date and sex to 64 bits; None when one is missing.
+    """Hash the exact normalised first name, last name, birth date and sex to 64 bits; None when one is missing or only stands in for one.
 
     Exact equality of all four is the only demographic ground of the first matcher (issue text, "identify").
     """
@@ -143,7 +141,9 @@ def demographic_key(facts: Mapping[str, Any]) -> int | None:
     last = normalised(str(facts.get("last_name") or ""))
     born = str(facts.get("birth_date") or "")
     sex = str(facts.get("sex") or "").upper()[:1]
-    if first in PLACEHOLDER_NAMES or last in PLACEHOLDER_NAMES or len(born) != len("1976-04-25") or born in PLACEHOLDER_BIRTH_DATES:
+    if first in NO_NAMES or last in NO_NAMES or (first, last) in NOBODY or may_be_newborns(first, str(facts["first_name"])):
+        return None
+    if len(born) != len("1976-04-25") or born in PLACEHOLDER_BIRTH_DATES:
         return None
     if sex not in {"M", "F", "O", "A", "N"}:
         return None

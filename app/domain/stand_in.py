@@ -1,0 +1,33 @@
+"""What is written where no name is known: for a newborn, for somebody who cannot say who they are. Never a ground for a match.
+
+Newborns go by their mothers' names until they have one; two of two mothers are "Baby Boy Smith" on one day. Our own list.
+"""
+
+import re
+from typing import Final
+
+NO_NAMES: Final = frozenset(
+    {
+        "", "UNKNOWN", "UNK", "UNKNOWNNAME", "UNKNOWNMALE", "UNKNOWNFEMALE", "UNIDENTIFIED", "NONAME", "TRAUMA", "TEST", "TESTPATIENT",
+        "ZZTEST", "PATIENT", "NONE", "NOTGIVEN", "NOTKNOWN", "NA", "REFUSED", "ANONYMOUS", "XX", "XXX", "XXXX", "BABY", "BABYBOY",
+        "BABYGIRL", "NEWBORN",
+    }
+)  # fmt: skip
+"""Normalised first or last names that are none."""
+NOBODY: Final = frozenset({("JOHN", "DOE"), ("JANE", "DOE"), ("BABY", "DOE"), ("TRAUMA", "DOE"), ("NOT", "GIVEN"), ("NOT", "KNOWN")})
+"""First and last names that together mean nobody in particular."""
+_NEWBORN: Final = re.compile(
+    r"^(NB|BB|BG|B B|B G|NEWBORN|NEONATE|BOY|GIRL|MALE|FEMALE|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE)?)\s*[A-D1-4]?\b"
+)
+_BEGINNINGS: Final = ("NB", "BB", "BG", "NEWBORN", "NEONATE", "BOY", "GIRL", "MALE", "FEMALE", "BABY", "INFANT", "TWIN", "TRIPLET")
+_WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
+
+
+def is_newborns(words: str) -> bool:
+    """Tell whether a first name, in capitals and its words apart, is that of a newborn without a name."""
+    return bool(_NEWBORN.match(words))
+
+
+def may_be_newborns(joined: str, written: str) -> bool:
+    """Tell the same of a name as it was written; `joined`, its normalised form, ends it at once for nearly every name."""
+    return joined.startswith(_BEGINNINGS) and is_newborns(" ".join(_WORD_BREAK.split(written.upper())).strip())
