@@ -10,8 +10,8 @@ BORN = {"birth_date": "2026-02-01", "sex": "M"}
 @pytest.mark.parametrize(
     "first",
     [
-        "Baby Boy", "BABYBOY", "Baby Boy A", "BABYBOY1", "Baby", "BB", "B/B", "BG", "NB Boy", "Boy", "Girl", "Male", "Newborn Male", "INFANT",
-        "Infant Girl", "Twin A", "Triplet 2", "Neonate", "BB Jane", "Unknown", "Unk.", "XXX", "Test", "Refused",
+        "Baby Boy", "BABYBOY", "Baby Boy A", "BABYBOY1", "Baby", "BB", "B/B", "BG", "NB Boy", "Boy", "Girl", "Male", "Newborn Male",
+        "INFANT", "Infant Girl", "Twin A", "Triplet 2", "Neonate", "BB Jane", "Unknown", "Unk.", "XXX", "Test", "Refused",
     ],
 )  # fmt: skip
 def test_two_with_such_a_first_name_are_not_one_by_it(first: str) -> None:
