@@ -17,7 +17,7 @@ NO_NAMES: Final = frozenset(
 NOBODY: Final = frozenset({("JOHN", "DOE"), ("JANE", "DOE"), ("BABY", "DOE"), ("TRAUMA", "DOE"), ("NOT", "GIVEN"), ("NOT", "KNOWN")})
 """First and last names that together mean nobody in particular."""
 _NEWBORN: Final = re.compile(
-    r"^(NB|BB|BG|B B|B G|NEWBORN|NEONATE|BOY|GIRL|MALE|FEMALE|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE)?)\s*[A-D1-4]?\b"
+    r"^(NB|BB|BG|B B|B G|NEWBORN|NEONATE|BOY|GIRL|MALE|FEMALE|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE)?)(\s*[1-4]|\s+[A-D])?\b"
 )
 _BEGINNINGS: Final = ("NB", "BB", "BG", "NEWBORN", "NEONATE", "BOY", "GIRL", "MALE", "FEMALE", "BABY", "INFANT", "TWIN", "TRIPLET")
 _WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
