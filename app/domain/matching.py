@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
+from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.latest import key_of, known
 from app.domain.person import RETIRED_INTO, PatientRecord
-from app.domain.shared_identifier import ANY_AUTHORITY, SHARED_IDENTIFIER_LIMIT, Facts, contradict, holders, shared_identifiers
+from app.domain.shared_identifier import (
+    ANY_AUTHORITY,
+    SHARED_IDENTIFIER_LIMIT,
+    Facts,
+    contradict,
+    holders,
+    names_a_person,
+    shared_identifiers,
+)
 from app.domain.tie import Answers, Pair, Question, Tie, TieKind, TieLevel, pair_of
 
 BLOCK_LIMIT = 50
@@ -221,7 +229,7 @@ class _Division:
         holders: dict[tuple[str, str], set[UUID]] = defaultdict(set)
         for record in self.by_id.values():
             for identifier in record.identifiers:
-                if identifier.authority in self.index and identifier.type not in NOT_A_PERSON_TYPES:
+                if identifier.authority in self.index and names_a_person(identifier):
                     holders[identifier.authority, identifier.value].add(record.id)
         for (authority, _), found in holders.items():
             ordered = sorted(found)
@@ -322,7 +330,7 @@ class _Division:
         values: dict[tuple[str, str], set[str]] = defaultdict(set)
         for member in self._members[root]:
             for identifier in self.by_id[member].identifiers:
-                if identifier.type in NOT_A_PERSON_TYPES or (only_index and identifier.authority not in self.index):
+                if not names_a_person(identifier) or (only_index and identifier.authority not in self.index):
                     continue
                 values[self._issuer(identifier)].add(identifier.value)
         return values

@@ -130,12 +130,6 @@ FACT_COLUMNS: Final = (
 IDENTIFIER_COLUMNS: Final = ("member_id", "medicaid_id", "mrn")
 IDENTIFIER_CHARACTERS_MAX: Final = 100
 
-PLACEHOLDER_IDENTIFIERS: Final = frozenset(
-    {"N/A", "NA", "N.A.", "NONE", "NULL", "UNKNOWN", "UNK", "TBD", "PENDING", "X", "-", "--", "0", "."}
-)
-REPEATED_CHARACTERS_MIN: Final = 5
-"""Our policy: an identifier of so many equal characters is none."""
-
 SEXES: Final[Mapping[str, str]] = {
     **{code: code for code in ("M", "F", "O", "U", "A", "N")},
     "MALE": "M",
@@ -376,10 +370,3 @@ def program_key(text: str) -> str:
 def read_role(text: str) -> Role | None:
     """Read a role by its name or a usual short form."""
     return ROLE_ALIASES.get(column_name(text))
-
-
-def is_placeholder(value: str) -> bool:
-    """Tell whether a cell for an identifier says that there is none. Two people must not become one over `999999999`."""
-    if len(value) < REPEATED_CHARACTERS_MIN or value[0] != value[1]:
-        return value.upper() in PLACEHOLDER_IDENTIFIERS
-    return value == value[0] * len(value)

@@ -26,13 +26,13 @@ from app.domain.roster import (
     RawRow,
     RowError,
     RowErrorCode,
-    is_placeholder,
     program_key,
     read_day,
     read_role,
 )
 from app.domain.roster_change import CHANGE_COLUMN, ChangeType, Removal, read_change
 from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
+from app.domain.stand_in import is_no_number
 
 ROW_TYPE: Final = "ROW"
 """Identifier type of a record that its roster names by nothing but the demographics."""
@@ -226,7 +226,7 @@ class RowReader:
                 continue
             if len(value) > IDENTIFIER_CHARACTERS_MAX or not value.isprintable():
                 faults.append((column, RowErrorCode.BAD_IDENTIFIER))
-            elif is_placeholder(value):
+            elif is_no_number(value):
                 del cells[column]
                 self._note(number, column, RowErrorCode.PLACEHOLDER_IDENTIFIER)
             elif (system := SYSTEM_OF.get(column)) is None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
 from app.domain.person import PatientRecord, normalised
+from app.domain.stand_in import NOBODYS_SSNS, is_no_number
 
 SHARED_IDENTIFIER_LIMIT = 50
 """Our policy: an identifier on more records than this is no identifier (a payee's, a group home's, all nines)."""
@@ -17,8 +18,18 @@ SHARED_IDENTIFIER_LIMIT = 50
 ANY_AUTHORITY = ""
 """A roster's Medicaid number names no authority: it is the state's, whichever authority writes it into the CX."""
 
+SOCIAL_SECURITY = "SS"
+"""HL7 table 0203."""
+
 Facts = Mapping[UUID, Mapping[str, Any]]
 """What is known of each record (see `latest.known`)."""
+
+
+def names_a_person(identifier: Identifier) -> bool:
+    """Tell whether two records with it may be one person: it is no account's, no visit's, and not written for want of one."""
+    if identifier.type in NOT_A_PERSON_TYPES or not identifier.value or is_no_number(identifier.value):
+        return False
+    return identifier.type != SOCIAL_SECURITY or identifier.value.replace("-", "") not in NOBODYS_SSNS
 
 
 def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
@@ -28,7 +39,7 @@ def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
     """
     keys: set[tuple[str, str]] = set()
     for identifier in identifiers:
-        if identifier.type in NOT_A_PERSON_TYPES or not identifier.value:
+        if not names_a_person(identifier):
             continue
         keys.add((identifier.authority, identifier.value))
         if identifier.type == IdentifierType.MEDICAID:
@@ -78,7 +89,7 @@ def holders(records: Sequence[PatientRecord]) -> dict[tuple[str, str], list[tupl
     several: dict[tuple[str, str], list[tuple[UUID, Identifier]]] = {}
     for record in records:
         for identifier in _own_identifiers(record):
-            if identifier.type in NOT_A_PERSON_TYPES or not identifier.value:
+            if not names_a_person(identifier):
                 continue
             here = (record.id, identifier)
             keys = [(identifier.authority, identifier.value)]

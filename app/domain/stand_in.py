@@ -4,6 +4,7 @@ Newborns go by their mothers' names until they have one; two of two mothers are 
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 NO_NAMES: Final = frozenset(
@@ -16,6 +17,11 @@ NO_NAMES: Final = frozenset(
 """Normalised first or last names that are none."""
 NOBODY: Final = frozenset({("JOHN", "DOE"), ("JANE", "DOE"), ("BABY", "DOE"), ("TRAUMA", "DOE"), ("NOT", "GIVEN"), ("NOT", "KNOWN")})
 """First and last names that together mean nobody in particular."""
+NO_NUMBERS: Final = frozenset({"N/A", "NA", "N.A.", "NONE", "NULL", "UNKNOWN", "UNK", "TBD", "PENDING", "X", "-", "--", "0", "."})
+REPEATED_CHARACTERS_MIN: Final = 5
+"""Our policy: an identifier of so many equal characters is none."""
+NOBODYS_SSNS: Final = frozenset({"123456789", "078051120", "219099999"})
+"""What is written where one is demanded, and two that were printed in advertisements (SSA, "Social Security Cards Issued by Woolworth")."""
 _NEWBORN: Final = re.compile(
     r"^(NB|BB|BG|B B|B G|NEWBORN|NEONATE|BOY|GIRL|MALE|FEMALE|(BABY|INFANT|TWIN|TRIPLET)\s*(BOY|GIRL|MALE|FEMALE)?)(\s*[1-4]|\s+[A-D])?\b"
 )
@@ -31,3 +37,12 @@ def is_newborns(words: str) -> bool:
 def may_be_newborns(joined: str, written: str) -> bool:
     """Tell the same of a name as it was written; `joined`, its normalised form, ends it at once for nearly every name."""
     return joined.startswith(_BEGINNINGS) and is_newborns(" ".join(_WORD_BREAK.split(written.upper())).strip())
+
+
+@lru_cache(maxsize=1 << 12)
+def is_no_number(value: str) -> bool:
+    """Tell whether what is written for an identifier says that there is none. Two people must not become one over `999-99-9999`."""
+    if value.upper() in NO_NUMBERS:
+        return True
+    plain = value.replace("-", "").replace(" ", "") or value
+    return len(plain) >= REPEATED_CHARACTERS_MIN and plain == plain[0] * len(plain)

@@ -282,3 +282,23 @@ def test_no_two_groups_share_a_person(records: list[PatientRecord], data: st.Dat
     by_group = [{people_now[one] for one in group.records} for group in groups]
     assert all(len(one) == 1 for one in by_group)
     assert len(set().union(*by_group)) == len(groups)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        Identifier("SSA", "SS", "999-99-9999"),
+        Identifier("SSA", "SS", "999999999"),
+        Identifier("SSA", "SS", "123-45-6789"),
+        Identifier("SSA", "SS", "078051120"),
+        Identifier("", "MA", "000000000"),
+        Identifier("A", "PI", "UNKNOWN"),
+        Identifier("A", "PI", "0"),
+    ],
+)
+def test_a_number_that_stands_in_for_one_joins_nobody_and_tells_nobody_apart(number: Identifier) -> None:
+    zeb = {"first": "Ann", "last": "Quill", "born": "1950-12-31", "sex": "F"}
+    assert people(record(1, mrn("H", "1"), number, **ANN), record(2, mrn("I", "1"), number, **zeb)) == apart(1, 2)
+    real = Identifier(number.authority, number.type, "219459876")
+    assert people(record(1, mrn("H", "1"), number, **ANN), record(2, mrn("I", "1"), real, **ANN)) == together(1, 2)
+    assert people(record(1, mrn("H", "1"), real, **ANN), record(2, mrn("I", "1"), real, **zeb)) == together(1, 2)

@@ -17,13 +17,13 @@ from app.domain.roster import (
     RosterRefusedError,
     RowErrorCode,
     column_name,
-    is_placeholder,
     layout_of,
     program_key,
     read_day,
     read_role,
     recognised_columns,
 )
+from app.domain.stand_in import is_no_number
 
 MINIMAL = ("member_id", "last_name", "birth_date", "program", "effective_from")
 
@@ -168,12 +168,12 @@ def test_programs_are_compared_without_case_and_punctuation(text: str, key: str)
 
 @pytest.mark.parametrize("text", ["N/A", "unknown", "000000000", "999999999", "-----", "0", "tbd"])
 def test_placeholders_are_no_identifiers(text: str) -> None:
-    assert is_placeholder(text)
+    assert is_no_number(text)
 
 
 @pytest.mark.parametrize("text", ["1", "11", "1111", "111112", "MC1", "NA123", "A"])
 def test_short_and_plain_numbers_are_identifiers(text: str) -> None:
-    assert not is_placeholder(text)
+    assert not is_no_number(text)
 
 
 def test_every_reason_for_refusing_a_row_says_what_to_do() -> None:
