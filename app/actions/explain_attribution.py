@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from app.domain.answer import Answer, denied_of
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.named_provider import named_providers
@@ -37,11 +38,12 @@ class Candidate:
     follow_up: Mapping[str, Any] | None
 
 
-async def explain_attribution(
+async def explain_attribution(  # the stay, what is known of it, and what is asked
     raw: Raw,
     stay: StayInHand,
     claimed: Sequence[Attribution],
     desired: Sequence[Desired],
+    answered: Mapping[tuple[UUID, UUID], Answer],
     directory: Directory,
     rulebook: Rulebook,
     *,
@@ -53,10 +55,11 @@ async def explain_attribution(
     follow_ups = await attribution_reads.follow_ups_of(raw, stay.id)
     named = {claim.organization_id: claim for claim in named_providers(stay, directory, rulebook.precedence)}
     rules = stay_for_rules(stay, rulebook)
-    why_not = responsible_homes(stay, rules, claimed, directory, rulebook).why_not
     known = [one.recipient_id for one in desired] + [line["recipient_id"] for line in ledger] + [claim.organization_id for claim in stored]
     wanted = [only] if only is not None else sorted({*known, *named})
     day = rules.discharged_on or rules.admitted_on
+    denied = denied_of(stay.id, day, answered)
+    why_not = responsible_homes(stay, rules, claimed, directory, rulebook, denied=denied).why_not
     candidates = []
     for organization_id in wanted:
         organization = directory.organizations.get(organization_id)

@@ -18,7 +18,7 @@ from app.domain.organization import COVERING_KINDS
 from app.domain.privacy import may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
-from app.store import attribution_reads
+from app.store import answers, attribution_reads
 from app.store.encounter_reads import find_encounter, rows_behind
 from app.store.engine import raw_connection
 
@@ -57,8 +57,9 @@ async def why_encounter(
             raise not_found("organization")
         stay = services.read_stay(found, directory)
         claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
-        desired = attribute(stay, claimed, directory, rulebook)
-        candidates = await explain_attribution(raw, stay, claimed, desired, directory, rulebook, only=organization_id)
+        answered = await answers.of_people(raw, [stay.person_id])
+        desired = attribute(stay, claimed, directory, rulebook, answered)
+        candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=organization_id)
     return JsonResponse(
         {
             "encounter_id": public_id(Kind.ENCOUNTER, stay.id),

@@ -18,6 +18,7 @@ from app.cli.output import JsonFlag, Output
 from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
+from app.store import answers
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
@@ -97,8 +98,9 @@ def why_not(
                 raise refused(f"There is no stay {encounter_id}.", "The id is in notifications, and in `handoff inbound show`.")
             stay = wiring.read_stay(rulebook)(found, directory)
             claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
-            desired = attribute(stay, claimed, directory, rulebook)
-            candidates = await explain_attribution(raw, stay, claimed, desired, directory, rulebook, only=only)
+            answered = await answers.of_people(raw, [stay.person_id])
+            desired = attribute(stay, claimed, directory, rulebook, answered)
+            candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=only)
         return [candidate_json(one) for one in candidates]
 
     candidates = asyncio.run(run())

@@ -34,7 +34,8 @@ async def decide(world: World, review: dict[str, Any], decision: str) -> dict[st
 async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_lets_them_run_on(
     story: World, said: dict[str, Any], kind: str
 ) -> None:
-    (before,), (plan_before,) = await worklist(story, "home"), await worklist(story, "plan")
+    (before,) = await worklist(story, "home")
+    (before_by_plan,) = await worklist(story, "plan")
     review = await answer(story, said)
     assert (review["kind"], review["state"], review["organization_id"]) == (kind, "open", story.ids["home"])
     assert review["answer"]["answer"] == said["answer"]
@@ -46,7 +47,7 @@ async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_let
     assert stopped["measures"] == before["measures"]
     assert stopped["encounter"] == before["encounter"]
     (seen_by_plan,) = await worklist(story, "plan")
-    assert seen_by_plan["measures"] == plan_before["measures"]
+    assert seen_by_plan["measures"] == before_by_plan["measures"]
     # The same again opens no second review; operator and panel owner see the one, and nobody else.
     assert (await answer(story, said))["id"] == review["id"]
     for who, seen in (("home", [review["id"]]), ("plan", []), ("stranger", [])):
@@ -73,6 +74,10 @@ async def test_who_was_never_responsible_is_told_no_more_and_somebody_else_is_as
     story.ids["encounter_id"] = void["encounter"]["id"]
     (candidate,) = (await why(story, organization_id=story.ids["home"]))["candidates"]
     assert {line["decision"] for line in candidate["ledger"]} == {"full", "answered"}
+    # The rules of now know the answer too.
+    assert candidate["told"] is False
+    assert {event["decision"] for event in candidate["events"]} == {"answered"}
+    assert any("found right" in reason for reason in candidate["why"])
 
 
 async def test_a_weaker_home_leads_when_the_stronger_answer_is_upheld(story: World) -> None:
