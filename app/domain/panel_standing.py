@@ -66,7 +66,7 @@ class PanelFigures:
     possible_duplicates: int
     """Whom the panel claims for one program and role under more than one number."""
     never_matched: int
-    """Of whom no hospital has ever said anything: most of a panel at first; one that stays so may have wrong numbers."""
+    """Of whom no hospital has told a stay that the owner may know of: most of a panel at first; who stays so may have wrong numbers."""
     counted_at: datetime
 
     def document(self) -> dict[str, Any]:

@@ -121,7 +121,8 @@ async def save_states(raw: Raw, states: Sequence[tuple[UUID, PanelState]], now: 
     )
 
 
-# One pass over the panel (ix_panel_member_current), one look at the records of each person (ix_patient_record_person_id).
+# One pass over the panel (ix_panel_member_current), one look at the stays of each person (ix_encounter_person). A stay of which the owner
+# may not know must not show in a number either (42 CFR 2.13(c)): it counts where its place is no Part 2 program, or as a decision to tell.
 _FIGURES: Final = """
 with held as (
     select m.person_id, m.record_id, m.program, m.role, coalesce(m.row ->> 'phone', m.row ->> 'phone2') is null as has_no_phone
@@ -134,7 +135,11 @@ with held as (
 )
 select count(*) as members, coalesce(sum(p.claims), 0)::bigint as claims, count(*) filter (where p.has_no_phone) as without_phone,
     (select count(*) from doubled) as possible_duplicates,
-    count(*) filter (where not exists (select from patient_record r where r.person_id = p.person_id and r.source = 'adt')) as never_matched
+    count(*) filter (where not exists (
+        select from encounter e left join organization f on f.id = e.facility_id
+        where e.person_id = p.person_id and e.source = 'adt' and (f.part2_status = 'not_program' or exists (
+            select from telling t where t.encounter_id = e.id and t.recipient_id = $1 and t.decision not in ('suppress', 'hold')))
+    )) as never_matched
 from people p
 """
 

@@ -141,12 +141,19 @@ async def test_figures_are_counted_after_an_upload_and_once_a_day(
         "possible_duplicates": 1,
         "never_matched": 3,
     }
-    # A hospital says something of one of them.
+    # A hospital tells a stay of one of them; of another a Part 2 program does, and that must not show.
     async with unit_of_work(engine_work, None) as connection:
         raw = await raw_connection(connection)
+        await raw.execute("update organization set part2_status = case id when $1 then 'not_program' else 'program' end", OTHER)
         await raw.execute(
-            "insert into patient_record (id, source, authority, type, value, person_id, demographics, updated_at) "
-            "select gen_random_uuid(), 'adt', 'HOSPA', 'MR', 'X1', person_id, '{}', now() from panel_member limit 1"
+            "insert into encounter (id, source, facility_id, visit_authority, visit_number, record_id, person_id, status, class, "
+            "behavioral_kind, provisional, mode, state, last_key, version, created_at, updated_at) "
+            "select gen_random_uuid(), 'adt', f.id, '', 'V', m.record_id, m.person_id, 'finished', 'inpatient', 'none', false, 'live', "
+            "'{}', '', 1, now(), now() from (values ('M00001', $1::uuid), ('M00003', $2::uuid)) as s(number, facility_id) "
+            "join organization f on f.id = s.facility_id join patient_record r on r.value = s.number "
+            "join panel_member m on m.record_id = r.id",
+            OTHER,
+            PLAN,
         )
     panels.clock.advance(hours=23)
     await panels.look()
@@ -245,7 +252,13 @@ async def test_one_watcher_at_a_time(panels: Panels, engine_work: AsyncEngine) -
     assert len(await panels.look()) == 1
 
 
-async def test_the_watchers_statements_search_their_indexes(engine_work: AsyncEngine) -> None:
+async def test_the_watchers_statements_search_their_indexes(panels: Panels, engine_work: AsyncEngine, engine_owner: AsyncEngine) -> None:
+    # Real numbers of rows, most of them history: of empty tables one index is as good as another.
+    for coordinator in ("A. Sample", "B. Sample", "C. Sample"):
+        rows = [row | {"coordinator": coordinator} for row in _medicaid(range(300))]
+        await panels.home.load(rows, panels.clock.advance(hours=1))
+    async with unit_of_work(engine_owner, None) as connection:
+        await (await raw_connection(connection)).execute("analyze panel_member")
     async with unit_of_work(engine_work, None) as connection:
         figures = await plan_of_sql(connection, _FIGURES, HOME, DAY)
         found = await plan_of_sql(connection, _FIND, DAY, ["health_home"], datetime(2026, 3, 2, tzinfo=UTC))

@@ -27,7 +27,7 @@ class PanelFiguresDocument(Document):
     claims: int
     without_phone: Annotated[int, Field(description="Whose rows name no phone")]
     possible_duplicates: Annotated[int, Field(description="Claimed for one program and role under more than one number")]
-    never_matched: Annotated[int, Field(description="Of whom no hospital has ever said anything")]
+    never_matched: Annotated[int, Field(description="Of whom no hospital has told a stay that the owner may know of")]
     never_matched_share: Annotated[float | None, Field(examples=[0.62])]
     counted_at: Instant
 
