@@ -52,6 +52,7 @@ async def offer_follow_up(follow_up_id: FollowUpId, body: TransferRequest, viewe
     )
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
+        await transfers.lock(raw, found.id)
         await transfers.offer(raw, [offer], now, now + ACCEPTED_AFTER if is_by_right else None)
         shown = await transfers.latest(raw, viewer, follow_up_id)
     if shown is None or shown.transfer.to_id != target.organization_id or shown.transfer.state != "offered":
@@ -97,6 +98,7 @@ async def _decide(services: Services, viewer: Viewer, follow_up_id: FollowUpId, 
     said = {"key_id": str(viewer.key_id) if viewer.key_id else None, "name": body.author or ""}
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
+        await transfers.lock(raw, follow_up_id)
         open_offer = await transfers.latest(raw, viewer, follow_up_id)
         if open_offer is None or open_offer.transfer.state != "offered" or not _is_for(viewer, open_offer):
             raise not_found("open offer")

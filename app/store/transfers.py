@@ -181,10 +181,15 @@ async def page(raw: Raw, viewer: Viewer, *, state: str | None, after: UUID | Non
     return [ShownTransfer(_transfer(row), *list(row.values())[12:]) for row in rows]
 
 
+async def lock(raw: Raw, follow_up_id: UUID) -> None:
+    """Lock a follow-up before its offers, as the pipeline does: what either decides, the other sees decided."""
+    await raw.execute("select 1 from follow_up where id = $1 for update", follow_up_id)
+
+
 async def latest(raw: Raw, viewer: Viewer, follow_up_id: UUID) -> ShownTransfer | None:
-    """Give the last offer of a follow-up that is from or to the viewer, and lock it."""
+    """Give the last offer of a follow-up that is from or to the viewer. To decide it, lock the follow-up first."""
     row = await raw.fetchrow(
-        f"{_SHOWN} where {_mine(viewer)} and t.follow_up_id = $2 order by t.id desc limit 1 for update of t",
+        f"{_SHOWN} where {_mine(viewer)} and t.follow_up_id = $2 order by t.id desc limit 1",
         viewer.organization_id,
         follow_up_id,
     )

@@ -1,10 +1,13 @@
 """Responsibility that moves: offered, accepted, declined or accepted by itself; due times, contacts and the chain of owners stay."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.store import transfers
 from tests.api.test_attribution import ann, organization, told, worklist
 from tests.api.world import ADMIN_KEY, NOW, World, load_panel
 
@@ -161,3 +164,20 @@ async def test_a_claim_that_ends_later_is_looked_at_on_that_day(story: World) ->
     story.stage.clock.set(NOW + timedelta(days=4))
     await story.stage.pass_time()
     assert await offers(story, "next") == [("roster", "offered")]
+
+
+async def test_a_home_that_decides_while_the_time_passes_finds_it_decided(moved: World) -> None:
+    """The pipeline has the follow-up in hand when the home declines: one of the two decides, and neither waits for the other for ever."""
+    task: asyncio.Task[Any] | None = None
+    now = moved.stage.clock.now()
+    async with moved.stage.pipeline.transaction() as raw:
+        follow_up_id = await raw.fetchval("select id from follow_up where home_id is not null for update")
+        path = f"/v1/follow-ups/{moved.ids['follow_up_id']}/transfer/decline"
+        task = asyncio.create_task(moved.api.post(path, moved.keys["next"], json={}))
+        while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+            await asyncio.sleep(0.01)
+        (offer,) = await transfers.of_follow_ups(raw, [follow_up_id])
+        await transfers.decide(raw, [offer.id], "accepted", now)
+        await transfers.hand_over(raw, [transfers.HandOver(follow_up_id, offer.to_id, UUID(int=77), None)], now)
+    assert (await task).status_code == 404
+    assert await offers(moved, "next") == [("roster", "accepted")]
