@@ -1,7 +1,8 @@
 """`/v1/encounters/{id}/why` and `/v1/referral-candidates`: why them, why not them, and who has nobody."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -14,13 +15,17 @@ from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, sp
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, candidate_json, referral_json
 from app.api.schemas.common import EncounterId, OrganizationId
-from app.domain.organization import COVERING_KINDS
+from app.api.services import Services
+from app.domain.directory import Directory
+from app.domain.organization import COVERING_KINDS, Organization
 from app.domain.privacy import may_be_told
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store import answers, attribution_reads
+from app.store.attribution_reads import Homeless
 from app.store.encounter_reads import find_encounter, rows_behind
 from app.store.engine import raw_connection
+from app.store.raw import Raw
 
 router = APIRouter(route_class=GuardedRoute, tags=["attribution"])
 
@@ -84,32 +89,50 @@ async def list_referral_candidates(
     """List people with a behavioral discharge who are eligible for a home and have none (SSA section 1945(d)).
 
     For the operator, and for a plan or an agency of those it covered on the day; others cover nobody. No home is told by this: referring
-    is theirs to do. A page can have fewer items than `limit` although there are more: what may not be told is left out.
+    is theirs to do.
     """
     today = services.clock.now().date()
     until = until or today
     since = since or until - _PERIOD_DEFAULT
     if since > until:
         raise invalid("/since", "is after until", where="query")
-    key = read_cursor(_CANDIDATES, page.cursor, date.fromisoformat, read_uuid)
+    after = read_cursor(_CANDIDATES, page.cursor, date.fromisoformat, read_uuid)
+    shown: list[Homeless] = []
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         reader = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
         if not viewer.is_operator and (reader is None or reader.kind not in COVERING_KINDS):
             return JsonResponse(listing([], None))
-        found = await attribution_reads.without_home(
-            raw, viewer, since=since, until=until, today=today, after=(key[0], key[1]) if key else None, limit=page.limit + 1
-        )
-        rows, more = cut(found, page.limit)
-        stays = await rows_behind(raw, viewer, [one.encounter_id for one in rows]) if rows else {}
-        shown: list[dict[str, Any]] = [
-            referral_json(one)
-            for one in rows
-            if reader is None
-            or (
-                (stay := stays.get(one.encounter_id)) is not None
-                and may_be_told(services.read_stay(stay, directory).origin, reader.kind).tier.tells
+        has_more = True
+        # A page is filled with what may be told: neither its length nor where it ends gives away that something is left out.
+        while has_more and len(shown) <= page.limit:
+            found = await attribution_reads.without_home(
+                raw,
+                viewer,
+                since=since,
+                until=until,
+                today=today,
+                concealed=directory.part2_authorities if reader else (),
+                after=(after[0], after[1]) if after else None,
+                limit=page.limit + 1,
             )
-        ]
-    return JsonResponse(listing(shown, spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None))
+            has_more = len(found) > page.limit
+            after = (found[-1].discharged_on, found[-1].encounter_id) if found else None
+            shown += await _tellable(raw, viewer, found, reader, services, directory) if reader else found
+    rows, more = cut(shown, page.limit)
+    cursor = spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None
+    return JsonResponse(listing([referral_json(one) for one in rows], cursor))
+
+
+async def _tellable(
+    raw: Raw, viewer: Viewer, found: Sequence[Homeless], reader: Organization, services: Services, directory: Directory
+) -> list[Homeless]:
+    """Give those of which the reader may be told."""
+    stays = await rows_behind(raw, viewer, [one.encounter_id for one in found]) if found else {}
+    return [
+        one
+        for one in found
+        if (stay := stays.get(one.encounter_id)) is not None
+        and may_be_told(services.read_stay(stay, directory).origin, reader.kind).tier.tells
+    ]

@@ -9,6 +9,7 @@ from app import wiring
 from app.settings import load_settings
 from app.store.ended_rights import not_to_be_sent
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, NOW, NoSender, World, load_panel
+from tests.support.messages import adt
 
 COLUMNS = "member_id,member_id_system,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,effective_to,basis\n"
 
@@ -275,6 +276,33 @@ async def test_who_is_eligible_and_has_no_home_is_a_candidate_for_a_referral(sto
         assert (await story.api.json("GET", candidates, story.keys[who], 200))["items"] == []
     assert (await story.api.json("GET", candidates, ADMIN_KEY, 200, params={"until": "2026-03-05"}))["items"] == []
     assert (await story.api.get(candidates, ADMIN_KEY, params={"since": "2026-03-07", "until": "2026-03-05"})).status_code == 422
+
+
+async def test_a_page_of_candidates_does_not_give_away_what_is_left_out(world: World) -> None:
+    """Ann has three discharges; the two newest are of a Part 2 program, which her plan must not learn of, not even by an empty page."""
+    clinic = {"name": "Clinic P", "kind": "hospital", "part2_status": "program"}
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=clinic)
+    feed = {
+        "organization_id": made["id"],
+        "sending_application": "EPIC",
+        "sending_facility": "CLINICP",
+        "time_zone": "America/New_York",
+        "assigning_authority": "CLINICP",
+    }
+    await world.api.json("POST", "/v1/feeds", ADMIN_KEY, 201, json=feed)
+    await load_panel(world, "home", ann("H-1", until="2026-02-01").replace("SYS", "HOMEB"))
+    await world.send(ADMIT, DISCHARGE)
+    candidates = "/v1/referral-candidates"
+    before = await world.api.json("GET", candidates, world.keys["plan"], 200, params={"limit": 1})
+    assert (len(before["items"]), before["next"]) == (1, None)
+    for day in ("07", "08"):
+        at = {"admitted": f"202603{day}100000-0500", "discharged": f"202603{day}180000-0500"}
+        hidden = adt("A03", at["discharged"], control=f"P{day}", visit=f"P{day}", facility="CLINICP", diagnoses=(("F10.20", "F"),), **at)
+        await world.api.post("/hl7v2", ADMIN_KEY, content=hidden, headers={"content-type": "application/hl7-v2"})
+    world.stage.clock.set(NOW + timedelta(days=3))
+    await world.stage.settle()
+    assert len((await world.api.json("GET", candidates, ADMIN_KEY, 200))["items"]) == 3
+    assert await world.api.json("GET", candidates, world.keys["plan"], 200, params={"limit": 1}) == before
 
 
 def _uuid(public: str) -> UUID:
