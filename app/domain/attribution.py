@@ -27,11 +27,12 @@ HOME_ROLES = frozenset({Role.HEALTH_HOME, Role.BEHAVIORAL_HEALTH_HOME})
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One version of what an organization claimed about the person, and when that was said."""
+    """One version of what an organization claimed about the person, and from when to when that was said."""
 
     asserted_at: datetime
     effective_from: date
     effective_to: date | None
+    retracted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,13 @@ class Attribution:
         """Tell whether the claim holds on the day."""
         return _covers(self, day)
 
-    def known_since(self, day: date) -> datetime | None:
-        """Give when it was first said that the organization is responsible on the day. A claim that is only said anew is not new."""
-        return min((one.asserted_at for one in self.learned if _covers(one, day)), default=None)
+    def known_since(self, day: date, at: datetime) -> datetime | None:
+        """Give when it was first said that the organization is responsible on the day, of what was still, or not yet, said at an instant.
+
+        A claim that is only said anew is not new; one that was taken back before that instant and comes back after it is.
+        """
+        said = (one for one in self.learned if _covers(one, day) and (one.retracted_at is None or one.retracted_at > at))
+        return min((one.asserted_at for one in said), default=None)
 
 
 def _covers(span: Attribution | Learned, day: date) -> bool:

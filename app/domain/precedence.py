@@ -124,10 +124,15 @@ class Heard:
     ended_at: datetime | None
     """When the stay ended; None while it lasts: nothing about it is old."""
 
+    @property
+    def known_at(self) -> datetime:
+        """When whoever was responsible could be told: a claim that was said then is in time."""
+        return max(self.occurred_at, self.heard_at or self.occurred_at)
+
 
 def lateness(known_since: datetime | None, event: Heard, zone: ZoneInfo, precedence: Precedence) -> tuple[Lateness, str]:
     """Judge a claim that became known at `known_since`, with the reason. An old message is told like one of today: only claims are late."""
-    if known_since is None or event.heard_at is None or known_since <= max(event.occurred_at, event.heard_at):
+    if known_since is None or event.heard_at is None or known_since <= event.known_at:
         return Lateness.IN_TIME, ""
     days = 0 if event.ended_at is None else (_day(known_since, zone) - _day(event.ended_at, zone)).days
     most = precedence.catch_up_days

@@ -83,7 +83,7 @@ def lateness_of(claim: Attribution, stay: StayInHand, kind: Kind, day: date, rul
     if occurred_at is None:
         return Lateness.IN_TIME, ""
     heard = Heard(occurred_at, stay.heard.get(kind), stay.view.discharged_at)
-    return lateness(claim.known_since(day), heard, stay.zone, rulebook.precedence)
+    return lateness(claim.known_since(day, heard.known_at), heard, stay.zone, rulebook.precedence)
 
 
 def responsible_homes(

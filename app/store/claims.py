@@ -25,7 +25,7 @@ async def of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, list[Attribu
     rows = await raw.fetch(_OF_PEOPLE, list(people))
     learned: dict[tuple[UUID, UUID], list[Learned]] = defaultdict(list)
     for row in rows:
-        said = Learned(row["asserted_at"], row["effective_from"], row["effective_to"])
+        said = Learned(row["asserted_at"], row["effective_from"], row["effective_to"], row["retracted_at"])
         learned[row["person_id"], row["organization_id"]].append(said)
     claims: dict[UUID, list[Attribution]] = defaultdict(list)
     for row in rows:

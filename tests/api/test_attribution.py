@@ -117,6 +117,19 @@ async def test_a_claim_that_becomes_known_after_thirty_days_is_recorded_and_not_
     assert kept == ["encounter.admitted", "encounter.discharged"]
 
 
+async def test_a_claim_that_was_taken_back_before_the_stay_and_comes_back_late_is_late(world: World) -> None:
+    """The home's roster ended Ann's claim in time; two months after her stay she is on it again, from the day she was."""
+    await load_panel(world, "home", ann("H-1", until="2026-02-01").replace("SYS", "HOMEB"))
+    world.stage.clock.advance(minutes=5)
+    await world.send(ADMIT, DISCHARGE)
+    assert await told(world, "home") == []
+    world.stage.clock.set(NOW + timedelta(days=60))
+    await load_panel(world, "home", ANN_AT_HOME)
+    await world.stage.settle()
+    assert await told(world, "home") == []
+    assert await worklist(world, "home") == []
+
+
 async def test_a_claim_that_is_taken_back_for_the_day_reads_as_withdrawn(story: World) -> None:
     await load_panel(story, "home", ann("H-1", until="2026-02-01").replace("SYS", "HOMEB"))
     await story.stage.settle()

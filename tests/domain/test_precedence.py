@@ -144,8 +144,8 @@ def test_a_claim_that_is_only_said_anew_is_known_since_the_first_time() -> None:
             Learned(day, date(2025, 1, 1), date(2025, 2, 1)),
         ),
     )
-    assert said_anew.known_since(date(2026, 3, 6)) == day
-    assert said_anew.known_since(date(2025, 6, 1)) is None
+    assert said_anew.known_since(date(2026, 3, 6), later) == day
+    assert said_anew.known_since(date(2025, 6, 1), later) is None
 
 
 def test_an_order_without_a_ground_for_every_role_is_refused() -> None:
@@ -153,3 +153,13 @@ def test_an_order_without_a_ground_for_every_role_is_refused() -> None:
         Precedence(version="x", grounds=(replace(ORDER.grounds[-1], roles=frozenset({Role.PLAN})),))
     with pytest.raises(PrecedenceError, match="the last ground"):
         Precedence(version="x", grounds=tuple(reversed(ORDER.grounds)))
+
+
+def test_a_claim_that_was_taken_back_before_the_event_and_said_again_after_it_is_new() -> None:
+    first, gone, event, again = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 2, 3, 5))
+    spans = date(2026, 1, 1), None
+    back = replace(claim(A), learned=(Learned(first, *spans, gone), Learned(again, *spans)))
+    assert back.known_since(date(2026, 3, 1), event) == again
+    # Where it was said when the event was heard, its coming back is no news: it was taken back by mistake.
+    mistaken = replace(claim(A), learned=(Learned(first, *spans, event + timedelta(days=1)), Learned(again, *spans)))
+    assert mistaken.known_since(date(2026, 3, 1), event) == first
