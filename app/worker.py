@@ -273,6 +273,7 @@ class Worker:
         took_s = time.perf_counter() - started_s
         self._metrics.batch_time.labels(loop.value).observe(took_s)
         self._metrics.notifications.inc(worked.notifications)
+        self._metrics.late.inc(worked.late)
         self._metrics.reconsidered.labels(loop.value).inc(worked.reconsidered)
         self._log.emit(
             BatchWorked(

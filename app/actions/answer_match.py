@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from app.domain.late_release import MATCH_ANSWERED
 from app.domain.tie import TieKind, TieOutcome, pair_of
 from app.ports import Ids
 from app.store import match_reads, matches, people
@@ -39,7 +40,8 @@ async def answer_match(raw: Raw, match_id: UUID, answer: GivenAnswer, *, rematch
     pair = await match_reads.decide(raw, match_id, answer.outcome, answer.by, answer.reason, now)
     if pair is None:
         return False
-    await rematch(raw, pair, ids=ids, now=now)
+    # What comes of it had waited for the answer, and is told as late.
+    await people.reconsider_people(raw, await rematch(raw, pair, ids=ids, now=now), now, MATCH_ANSWERED)
     return True
 
 

@@ -4,11 +4,13 @@ Not here: what should stand (attribute), or how a notification leaves (deliver).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.domain.directory import Directory
+from app.domain.late_release import Late, LateCause, Release
 from app.domain.notification import Change, Desired, Told, reconcile
 from app.domain.person import PatientRecord
 from app.domain.privacy import Tier
@@ -44,15 +46,29 @@ async def notify(
     last = {(stay_id, item.recipient_id, item.kind): item for stay_id, items in told.items() for item in items}
     rows: list[NotificationRow] = []
     tellings: list[TellingRow] = []
-    for stay, change in changes:
+    for stay, planned in changes:
+        before = last.get((stay.id, planned.recipient_id, planned.kind))
+        late = _late(stay, planned, before, now)
+        change = replace(planned, reasons=(late.reason, *planned.reasons)) if late else planned
         event_id = change.event_id or ids.new()
         row = None
         if change.type is not None:
-            row = _row(stay, change, event_id, records.get(stay.person_id, ()), follow_ups, directory, ids.new(), now)
+            row = _row(stay, change, event_id, records.get(stay.person_id, ()), follow_ups, directory, late, ids.new(), now)
             rows.append(row)
-        tellings.append(_telling(stay, change, event_id, row, last.get((stay.id, change.recipient_id, change.kind)), ids.new()))
+        tellings.append(_telling(stay, change, event_id, row, before, ids.new()))
     await notifications.save_tellings(raw, tellings, now)
     return rows
+
+
+def _late(stay: StayInHand, change: Change, last: Told | None, now: datetime) -> Late | None:
+    """Say how late a recipient is told of what had waited for a person; a retraction, and what it was told before, are not late."""
+    if change.type is None or change.desired is None:
+        return None
+    if last is not None and last.decision == Tier.HOLD:
+        return Release(LateCause.REVIEW, last.decided_at).late(None, now)
+    if stay.release is None or (stay.release.since is None and last is not None):
+        return None
+    return stay.release.late(stay.heard.get(change.kind), now)
 
 
 def _row(  # everything a notification is made of
@@ -62,6 +78,7 @@ def _row(  # everything a notification is made of
     records: Sequence[PatientRecord],
     follow_ups: FollowUpIds,
     directory: Directory,
+    late: Late | None,
     notification_id: UUID,
     now: datetime,
 ) -> NotificationRow:
@@ -90,7 +107,8 @@ def _row(  # everything a notification is made of
         "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),
         "reason": change.reasons[-1],
         "catch_up": told is not None and told.catch_up,
-        "notices": [LATE_NOTICE] if told is not None and told.catch_up else [],
+        "late": late.document() if late else None,
+        "notices": [*([LATE_NOTICE] if told is not None and told.catch_up else []), *([late.notice()] if late else [])],
     }
     return NotificationRow(
         id=notification_id,

@@ -76,6 +76,8 @@ class Told:
     version: int
     effective: bool
     digest: bytes
+    decided_at: datetime | None = None
+    """Since when that is so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from app.domain.encounter import EncounterView
 from app.domain.feed import FeedProfile
 from app.domain.going_live import Past
 from app.domain.happening import Kind
+from app.domain.late_release import Release
 from app.domain.organization import FacilityType, Organization, Part2Status
 from app.domain.privacy import Origin
 from app.domain.rulebook import Rulebook
@@ -63,6 +64,8 @@ class StayInHand:
     """A discharge summary of the stay has come, and stands (domain/document)."""
     heard: Mapping[Kind, datetime] = field(default_factory=dict)
     """Event -> when the service first knew that it stands."""
+    release: Release | None = None
+    """What is worked on had waited for a person."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -5,6 +5,7 @@ messages (`work`), what happens when one fails, and the stays that nobody sent a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,6 +33,7 @@ from app.domain.happening import Kind
 from app.domain.heard import heard_after, read_heard
 from app.domain.inbound import Outcome
 from app.domain.interpreted import Held, Interpreted
+from app.domain.late_release import LateCause, Release, release_of
 from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
 from app.domain.person import Resolved, claim_of
@@ -58,6 +60,8 @@ class Worked:
     reconsidered: int = 0
     notifications: int = 0
     set_aside: int = 0
+    late: int = 0
+    """Notifications of what had waited for a person."""
     recipients: tuple[UUID, ...] = ()
 
     @property
@@ -78,6 +82,8 @@ class Batch:
     stays: dict[UUID, EncounterRow] = field(default_factory=dict)
     causes: dict[UUID, UUID] = field(default_factory=dict)
     """Stay -> the message that changed it last."""
+    releases: dict[UUID, Release] = field(default_factory=dict)
+    """Stay -> what had waited for a person before it came to the stay."""
     folds: dict[UUID, UUID] = field(default_factory=dict)
     """A stay that became part of another -> that other."""
 
@@ -88,6 +94,7 @@ class Told:
 
     desired: Sequence[tuple[StayInHand, Sequence[Desired]]] = ()
     notifications: int = 0
+    late: int = 0
     recipients: tuple[UUID, ...] = ()
     follow_ups: Mapping[UUID, FollowUpView] = field(default_factory=dict)
 
@@ -125,21 +132,29 @@ class Rooms:
         return Worked(
             messages=len(batch.messages),
             notifications=told.notifications,
+            late=told.late,
             set_aside=sum(outcome.outcome is Outcome.SET_ASIDE for outcome in batch.outcomes),
             recipients=told.recipients,
         )
 
-    async def reconsider(self, raw: Raw, stays: Sequence[UUID], directory: Directory) -> Reconsidered:
-        """Attribute and tell stays anew: a panel, a merge, a clock or the registry changed something about them."""
+    async def reconsider(
+        self, raw: Raw, stays: Sequence[UUID], directory: Directory, *, released: AbstractSet[UUID] = frozenset()
+    ) -> Reconsidered:
+        """Attribute and tell stays anew: a panel, a merge, a clock or the registry changed something about them.
+
+        `released`: those that waited for a person's decision.
+        """
         now = self.clock.now()
         # The same order of locks as a batch of messages: people, then stays.
         whose = await encounters.people_of(raw, stays)
         await people.lock_people(raw, whose)
         batch = Batch(stays={row.id: row for row in await encounters.by_id(raw, stays)})
+        batch.releases = dict.fromkeys(released, Release(LateCause.REVIEW))
         if not {row.person_id for row in batch.stays.values()} <= set(whose):
             raise IdentityMovedError
         told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now)
-        return Reconsidered(Worked(reconsidered=len(stays), notifications=told.notifications, recipients=told.recipients), told.follow_ups)
+        worked = Worked(reconsidered=len(stays), notifications=told.notifications, late=told.late, recipients=told.recipients)
+        return Reconsidered(worked, told.follow_ups)
 
     def interpret(self, batch: Batch, directory: Directory) -> list[Interpreted]:
         """Room 3. What cannot be read is set aside; what means nothing here is marked ignored."""
@@ -199,11 +214,14 @@ class Rooms:
         if counted:
             await people.reconsider_people(raw, counted, now, "described")
         told: set[UUID] = set()
+        waited = {one.id: release_of(one.was_aside, one.received_at) for one in batch.messages if one.was_aside is not None}
         for item, whose, recording in zip(understood, resolved, recorded, strict=True):
             stay = recording.stay
             if stay is not None and (recording.changed or whose.moved_people):
                 batch.stays[stay.id] = stay
                 batch.causes[stay.id] = item.message_id
+                if item.message_id in waited:
+                    batch.releases[stay.id] = waited[item.message_id]
             standing = _standing(item, stay, joined)
             if standing is not None and standing.id in joined.stays:
                 batch.causes[standing.id] = item.message_id
@@ -243,7 +261,7 @@ class Rooms:
         """Read off what the stay is, into its columns and for rooms 6 and 7."""
         feed = directory.feeds.get(row.feed_id) if row.feed_id else None
         row.mode = mode_now(row.mode, feed.mode if feed else None)
-        stay = in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now)
+        stay = replace(in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now), release=batch.releases.get(row.id))
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value
@@ -283,10 +301,11 @@ class Rooms:
         )
         await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
+        late = sum(row.payload["late"] is not None for row in rows)
         rows.extend(kept.notices)
         rows.extend(await self._move(raw, kept, claimed, directory, now))
         recipients = await notifications.number_and_insert(raw, rows, now)
-        return Told(desired, len(rows), tuple(recipients), kept.views)
+        return Told(desired, len(rows), late, tuple(recipients), kept.views)
 
     async def _move(
         self, raw: Raw, kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], directory: Directory, now: datetime

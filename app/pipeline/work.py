@@ -7,6 +7,7 @@ that calls this (worker), receipt (intake), delivery.
 
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from uuid import UUID
 from app.actions.identify import IdentityMovedError, rematch
 from app.actions.match_records import RECORDS_MAX, match_records
 from app.domain.inbound import Outcome, Problem, ProblemCode, Severity
+from app.domain.late_release import MATCH_ANSWERED
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms, Worked
 from app.ports import Waker
 from app.store import encounters, follow_ups, inbound, matches, measure_lines
@@ -129,7 +131,7 @@ class Pipeline:
                 return Worked()
             asked = await encounters.asked_to_reconsider(raw, self.rooms.clock.now(), most)
             taken.extend(item.encounter_id for item in asked)
-            worked = await self._reconsider(raw, taken)
+            worked = await self._reconsider(raw, taken, {item.encounter_id for item in asked if item.cause == MATCH_ANSWERED})
             if asked:
                 await encounters.reconsidered(raw, asked)
             return worked
@@ -181,10 +183,10 @@ class Pipeline:
             self._hint(worked)
             return worked
 
-    async def _reconsider(self, raw: Raw, stays: Sequence[UUID]) -> Worked:
+    async def _reconsider(self, raw: Raw, stays: Sequence[UUID], released: AbstractSet[UUID] = frozenset()) -> Worked:
         if not stays:
             return Worked()
-        return (await self.rooms.reconsider(raw, stays, await self.registry.current(raw))).worked
+        return (await self.rooms.reconsider(raw, stays, await self.registry.current(raw), released=released)).worked
 
     def _hint(self, worked: Worked) -> None:
         for recipient in worked.recipients:

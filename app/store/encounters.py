@@ -283,22 +283,23 @@ class Reconsideration:
 
     encounter_id: UUID
     revision: int
+    cause: str
 
 
 async def asked_to_reconsider(raw: Raw, now: datetime, stays_max: int) -> list[Reconsideration]:
     """Read which stays were asked to be attributed and told anew, the longest waiting first. Locks nothing."""
     rows = await raw.fetch(
-        "select encounter_id, xmin::text::bigint as revision from reconsideration where asked_at <= $1 order by asked_at limit $2",
+        "select encounter_id, xmin::text::bigint as revision, cause from reconsideration where asked_at <= $1 order by asked_at limit $2",
         now,
         stays_max,
     )
-    return [Reconsideration(row["encounter_id"], row["revision"]) for row in rows]
+    return [Reconsideration(row["encounter_id"], row["revision"], row["cause"]) for row in rows]
 
 
 async def asking_for(raw: Raw, stay: UUID) -> list[Reconsideration]:
     """Read whether this stay was asked to be looked at again."""
-    rows = await raw.fetch("select encounter_id, xmin::text::bigint as revision from reconsideration where encounter_id = $1", stay)
-    return [Reconsideration(row["encounter_id"], row["revision"]) for row in rows]
+    rows = await raw.fetch("select encounter_id, xmin::text::bigint as revision, cause from reconsideration where encounter_id = $1", stay)
+    return [Reconsideration(row["encounter_id"], row["revision"], row["cause"]) for row in rows]
 
 
 _RECONSIDERED = """

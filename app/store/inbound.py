@@ -60,6 +60,8 @@ class Waiting:
     received_at: datetime
     format: Format
     mode: FeedMode | None = None
+    was_aside: str | None = None
+    """The code of what it was set aside for, where it was: it is taken up again."""
 
 
 def problems_json(problems: Sequence[Problem]) -> str | None:
@@ -170,12 +172,14 @@ async def try_lock(raw: Raw, lock_space: int, number: int) -> bool:
 
 
 _CLAIM = """
-select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.format, m.mode
+select q.message_id, q.attempts, m.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_at, m.format, m.mode,
+    case when o.outcome = 'set_aside' then coalesce(o.problems -> 0 ->> 0, '') end as was_aside
 from (
     select message_id, attempts from inbound_queue where lane = any($1::int[]) and attempts between $3 and $4
     order by message_id limit $2
 ) q
 join inbound_message m on m.id = q.message_id
+left join inbound_outcome o on o.message_id = q.message_id
 order by q.message_id
 """
 
@@ -194,6 +198,7 @@ async def claim(raw: Raw, lanes: Sequence[int], messages_max: int, attempts: tup
             row["received_at"],
             Format(row["format"]),
             FeedMode(row["mode"]) if row["mode"] else None,
+            row["was_aside"],
         )
         for row in rows
     ]

@@ -17,7 +17,7 @@ from app.store.raw import Raw
 async def told_of(raw: Raw, stays: Iterable[UUID]) -> dict[UUID, list[Told]]:
     """Give what every recipient was told last about these stays."""
     rows = await raw.fetch(
-        "select encounter_id, recipient_id, kind, event_id, decision, notification_id, version, effective, digest "
+        "select encounter_id, recipient_id, kind, event_id, decision, notification_id, version, effective, digest, decided_at "
         "from telling where encounter_id = any($1::uuid[])",
         list(stays),
     )
@@ -33,6 +33,7 @@ async def told_of(raw: Raw, stays: Iterable[UUID]) -> dict[UUID, list[Told]]:
                 row["version"],
                 row["effective"],
                 row["digest"],
+                row["decided_at"],
             )
         )
     return told

@@ -55,6 +55,7 @@ class Metrics:
         self.reconsidered = counter("stays_reconsidered", "Stays decided again after a panel, a merge, a contact or the time.", "loop")
         self.batches_failed = counter("batches_failed", "Batches rolled back and tried again in halves.")
         self.notifications = counter("notifications_numbered", "Notifications written to the outboxes.")
+        self.late = counter("notifications_late", "Notifications of what had waited for a person: a release from a queue, told as late.")
         self.pauses = counter("loop_pauses", "Rounds that could not work because the database was away.", "loop")
         self.deliveries = counter("deliveries_attempted", "Webhook attempts by outcome.", "outcome")
         self.attempt_time = histogram("delivery_attempt_seconds", "One webhook attempt.", buckets=_SECONDS)

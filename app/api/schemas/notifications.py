@@ -20,6 +20,7 @@ from app.api.schemas.common import (
     UploadIdText,
 )
 from app.domain.contact_sheet import ReachSource
+from app.domain.late_release import LateCause
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.telephone import Owner, TelephoneKind, TelephoneUse
 from app.store.notification_reads import Acknowledgement, Why
@@ -179,6 +180,13 @@ class AttributionDocument(Document):
     lead: Annotated[bool | None, Field(description="Whether this home leads a program of the person and follows them up")] = None
 
 
+class LateDocument(Document):
+    """How late something is told that had waited for a person."""
+
+    minutes: Annotated[int, Field(description="Since it came here; since it was known, where a person decided who it is about")]
+    cause: Annotated[LateCause, Field(examples=["unmapped_facility"])]
+
+
 class NotificationDocument(Document):
     """One notification. `id` is new for every version, `event_id` the same over all, `supersedes` the id before."""
 
@@ -203,6 +211,7 @@ class NotificationDocument(Document):
     clock: Annotated[dict[str, Any] | None, Field(description="For follow_up.overdue: the clock that passed")] = None
     reason: Annotated[str | None, Field(description="Why this recipient is told")] = None
     catch_up: Annotated[bool | None, Field(description="The claim became known after the event (late attribution)")] = None
+    late: Annotated[LateDocument | None, Field(description="It had waited for a person; null: it had not")] = None
     notices: Annotated[list[Any] | None, Field(description="Legal notices that travel with it (42 CFR 2.32)")] = None
 
 
