@@ -39,7 +39,7 @@ PUT_OFF = timedelta(hours=1)
 TIMER_LOCK = -1
 """Beside the lanes, which count from 0."""
 RECONSIDER_LOCK = -2
-MATCH_LOCK = -3
+MATCH_LOCK = -7
 
 
 class BatchFailedError(Exception):
