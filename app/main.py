@@ -34,7 +34,7 @@ from app.domain.inbound import AckCode, Answer, Door, Envelope
 from app.domain.public_id import Kind, public_id
 from app.intake import Received
 from app.settings import LogFormat, Settings, load_settings
-from app.store import panel_conflicts, panel_standings
+from app.store import panel_conflicts, panel_standings, queues
 from app.store.backlog import read_backlog
 from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
@@ -342,6 +342,7 @@ class Front:
                 async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
                     waiting, heard = await read_backlog(raw), await heard_feeds(raw)
                     loaded, doubled = await panel_standings.sampled(raw), await panel_conflicts.counted(raw)
+                    turned = await queues.alerts(raw)
                 age_s = (self._clock.now() - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
                 feeds = [FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard]
                 sample = replace(
@@ -352,6 +353,7 @@ class Front:
                     feeds=feeds,
                     panels=[PanelSample(public_id(Kind.ORGANIZATION, whose), at, state) for whose, at, state in loaded],
                     panel_conflicts=doubled,
+                    people_queues=turned,
                 )
             self._sample = sample
             await asyncio.sleep(SAMPLED_EVERY_S)

@@ -45,6 +45,7 @@ from app.telemetry.events import (
     LoopPaused,
     ProcessStarted,
     ProcessStopped,
+    QueueTurned,
     StaysPresumedEnded,
     panel_event,
 )
@@ -96,6 +97,7 @@ class Worker:
         self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
         self._feed_watch = wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids)
         self._panel_watch = wiring.build_panel_watch(settings, self._engine, clock=clock)
+        self._queue_watch = wiring.build_queue_watch(settings, self._engine, clock=clock)
         self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
         self._sender = _Measured(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
@@ -253,6 +255,8 @@ class Worker:
             self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
         for turned in await self._panel_watch.watch_once():
             self._log.emit(panel_event(turned.organization_id, turned.state.value, turned.age_days))
+        for queue in await self._queue_watch.watch_once():
+            self._log.emit(QueueTurned(queue.queue, queue.alert.value, int((now - (queue.oldest_at or now)).total_seconds())))
         if not watched.has_more and (stays := await self._presumptions.presume_once(self._settings.batch_max)):
             self._log.emit(StaysPresumedEnded(stays))
         return watched.has_more

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -12,7 +11,6 @@ from app.api.auth import Administrator, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import listing
 from app.api.schemas.common import Document, Instant, Listing
-from app.domain.organization import DEFAULT_TIME_ZONE
 from app.domain.queue import QueueAlert, QueueDefinition, per_messages
 from app.standards.queue_rules import queue_definitions
 from app.store import queues
@@ -23,7 +21,6 @@ router = APIRouter(route_class=GuardedRoute, tags=["operations"])
 
 _PERIOD: Final = timedelta(days=30)
 _EMPTY: Final = QueueCount(0, None, 0, 0)
-_ZONE: Final = ZoneInfo(DEFAULT_TIME_ZONE)
 
 
 class QueueDocument(Document):
@@ -67,8 +64,8 @@ async def list_queues(viewer: Administrator, services: FromServices) -> Response
             "weekend_cover": queue.weekend_cover,
             "waiting": count.waiting,
             "oldest_at": count.oldest_at,
-            "oldest_due_at": queue.due_at(count.oldest_at, _ZONE) if count.oldest_at else None,
-            "alert": queue.alert(count.oldest_at, now, _ZONE).value,
+            "oldest_due_at": queue.due_at(count.oldest_at) if count.oldest_at else None,
+            "alert": queue.alert(count.oldest_at, now).value,
             "opened_in_30_days": count.opened,
             "per_10000_messages": per_messages(count.opened, messages),
             "clocks_running": count.clocks_running,

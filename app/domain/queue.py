@@ -32,19 +32,21 @@ class QueueDefinition:
     owner: str
     service: timedelta
     weekend_cover: bool
+    zone: ZoneInfo
+    """The owner's: its weekends are by its own calendar."""
 
-    def due_at(self, since: datetime, zone: ZoneInfo) -> datetime:
+    def due_at(self, since: datetime, share: float = 1.0) -> datetime:
         """Give when something that waits since then is to have been looked at: without weekend cover no time runs on two days a week."""
-        return _after(since, self.service, zone) if not self.weekend_cover else since + self.service
+        span = self.service * share
+        return since + span if self.weekend_cover else _after(since, span, self.zone)
 
-    def alert(self, oldest_at: datetime | None, now: datetime, zone: ZoneInfo) -> QueueAlert:
+    def alert(self, oldest_at: datetime | None, now: datetime) -> QueueAlert:
         """Judge the oldest."""
         if oldest_at is None:
             return QueueAlert.NONE
-        if now >= self.due_at(oldest_at, zone):
+        if now >= self.due_at(oldest_at):
             return QueueAlert.OVERDUE
-        half = _after(oldest_at, self.service * AGEING_SHARE, zone) if not self.weekend_cover else oldest_at + self.service * AGEING_SHARE
-        return QueueAlert.AGEING if now >= half else QueueAlert.NONE
+        return QueueAlert.AGEING if now >= self.due_at(oldest_at, AGEING_SHARE) else QueueAlert.NONE
 
 
 def _after(since: datetime, span: timedelta, zone: ZoneInfo) -> datetime:

@@ -1,8 +1,9 @@
-"""The queues of people's work as data: owner, service time, weekend cover. Not here: what waits in them (`app.store.queues`)."""
+"""The queues of people's work as data: owner, its time zone, service time, weekend cover. Not here: what waits in them (store/queues)."""
 
 from datetime import timedelta
 from functools import cache
 from importlib.resources.abc import Traversable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from app.domain.queue import QueueDefinition
 from app.standards.toml_table import TomlTable, no_repetition, read_toml, shipped
@@ -30,7 +31,19 @@ def _queue(table: TomlTable) -> QueueDefinition:
     if not hours:
         table.fail("service_hours", "must be at least one hour")
     found = QueueDefinition(
-        table.text("id"), table.text("title"), table.text("owner"), timedelta(hours=hours), table.boolean("weekend_cover")
+        table.text("id"),
+        table.text("title"),
+        table.text("owner"),
+        timedelta(hours=hours),
+        weekend_cover=table.boolean("weekend_cover"),
+        zone=_zone(table),
     )
     table.finish()
     return found
+
+
+def _zone(table: TomlTable) -> ZoneInfo:
+    try:
+        return ZoneInfo(table.text("time_zone"))
+    except (ValueError, ZoneInfoNotFoundError):
+        table.fail("time_zone", "must be a time zone of the IANA database, like America/New_York")

@@ -20,26 +20,29 @@ class QueueCount:
     """Follow-ups of the people who wait whose clocks run meanwhile."""
 
 
-_COUNTS = """
-with waiting as (
-    select 'holds' as queue, t.decided_at as since, array[e.person_id] as people
-    from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold'
+_WAITING = """
+waiting as (
+    -- What nobody is told of whatever is decided (a shadow feed, a training message) waits for nothing.
+    select 'holds' as queue, concat(t.encounter_id, t.recipient_id, t.kind) as key, t.decided_at as since, e.person_id
+    from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold' and e.mode in ('live', 'reported')
     union all
     -- Whose the stay is by now: people are joined and parted while they wait.
-    select r.kind, r.opened_at, array[coalesce(e.person_id, r.person_id)]
+    select r.kind, r.id::text, r.opened_at, coalesce(e.person_id, r.person_id)
     from review r left join encounter e on e.id = r.encounter_id where r.state = 'open'
     union all
-    select 'possible_matches', m.opened_at, array[one.person_id, other.person_id]
-    from identity_match m join patient_record one on one.id = m.left_id join patient_record other on other.id = m.right_id
-    where m.state = 'open'
+    select 'possible_matches', m.id::text, m.opened_at, p.person_id
+    from identity_match m join patient_record p on p.id in (m.left_id, m.right_id) where m.state = 'open'
     union all
-    select 'unmapped_facilities', h.held_at, null from held_message h
+    select 'unmapped_facilities', h.message_id::text, h.held_at, null from held_message h
     union all
-    select 'set_aside', m.received_at, null
+    select 'set_aside', o.message_id::text, m.received_at, null
     from inbound_outcome o join inbound_message m on m.id = o.message_id
     where o.outcome = 'set_aside' and not exists (select 1 from inbound_queue q where q.message_id = o.message_id)
         and not exists (select 1 from held_message h where h.message_id = o.message_id)
-), opened as (
+)
+"""
+_COUNTS = f"""
+with {_WAITING}, opened as (
     select 'holds' as queue, count(distinct (d.encounter_id, d.recipient_id, d.kind)) as opened
     from disclosure d where d.id >= $2 and d.decision = 'hold'
     union all
@@ -59,11 +62,35 @@ with waiting as (
     group by w.queue
 )
 select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
-    coalesce(c.running, 0) as clocks_running
-from (select queue, count(*) as waiting, min(since) as oldest_at from waiting group by queue) w
-full join opened o on o.queue = w.queue
-left join clocks c on c.queue = w.queue
+    coalesce(w.clocks_running, 0) as clocks_running
+from (
+    select w.queue, count(distinct w.key) as waiting, min(w.since) as oldest_at, count(distinct f.id) as clocks_running
+    from waiting w left join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
+    group by w.queue
+) w full join opened o on o.queue = w.queue
 """
+
+
+async def oldest(raw: Raw) -> Mapping[str, datetime]:
+    """Give since when the oldest of each queue waits; one in which nothing waits is left out."""
+    rows = await raw.fetch(f"with {_WAITING} select queue, min(since) as oldest_at from waiting group by queue")
+    return {row["queue"]: row["oldest_at"] for row in rows}
+
+
+async def alerts(raw: Raw) -> Mapping[str, str]:
+    """Give what was last said of each queue."""
+    return {row["queue"]: row["alert"] for row in await raw.fetch("select queue, alert from queue_alert")}
+
+
+async def save_alerts(raw: Raw, turned: Mapping[str, str], now: datetime) -> None:
+    """Remember what is said of queues from now on."""
+    await raw.execute(
+        "insert into queue_alert (queue, alert, since) select t.queue, t.alert, $3 from unnest($1::text[], $2::text[]) as t(queue, alert) "
+        "on conflict (queue) do update set alert = excluded.alert, since = excluded.since",
+        list(turned),
+        list(turned.values()),
+        now,
+    )
 
 
 async def counts(raw: Raw, since: datetime) -> Mapping[str, QueueCount]:

@@ -297,9 +297,18 @@ class PanelRenewed(Event):
 
 def panel_event(organization_id: UUID, state: str, age_days: int) -> Event:
     """Give the event of a panel that turned."""
-    if state == "fresh":
-        return PanelRenewed(organization_id, age_days)
-    return PanelAged(organization_id, state, age_days)
+    return PanelRenewed(organization_id, age_days) if state == "fresh" else PanelAged(organization_id, state, age_days)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTurned(Event):
+    """The oldest in a queue of people's work is ageing or overdue, or is so no more (`GET /v1/queues`)."""
+
+    name = "queue.turned"
+    level = Level.WARNING
+    queue: Code
+    alert: Code
+    oldest_waits_s: int
 
 
 @dataclass(frozen=True, slots=True)

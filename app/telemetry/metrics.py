@@ -5,7 +5,7 @@ tree write into small files of one folder (prometheus_client's multiprocess mode
 PROMETHEUS_MULTIPROC_DIR before they start); the process that has `/metrics` adds them up. Not here: when something is counted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _FILE_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)
 _AGED: Final = {"fresh": 0, "ageing": 1, "expired": 2}
+_ALERTS: Final = {"none": 0, "ageing": 1, "overdue": 2}
 _GaugeMode = Literal["livesum", "livemostrecent"]
 
 
@@ -100,6 +101,8 @@ class Sample:
     panels: Sequence[PanelSample] = ()
     panel_conflicts: dict[str, int] = field(default_factory=dict)
     """Role -> people whom two organizations claim so."""
+    people_queues: Mapping[str, str] = field(default_factory=dict)
+    """Queue of people's work -> how its oldest is doing, as last said."""
 
 
 class SampleCollector:
@@ -131,6 +134,10 @@ class SampleCollector:
         yield heard
         yield silent
         yield from _of_panels(sample)
+        alerts = GaugeMetricFamily("handoff_people_queue_alert", "1: its oldest is ageing; 2: it is overdue.", labels=["queue"])
+        for queue, alert in sample.people_queues.items():
+            alerts.add_metric([queue], _ALERTS.get(alert, 0))
+        yield alerts
         yield CounterMetricFamily("handoff_process_restarts", "Processes of this tree started again.", value=sample.process_restarts)
         yield CounterMetricFamily("handoff_database_restarts", "Restarts of the embedded PostgreSQL.", value=sample.database_restarts)
 

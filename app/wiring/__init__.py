@@ -42,6 +42,7 @@ from app.pipeline import OpenTransaction, Pipeline, Rooms, in_hand
 from app.pipeline.feed_watch import FeedWatch
 from app.pipeline.panel_watch import PanelWatch
 from app.pipeline.presume import Presumptions
+from app.pipeline.queue_watch import QueueWatch
 from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Settings, read_or_make_secret
 from app.standards.attribution_rules import precedence
@@ -51,6 +52,7 @@ from app.standards.completeness_rules import directtrust
 from app.standards.diagnosis_rules import diagnosis_rules
 from app.standards.measure_rules import measure_catalog
 from app.standards.program_catalog import calendar_ids, program_catalog
+from app.standards.queue_rules import queue_definitions
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
@@ -281,6 +283,11 @@ def build_feed_watch(settings: Settings, engine: AsyncEngine, keys: Keys, *, clo
 def build_panel_watch(settings: Settings, engine: AsyncEngine, *, clock: Clock) -> PanelWatch:
     """Build what watches the panels, for one worker process."""
     return PanelWatch(open_transaction(engine), clock, lock_space_of(settings.network))
+
+
+def build_queue_watch(settings: Settings, engine: AsyncEngine, *, clock: Clock) -> QueueWatch:
+    """Build what watches the queues of people's work, for one worker process."""
+    return QueueWatch(open_transaction(engine), clock, lock_space_of(settings.network), queue_definitions())
 
 
 def feed_profile() -> Meanings:

@@ -389,6 +389,14 @@ def upgrade() -> None:
         comment="Assigning authorities that are the exchange's own person index: their ids decide before our matcher.",
     )
     op.create_table(
+        "queue_alert",
+        sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("alert", sa.Text(), nullable=False, comment="as it was last said: none | ageing | overdue"),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("queue", name=op.f("pk_queue_alert")),
+        comment="How the oldest of each queue of people's work is doing, so that what turns is said once.",
+    )
+    op.create_table(
         "reconsideration",
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
@@ -1174,6 +1182,7 @@ def upgrade() -> None:
     )
     op.secure_table("person")
     op.secure_table("person_index")
+    op.secure_table("queue_alert")
     op.secure_table("reconsideration")
     op.secure_table("record_block", visible="false")
     op.secure_table("record_identifier", visible="exists (select 1 from patient_record r where r.id = record_id)")
@@ -1307,6 +1316,7 @@ def downgrade() -> None:
     op.secure_table("record_identifier", privileges="")
     op.secure_table("record_block", privileges="")
     op.secure_table("reconsideration", privileges="")
+    op.secure_table("queue_alert", privileges="")
     op.secure_table("person_index", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
@@ -1418,6 +1428,7 @@ def downgrade() -> None:
     op.drop_table("record_identifier")
     op.drop_table("record_block")
     op.drop_table("reconsideration")
+    op.drop_table("queue_alert")
     op.drop_table("person_index")
     op.drop_table("person")
     op.drop_index("uq_patient_record_source", table_name="patient_record")

@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
+from app import wiring
+from app.settings import load_settings
+from app.store import queues
 from tests.api.test_attribution import organization, told, why, worklist
 from tests.api.world import ADMIN_KEY, ANN_AT_HOME, DISCHARGE, World, load_panel
+from tests.support.messages import adt
 
 
 async def answer(world: World, said: dict[str, Any], who: str = "home") -> dict[str, Any]:
@@ -157,3 +161,36 @@ async def test_queues_say_what_waits_since_when_and_what_runs_meanwhile(story: W
     decided = (await queues())["identity"]
     assert (decided["waiting"], decided["alert"], decided["opened_in_30_days"]) == (0, "none", 1)
     assert (await story.api.json("GET", "/v1/queues", story.keys["home"], 200))["items"] == []
+
+
+async def test_a_person_with_several_follow_ups_waits_once(story: World) -> None:
+    other = {"admitted": "20260227100000-0500", "discharged": "20260228142500-0500", "disposition": "01"}
+    await story.send(adt("A03", "20260228143000-0500", control="C8", visit="V8", diagnoses=(("F32.2", "F"),), **other))
+    first, second = await worklist(story, "home")
+    for follow_up in (first, second):
+        assert follow_up["clocks"]
+    path = f"/v1/follow-ups/{first['id']}/answer"
+    await story.api.json("POST", path, story.keys["home"], 201, json={"answer": "not_ours"})
+    queues = (await story.api.json("GET", "/v1/queues", ADMIN_KEY, 200))["items"]
+    (disputed,) = [one for one in queues if one["id"] == "attribution"]
+    assert disputed["waiting"] == 1
+
+
+async def test_a_queue_that_ages_is_said_once_and_that_it_was_worked_off_too(story: World) -> None:
+    clock = story.stage.clock
+    watch = wiring.build_queue_watch(load_settings({}), story.stage.work, clock=clock)
+
+    async def look() -> list[tuple[str, str]]:
+        return [(one.queue, one.alert.value) for one in await watch.watch_once()]
+
+    assert await look() == []
+    review = await answer(story, {"answer": "wrong_person"})
+    assert await look() == []
+    clock.advance(hours=4)
+    assert [await look(), await look()] == [[("identity", "ageing")], []]
+    clock.advance(hours=4)
+    assert [await look(), await look()] == [[("identity", "overdue")], []]
+    async with story.stage.pipeline.transaction() as raw:
+        assert await queues.alerts(raw) == {"identity": "overdue"}
+    await decide(story, review, "dismissed")
+    assert [await look(), await look()] == [[("identity", "none")], []]

@@ -54,6 +54,8 @@ async def test_a_question_shows_both_sides_and_the_difference_and_keeps_every_an
     found = await story.api.json("GET", "/v1/matches", ADMIN_KEY, 200, params={"state": "open"})
     assert [item["kind"] for item in found["items"]] == ["possible_match"]
     assert "Quillfeather" not in str(found), "a list names fields, and nobody"
+    waiting = (await story.api.json("GET", "/v1/queues", ADMIN_KEY, 200))["items"]
+    assert [(one["id"], one["waiting"]) for one in waiting if one["waiting"]] == [("possible_matches", 1)]
     story.ids["match_id"] = found["items"][0]["id"]
     shown = await story.api.json("GET", f"/v1/matches/{story.ids['match_id']}", ADMIN_KEY, 200)
     assert {one["field"]: one["same"] for one in shown["differences"]} | {"first_name": False, "phone": False, "last_name": True} == {

@@ -102,6 +102,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "facility_unit",
         "held_message",
         "panel_watch",
+        "queue_alert",
         "practitioner",
         "preference",
         "person",

@@ -27,6 +27,15 @@ Index("ix_review_organization", review.c.organization_id, review.c.state, review
 # A conflict of two homes is asked once, whatever was decided.
 Index("uq_review_conflict", review.c.person_id, review.c.conflict_key, unique=True, postgresql_where=review.c.conflict_key.is_not(None))
 
+queue_alert = Table(
+    "queue_alert",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column("alert", Text, nullable=False, comment="as it was last said: none | ageing | overdue"),
+    Column("since", Instant, nullable=False),
+    comment="How the oldest of each queue of people's work is doing, so that what turns is said once.",
+)
+
 recipient_answer = Table(
     "recipient_answer",
     metadata,
