@@ -45,6 +45,8 @@ class Moving:
     stay: StayInHand
     claims: Sequence[Attribution]
     others: frozenset[UUID]
+    disowning: frozenset[UUID] = frozenset()
+    """Homes that answered about this stay, and were not found wrong: nothing goes over to them by itself."""
 
 
 async def move_follow_ups(
@@ -59,6 +61,7 @@ async def move_follow_ups(
         by_follow_up.setdefault(transfer.follow_up_id, []).append(transfer)
     offers: list[Transfer] = []
     taken_back: list[UUID] = []
+    timed: list[UUID] = []
     accepted: list[UUID] = []
     moves: list[HandOver] = []
     for one in standing:
@@ -75,10 +78,14 @@ async def move_follow_ups(
             continue
         if pending is None:
             offers.append(_offer(one, one.row.home_id, target, ids.new(), now))
-        elif pending.accept_at is not None and pending.accept_at <= now:
+        elif pending.accept_at is None:
+            # The old home had offered it before the panels said so.
+            timed.append(pending.id)
+        elif pending.accept_at <= now:
             accepted.append(pending.id)
             moves.append(HandOver(one.row.id, target.organization_id, ids.new(), target.coordinator))
     changes_something = offers or taken_back or accepted
+    await transfers.accept_by_itself(raw, timed, now + ACCEPTED_AFTER)
     await transfers.decide(raw, taken_back, "withdrawn", now, reason="the panels say otherwise by now")
     await transfers.decide(raw, accepted, "accepted", now, reason="nobody decided in time")
     await transfers.hand_over(raw, moves, now)
@@ -94,7 +101,7 @@ def _target(one: Moving, directory: Directory, rulebook: Rulebook, now: datetime
         return None
     found = home_now(one.row.home_id, one.row.programs, one.claims, local_date(now, one.stay.zone), directory, rulebook)
     # Who has a follow-up of the same stay needs no second one.
-    return None if found is None or found.organization_id in one.others else found
+    return None if found is None or found.organization_id in one.others | one.disowning else found
 
 
 def _still_stands(pending: Transfer, one: Moving, target: Attribution | None, now: datetime) -> bool:

@@ -42,6 +42,7 @@ from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
 from app.store import answers, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
+from app.store.answers import Answers
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
@@ -303,27 +304,30 @@ class Rooms:
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
         late = sum(row.payload["late"] is not None for row in rows)
         rows.extend(kept.notices)
-        rows.extend(await self._move(raw, kept, claimed, directory, now))
+        rows.extend(await self._move(raw, kept, claimed, answered, directory, now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)
 
     async def _move(
-        self, raw: Raw, kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], directory: Directory, now: datetime
+        self, raw: Raw, kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered: Answers, directory: Directory, now: datetime
     ) -> list[NotificationRow]:
         """Ask the operator about homes that claim the same program, and move the follow-ups whose person has another home by now."""
         conflicts = [(stay.person_id, stay.id, led) for stay, led in kept.conflicts]
         await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
-        return await move_follow_ups(raw, _moving(kept, claimed), directory, self.rulebook, ids=self.ids, now=now)
+        return await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now)
 
 
-def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]]) -> list[Moving]:
-    """Give the follow-ups that may have to move, each with the other homes of its stay."""
+def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered: Answers) -> list[Moving]:
+    """Give the follow-ups that may have to move, each with the other homes of its stay, and who said that it is not theirs."""
+    disowning: dict[UUID, set[UUID]] = {}
+    for stay_id, recipient_id in answered:
+        disowning.setdefault(stay_id, set()).add(recipient_id)
     homes: dict[UUID, set[UUID]] = {}
     for row, stay in kept.standing:
         if row.home_id is not None:
             homes.setdefault(stay.id, set()).add(row.home_id)
     return [
-        Moving(row, stay, claimed.get(stay.person_id, ()), frozenset(homes[stay.id]))
+        Moving(row, stay, claimed.get(stay.person_id, ()), frozenset(homes[stay.id]), frozenset(disowning.get(stay.id, ())))
         for row, stay in kept.standing
         if row.home_id is not None
     ]

@@ -54,12 +54,6 @@ with {_WAITING}, opened as (
     select 'set_aside', coalesce(sum(h.set_aside), 0)::bigint from feed_hour h where h.hour_at >= $1
     union all
     select 'unmapped_facilities', count(*) from held_message h where h.held_at >= $1
-), clocks as (
-    -- Apart from what waits: a person with two clocks waits once.
-    select w.queue, count(distinct f.id) as running
-    from (select distinct w.queue, unnest(w.people) as person_id from waiting w) w
-    join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
-    group by w.queue
 )
 select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
     coalesce(w.clocks_running, 0) as clocks_running

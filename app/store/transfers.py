@@ -80,6 +80,20 @@ async def offer(raw: Raw, offers: Sequence[Transfer], now: datetime, accept_at: 
     return {row["id"] for row in rows}
 
 
+_ACCEPT_BY_ITSELF = """
+with timed as (
+    update follow_up_transfer t set accept_at = $2 where t.id = any($1::uuid[]) and t.state = 'offered' returning t.follow_up_id
+)
+update follow_up f set hand_over_at = $2, next_change_at = least(f.next_change_at, $2) from timed t where f.id = t.follow_up_id
+"""
+
+
+async def accept_by_itself(raw: Raw, transfers: Sequence[UUID], at: datetime) -> None:
+    """Let open offers that only the other home could accept be accepted by themselves."""
+    if transfers:
+        await raw.execute(_ACCEPT_BY_ITSELF, list(transfers), at)
+
+
 _DECIDE = """
 with decided as (
     update follow_up_transfer t set state = $2, decided_at = $3, reason = coalesce($4, t.reason), decided_by = $5::text::jsonb

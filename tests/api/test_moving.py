@@ -181,3 +181,35 @@ async def test_a_home_that_decides_while_the_time_passes_finds_it_decided(moved:
         await transfers.hand_over(raw, [transfers.HandOver(follow_up_id, offer.to_id, UUID(int=77), None)], now)
     assert (await task).status_code == 404
     assert await offers(moved, "next") == [("roster", "accepted")]
+
+
+async def test_nothing_goes_over_by_itself_to_a_home_that_says_the_person_is_not_theirs(moved: World) -> None:
+    offered = (await told(moved, "next"))[-1]
+    path = f"/v1/notifications/{offered['id']}/answer"
+    review = await moved.api.json("POST", path, moved.keys["next"], 201, json={"answer": "not_ours"})
+    assert await offers(moved, "next") == [("roster", "withdrawn")]
+    moved.stage.clock.advance(days=5)
+    await moved.stage.pass_time()
+    assert [one["home"]["id"] for one in await worklist(moved, "home")] == [moved.ids["home"]]
+    # Found wrong, it is offered again.
+    await moved.api.json("POST", f"/v1/reviews/{review['id']}/resolve", ADMIN_KEY, 200, json={"decision": "dismissed"})
+    assert await offers(moved, "next") == [("roster", "withdrawn"), ("roster", "offered")]
+
+
+async def test_what_a_home_offered_itself_goes_over_by_itself_once_the_panels_say_so(story: World) -> None:
+    await organization(story, "next", "behavioral_health_home")
+    (follow_up,) = await worklist(story, "home")
+    story.ids["follow_up_id"] = follow_up["id"]
+    story.stage.clock.advance(days=1)
+    # Beside the home's own, which is the stronger ground.
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", basis="claims"))
+    await story.stage.settle()
+    assert (await act(story, "home", "", 201, to=story.ids["next"]))["accept_at"] is None
+    await load_panel(story, "home", ann("H-1", until="2026-03-07").replace("SYS", "HOMEB"))
+    await story.stage.settle()
+    story.stage.clock.advance(days=2, hours=23)
+    await story.stage.pass_time()
+    assert await offers(story, "next") == [("home", "offered")]
+    story.stage.clock.advance(hours=2)
+    await story.stage.pass_time()
+    assert await offers(story, "next") == [("home", "accepted")]
