@@ -1,6 +1,5 @@
 """`/v1/encounters/{id}/why` and `/v1/referral-candidates`: why them, why not them, and who has nobody."""
 
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Final
 
@@ -15,17 +14,14 @@ from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, sp
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, candidate_json, referral_json
 from app.api.schemas.common import EncounterId, OrganizationId
-from app.api.services import Services
-from app.domain.directory import Directory
-from app.domain.organization import COVERING_KINDS, Organization
-from app.domain.privacy import may_be_told
+from app.api.tellable import tellable
+from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store import answers, attribution_reads
 from app.store.attribution_reads import Homeless
-from app.store.encounter_reads import find_encounter, rows_behind
+from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
-from app.store.raw import Raw
 
 router = APIRouter(route_class=GuardedRoute, tags=["attribution"])
 
@@ -119,20 +115,8 @@ async def list_referral_candidates(
             )
             has_more = len(found) > page.limit
             after = (found[-1].discharged_on, found[-1].encounter_id) if found else None
-            shown += await _tellable(raw, viewer, found, reader, services, directory) if reader else found
+            known = await tellable(services, [(one.encounter_id, reader.id) for one in found]) if reader else frozenset()
+            shown += [one for one in found if reader is None or (one.encounter_id, reader.id) in known]
     rows, more = cut(shown, page.limit)
     cursor = spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None
     return JsonResponse(listing([referral_json(one) for one in rows], cursor))
-
-
-async def _tellable(
-    raw: Raw, viewer: Viewer, found: Sequence[Homeless], reader: Organization, services: Services, directory: Directory
-) -> list[Homeless]:
-    """Give those of which the reader may be told."""
-    stays = await rows_behind(raw, viewer, [one.encounter_id for one in found]) if found else {}
-    return [
-        one
-        for one in found
-        if (stay := stays.get(one.encounter_id)) is not None
-        and may_be_told(services.read_stay(stay, directory).origin, reader.kind).tier.tells
-    ]

@@ -23,6 +23,7 @@ from app.api.schemas.reviews import (
     review_json,
 )
 from app.api.services import Services
+from app.api.tellable import tellable
 from app.domain.answer import ReviewKind, ReviewState
 from app.domain.viewer import Scope, Viewer
 from app.store import follow_up_reads, reviews
@@ -100,7 +101,10 @@ async def list_reviews(
             limit=page.limit + 1,
         )
     shown, more = cut(found, page.limit)
-    return JsonResponse(listing([review_json(one) for one in shown], spell_cursor(_LIST, shown[-1].id) if more else None))
+    about = {one.id: (one.encounter_id, one.organization_id) for one in shown if one.encounter_id and one.organization_id}
+    known = about.values() if viewer.is_operator else await tellable(services, list(about.values()))
+    items = [review_json(one) for one in shown if one.id not in about or about[one.id] in known]
+    return JsonResponse(listing(items, spell_cursor(_LIST, shown[-1].id) if more else None))
 
 
 @router.post(

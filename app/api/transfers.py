@@ -12,6 +12,7 @@ from app.api.problems import invalid, not_found
 from app.api.schemas.common import FollowUpId
 from app.api.schemas.reviews import DecideTransferRequest, TransferDocument, TransferPage, TransferRequest, transfer_json
 from app.api.services import Services
+from app.api.tellable import tellable
 from app.domain.attribution import HOME_ROLES, Attribution
 from app.domain.calendar import local_date
 from app.domain.follow_up import FollowUpState
@@ -131,4 +132,7 @@ async def list_transfers(
             await raw_connection(connection), viewer, state=state, after=key[0] if key else None, limit=page.limit + 1
         )
     shown, more = cut(found, page.limit)
-    return JsonResponse(listing([transfer_json(one) for one in shown], spell_cursor(_LIST, shown[-1].transfer.id) if more else None))
+    whose = viewer.organization_id
+    known = await tellable(services, [(one.transfer.encounter_id, whose) for one in shown]) if whose and not viewer.is_operator else None
+    items = [transfer_json(one) for one in shown if known is None or (one.transfer.encounter_id, whose) in known]
+    return JsonResponse(listing(items, spell_cursor(_LIST, shown[-1].transfer.id) if more else None))

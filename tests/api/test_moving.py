@@ -213,3 +213,16 @@ async def test_what_a_home_offered_itself_goes_over_by_itself_once_the_panels_sa
     story.stage.clock.advance(hours=2)
     await story.stage.pass_time()
     assert await offers(story, "next") == [("home", "accepted")]
+
+
+async def test_what_became_a_part_2_programs_is_in_no_list_of_offers_and_reviews(moved: World) -> None:
+    await moved.api.json(
+        "POST", f"/v1/follow-ups/{moved.ids['follow_up_id']}/answer", moved.keys["home"], 201, json={"answer": "duplicate"}
+    )
+    hospital = f"/v1/organizations/{moved.ids['hospital']}"
+    for status, seen in (("not_program", 1), ("program", 0)):
+        await moved.api.json("PATCH", hospital, ADMIN_KEY, 200, json={"part2_status": status})
+        for who, path in (("home", "/v1/transfers"), ("next", "/v1/transfers"), ("home", "/v1/reviews")):
+            assert len((await moved.api.json("GET", path, moved.keys[who], 200))["items"]) == seen, (who, path, status)
+    for path in ("/v1/transfers", "/v1/reviews"):
+        assert len((await moved.api.json("GET", path, ADMIN_KEY, 200))["items"]) == 1
