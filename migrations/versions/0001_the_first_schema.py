@@ -190,6 +190,13 @@ def upgrade() -> None:
         sa.Column("status_7", sa.Text(), nullable=False),
         sa.Column("status_30", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Text(),
+            sa.Computed("status_7 || ' ' || status_30 || ' ' || reason", persisted=True),
+            nullable=True,
+            comment="both statuses and the reason: what is counted, as one value",
+        ),
         sa.Column("superseded_by", sa.Uuid(), nullable=True),
         sa.Column("met_7_on", sa.Date(), nullable=True),
         sa.Column("met_30_on", sa.Date(), nullable=True),
@@ -208,15 +215,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_line")),
         comment="Versions are only added and ended, so that any past day can be asked what was known then.",
     )
+    op.create_index(
+        "ix_measure_line_facets",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_include=["due_30_on", "home_id", "facility_id", "age", "outcome"],
+    )
+    op.create_index(
+        "ix_measure_line_facility",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on", "due_30_on", "facility_id", "outcome"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL"),
+    )
+    op.create_index(
+        "ix_measure_line_home",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on", "due_30_on", "home_id", "outcome"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL"),
+    )
     op.create_index("ix_measure_line_known", "measure_line", ["organization_id", "measure", "known_from"], unique=False)
     op.create_index("ix_measure_line_person", "measure_line", ["person_id"], unique=False, postgresql_where=sa.text("known_to IS NULL"))
     op.create_index(
         "ix_measure_line_rate",
         "measure_line",
-        ["organization_id", "measure", "anchor_on"],
+        ["organization_id", "measure", "anchor_on", "due_30_on", "outcome"],
         unique=False,
         postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=["status_7", "status_30", "reason", "due_7_on", "due_30_on", "home_id", "facility_id", "age"],
     )
     op.create_index(
         "ix_measure_line_timer",
@@ -1458,14 +1486,17 @@ def downgrade() -> None:
     op.drop_index(
         "ix_measure_line_timer", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL AND next_change_at IS NOT NULL")
     )
-    op.drop_index(
-        "ix_measure_line_rate",
-        table_name="measure_line",
-        postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=["status_7", "status_30", "reason", "due_7_on", "due_30_on", "home_id", "facility_id", "age"],
-    )
+    op.drop_index("ix_measure_line_rate", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_known", table_name="measure_line")
+    op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index("ix_measure_line_facility", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index(
+        "ix_measure_line_facets",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_include=["due_30_on", "home_id", "facility_id", "age", "outcome"],
+    )
     op.drop_table("measure_line")
     op.drop_table("match_pending")
     op.drop_table("match_decision")

@@ -21,6 +21,7 @@ AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 YEAR = {"measure": "FUH", "from_on": date(2026, 1, 1), "to_on": date(2026, 12, 31)}
 OWN = LineFilter(organizations=[UUID(int=7)], **YEAR)
 ALL = LineFilter(organizations=(), **YEAR)
+OVER = LineFilter(organizations=[UUID(int=7)], mature_before=date(2026, 12, 1), **YEAR)
 PAST = LineFilter(organizations=[UUID(int=7)], known_at=AT, **YEAR)
 
 
@@ -55,6 +56,7 @@ Read = Callable[[Any], Awaitable[Any]]
 READS: dict[str, tuple[Viewer, Read, set[str]]] = {
     "own rates": (SOMEBODY, lambda raw: measure_reads.count(raw, OWN, ["month", "age_band"], [6, 18, 65]), {"ix_measure_line_rate"}),
     "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"ix_measure_line_rate"}),
+    "own rates of what is over": (SOMEBODY, lambda raw: measure_reads.count(raw, OVER, ["quarter"], [6]), {"ix_measure_line_rate"}),
     "rates as they were": (SOMEBODY, lambda raw: measure_reads.count(raw, PAST, [], [6]), {"ix_measure_line_known"}),
     "from when to when": (SOMEBODY, lambda raw: measure_reads.spans(raw, ["FUH"], UUID(int=7)), {"ix_measure_line_rate"}),
     "own events": (
