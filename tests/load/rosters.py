@@ -5,6 +5,7 @@
 The rows are about people whom nobody knows yet, the dearest kind. Not here: the feed (`bench`), the panels of the measured network.
 """
 
+import gc
 import json
 import resource
 import sys
@@ -114,6 +115,9 @@ async def load(url: str, organization_id: UUID, rows: int) -> dict[str, Any]:
         async with open_stage(engine, whose) as stage:
             yield _Timed(stage, took_s)
 
+    # As the processes of the service do (app/main).
+    gc.freeze()
+    gc.set_threshold(wiring.GARBAGE_AFTER)
     services = replace(services, open_stage=open_timed, identify=timed("identify", services.identify, took_s))
     before_mb, started_s, spent_s = _peak_mb(), time.perf_counter(), time.process_time()
     result = await load_panel(services, organization, _stream(rows), Upload(UploadMode.DELTA), now=clock.now())
