@@ -93,18 +93,18 @@ async def list_referral_candidates(
     if since > until:
         raise invalid("/since", "is after until", where="query")
     after = read_cursor(_CANDIDATES, page.cursor, date.fromisoformat, read_uuid)
-    shown: list[Homeless] = []
     async with services.unit_of_work(viewer) as connection:
-        raw = await raw_connection(connection)
-        directory = await services.registry.current(raw)
-        reader = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
-        if not viewer.is_operator and (reader is None or reader.kind not in COVERING_KINDS):
-            return JsonResponse(listing([], None))
-        has_more = True
-        # A page is filled with what may be told: neither its length nor where it ends gives away that something is left out.
-        while has_more and len(shown) <= page.limit:
+        directory = await services.registry.current(await raw_connection(connection))
+    reader = directory.organizations.get(viewer.organization_id) if viewer.organization_id and not viewer.is_operator else None
+    if not viewer.is_operator and (reader is None or reader.kind not in COVERING_KINDS):
+        return JsonResponse(listing([], None))
+    shown: list[Homeless] = []
+    has_more = True
+    # A page is filled with what may be told: neither its length nor where it ends gives away that something is left out.
+    while has_more and len(shown) <= page.limit:
+        async with services.unit_of_work(viewer) as connection:
             found = await attribution_reads.without_home(
-                raw,
+                await raw_connection(connection),
                 viewer,
                 since=since,
                 until=until,
@@ -113,10 +113,10 @@ async def list_referral_candidates(
                 after=(after[0], after[1]) if after else None,
                 limit=page.limit + 1,
             )
-            has_more = len(found) > page.limit
-            after = (found[-1].discharged_on, found[-1].encounter_id) if found else None
-            known = await tellable(services, [(one.encounter_id, reader.id) for one in found]) if reader else frozenset()
-            shown += [one for one in found if reader is None or (one.encounter_id, reader.id) in known]
+        has_more = len(found) > page.limit
+        after = (found[-1].discharged_on, found[-1].encounter_id) if found else None
+        known = await tellable(services, [(one.encounter_id, reader.id) for one in found]) if reader else frozenset()
+        shown += [one for one in found if reader is None or (one.encounter_id, reader.id) in known]
     rows, more = cut(shown, page.limit)
     cursor = spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None
     return JsonResponse(listing([referral_json(one) for one in rows], cursor))
