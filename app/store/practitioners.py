@@ -22,6 +22,8 @@ class Practitioner:
 
 async def add(raw: Raw, new: Practitioner) -> Practitioner:
     """Say that a practitioner works there; the same again changes nothing, another period replaces the old (uq_practitioner_current)."""
+    # One at a time for an organization: of two that say it first at once the second finds it said.
+    await raw.execute("select 1 from organization where id = $1 for no key update", new.organization_id)
     current = await raw.fetchrow(
         "select id, npi, organization_id, effective_from, effective_to, asserted_at from practitioner "
         "where organization_id = $1 and npi = $2 and retracted_at is null for update",

@@ -1,5 +1,6 @@
 """Who is told, who leads and who is too late, through the rooms and the HTTP face (domain section 3.4)."""
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -7,7 +8,9 @@ from uuid import UUID
 
 from app import wiring
 from app.settings import load_settings
+from app.store import practitioners
 from app.store.ended_rights import not_to_be_sent
+from app.store.practitioners import Practitioner
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, NOW, NoSender, World, load_panel
 from tests.support.messages import adt
 
@@ -255,6 +258,18 @@ async def test_an_organization_whose_practitioner_the_message_names_is_told_on_a
     world.ids["encounter_id"] = seen[-1]["encounter"]["id"]
     (candidate,) = (await why(world, organization_id=world.ids["practice"]))["candidates"]
     assert any(reason.startswith("claimed as health_home for TCM") for reason in candidate["why"])
+
+
+async def test_a_practitioner_who_is_added_by_two_at_once_is_added_once(world: World) -> None:
+    path, stranger = f"/v1/organizations/{world.ids['stranger']}/practitioners", _uuid(world.ids["stranger"])
+    async with world.stage.pipeline.transaction() as raw:
+        first = await practitioners.add(raw, Practitioner(UUID(int=9), PCP, stranger, None, None, NOW - timedelta(days=1)))
+        task = asyncio.create_task(world.api.post(path, ADMIN_KEY, json={"npi": PCP}))
+        while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+            await asyncio.sleep(0.01)
+    answer = await task
+    assert answer.status_code == 201
+    assert answer.json()["asserted_at"] == first.asserted_at.isoformat()
 
 
 async def test_a_role_segment_names_a_practitioner_too_and_one_that_ended_names_nobody(world: World) -> None:
