@@ -51,7 +51,8 @@ class NewAnswer:
 
 
 async def same_open(raw: Raw, new: NewAnswer) -> UUID | None:
-    """Give the answer that says the same of the stay and is still looked at: saying it twice opens one review."""
+    """Give the answer that says the same of the stay and is still looked at: saying it twice, also at once, opens one review."""
+    await raw.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"answer {new.encounter_id} {new.organization_id}")
     found: UUID | None = await raw.fetchval(
         "select a.id from recipient_answer a join review r on r.id = a.review_id where a.encounter_id = $1 and a.organization_id = $2 "
         "and a.answer = $3 and a.said_on is not distinct from $4 and r.state = 'open' order by a.id limit 1",

@@ -1,10 +1,15 @@
 """The recipient answers back: its clocks stop visibly, a person looks, and the discharge, its measures and what others hear stay."""
 
+import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app import wiring
+from app.actions.answer_back import Answered, answer_back
+from app.domain.answer import AnswerKind
+from app.domain.viewer import OPERATOR
 from app.settings import load_settings
 from app.store import queues
 from tests.api.test_attribution import organization, told, why, worklist
@@ -62,6 +67,21 @@ async def test_an_answer_stops_the_clocks_and_opens_a_review_and_a_dismissal_let
     assert (await decide(story, review, "dismissed"))["resolved_at"] is not None
     (again,) = await worklist(story, "home")
     assert (again["state"], again["clocks"]) == (before["state"], before["clocks"])
+
+
+async def test_the_same_answer_twice_at_once_opens_one_review(story: World) -> None:
+    (follow_up,) = await worklist(story, "home")
+    home, stay, person = (UUID(story.ids[name].rpartition("_")[2]) for name in ("home", "encounter_id", "person_id"))
+    path = f"/v1/follow-ups/{follow_up['id']}/answer"
+    async with story.stage.pipeline.transaction() as raw:
+        about = Answered(home, stay, person, None, None)
+        ids, now = wiring.SystemIds(), story.stage.clock.now()
+        first = await answer_back(raw, OPERATOR, about, AnswerKind.NOT_OURS, said_on=None, note=None, author={}, ids=ids, now=now)
+        task = asyncio.create_task(story.api.post(path, story.keys["home"], json={"answer": "not_ours"}))
+        async with asyncio.timeout(10):
+            while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+                await asyncio.sleep(0.01)
+    assert UUID((await task).json()["id"].rpartition("_")[2]) == first.id
 
 
 async def test_who_was_never_responsible_is_told_no_more_and_somebody_else_is_asked(story: World) -> None:
