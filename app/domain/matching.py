@@ -184,14 +184,13 @@ class _Division:
             pair = pair_of(record.id, winner)
             if pair in self.answers.merge_falls:
                 continue
-            if pair not in self.answers.merge_stands:
-                two = contradict(self.facts[record.id], self.facts[winner])
-                if two:
-                    self._ask(*pair, TieKind.MERGE, "a merge of two whose first names and birth dates differ")
-                if record.id in backwards:
-                    self._ask(*pair, TieKind.MERGE, "a merge into a record that was itself merged into this one before")
-                if two or record.id in backwards:
-                    continue
+            if record.id in backwards and pair not in self.answers.merge_stands:
+                self._ask(*pair, TieKind.MERGE, "a merge into a record that was itself merged into this one before")
+                continue
+            if contradict(self.facts[record.id], self.facts[winner]):
+                # Who came in unconscious is registered under a made-up name and merged when they are known: the hospital's word counts,
+                # and a person looks at it.
+                self._ask(*pair, TieKind.DISAGREEMENT, "a merge of two whose first names and birth dates differ")
             yield record.id, winner, "merged by its hospital"
 
     def _backwards(self) -> set[UUID]:

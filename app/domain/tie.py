@@ -17,9 +17,9 @@ class TieKind(StrEnum):
     SCORE = "possible_match"
     """Two records that are alike, and no harder ground says whether they are one person."""
     MERGE = "held_merge"
-    """A merge (A40, A43) of two who are plainly two people, or into a record that was itself retired into this one before."""
+    """A merge (A40, A43) into a record that was itself retired into this one before: it waits for an answer."""
     DISAGREEMENT = "merge_disagreement"
-    """A hospital merged or linked whom an operator had told apart."""
+    """A hospital merged or linked whom an operator had told apart, or two whose first names and birth dates differ: it is followed."""
     INDEX = "index_disagreement"
     """The exchange's person index and our own grounds say different things."""
 

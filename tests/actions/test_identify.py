@@ -141,7 +141,7 @@ async def _stay_with_follow_up(raw: Raw, hospital: UUID, home: UUID, whose: Reso
     )  # fmt: skip
     await raw.execute(
         "insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, opened_at, clocks, updated_at,"
-        " version) values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1)",
+        " version, of_reporter_alone) values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1, false)",
         UUID(int=83), UUID(int=81), home, whose.person_id, NOW,
     )  # fmt: skip
 

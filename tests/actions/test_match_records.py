@@ -172,22 +172,23 @@ async def test_never_beats_a_score_and_exact_demographics_but_not_the_hospital(h
     assert await house.people() == {frozenset({"A1", "B7"})}
 
 
-async def test_a_merge_of_two_who_are_plainly_two_waits_for_an_answer(house: House) -> None:
+async def test_a_merge_of_two_who_are_plainly_two_is_followed_and_asked_about(house: House) -> None:
+    """Who came in unconscious was registered under a made-up name: a merge that waited would be a home that is told nothing."""
     quill = {"first_name": "Zebulon", "last_name": "Quill", "birth_date": "1950-12-31", "sex": "M"}
     for order in ((0, 1, 2), (2, 0, 1)):
         steps = [claim("1", mrn("A", "1"), **ANN), claim("2", mrn("A", "2"), **quill), claim("3", mrn("A", "1"), retires=[mrn("A", "2")])]
         for place in order:
             await house.take(steps[place])
-        assert await house.people() == {frozenset({"A1"}), frozenset({"A2"})}
-        assert await house.questions() == {("held_merge", frozenset({"A1", "A2"})): "open"}
-    await house.answer("A1", "A2", TieOutcome.SAME, TieKind.MERGE)
-    assert await house.people() == {frozenset({"A1", "A2"})}
-    await house.answer("A1", "A2", None, TieKind.MERGE)
+        assert await house.people() == {frozenset({"A1", "A2"})}
+        assert await house.questions() == {("merge_disagreement", frozenset({"A1", "A2"})): "open"}
+    await house.answer("A1", "A2", TieOutcome.DIFFERENT, TieKind.DISAGREEMENT)
     assert await house.people() == {frozenset({"A1"}), frozenset({"A2"})}
+    await house.answer("A1", "A2", None, TieKind.DISAGREEMENT)
+    assert await house.people() == {frozenset({"A1", "A2"})}
     # The hospital corrects the name: nothing speaks against its merge any more, and nothing is asked.
     await house.take(claim("4", mrn("A", "2"), first_name="Annabelle"))
     assert await house.people() == {frozenset({"A1", "A2"})}
-    assert (await house.questions())["held_merge", frozenset({"A1", "A2"})] == "obsolete"
+    assert (await house.questions())["merge_disagreement", frozenset({"A1", "A2"})] == "obsolete"
 
 
 async def test_a_backwards_merge_is_asked_about_whichever_came_first(house: House) -> None:

@@ -58,7 +58,6 @@ READS: dict[str, tuple[Viewer, Read, set[str]]] = {
     "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"ix_measure_line_rate"}),
     "own rates of what is over": (SOMEBODY, lambda raw: measure_reads.count(raw, OVER, ["quarter"], [6]), {"ix_measure_line_rate"}),
     "rates as they were": (SOMEBODY, lambda raw: measure_reads.count(raw, PAST, [], [6]), {"ix_measure_line_known"}),
-    "from when to when": (SOMEBODY, lambda raw: measure_reads.spans(raw, ["FUH"], UUID(int=7)), {"ix_measure_line_rate"}),
     "own events": (
         SOMEBODY,
         lambda raw: measure_reads.events(raw, OWN, after=(date(2026, 2, 1), 5), limit=101),
@@ -86,6 +85,19 @@ async def test_a_read_searches_its_index(engine_app: AsyncEngine, name: str) -> 
 async def test_a_job_searches_its_index(engine_work: AsyncEngine, name: str) -> None:
     read, wanted = JOBS[name]
     await _check(engine_work, None, read, wanted)
+
+
+@pytest.mark.usefixtures("lines")
+async def test_the_ends_of_a_measure_are_found_without_reading_what_is_between(engine_app: AsyncEngine) -> None:
+    """Each of the indexes for rates begins with what is asked for, so any of them does."""
+    overheard: Any = Overheard()
+    await measure_reads.spans(overheard, ["FUH"], UUID(int=7))
+    async with unit_of_work(engine_app, SOMEBODY) as connection:
+        ((query, values),) = overheard.asked
+        plan = await plan_of_sql(connection, query, *values)
+    assert not plan.sorts
+    assert plan.scanned_tables - {"organization_grant"} == set()
+    assert all(name.startswith("ix_measure_line_") for name in plan.searched_indexes - {"pk_organization_grant"})
 
 
 async def _check(engine: AsyncEngine, viewer: Viewer | None, read: Read, wanted: set[str]) -> None:

@@ -42,7 +42,7 @@ async def _fill(engine: AsyncEngine) -> tuple[UUID, UUID, UUID]:
         )
         await raw.execute(
             "insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, opened_at, clocks, updated_at, "
-            "version) values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1)",
+            "version, of_reporter_alone) values ($1, $2, $3, $4, '{}', 'open', '[]', $5, '[]', $5, 1, false)",
             follow_up,
             stay,
             home,
