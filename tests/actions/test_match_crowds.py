@@ -50,6 +50,7 @@ def house(engine_work: AsyncEngine) -> House:
     return House(engine_work)
 
 
+@pytest.mark.plans
 async def test_a_number_and_demographics_of_20000_are_not_read_by_every_message(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     counting = Counting(monkeypatch)
     async with house.transaction() as raw:

@@ -16,6 +16,8 @@ from tests.store.test_read_plans import SOMEBODY, Overheard
 from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
 
+pytestmark = pytest.mark.plans
+
 NOW = datetime(2026, 3, 9, 12, 0, tzinfo=UTC)
 SOME = [UUID(int=number) for number in (11, 12)]
 SMALL = frozenset({"organization", "organization_grant"})

@@ -178,6 +178,7 @@ async def explain(raw: Raw, statement: str, *arguments: Any) -> dict[str, Any]:
     return plan
 
 
+@pytest.mark.plans
 async def test_hot_statements_use_their_indexes(world: DeliveryWorld, engine_owner: AsyncEngine) -> None:
     await seed(world)
     await analyze(engine_owner)
@@ -203,6 +204,7 @@ async def test_hot_statements_use_their_indexes(world: DeliveryWorld, engine_own
             assert expected <= indexes(plan), (statement, indexes(plan))
 
 
+@pytest.mark.plans
 async def test_the_owners_reads_use_their_indexes_under_the_policy(
     world: DeliveryWorld, engine_owner: AsyncEngine, engine_app: AsyncEngine
 ) -> None:

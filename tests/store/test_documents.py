@@ -48,6 +48,7 @@ class Told(Overheard):
         self.asked.append((query, values))
 
 
+@pytest.mark.plans
 async def test_the_stays_of_an_account_are_found_by_it(engine_work: AsyncEngine) -> None:
     overheard: Any = Told()
     await documents.touch_accounts(overheard, [(HOSPITAL, "HOSPA|AC1")], NOW)

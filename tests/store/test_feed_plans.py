@@ -19,6 +19,8 @@ from tests.store.test_read_plans import SOMEBODY, Overheard
 from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
 
+pytestmark = pytest.mark.plans
+
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 FEED = Feed(UUID(int=9), UUID(int=7), "EPIC", "HOSPA", "America/New_York", "HOSPA")
 FEW = frozenset({"feed", "feed_watch", "feed_pulse", "feed_silence"})

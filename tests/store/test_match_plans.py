@@ -17,6 +17,8 @@ from tests.store.test_read_plans import Overheard
 from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
 
+pytestmark = pytest.mark.plans
+
 ONE, OTHER = UUID(int=8), UUID(int=9)
 Statement = Callable[[Any], Awaitable[Any]]
 

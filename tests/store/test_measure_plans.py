@@ -14,16 +14,15 @@ from app.store.engine import raw_connection
 from app.store.measure_reads import LineFilter
 from app.store.unit_of_work import unit_of_work
 from tests.store.test_read_plans import SOMEBODY, Overheard
-from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
 
+pytestmark = pytest.mark.plans
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 YEAR = {"measure": "FUH", "from_on": date(2026, 1, 1), "to_on": date(2026, 12, 31)}
 OWN = LineFilter(organizations=[UUID(int=7)], **YEAR)
 ALL = LineFilter(organizations=(), **YEAR)
 OVER = LineFilter(organizations=[UUID(int=7)], mature_before=date(2026, 12, 1), **YEAR)
 PAST = LineFilter(organizations=[UUID(int=7)], known_at=AT, **YEAR)
-
 
 _LINES = """
 insert into measure_line (encounter_id, measure, organization_id, person_id, period, anchor_on, due_7_on, due_30_on, status_7, status_30,
@@ -35,12 +34,6 @@ select gen_random_uuid(), (array['FUH', 'FUM', 'FUA'])[1 + n % 3],
     case when n % 5 = 0 then timestamptz '2027-01-02' end
 from generate_series(1, 20000) as n
 """
-
-
-@pytest.fixture
-def database(fresh_database: Database) -> Database:
-    """Give one of its own: the statistics of other tests' rows would choose the plan."""
-    return fresh_database
 
 
 @pytest.fixture

@@ -252,6 +252,7 @@ async def test_one_watcher_at_a_time(panels: Panels, engine_work: AsyncEngine) -
     assert len(await panels.look()) == 1
 
 
+@pytest.mark.plans
 async def test_the_watchers_statements_search_their_indexes(panels: Panels, engine_work: AsyncEngine, engine_owner: AsyncEngine) -> None:
     # Real numbers of rows, most of them history: of empty tables one index is as good as another.
     for coordinator in ("A. Sample", "B. Sample", "C. Sample"):
@@ -268,6 +269,7 @@ async def test_the_watchers_statements_search_their_indexes(panels: Panels, engi
     assert found.scanned_tables <= {"panel_member", "panel_conflict"}
 
 
+@pytest.mark.plans
 async def test_reads_search_their_indexes_under_the_policy(panels: Panels, engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
     # Real numbers of rows: of empty tables one index is as good as another.
     for loader in (panels.home, panels.other):

@@ -228,6 +228,7 @@ async def _crowd(plan: Loader, home: Loader, clock: FakeClock, database: Databas
     await connection.close()
 
 
+@pytest.mark.plans
 async def test_the_plans_question_uses_its_indexes_under_the_policy(
     home: Loader, plan: Loader, engine_app: AsyncEngine, clock: FakeClock, database: Database
 ) -> None:
@@ -241,6 +242,7 @@ async def test_the_plans_question_uses_its_indexes_under_the_policy(
     assert "Seq Scan on patient_record" not in explained
 
 
+@pytest.mark.plans
 @pytest.mark.parametrize(
     ("known_at", "index"), [(None, "ix_panel_member_current"), (datetime(2026, 3, 1, tzinfo=UTC), "ix_panel_member_organization")]
 )

@@ -12,6 +12,8 @@ from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.plans import plan_of, plan_of_sql
 
+pytestmark = pytest.mark.plans
+
 HOME = Viewer(organization_id=UUID(int=7), scopes=frozenset())
 
 

@@ -29,6 +29,8 @@ from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.plans import plan_of_sql
 
+pytestmark = pytest.mark.plans
+
 SOMEBODY = Viewer(organization_id=UUID(int=7), scopes=frozenset())
 SOMETHING = UUID(int=8)
 FEED = Feed(SOMETHING, UUID(int=7), "EPIC", "HOSPA", "UTC", "HOSPA")

@@ -1,13 +1,12 @@
 """Escapes (HL7-3): what was escaped reads as what was meant, and nothing that is no escape is lost or refused."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hl7v2.er7 import STANDARD, Delimiters, read_delimiters
 from adapters.hl7v2.escapes import escape, unescape
+from tests.support.cost import within
 
 
 def delimiters(encoding: str) -> Delimiters:
@@ -83,7 +82,5 @@ def test_reading_never_fails_and_never_invents(raw: str) -> None:
 
 
 def test_a_quarter_of_a_megabyte_of_stray_escape_characters_is_quick() -> None:
-    started = time.process_time()
     for raw in ("\\" * 250_000, "\\a" * 125_000, "\\" + "a" * 250_000, ("\\" + "a" * 4_000) * 60, "\\X" * 125_000):
-        unescape(raw, STANDARD)
-    assert time.process_time() - started < 2.0
+        within(0.4, lambda raw=raw: unescape(raw, STANDARD))

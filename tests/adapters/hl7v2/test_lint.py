@@ -1,6 +1,5 @@
 """Advice for the person at the interface: each place in the words of the standard, no value repeated, nothing raised."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from adapters.hl7v2.lint import FINDINGS_MAX, NEUTRAL_FEED, lint
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.domain.inbound import Severity
 from tests.adapters.hl7v2.support import EVN, FEED, PID, PV1, discharge, er7, msh, segment
+from tests.support.cost import within
 
 GOLDEN = sorted((Path(__file__).parents[2] / "messages" / "hl7v2").glob("*/*.hl7"))
 
@@ -148,11 +148,9 @@ def test_no_advice_repeats_a_value() -> None:
 
 def test_a_flood_of_faults_is_cut_off_and_quick() -> None:
     body = er7(msh(), EVN, PID, PV1, *["OBX|x|ZZ|^^^^^^^^^^^^" + "|x" * 40] * 450)
-    started = time.process_time()
-    assert len(lint(body, FEED)) == FINDINGS_MAX
+    assert len(within(2.0, lambda: lint(body, FEED))) == FINDINGS_MAX
     repeated = er7(msh(), EVN, "PID|1||" + "~".join(["ZZ1^^^A^ZZ"] * 200) + "||ZZTEST", PV1)
-    lint(repeated, FEED)
-    assert time.process_time() - started < 3.0
+    within(1.0, lambda: lint(repeated, FEED))
 
 
 @settings(max_examples=50, deadline=None)  # a dictionary takes a moment to load
