@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from app.domain.comparison import Level
 from app.domain.features import Features
 from app.domain.person import PatientRecord
 from app.domain.scoring import (
@@ -146,6 +147,11 @@ async def _compare(raw: Raw, work: _Work) -> list[Tie]:
     together = [work.held[key].records for key in keys if len(work.held[key].records) <= BLOCK_RECORDS_MAX]
     pairs = pairs_of(together, frozenset(work.wanted))
     standing = {tie.pair: tie for tie in await matches.ties_of(raw, sorted(work.wanted)) if tie.kind is TieKind.SCORE}
+    people_of = {record.id: record.person_id for record in work.records.values()}
+    strangers = {end for pair in pairs for end in pair} - people_of.keys()
+    people_of |= await people.persons_of(raw, strangers) if strangers else {}
+    # One person already by a harder ground; should they part, whoever goes is compared again. Nearly every pair is of that kind.
+    pairs = {pair for pair in pairs if pair in standing or people_of.get(pair[0]) != people_of.get(pair[1])}
     missing = {end for pair in pairs for end in pair} - work.records.keys()
     if missing:
         work.know(await people.by_id(raw, missing))
@@ -154,18 +160,18 @@ async def _compare(raw: Raw, work: _Work) -> list[Tie]:
 
 def _scored(work: _Work, pairs: Iterable[Pair], standing: Mapping[Pair, Tie], rarity: Holders) -> Iterable[Tie]:
     compared: set[Pair] = set()
+    said, version = work.features, work.by.weights.version
     for pair in pairs:
-        left, right = (work.records.get(end) for end in pair)
+        left, right = said.get(pair[0]), said.get(pair[1])
         if left is None or right is None:
             continue
-        if left.person_id == right.person_id and pair not in standing:
-            # One person already by a harder ground; should they part, whoever goes is compared again.
-            continue
         compared.add(pair)
-        yield scored_tie(pair, work.by.compare(work.features[pair[0]], work.features[pair[1]], rarity), work.by.weights.version)
+        found = work.by.compare(left, right, rarity)
+        if found.level is not Level.NO or pair in standing:
+            yield scored_tie(pair, found, version)
     for pair in standing.keys() - compared:
         # No key in common any more.
-        yield Tie(*pair, TieKind.SCORE, weights_version=work.by.weights.version)
+        yield Tie(*pair, TieKind.SCORE, weights_version=version)
 
 
 def _is_news(tie: Tie, stored: Tie | None) -> bool:

@@ -83,18 +83,18 @@ _GUARDS: Final = {guard: Ground(Field.GUARD, guard, 0.0, text) for guard, text i
 
 def agreements(left: Features, right: Features, weights: Weights) -> tuple[Ground, ...]:
     """Compare field by field, as if each field stood alone: what weights are estimated from."""
-    of = weights.of
+    born, last, first, middle, suffix, sex, address, phone, ssn4, identifier = weights.in_order
     return (
-        _birth_dates(left, right, of[Field.BIRTH_DATE]),
-        last_names(left, right, of[Field.LAST_NAME]),
-        first_names(left, right, of[Field.FIRST_NAME]),
-        middle_names(left.middle, right.middle, of[Field.MIDDLE_NAME]),
-        _equal(left.suffix, right.suffix, of[Field.SUFFIX]),
-        _equal(left.sex, right.sex, of[Field.SEX]),
-        _addresses(left, right, of[Field.ADDRESS]),
-        _phones(left, right, of[Field.PHONE]),
-        _ssn4(left.ssn4, right.ssn4, of[Field.SSN4]),
-        _identifiers(left, right, of[Field.IDENTIFIER]),
+        _birth_dates(left, right, born),
+        last_names(left, right, last),
+        first_names(left, right, first),
+        middle_names(left.middle, right.middle, middle),
+        _equal(left.suffix, right.suffix, suffix),
+        _equal(left.sex, right.sex, sex),
+        _addresses(left, right, address),
+        _phones(left, right, phone),
+        _ssn4(left.ssn4, right.ssn4, ssn4),
+        _identifiers(left, right, identifier),
     )
 
 
@@ -106,9 +106,9 @@ def compare(left: Features, right: Features, weights: Weights, rarity: Rarity) -
         address, phone = _of_the_household(address, weights), _of_the_household(phone, weights)
     else:
         if first.outcome is Outcome.EXACT:
-            first = Ground(first.field, first.outcome, weights.of_first_name(left.first), first.text)
+            first = weights.first_name(left.first)
         if last.outcome is Outcome.EXACT:
-            last = Ground(last.field, last.outcome, weights.of_last_name(left.last), last.text)
+            last = weights.last_name(left.last)
         if address.outcome in _THINNED:
             address = _thinned(address, weights, rarity.holders(RarityKind.ADDRESS, max(left.address_key, right.address_key)))
         if phone.outcome is Outcome.EXACT:
@@ -169,7 +169,7 @@ def _phones(left: Features, right: Features, grounds: FieldGrounds) -> Ground:
     return grounds.typo if any(edits(mine, theirs, 1) == 1 for mine in left.phones for theirs in right.phones) else grounds.different
 
 
-_THINNED: Final = frozenset({Outcome.EXACT, Outcome.TYPO})
+_THINNED: Final = (Outcome.EXACT, Outcome.TYPO)
 
 
 def _of_the_household(found: Ground, weights: Weights) -> Ground:
@@ -197,12 +197,14 @@ def _identifiers(left: Features, right: Features, grounds: FieldGrounds) -> Grou
     """Compare numbers of one authority; a type that one side leaves out fits every type."""
     if not left.identifiers or not right.identifiers:
         return grounds.missing
+    if not left.identifiers.isdisjoint(right.identifiers):
+        return grounds.exact
     conflict = False
+    others = [(issuer_of(theirs), theirs) for theirs in right.identifiers]
     for mine in left.identifiers:
-        for theirs in right.identifiers:
-            if mine == theirs:
-                return grounds.exact
-            if issuer_of(mine) == issuer_of(theirs):
+        issuer = issuer_of(mine)
+        for other, theirs in others:
+            if issuer == other:
                 if mine[2] == theirs[2]:
                     return grounds.exact
                 conflict = True

@@ -179,6 +179,12 @@ class Weights:
     rare_last_share: float
     rare_first_share: float
     of: Mapping[Field, FieldGrounds] = field(init=False, repr=False, compare=False)
+    in_order: tuple[FieldGrounds, ...] = field(init=False, repr=False, compare=False)
+    """The same in the order of OUTCOMES: an enumeration as a key is hashed anew at every look."""
+    _last: Mapping[str, Ground] = field(init=False, repr=False, compare=False)
+    _first: Mapping[str, Ground] = field(init=False, repr=False, compare=False)
+    _rare_last: Ground = field(init=False, repr=False, compare=False)
+    _rare_first: Ground = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.possible < self.certain:
@@ -201,11 +207,27 @@ class Weights:
             if not 0 < share < 1:
                 raise ValueError("the share of a name must lie between 0 and 1, both exclusive")
         object.__setattr__(self, "of", grounds)
+        object.__setattr__(self, "in_order", tuple(grounds[of] for of in OUTCOMES))
+        for of, side, shares, rare in (
+            (Field.LAST_NAME, "last", self.last_names, self.rare_last_share),
+            (Field.FIRST_NAME, "first", self.first_names, self.rare_first_share),
+        ):
+            m = self.odds[of][Outcome.EXACT].m
+            object.__setattr__(self, f"_{side}", {name: worded(of, Outcome.EXACT, log2(m / share)) for name, share in shares.items()})
+            object.__setattr__(self, f"_rare_{side}", worded(of, Outcome.EXACT, log2(m / rare)))
+
+    def last_name(self, name: str) -> Ground:
+        """Give the ground for agreement on this last name."""
+        return self._last.get(name, self._rare_last)
+
+    def first_name(self, name: str) -> Ground:
+        """Give the ground for agreement on this first name."""
+        return self._first.get(name, self._rare_first)
 
     def of_last_name(self, name: str) -> float:
         """Weigh agreement on this last name."""
-        return log2(self.odds[Field.LAST_NAME][Outcome.EXACT].m / self.last_names.get(name, self.rare_last_share))
+        return self.last_name(name).weight
 
     def of_first_name(self, name: str) -> float:
         """Weigh agreement on this first name."""
-        return log2(self.odds[Field.FIRST_NAME][Outcome.EXACT].m / self.first_names.get(name, self.rare_first_share))
+        return self.first_name(name).weight

@@ -6,9 +6,10 @@ Matching Final Report", 2014; Project US@ for addresses, 2022). Not here: how tw
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType
@@ -26,8 +27,13 @@ EARLIEST_BIRTH_YEAR: Final = 1902
 SHORTEST_NUMBER: Final = 4
 """Our policy: of fewer digits, all alike may be a number; of more, they stand in for one (999999999)."""
 _BIRTH_ORDER: Final = re.compile(r"(?:TWIN|BOY|GIRL|BABY|TRIPLET|NB)\s*#?([A-D1-4])$")
+_NO_LETTER: Final = {code: None if chr(code) in "'`." else " " for code in range(128) if not chr(code).isalnum()}
+"""An apostrophe or a dot does not part a name (O'BRIEN, ST.CLAIR); everything else that is no letter does."""
 _WORD_BREAK: Final = re.compile(r"[^0-9A-Z]+")
+TEXTS_KEPT: Final = 50_000
+"""The words of so many names are kept: most people have one of them."""
 _PLAIN_SEX: Final = frozenset({"M", "F"})
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,43 +94,56 @@ def features(
     Beside the names of `PersonFacts` and of the roster's columns, `suffix`, `ssn`, `former_last_name` and `birth_order` are read where
     a source gives them. `not_theirs` are phones (ten digits) that belong to a facility.
     """
-    first_words, first_suffix = _words(facts.get("first_name"))
-    last_words, last_suffix = _words(facts.get("last_name"))
-    middle_words, middle_suffix = _words(facts.get("middle_name"))
+    said = facts.get
+    first_words, first_suffix = _words(said("first_name"))
+    last_words, last_suffix = _words(said("last_name"))
+    middle_words, middle_suffix = _words(said("middle_name"))
     is_newborn = is_newborns(" ".join(first_words))
     order = _BIRTH_ORDER.search(" ".join(first_words)) if is_newborn else None
     first, last, middle = "".join(first_words), "".join(last_words), "".join(middle_words)
     if is_newborn or first in NO_NAMES:
-        first, first_words = "", []
+        first, first_words = "", ()
     if last in NO_NAMES or (first, last) in NOBODY:
-        first, first_words, last, last_words = ("", [], "", []) if (first, last) in NOBODY else (first, first_words, "", [])
-    former = [_joined(name) for name in _texts(facts.get("former_last_name"))]
-    parts = frozenset(part for part in [*(last_words if len(last_words) > 1 else ()), *former] if len(part) > 1 and part not in NO_NAMES)
-    born = birth_date_of(facts.get("birth_date"))
-    held = frozenset((item.authority, item.type, item.value) for item in identifiers if _names_somebody(item))
-    ssn = next((item.value for item in identifiers if item.type == SSN_TYPE), None) or facts.get("ssn") or facts.get("ssn4")
-    died = facts.get("died_at")
+        first, first_words, last, last_words = ("", (), "", ()) if (first, last) in NOBODY else (first, first_words, "", ())
+    parts = _NOTHING
+    if len(last_words) > 1 or said("former_last_name"):
+        former = [_joined(name) for name in _texts(said("former_last_name"))]
+        parts = frozenset(
+            [part for part in [*(last_words if len(last_words) > 1 else ()), *former] if len(part) > 1 and part not in NO_NAMES]
+        )
+    born = birth_date_of(said("birth_date"))
+    ssn = None
+    held = []
+    for item in identifiers:
+        if item.type == SSN_TYPE:
+            ssn = ssn or item.value
+        elif _names_somebody(item):
+            held.append((item.authority, item.type, item.value))
+    died, deceased = said("died_at"), said("deceased")
+    sex = str(said("sex") or "").strip().upper()[:1]
     return Features(
         first=first,
-        first_parts=tuple(first_words) if len(first_words) > 1 else (),
+        first_parts=first_words if len(first_words) > 1 else (),
         forms=_forms(first, first_words, vocabulary),
         middle="" if middle in NO_NAMES else middle,
         last=last,
         last_parts=parts,
-        suffix=SUFFIXES.get(_joined(facts.get("suffix")), "") or last_suffix or first_suffix or middle_suffix,
+        suffix=SUFFIXES.get(_joined(said("suffix")), "") or last_suffix or first_suffix or middle_suffix,
         birth_date=born,
-        birth_digits=f"{born:%Y%m%d}" if born else "",
-        sex=sex if (sex := str(facts.get("sex") or "").strip().upper()[:1]) in _PLAIN_SEX else "",
-        address=_address(facts.get("address"), vocabulary),
-        zip5=_zip5(facts.get("zip")),
-        city=_joined(facts.get("city")),
-        phones=frozenset(number for name in ("phone", "phone2") if (number := phone_of(facts.get(name))) and number not in not_theirs),
-        ssn4=ssn4_of(ssn),
-        identifiers=held,
+        birth_digits=born.isoformat().replace("-", "") if born else "",
+        sex=sex if sex in _PLAIN_SEX else "",
+        address=_address(said("address"), vocabulary),
+        zip5=_zip5(said("zip")),
+        city=_joined(said("city")),
+        phones=frozenset(
+            [number for one in (said("phone"), said("phone2")) if one and (number := phone_of(one)) and number not in not_theirs]
+        ),
+        ssn4=ssn4_of(ssn or said("ssn") or said("ssn4")),
+        identifiers=frozenset(held),
         is_newborn=is_newborn,
-        birth_order=_order(facts.get("birth_order"), order.group(1) if order else ""),
+        birth_order=_order(said("birth_order"), order.group(1) if order else ""),
         died_on=str(died)[:10] if died else "",
-        is_deceased=facts.get("deceased") if isinstance(facts.get("deceased"), bool) else None,
+        is_deceased=deceased if isinstance(deceased, bool) else None,
     )
 
 
@@ -138,19 +157,27 @@ def _joined(said: object) -> str:
     return normalised(str(said)) if said else ""
 
 
-def _words(said: object) -> tuple[list[str], str]:
+def _words(said: object) -> tuple[tuple[str, ...], str]:
     """Split a name into normalised words; a suffix that was written into it is taken out."""
-    text = str(said or "")
-    plain = text.upper() if text.isascii() else "".join(normalised(letter) or " " for letter in text)
-    # An apostrophe or a dot does not part a name (O'BRIEN, ST.CLAIR); everything else that is no letter does.
-    words = [word for word in _WORD_BREAK.split(plain.replace("'", "").replace("`", "").replace(".", "")) if word]
+    return _words_kept(str(said)) if said else ((), "")
+
+
+def _words_of(text: str) -> tuple[tuple[str, ...], str]:
+    if text.isascii():
+        words = text.upper().translate(_NO_LETTER).split()
+    else:
+        plain = "".join([normalised(letter) or " " for letter in text])
+        words = [word for word in _WORD_BREAK.split(plain) if word]
     suffix = ""
     if len(words) > 1 and words[-1] in SUFFIXES:
         suffix = SUFFIXES[words.pop()]
-    return words, suffix
+    return tuple(words), suffix
 
 
-def _forms(first: str, words: list[str], vocabulary: Vocabulary) -> frozenset[str]:
+_words_kept = lru_cache(maxsize=TEXTS_KEPT)(_words_of)
+
+
+def _forms(first: str, words: Sequence[str], vocabulary: Vocabulary) -> frozenset[str]:
     if not first:
         return frozenset()
     own = vocabulary.nicknames.get(first)
@@ -175,7 +202,7 @@ def birth_date_of(said: object) -> date | None:
 
 def phone_of(said: object) -> str:
     """Give the ten digits of a North American number; empty for what cannot be one (NANP: area code and exchange begin with 2-9)."""
-    digits = "".join(letter for letter in str(said or "").split("x", 1)[0] if letter.isdigit())
+    digits = _digits(str(said or "").split("x", 1)[0])
     if len(digits) == 11 and digits[0] == "1":  # noqa: PLR2004 -- the country code
         digits = digits[1:]
     if len(digits) != 10 or digits[0] in "01" or digits[3] in "01":  # noqa: PLR2004 -- ten digits
@@ -183,12 +210,16 @@ def phone_of(said: object) -> str:
     return "" if len(set(digits[3:])) == 1 or len(set(digits)) <= 2 else digits  # noqa: PLR2004 -- 999-999-9999, 555-5555
 
 
+def _digits(text: str) -> str:
+    return text if text.isdigit() else "".join([letter for letter in text if letter.isdigit()])
+
+
 def ssn4_of(said: object) -> str:
     """Give the last four digits of an SSN, or of the last four themselves; empty for what the SSA never gives out and for stand-ins.
 
     SSA: no area 000, 666 or 9xx, no group 00, no serial 0000 (POMS RM 10201.035).
     """
-    digits = "".join(letter for letter in str(said or "") if letter.isdigit())
+    digits = _digits(str(said)) if said else ""
     if len(digits) == 9:  # noqa: PLR2004 -- a whole SSN
         if digits[:3] in {"000", "666"} or digits[0] == "9" or digits[3:5] == "00" or digits in {"123456789", "078051120", "219099999"}:
             return ""
@@ -200,12 +231,7 @@ def ssn4_of(said: object) -> str:
 
 def _names_somebody(item: Identifier) -> bool:
     digits = item.value.strip("0")
-    return (
-        bool(digits)
-        and item.type not in NOT_A_PERSON_TYPES
-        and item.type != SSN_TYPE
-        and (len(item.value) < SHORTEST_NUMBER or len(set(item.value)) > 1)
-    )
+    return bool(digits) and item.type not in NOT_A_PERSON_TYPES and (len(item.value) < SHORTEST_NUMBER or len(set(item.value)) > 1)
 
 
 def issuer_of(identifier: tuple[str, str, str]) -> tuple[str, str]:
@@ -221,10 +247,13 @@ def _zip5(said: object) -> str:
 
 def _address(said: object, vocabulary: Vocabulary) -> str:
     """Shorten the words of a street line as USPS Publication 28 does, so that Street and ST are one."""
-    words, _ = _words(said)
+    if not said:
+        return ""
+    words, _ = _words_of(str(said))
     if "".join(words) in NO_ADDRESSES:
         return ""
-    return " ".join(vocabulary.address_words.get(word, word) for word in words if vocabulary.address_words.get(word, word) != "-")
+    short = vocabulary.address_words.get
+    return " ".join([shortened for word in words if (shortened := short(word, word)) != "-"])
 
 
 def _order(stated: object, written: str) -> str:

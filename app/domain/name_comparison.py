@@ -1,9 +1,11 @@
 """How alike two texts are: edits, sound, forms of a name. Symmetric, and quick for what is plainly different.
 
-No library: three levels of agreement need no more than "at most two edits", which two unequal texts are refused without a table once
-their equal beginnings and ends are cut off.
+No library: three levels of agreement need no more than "at most two edits", which takes no table. Once the equal beginnings and ends of
+two texts are cut off, one edit must touch the beginning of what is left and one its end, and between them everything must be equal:
+under a microsecond, which a library's call would take as well.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from app.domain.comparison_weights import FieldGrounds, Ground
@@ -23,6 +25,8 @@ _SOUNDS: Final = str.maketrans(
     "111122222222334556" + "00000099",
 )
 _SOUND_LENGTH: Final = 4
+NAMES_KEPT: Final = 50_000
+"""The sounds of so many names are kept: most people have one of them."""
 
 
 def edits(left: str, right: str, most: int = 2) -> int:
@@ -42,28 +46,44 @@ def edits(left: str, right: str, most: int = 2) -> int:
     shift = len(right) - end
     while end > start and left[end - 1] == right[end - 1 + shift]:
         end -= 1
-    left, right = left[start:end], right[start : end + shift]
-    if not left:
-        return len(right)
-    if len(right) == 1 or (len(left) == len(right) == 2 and left == right[::-1]):  # noqa: PLR2004 -- two neighbours
+    mine, theirs = end - start, end - start + shift
+    if not mine:
+        return theirs
+    if theirs == 1:
+        return 1
+    is_turned_at_start = mine > 1 and left[start] == right[start + 1] and left[start + 1] == right[start]
+    if is_turned_at_start and mine == theirs == 2:  # noqa: PLR2004 -- two neighbours
         return 1
     if most == 1:
         return 2
-    return min(_aligned(left, right), most + 1)
+    return 2 if _are_two_edits(left[start:end], right[start : end + shift], is_turned_at_start=is_turned_at_start) else 3
 
 
-def _aligned(left: str, right: str) -> int:
-    before: list[int] = []
-    above = list(range(len(right) + 1))
-    for row, letter in enumerate(left, 1):
-        current = [row]
-        for column, other in enumerate(right, 1):
-            cost = min(above[column] + 1, current[column - 1] + 1, above[column - 1] + (letter != other))
-            if row > 1 and column > 1 and letter == right[column - 2] and left[row - 2] == other:
-                cost = min(cost, before[column - 2] + 1)
-            current.append(cost)
-        before, above = above, current
-    return above[-1]
+def _are_two_edits(left: str, right: str, *, is_turned_at_start: bool) -> bool:
+    """Tell whether two edits part two texts that begin and end differently: one at the beginning, one at the end.
+
+    `left` is no longer than `right`. An edit takes so many letters of each: one and one (another letter), two and two (neighbours
+    exchanged), none and one, one and none.
+    """
+    shift = len(right) - len(left)
+    if shift == 2:  # noqa: PLR2004 -- a letter more at either end
+        return left == right[1:-1]
+    is_turned_at_end = len(left) > 1 and left[-1] == right[-2] and left[-2] == right[-1]
+    if shift == 1:
+        return (
+            left[:-1] == right[1:-1]
+            or left[1:] == right[1:-1]
+            or (is_turned_at_end and left[:-2] == right[1:-2])
+            or (is_turned_at_start and left[2:] == right[2:-1])
+        )
+    return (
+        left[1:-1] == right[1:-1]
+        or left[1:] == right[:-1]
+        or left[:-1] == right[1:]
+        or (is_turned_at_start and left[2:-1] == right[2:-1])
+        or (is_turned_at_end and left[1:-2] == right[1:-2])
+        or (is_turned_at_start and is_turned_at_end and len(left) > 3 and left[2:-2] == right[2:-2])  # noqa: PLR2004 -- not the same two
+    )
 
 
 def is_one_name_miswritten(left: str, right: str) -> bool:
@@ -86,6 +106,7 @@ def is_one_name_miswritten(left: str, right: str) -> bool:
     return is_exchanged or left[at].isdigit() != right[at].isdigit()
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def sound(name: str) -> str:
     """Give the American Soundex code (US National Archives): what is written differently and spoken alike has one code."""
     if not name or not name.isascii() or not name[0].isalpha():
