@@ -17,18 +17,16 @@ from typing import Final
 
 import uvloop
 
+from tests.load.townsfolk import medicaid_of
 from tests.load.traffic import (
     CODES,
     DISPOSITIONS,
-    HOSPITALS,
     MESSAGES_PER_STAY,
     Mix,
-    birth_date_of,
     events,
-    medicaid_of,
-    name_of,
     stamp_of,
     trigger_of,
+    visit,
 )
 from tests.support.bundles import bundle, written
 
@@ -83,20 +81,20 @@ class Poster(asyncio.Protocol):
 def bundles(mix: Mix) -> Iterator[tuple[int, bytes]]:
     """Write the FHIR twins of `traffic.messages`, each with the number of its hospital."""
     for at, stay, position, began_at in events(mix):
-        person = stay * 104_729 % mix.people
-        first, last = name_of(person)
+        whose = visit(mix, stay)
+        facts = whose.facts
         is_end = position == MESSAGES_PER_STAY - 1
         made = bundle(
             trigger_of(mix, stay, position),
             stamp_of(at),
             control=f"F{mix.serial}-{stay:08d}-{position}",
-            mrn=f"MRN{person:08d}",
+            mrn=whose.mrn,
             visit=f"V{mix.serial}{stay:08d}",
-            facility=f"HOSP{person % HOSPITALS}",
-            medicaid=medicaid_of(person),
-            name=f"{last}^{first}",
-            born=birth_date_of(person),
-            sex="FM"[person % 2],
+            facility=f"HOSP{whose.hospital}",
+            medicaid=medicaid_of(whose.person),
+            name=f"{facts['last_name']}^{facts['first_name']}",
+            born=facts["birth_date"].replace("-", ""),
+            sex=facts["sex"],
             patient_class="E" if mix.is_emergency(stay) else "I",
             admitted=stamp_of(began_at),
             discharged=stamp_of(at) if is_end else "",
@@ -104,7 +102,7 @@ def bundles(mix: Mix) -> Iterator[tuple[int, bytes]]:
             diagnoses=((CODES[stay % len(CODES)], "AWWF"[position]), ("I10", "W")),
             application="ADTSYS",
         )
-        yield person % HOSPITALS, written(made).replace(b"\n", b" ")
+        yield whose.hospital, written(made).replace(b"\n", b" ")
 
 
 async def post(port: int, connections: int, batch: Sequence[tuple[str, bytes]]) -> list[tuple[float, float]]:

@@ -26,7 +26,8 @@ from app.settings import Settings, load_settings
 from app.store.panel_stage import open_stage
 from app.store.roles import Network, Role
 from migrations.run import migrate_up
-from tests.load.traffic import HOSPITALS, Mix, birth_date_of, medicaid_of, name_of, on_panel
+from tests.load.townsfolk import HOSPITALS, medicaid_of, townsman
+from tests.load.traffic import Mix, on_panel
 
 HOMES = 5
 RULES = wiring.rulebook()
@@ -133,11 +134,13 @@ class MeasuredNetwork:
 
 
 def _roster(people: Sequence[int]) -> Iterator[str]:
-    yield "medicaid_id,first_name,last_name,birth_date,sex,program,effective_from\n"
+    yield "medicaid_id,first_name,last_name,birth_date,sex,phone,address,city,zip,program,effective_from\n"
     for person in people:
-        first, last = name_of(person)
-        born = birth_date_of(person)
-        yield f"{medicaid_of(person)},{first},{last},{born[:4]}-{born[4:6]}-{born[6:]},{'FM'[person % 2]},BHH,2026-01-01\n"
+        one = townsman(person)
+        yield (
+            f"{medicaid_of(person)},{one.first},{one.last},{one.born},{one.sex},{one.cell},{one.street},{one.town},{one.zip},"
+            "BHH,2026-01-01\n"
+        )
 
 
 def home_ids(network: MeasuredNetwork) -> list[UUID]:

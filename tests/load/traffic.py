@@ -1,18 +1,19 @@
 """Synthetic ADT traffic of a realistic shape: stays of A01, two A08 and A03 in messages of about 2.3 KB, a fifth of them emergency visits.
 
-Deterministic, everybody in it is made up. `message.template` is what one looks like.
+Deterministic, everybody in it is made up. `message.template` is what one looks like; who the people are, and what a visit writes of them,
+is in `townsfolk`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
-FIRST = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hope", "Ivy", "Jack", "Kim", "Lou", "Mae", "Ned", "Oda", "Pia")
-LAST = ("Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Gum", "Hazel", "Ivywood", "Juniper", "Larch", "Maple", "Oak", "Pine")
+from tests.load.townsfolk import Visit, medicaid_of, visit_of
+
 CODES = ("F32.2", "F33.1", "F20.9", "F31.9", "I10", "J18.9", "E11.9", "S72.001A", "K35.80", "N39.0")
 DISPOSITIONS = ("01", "01", "06", "03", "65")
-HOSPITALS = 3
 MESSAGES_PER_STAY = 4
 TEMPLATE = (Path(__file__).parent / "message.template").read_text().replace("\n", "\r")
 
@@ -42,27 +43,10 @@ def on_panel(person: int, mix: Mix) -> bool:
     return person % 100 < mix.panel_percent
 
 
-def name_of(person: int) -> tuple[str, str]:
-    """Give (first, last)."""
-    return FIRST[person % len(FIRST)], LAST[person // len(FIRST) % len(LAST)] + _letters(person)
-
-
-def birth_date_of(person: int) -> str:
-    """Give YYYYMMDD."""
-    return f"{1940 + person % 70}{1 + person % 12:02d}{1 + person % 28:02d}"
-
-
-def medicaid_of(person: int) -> str:
-    """Give the number by which panels and hospitals name the person."""
-    return str(900_000_000 + person)
-
-
-def _letters(number: int) -> str:
-    text = ""
-    while number:
-        number, digit = divmod(number, 26)
-        text += chr(ord("a") + digit)
-    return text
+@lru_cache(maxsize=1 << 15)
+def visit(mix: Mix, stay: int) -> Visit:
+    """Give whose stay it is, where, and what is written of them then."""
+    return visit_of(stay * 104_729 % mix.people, f"{mix.serial}/{stay}")
 
 
 def events(mix: Mix) -> list[tuple[datetime, int, int, datetime]]:
@@ -88,27 +72,32 @@ def trigger_of(mix: Mix, stay: int, position: int) -> str:
 
 def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime) -> bytes:
     """Write one message of a stay."""
-    person = stay * 104_729 % mix.people
-    first, last = name_of(person)
+    whose = visit(mix, stay)
+    facts = whose.facts
     is_emergency = mix.is_emergency(stay)
     is_end = position == MESSAGES_PER_STAY - 1
     stamp = stamp_of(at)
     return TEMPLATE.format(
-        facility=f"HOSP{person % HOSPITALS}",
+        facility=f"HOSP{whose.hospital}",
         stamp=stamp,
         trigger=trigger_of(mix, stay, position),
         structure="ADT_A03" if is_end else "ADT_A01",
         control=f"{mix.serial}{stay:08d}{position}",
-        person=person,
-        medicaid=medicaid_of(person),
-        ssn=f"00-{person % 10_000:04d}",
-        last=last,
-        first=first,
-        initial=chr(65 + person % 26),
-        born=birth_date_of(person),
-        sex="FM"[person % 2],
-        number=1 + person % 999,
-        phone=f"{person % 10_000:04d}",
+        mrn=whose.mrn,
+        medicaid=f"~{medicaid_of(whose.person)}^^^MAINECARE^MA" if whose.is_insured_known else "",
+        ssn=f"~{facts['ssn']}^^^SSA^SS" if facts["ssn"] else "",
+        last=facts["last_name"],
+        first=facts["first_name"],
+        initial=facts["middle_name"][:1],
+        born=facts["birth_date"].replace("-", ""),
+        sex=facts["sex"],
+        street=facts["address"],
+        town=facts["city"],
+        zip=facts["zip"],
+        phone=_telephone(facts["phone"]),
+        cell=_telephone(facts["phone2"]),
+        person=whose.person,
+        insured=medicaid_of(whose.person) if whose.is_insured_known else "",
         visit=f"{mix.serial}{stay:08d}",
         patient_class="E" if is_emergency else "I",
         unit="ED" if is_emergency else ("PSY", "MED", "SURG")[stay % 3],
@@ -123,6 +112,11 @@ def message(mix: Mix, stay: int, position: int, at: datetime, began_at: datetime
         use="AWWF"[position],
         team=stay % 12,
     ).encode()
+
+
+def _telephone(number: str) -> str:
+    """Write area code and number as XTN-6 and XTN-7 do."""
+    return f"{number[:3]}^{number[3:]}"
 
 
 def stamp_of(at: datetime) -> str:

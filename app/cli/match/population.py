@@ -7,6 +7,7 @@ them (`records`).
 import tomllib
 from bisect import bisect
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
@@ -57,7 +58,7 @@ class Names:
 
     def __init__(self, weights: Weights, dice: Dice) -> None:
         words = name_words()
-        self._dice = dice
+        self.dice = dice
         rest = 1 - sum(weights.last_names.values())
         tail = list(_last_tail(words))
         zipf = [1 / (rank + TAIL_OFFSET) for rank in range(len(tail))]
@@ -82,17 +83,23 @@ class Names:
                 list(accumulate([*shares, *(one * factor for one in spread)])),
             )
 
+    def drawing_from(self, dice: Dice) -> "Names":
+        """Give the same names, drawn by other dice."""
+        other = copy(self)
+        other.dice = dice
+        return other
+
     def last(self) -> str:
         """Give a last name; one in thirty is a double name."""
         name = self._one(self._last, self._last_at)
-        return f"{name}-{self._one(self._last, self._last_at)}" if self._dice.happens(1 / 30) else name
+        return f"{name}-{self._one(self._last, self._last_at)}" if self.dice.happens(1 / 30) else name
 
     def first(self, sex: str) -> str:
         """Give a first name."""
         return self._one(*self._first[sex])
 
     def _one(self, names: Sequence[str], at: Sequence[float]) -> str:
-        return names[min(bisect(at, self._dice.fraction() * at[-1]), len(names) - 1)]
+        return names[min(bisect(at, self.dice.fraction() * at[-1]), len(names) - 1)]
 
 
 @cache

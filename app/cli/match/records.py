@@ -238,3 +238,8 @@ _ERRORS: Final[tuple[Fault, ...]] = (
     _set("address", "UNKNOWN", "HOMELESS"),
 )
 """Each as likely as another."""
+
+
+def miswrite(facts: dict[str, Any], dice: Dice) -> None:
+    """Make one error, as a source with an error makes."""
+    dice.choice(_ERRORS)(facts, dice)
