@@ -340,17 +340,17 @@ class Front:
             # A database that is away: its numbers are left out of the page, which is what is true of them.
             with contextlib.suppress(Exception):
                 async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
-                    waiting, heard = await read_backlog(raw), await heard_feeds(raw)
+                    waiting, heard, turned = await read_backlog(raw), await heard_feeds(raw), await queues.alerts(raw)
                     loaded, doubled = await panel_standings.sampled(raw), await panel_conflicts.counted(raw)
-                    turned = await queues.alerts(raw)
-                age_s = (self._clock.now() - waiting.oldest_at).total_seconds() if waiting.oldest_at else 0.0
-                feeds = [FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard]
+                now = self._clock.now()
                 sample = replace(
                     sample,
                     queue_depth=waiting.messages,
-                    queue_oldest_s=max(0.0, age_s),
+                    queue_oldest_s=waiting.oldest_s(now),
                     deliveries_waiting=waiting.deliveries,
-                    feeds=feeds,
+                    comparisons_waiting=waiting.comparisons,
+                    comparisons_oldest_s=waiting.oldest_comparison_s(now),
+                    feeds=[FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard],
                     panels=[PanelSample(public_id(Kind.ORGANIZATION, whose), at, state) for whose, at, state in loaded],
                     panel_conflicts=doubled,
                     people_queues=turned,

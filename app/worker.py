@@ -23,12 +23,12 @@ from app.actions.deliver import Delivered, Deliverer
 from app.actions.identify import IdentityMovedError
 from app.actions.notice_delays import notice_delays
 from app.actions.receive import LANES
-from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
+from app.domain.delivery import AttemptOutcome
 from app.drop.observer import DropLog
+from app.pipeline.match_pace import MatchPace
 from app.pipeline.pace import Pace, pause_s, start_lane_of
 from app.pipeline.rooms import Worked
 from app.pipeline.work import BatchFailedError, Pipeline
-from app.ports import Sender
 from app.settings import LogFormat, Settings, load_settings
 from app.store.failures import is_unavailable
 from app.store.hints import Hints, Place
@@ -54,6 +54,7 @@ from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
 from app.telemetry.words import Loop, Part
 from app.wiring.drops import build_drops
+from app.wiring.measured import MeasuredSender
 
 POLL_S: Final = 1.0
 ANSWER_S_MAX: Final = 120.0
@@ -65,9 +66,11 @@ FEEDS_INTERVAL_S: Final = 30.0
 """How often one of the workers looks at the feeds; while it is behind with counting, without a pause."""
 RECONSIDER_INTERVAL_S: Final = 0.2
 """Hints come for messages too; stays that were asked to be looked at again need not be asked for as often as those come."""
+MATCH_INTERVAL_S: Final = 0.5
+"""The same of comparisons: a round for each message that comes would cost more than what it compares."""
 NICENESS: Final = 5
 """The door has priority on a full machine: three times a worker's share of a core. More would starve the work beside anything else."""
-TOPICS: Final = {"inbound": (Loop.PIPELINE, Loop.RECONSIDER), "delivery": (Loop.DELIVERIES,), "": tuple(Loop)}
+TOPICS: Final = {"inbound": (Loop.PIPELINE, Loop.RECONSIDER, Loop.MATCH), "delivery": (Loop.DELIVERIES,), "": tuple(Loop)}
 """Topic of a hint -> who looks. The empty topic says that hints may have been missed."""
 
 
@@ -99,7 +102,7 @@ class Worker:
         self._panel_watch = wiring.build_panel_watch(settings, self._engine, clock=clock)
         self._queue_watch = wiring.build_queue_watch(settings, self._engine, clock=clock)
         self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
-        self._sender = _Measured(wiring.webhook_sender(settings), metrics)
+        self._sender = MeasuredSender(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
             settings,
             self._engine,
@@ -125,6 +128,7 @@ class Worker:
             is_stopping=child.stopping.is_set,
         )
         self._pace = Pace(settings.batch_max)
+        self._match_pace = MatchPace()
         self._place = Place(assignment.number, assignment.of)
         self._suspects_at_s = 0.0
         self._delays_at_s = 0.0
@@ -146,6 +150,7 @@ class Worker:
         loops = {
             asyncio.create_task(self._rounds(Loop.PIPELINE, self._work)),
             asyncio.create_task(self._rounds(Loop.RECONSIDER, self._reconsider, at_least_s=RECONSIDER_INTERVAL_S)),
+            asyncio.create_task(self._rounds(Loop.MATCH, self._match, at_least_s=MATCH_INTERVAL_S)),
             asyncio.create_task(self._rounds(Loop.TIMERS, self._time)),
             asyncio.create_task(self._rounds(Loop.FEEDS, self._watch_feeds, idle_s=FEEDS_INTERVAL_S)),
             asyncio.create_task(self._deliverer.run(child.stopping)),
@@ -222,10 +227,22 @@ class Worker:
         return not worked.idle
 
     async def _reconsider(self) -> bool:
-        # Whom a comparison joins is looked at again in the same round.
-        matched = await self._round(Loop.RECONSIDER, self._pipeline.match_once)
         worked = await self._round(Loop.RECONSIDER, lambda: self._pipeline.reconsider_once(self._settings.batch_max))
-        return not (matched.idle and worked.idle)
+        return not worked.idle
+
+    async def _match(self) -> bool:
+        """Compare the records that wait, as far as messages leave room (app/pipeline/match_pace)."""
+        began_s = time.monotonic()
+        most = self._match_pace.records_max(began_s)
+        matched = await self._round(Loop.MATCH, lambda: self._pipeline.match_once(most), most)
+        if matched.idle:
+            return False
+        # Whom a comparison joins is looked at again.
+        self._wakers[Loop.RECONSIDER].set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._match_pace.rest_s(began_s, time.monotonic())):
+                await self._child.stopping.wait()
+        return True
 
     async def _time(self) -> bool:
         if time.monotonic() >= self._delays_at_s:
@@ -264,6 +281,7 @@ class Worker:
     async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
         worked = await self._round(Loop.PIPELINE, round_, size_max)
         if worked.messages:
+            self._match_pace.messages_worked(time.monotonic())
             self._metrics.batches.observe(worked.messages)
             self._metrics.processed.inc(worked.messages)
             self._metrics.set_aside.inc(worked.set_aside)
@@ -278,7 +296,10 @@ class Worker:
         self._metrics.batch_time.labels(loop.value).observe(took_s)
         self._metrics.notifications.inc(worked.notifications)
         self._metrics.late.inc(worked.late)
-        self._metrics.reconsidered.labels(loop.value).inc(worked.reconsidered)
+        if loop is Loop.MATCH:
+            self._metrics.compared.inc(worked.reconsidered)
+        else:
+            self._metrics.reconsidered.labels(loop.value).inc(worked.reconsidered)
         self._log.emit(
             BatchWorked(
                 loop,
@@ -347,27 +368,6 @@ class Worker:
         attempted = sum(round_.outcomes.values())
         if attempted:
             self._log.emit(DeliveriesAttempted(delivered, attempted - delivered - final, final, attempted - round_.recorded))
-
-
-class _Measured:
-    """A sender whose attempts are timed."""
-
-    def __init__(self, sender: Sender, metrics: Metrics) -> None:
-        self._sender, self._metrics = sender, metrics
-
-    async def send(self, request: WebhookRequest) -> AttemptResult:
-        """Send, and note how long it took."""
-        result = await self._sender.send(request)
-        self._metrics.attempt_time.observe(result.duration_s)
-        return result
-
-    def objection(self, url: str) -> str | None:
-        """Say why nothing will ever be sent to the URL."""
-        return self._sender.objection(url)
-
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._sender.close()
 
 
 def _ms_since(started_s: float) -> int:

@@ -27,6 +27,8 @@ SKEW_MAX: Final = timedelta(seconds=2)
 FLUSHES_PER_S_MIN: Final = 50
 """Below it even group commit makes a sender wait; a spinning disk does about 100."""
 OLDEST_MAX: Final = timedelta(minutes=2)
+COMPARED_WITHIN: Final = timedelta(hours=1)
+"""Our policy: who is alike is found by then, or somebody should know that it is not."""
 CONNECTIONS_SHARE_MAX: Final = 0.8
 _PORT_TIMEOUT_S: Final = 3.0
 _READY: Final = 200
@@ -153,7 +155,7 @@ async def check_backlog(settings: Settings, database: Database, clock: wiring.Sy
             waiting = await read_backlog(raw)
     finally:
         await engine.dispose()
-    return [_queue(waiting, clock), _deliveries(waiting)]
+    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting)]
 
 
 def _queue(waiting: Backlog, clock: wiring.SystemClock) -> Check:
@@ -165,6 +167,17 @@ def _queue(waiting: Backlog, clock: wiring.SystemClock) -> Check:
         remedy = "See that workers run (`handoff serve --role work`) and what their log says; more workers work off a backlog faster."
         return Check("queue", Grade.BAD, said, remedy)
     return Check("queue", Grade.GOOD, said)
+
+
+def _comparisons(waiting: Backlog, clock: wiring.SystemClock) -> Check:
+    if not waiting.comparisons:
+        return Check("comparisons", Grade.GOOD, "no patient record waits to be compared with others")
+    age_s = waiting.oldest_comparison_s(clock.now())
+    said = f"{waiting.comparisons:,} patient records wait to be compared with others, the oldest for {age_s:.0f} s"
+    if age_s > COMPARED_WITHIN.total_seconds():
+        remedy = "Messages come first; it is caught up when they are fewer. If it grows day by day, more workers on more cores help."
+        return Check("comparisons", Grade.WARNING, said, remedy)
+    return Check("comparisons", Grade.GOOD, said)
 
 
 def _deliveries(waiting: Backlog) -> Check:

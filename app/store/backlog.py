@@ -14,7 +14,9 @@ select (select count(*) from inbound_queue) as messages,
        (select count(*) from delivery where state = 'pending') as deliveries,
        (select count(*) from delivery where state = 'pending' and lease_until < now() - interval '1 minute') as stalled,
        (select count(*) from subscription where status = 'disabled') as disabled,
-       (select count(*) from reconsideration) as stays
+       (select count(*) from reconsideration) as stays,
+       (select count(*) from match_pending) as comparisons,
+       (select asked_at from match_pending order by id limit 1) as oldest_comparison_at
 """
 _TIME_SHIFT: Final = 80
 
@@ -35,6 +37,18 @@ class Backlog:
     """Endpoints that were given up."""
     stays: int
     """Stays that were asked to be looked at again."""
+    comparisons: int
+    """Times that a patient record was to be compared with others and has not been."""
+    oldest_comparison_at: datetime | None
+    """Since when the oldest of these waits."""
+
+    def oldest_s(self, now: datetime) -> float:
+        """Give the age of the oldest waiting message."""
+        return _age_s(self.oldest_at, now)
+
+    def oldest_comparison_s(self, now: datetime) -> float:
+        """Give for how long the oldest record has waited to be compared."""
+        return _age_s(self.oldest_comparison_at, now)
 
 
 async def read_backlog(raw: Raw) -> Backlog:
@@ -48,7 +62,13 @@ async def read_backlog(raw: Raw) -> Backlog:
         stalled=row["stalled"],
         disabled=row["disabled"],
         stays=row["stays"],
+        comparisons=row["comparisons"],
+        oldest_comparison_at=row["oldest_comparison_at"],
     )
+
+
+def _age_s(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
 def received_at(message_id: UUID) -> datetime:

@@ -54,6 +54,7 @@ class Metrics:
         self.processed = counter("messages_processed", "Messages that went through rooms 3 to 7.")
         self.set_aside = counter("messages_set_aside", "Messages that a person must look at.")
         self.reconsidered = counter("stays_reconsidered", "Stays decided again after a panel, a merge, a contact or the time.", "loop")
+        self.compared = counter("records_compared", "Patient records compared with those they may be one person with.")
         self.batches_failed = counter("batches_failed", "Batches rolled back and tried again in halves.")
         self.notifications = counter("notifications_numbered", "Notifications written to the outboxes.")
         self.late = counter("notifications_late", "Notifications of what had waited for a person: a release from a queue, told as late.")
@@ -93,6 +94,8 @@ class Sample:
     """None: the database is away."""
     queue_oldest_s: float | None = None
     deliveries_waiting: int | None = None
+    comparisons_waiting: int | None = None
+    comparisons_oldest_s: float | None = None
     parts_serving: dict[str, int] = field(default_factory=dict)
     """Part -> processes that serve."""
     process_restarts: int = 0
@@ -118,6 +121,8 @@ class SampleCollector:
             ("handoff_queue_depth", "Messages that wait for the pipeline.", sample.queue_depth),
             ("handoff_queue_oldest_seconds", "Age of the oldest message that waits: how far the pipeline lags.", sample.queue_oldest_s),
             ("handoff_deliveries_waiting", "Deliveries that are not settled.", sample.deliveries_waiting),
+            ("handoff_comparisons_waiting", "Patient records that wait to be compared with others.", sample.comparisons_waiting),
+            ("handoff_comparisons_oldest_seconds", "For how long the oldest of them has: how far it lags.", sample.comparisons_oldest_s),
         ):
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)

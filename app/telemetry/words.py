@@ -28,6 +28,7 @@ class Loop(StrEnum):
 
     PIPELINE = "pipeline"
     RECONSIDER = "reconsider"
+    MATCH = "match"
     TIMERS = "timers"
     DELIVERIES = "deliveries"
     FEEDS = "feeds"

@@ -167,6 +167,9 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("record_id", sa.Uuid(), nullable=False),
         sa.Column("has_question", sa.Boolean(), nullable=False, comment="its people are to be divided again, whatever the scores say"),
+        sa.Column(
+            "asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False, comment="how far comparing lags behind"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_match_pending")),
     )
     op.create_table(

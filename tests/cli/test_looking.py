@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
-from app.cli.checks import Grade, _deliveries, _flushes, _queue, _skew, _version
+from app.cli.checks import Grade, _comparisons, _deliveries, _flushes, _queue, _skew, _version
 from app.cli.exits import ExitCode
 from app.domain.inbound import Door, Envelope
 from app.settings import load_settings
@@ -170,6 +170,7 @@ class _Clock(wiring.SystemClock):
 
 def _backlog(**more: object) -> Backlog:
     values = {"messages": 0, "oldest_at": None, "taken_up": 0, "deliveries": 0, "stalled": 0, "disabled": 0, "stays": 0}
+    values |= {"comparisons": 0, "oldest_comparison_at": None}
     return Backlog(**{**values, **more})  # type: ignore[arg-type]  # numbers and instants, by name
 
 
@@ -191,6 +192,18 @@ def _inspection(**more: object) -> Inspection:
 )
 def test_a_queue_is_judged_by_its_oldest_message_not_by_its_length(backlog: Backlog, grade: Grade) -> None:
     assert _queue(backlog, _Clock()).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("backlog", "grade"),
+    [
+        (_backlog(), Grade.GOOD),
+        (_backlog(comparisons=100_000, oldest_comparison_at=datetime(2026, 3, 2, 14, 50, tzinfo=UTC)), Grade.GOOD),
+        (_backlog(comparisons=5, oldest_comparison_at=datetime(2026, 3, 2, 13, 50, tzinfo=UTC)), Grade.WARNING),
+    ],
+)
+def test_comparisons_may_lag_for_an_hour(backlog: Backlog, grade: Grade) -> None:
+    assert _comparisons(backlog, _Clock()).grade is grade
 
 
 @pytest.mark.parametrize(

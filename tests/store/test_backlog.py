@@ -25,7 +25,14 @@ async def test_what_waits_is_counted_with_its_age(engine_work: AsyncEngine) -> N
         await raw.executemany(
             "insert into inbound_queue (message_id, lane, attempts) values ($1, $2, $3)", [(oldest, 1, 0), (ids.new(), 2, 1)]
         )
+        await raw.execute(
+            "insert into match_pending (record_id, has_question) values (gen_random_uuid(), false), (gen_random_uuid(), true)"
+        )
         found = await read_backlog(raw)
+        now = await raw.fetchval("select now()")
+    assert (empty.comparisons, empty.oldest_comparison_s(now), empty.oldest_s(now)) == (0, 0, 0)
+    assert (found.comparisons, found.oldest_comparison_at) == (2, now)
+    assert found.oldest_comparison_s(now + timedelta(minutes=1)) == 60
     assert (empty.messages, empty.oldest_at, empty.deliveries, empty.stalled) == (0, None, 0, 0)
     assert (found.messages, found.oldest_at, found.taken_up) == (2, received_at(oldest), 1)
 

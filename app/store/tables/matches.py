@@ -1,6 +1,6 @@
 """How records are found among millions, what ties two of them, and what operators answered."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Identity, Index, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Identity, Index, SmallInteger, Table, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.store.tables.base import Document, Id, Instant, metadata
@@ -30,6 +30,7 @@ match_pending = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("record_id", Id, nullable=False),
     Column("has_question", Boolean, nullable=False, comment="its people are to be divided again, whatever the scores say"),
+    Column("asked_at", Instant, nullable=False, server_default=func.now(), comment="how far comparing lags behind"),
 )
 
 identity_match = Table(
