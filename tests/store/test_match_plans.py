@@ -27,6 +27,7 @@ OF_THE_PIPELINE: dict[str, tuple[Statement, set[str]]] = {
     "the keys of records": (lambda raw: matches.keys_of(raw, [ONE]), {"pk_record_keys"}),
     "the ties of records": (lambda raw: matches.ties_of(raw, [ONE]), {"uq_identity_match_pair", "ix_identity_match_right"}),
     "records": (lambda raw: people.by_id(raw, [ONE]), {"pk_patient_record"}),
+    "whose records are": (lambda raw: people.persons_of(raw, [ONE, OTHER]), {"pk_patient_record"}),
     "neighbours": (
         lambda raw: people.neighbours(raw, Frontier(identifiers={("A", "1")}, demographic_keys={7}, people={ONE}, records={OTHER})),
         {"pk_record_identifier", "ix_patient_record_demographic_key", "ix_patient_record_person_id", "pk_patient_record"},
