@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from adapters.hl7v2.encodings import as_er7, as_xml
 from adapters.hl7v2.er7 import STANDARD, Delimiters, first_line, read_delimiters, strip_envelope
 from adapters.hl7v2.escapes import escape
 from adapters.hl7v2.timestamps import format_timestamp
+from adapters.hl7v2.xml_form import is_xml
 from app.domain.inbound import Acceptance, AckCode, Header, Problem, ProblemCode, Severity
 
 _ALWAYS, _NEVER, _ON_ERROR, _ON_SUCCESS = "AL", "NE", "ER", "SU"
@@ -96,8 +98,12 @@ class Er7AckWriter:
     """The port `AckWriter`: writes an acknowledgement in the sender's own dialect (ACK-5)."""
 
     def write(self, body: bytes, header: Header, code: AckCode, problems: Sequence[Problem], *, control_id: str, at: datetime) -> bytes:
-        """Give the ER7 acknowledgement with our own `control_id`; ERR for every problem of a negative one, MSA-3 for older senders."""
-        line = first_line(strip_envelope(body)) if header.readable else None
+        """Give the acknowledgement with our own `control_id`; ERR for every problem of a negative one, MSA-3 for older senders.
+
+        In ER7, in XML for what came in XML (HOH-1).
+        """
+        as_sent = as_er7(body) if header.readable else None
+        line = first_line(strip_envelope(as_sent)) if isinstance(as_sent, bytes) else None
         delimiters = read_delimiters(line) if line is not None else STANDARD
         if line is None or isinstance(delimiters, Problem):
             asked, delimiters = [], STANDARD
@@ -107,7 +113,8 @@ class Er7AckWriter:
         if code not in _POSITIVE:
             segments += [_err(problem, delimiters) for problem in problems or (_UNEXPLAINED,)]
         # The header was read as Latin-1, so writing it as Latin-1 echoes its bytes whatever their character set.
-        return ("\r".join(segments) + "\r").encode("latin-1", "replace")
+        written = ("\r".join(segments) + "\r").encode("latin-1", "replace")
+        return as_xml(written) if is_xml(body) else written
 
 
 _UNEXPLAINED = Problem(ProblemCode.INTERNAL, Severity.ERROR, "", "The message could not be taken; send it again or ask the operator.")

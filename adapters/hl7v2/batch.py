@@ -14,6 +14,7 @@ from itertools import pairwise
 from adapters.hl7v2.er7 import STANDARD, Delimiters, read_delimiters, strip_envelope
 from adapters.hl7v2.escapes import escape
 from adapters.hl7v2.timestamps import format_timestamp
+from adapters.hl7v2.xml_form import is_xml
 from app.domain.inbound import Problem, ProblemCode, Severity
 
 _START = re.compile(
@@ -73,7 +74,7 @@ class BatchReader:
         self._message_bytes_max = message_bytes_max
         self._held = b""
         self._searched = 0
-        self._is_begun = self._is_overlong = self._has_batch_header = False
+        self._is_begun = self._is_xml = self._is_overlong = self._has_batch_header = False
         self._messages = self._batches = self._in_batch = 0
 
     def feed(self, data: bytes) -> list[bytes | Overlong]:
@@ -91,11 +92,13 @@ class BatchReader:
     def _take(self, data: bytes, *, final: bool) -> list[bytes | Overlong]:
         held = self._held + data
         if not self._is_begun:
-            if len(held) < len(_MARK) and not final:
+            if len(held.lstrip(_AROUND)) < len(_MARK) and len(held) < _HEAD_OCTETS and not final:
                 self._held = held
                 return []
-            self._is_begun = True
-            held = held.removeprefix(_MARK)
+            self._is_begun, self._is_xml = True, is_xml(held)
+            held = held if self._is_xml else held.removeprefix(_MARK)
+        if self._is_xml:
+            return self._take_whole(held, final=final)
         # Whether a segment begins at the very end depends on bytes that are yet to come.
         last = len(held) if final else len(held) - _START_OCTETS
         starts = [match.start() for match in _START.finditer(held, self._searched) if match.start() <= last]
@@ -117,6 +120,16 @@ class BatchReader:
         # The mark stands for what was there: whatever follows it is not the beginning of the file.
         self._held = _CUT + self._held[end - 1 :]
         self._searched = 1
+
+    def _take_whole(self, held: bytes, *, final: bool) -> list[bytes | Overlong]:
+        """Take a file in XML for one message: XML has no batch. Of one that is too long only the beginning is kept."""
+        self._is_overlong |= len(held) > self._message_bytes_max + _SLACK
+        self._held = held[:_HEAD_OCTETS] if self._is_overlong else held
+        if not final:
+            return []
+        whole, self._held = self._held.strip(_AROUND).removeprefix(_MARK).strip(_AROUND), b""
+        self._messages += 1
+        return [Overlong(whole) if self._is_overlong or len(whole) > self._message_bytes_max else whole]
 
     def _sort(self, piece: bytes, found: list[bytes | Overlong], *, is_cut: bool = False) -> None:
         was_overlong, self._is_overlong = self._is_overlong, is_cut and (_is_message(piece) or self._is_overlong)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from adapters.hl7v2.er7 import Er7Message, tokenize
+from adapters.hl7v2.encodings import tokenize
+from adapters.hl7v2.er7 import Er7Message
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Frame, MllpFramer, TooLong, wrap
 

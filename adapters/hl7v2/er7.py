@@ -257,6 +257,11 @@ def tokenize(body: bytes, default_charset: str | None = None) -> Er7Message | Pr
     decoded = decode(core, declared_charset(header, delimiters.field), default_charset)
     if isinstance(decoded, Problem):
         return decoded
+    return cut(decoded, delimiters, prefix, suffix)
+
+
+def cut(decoded: Decoded, delimiters: Delimiters, prefix: bytes = b"", suffix: bytes = b"") -> Er7Message | Problem:
+    """Cut decoded text into lines, or say which limit it is beyond."""
     message = Er7Message(decoded, delimiters, prefix, suffix)
     return _overflow(message) or message
 

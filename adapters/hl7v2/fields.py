@@ -3,7 +3,8 @@
 It reads what is there, also in a message that cannot be interpreted. Not here: what a field means (`reader`).
 """
 
-from adapters.hl7v2.er7 import Er7Message, Segment, tokenize
+from adapters.hl7v2.encodings import tokenize
+from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.reading import NULL
 
@@ -42,9 +43,9 @@ class Er7Fields:
 
 
 class Er7FieldReader:
-    """Reads fields of ER7 messages."""
+    """Reads fields of HL7 v2 messages."""
 
     def fields(self, body: bytes, charset: str | None = None) -> Er7Fields | None:
-        """Give the fields, or None for what is no ER7 message."""
+        """Give the fields, or None for what is no HL7 v2 message."""
         message = tokenize(body, charset)
         return Er7Fields(message) if isinstance(message, Er7Message) else None

@@ -14,7 +14,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from adapters.hl7v2.dictionary import UNBOUNDED, Part, Slot, known_version, place_name, segment_fields, structure, table_values
-from adapters.hl7v2.er7 import Er7Message, Segment, tokenize
+from adapters.hl7v2.encodings import tokenize
+from adapters.hl7v2.er7 import Er7Message, Segment
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.hl7v2.reading import NULL

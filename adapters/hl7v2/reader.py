@@ -1,4 +1,4 @@
-"""The port `AdtReader`: ER7 bytes to the meaning of an ADT message. Pure, and nothing is raised whatever the bytes are.
+"""The port `AdtReader`: HL7 v2 bytes, ER7 or XML, to the meaning of an ADT message. Pure, and nothing is raised whatever the bytes are.
 
 `header` is the quick look of room 2, `problems` decides acceptance there, `read` interprets in room 3; what `problems`
 passes, `read` can read. The field table is in README.md. Not here: how fields are cut (`er7`), what is demanded
@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
 from adapters.hl7v2.documents import Group, content_of, documents_of, groups, head_of
-from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope, tokenize
+from adapters.hl7v2.encodings import as_er7, tokenize
+from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope
 from adapters.hl7v2.facilities import facility_codes, location_of
 from adapters.hl7v2.people import person_facts
 from adapters.hl7v2.reading import Reading, zone_of
@@ -27,7 +28,7 @@ _LATIN_1 = "latin-1"
 
 
 class Hl7v2Reader:
-    """Reads HL7 v2.1 to v2.9.1 in ER7."""
+    """Reads HL7 v2.1 to v2.9.1 in ER7 and in XML."""
 
     def __init__(self) -> None:
         """Remember nothing yet."""
@@ -45,6 +46,11 @@ class Hl7v2Reader:
     def _header(self, body: bytes) -> Header:
         core = strip_envelope(body)
         line = first_line(core)
+        if line is None:
+            as_sent = as_er7(body)
+            if isinstance(as_sent, Problem):
+                return Header(as_sent)
+            core, line = as_sent, first_line(as_sent)
         if line is None:
             return Header(no_header(body))
         delimiters = read_delimiters(line)

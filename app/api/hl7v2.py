@@ -1,20 +1,19 @@
-"""`/hl7v2`: HL7 over HTTP (HOH-1). ER7 in, its acknowledgement out; HTTP 200 whenever an HL7 answer exists.
+"""`/hl7v2`: HL7 over HTTP (HOH-1). A message in, its acknowledgement out; HTTP 200 whenever an HL7 answer exists.
 
 Not here: what is accepted (actions/receive), and how bytes are read and acknowledgements written (adapters/hl7v2).
 """
 
 import asyncio
-import codecs
-from email.message import Message
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.answers import JsonResponse, ok, plain, refused
 from app.api.auth import Access, FromServices
-from app.api.guard import GuardedRoute, media_type_of, require_content_type
+from app.api.guard import GuardedRoute
+from app.api.hl7_bodies import ER7_TYPES, MULTIPART_TYPES, XML_TYPES, answer, er7_answer, message_of, messages_of
 from app.api.limits import BodyKind
-from app.api.problems import ProblemError, ProblemType
+from app.api.problems import ProblemType
 from app.api.schemas.hl7v2 import ValidationDocument, validation_json
 from app.api.services import Services
 from app.domain.inbound import Door, Envelope
@@ -23,14 +22,6 @@ from app.store.engine import raw_connection
 
 router = APIRouter(route_class=GuardedRoute, tags=["hl7v2"])
 
-CONTENT_TYPES: Final = ("application/hl7-v2", "x-application/hl7-v2+er7", "text/plain")
-_ALSO: Final = ("application/hl7-v2+er7", "x-application/hl7-v2")
-"""Spellings in the field (HOH-1): the specification's own example, and a common slip."""
-_XML: Final = ("application/hl7-v2+xml", "x-application/hl7-v2+xml", "application/xml", "text/xml")
-_READABLE: Final = frozenset({"", "ascii", "utf-8", "iso8859-1", "cp1252"})
-"""Character sets that the bytes tell by themselves (HL7-4)."""
-_WIDE: Final = frozenset({"?", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-7"})
-"""In these even ASCII bytes mean something else, or nobody knows."""
 _CONCURRENT_MAX: Final = 64
 """Messages of one batch that are under way at once: they share commits."""
 
@@ -42,17 +33,38 @@ _EXAMPLE: Final = (
 _ACK_EXAMPLE: Final = "MSH|^~\\&|HANDOFF|HIE|SAMPLE_APP|SAMPLE_HOSPITAL|20261118143001-0500||ACK^A03^ACK|0001|P|2.5.1\rMSA|AA|MSG00001\r"
 
 
-def _er7_content(example: str) -> dict[str, Any]:
+_XML_EXAMPLE: Final = (
+    '<ADT_A03 xmlns="urn:hl7-org:v2xml"><MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.3><HD.1>SAMPLE_APP</HD.1></MSH.3>'
+    "<MSH.4><HD.1>SAMPLE_HOSPITAL</HD.1></MSH.4><MSH.7><TS.1>20261118143000-0500</TS.1></MSH.7>"
+    "<MSH.9><MSG.1>ADT</MSG.1><MSG.2>A03</MSG.2></MSH.9><MSH.10>MSG00001</MSH.10><MSH.11><PT.1>P</PT.1></MSH.11>"
+    "<MSH.12><VID.1>2.5.1</VID.1></MSH.12></MSH><EVN><EVN.2><TS.1>20261118143000-0500</TS.1></EVN.2></EVN>"
+    "<PID><PID.3><CX.1>MRN0001</CX.1><CX.4><HD.1>SAMPLE_HOSPITAL</HD.1></CX.4></PID.3></PID>"
+    "<PV1><PV1.2>I</PV1.2><PV1.19><CX.1>V0001</CX.1></PV1.19></PV1></ADT_A03>"
+)
+_XML_ACK_EXAMPLE: Final = (
+    '<ACK xmlns="urn:hl7-org:v2xml"><MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.10>0001</MSH.10></MSH>'
+    "<MSA><MSA.1>AA</MSA.1><MSA.2>MSG00001</MSA.2></MSA></ACK>"
+)
+_PARTS_EXAMPLE: Final = (
+    '--sample\r\nContent-Disposition: form-data; name="message"\r\nContent-Type: application/hl7-v2\r\n\r\n'
+    + _EXAMPLE
+    + "\r\n--sample--\r\n"
+)
+
+
+def _content(media_types: tuple[str, ...], example: str) -> dict[str, Any]:
     examples = {"message": {"value": example}}
-    return {media_type: {"schema": {"type": "string"}, "examples": examples} for media_type in CONTENT_TYPES}
+    return {media_type: {"schema": {"type": "string"}, "examples": examples} for media_type in media_types}
 
 
-def _acks(description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": description, "content": _er7_content(_ACK_EXAMPLE)}}
+def _acks(description: str, *, is_batch: bool = False) -> dict[int | str, dict[str, Any]]:
+    xml = {} if is_batch else _content(XML_TYPES, _XML_ACK_EXAMPLE)
+    return {200: {"description": description, "content": _content(ER7_TYPES, _ACK_EXAMPLE) | xml}}
 
 
-def _body(description: str, example: str = _EXAMPLE) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "description": description, "content": _er7_content(example)}}
+def _body(description: str) -> dict[str, Any]:
+    content = _content(ER7_TYPES, _EXAMPLE) | _content(XML_TYPES, _XML_EXAMPLE) | _content(MULTIPART_TYPES, _PARTS_EXAMPLE)
+    return {"requestBody": {"required": True, "description": description, "content": content}}
 
 
 Sender = Annotated[Viewer, Depends(Access(Scope.ADT_WRITE, body=BodyKind.MESSAGE))]
@@ -72,33 +84,33 @@ FeedName = Annotated[
     "/hl7v2",
     responses=_acks("The acknowledgement, positive or not: MSA-1 says which")
     | plain("Stored, and the message asks for no acknowledgement (MSH-15 and MSH-16)", status=204),
-    openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("One ER7 message; segments end in CR, LF or both."),
+    openapi_extra=refused(ProblemType.EMPTY_BODY)
+    | _body("One message in ER7 (segments end in CR, LF or both) or XML (v2.xml), also as the part of a form."),
 )
 async def receive_message(request: Request, viewer: Sender, services: FromServices, feed: FeedName = None) -> Response:
-    """Take one HL7 v2 message and give its acknowledgement.
+    """Take one HL7 v2 message and give its acknowledgement, in XML where the message was XML or Accept asks for it.
 
     The bytes are committed before a positive acknowledgement leaves. AE and AR are HTTP 200 too, with an ERR segment for every
     problem; the message is kept and can be looked at under `/v1/inbound`. A problem document means that no HL7 answer exists.
     """
-    media_type, body = _content_type(request), await _octets(request)
+    body = await message_of(request)
     answered = await services.receive(_envelope(body, viewer, services, feed))
-    return _er7(answered[1], media_type)
+    return answer(request, answered[1], services.batches)
 
 
 @router.post(
     "/hl7v2/batch",
-    responses=_acks("A batch of acknowledgements, in the order of the messages"),
-    openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("FHS/BHS batch, or a bare run of messages."),
+    responses=_acks("A batch of acknowledgements in ER7, in the order of the messages", is_batch=True),
+    openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("FHS/BHS batch, a bare run of messages, one in XML, or several as parts."),
 )
 async def receive_batch(request: Request, viewer: BatchSender, services: FromServices, feed: FeedName = None) -> Response:
-    """Take a batch of HL7 v2 messages (FHS/BHS, or a bare run) and give a batch of acknowledgements.
+    """Take a batch of HL7 v2 messages (FHS/BHS, a bare run, or parts) and give a batch of acknowledgements.
 
     Each message is stored and answered by itself: a bad one does not fail the rest. What stands outside every message is kept and
     answered AR, after the messages. A batch without one negative acknowledgement was accepted whole; BTS-2 says what is odd about
     its envelopes, such as another number of messages than its trailer counts. Sent again, every message gets its first answer again.
     """
-    media_type = _content_type(request)
-    batch = services.batches.split(await _octets(request))
+    batch = services.batches.split(*await messages_of(request))
     acks: list[bytes] = []
     bodies = batch.messages + batch.strays
     for start in range(0, len(bodies), _CONCURRENT_MAX):
@@ -106,63 +118,24 @@ async def receive_batch(request: Request, viewer: BatchSender, services: FromSer
         answered = await asyncio.gather(*(services.receive(_envelope(body, viewer, services, feed)) for body in part))
         acks.extend(ack for _, ack in answered if ack is not None)
     joined = services.batches.join(batch, acks, control_id=services.ids.new().hex[:20], at=services.clock.now())
-    return _er7(joined, media_type)
+    return er7_answer(request, joined)
 
 
 @router.post(
     "/hl7v2/$validate",
     responses=ok(ValidationDocument, "What would become of the message"),
-    openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("One ER7 message."),
+    openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("One message in ER7 or XML, also as the part of a form."),
 )
 async def validate_message(request: Request, viewer: Sender, services: FromServices, feed: FeedName = None) -> Response:
     """Say what would become of a message, and store nothing.
 
     The acknowledgement it would get, every problem with its place, the parsed tree, whom it would reach and which clocks it would start.
     """
-    _content_type(request)
-    rehearsed = await services.validate(_envelope(await _octets(request), viewer, services, feed))
+    rehearsed = await services.validate(_envelope(await message_of(request), viewer, services, feed))
     async with services.unit_of_work(viewer) as connection:
         directory = await services.registry.current(await raw_connection(connection))
-    return JsonResponse(validation_json(rehearsed, directory, _er7(b"".join(rehearsed.acks) or None, CONTENT_TYPES[0]).status_code))
-
-
-def _content_type(request: Request) -> str:
-    """Give the content type, or raise 415; of HL7 v2 in XML with what to send instead (HOH-1: no HL7 answer exists)."""
-    if media_type_of(request) in _XML:
-        detail = f"HL7 v2 in XML is not read here. Send ER7 (segments with delimiters) as {CONTENT_TYPES[0]}."
-        raise ProblemError(
-            ProblemType.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept-Post": ", ".join(CONTENT_TYPES), "Connection": "close"}
-        )
-    return require_content_type(request, CONTENT_TYPES + _ALSO)
-
-
-def _charset(request: Request) -> str:
-    """Give the character set of the content type as Python names it; empty for none, "?" for one that nobody knows."""
-    said = Message()
-    said["content-type"] = request.headers.get("content-type", "")
-    named = said.get_param("charset")
-    try:
-        return codecs.lookup(named).name if isinstance(named, str) and named else ""
-    except LookupError:
-        return "?"
-
-
-async def _octets(request: Request) -> bytes:
-    body = await request.body()
-    charset = _charset(request)
-    if charset not in _READABLE and (charset in _WIDE or not body.isascii()):
-        # The bytes are kept without this header, and would be read as something else.
-        raise ProblemError(ProblemType.UNSUPPORTED_MEDIA_TYPE, "Send the message in UTF-8, as HL7 over HTTP demands.")
-    if not body.strip(b"\x0b\x1c\r\n \t"):
-        raise ProblemError(ProblemType.EMPTY_BODY, "Send the message as the body of the request.")
-    return body
+    return JsonResponse(validation_json(rehearsed, directory, 200 if any(rehearsed.acks) else 204))
 
 
 def _envelope(body: bytes, viewer: Viewer, services: Services, feed: str | None) -> Envelope:
     return Envelope(body=body, door=Door.HTTP, received_at=services.clock.now(), feed_name=feed, organization_id=viewer.organization_id)
-
-
-def _er7(ack: bytes | None, media_type: str) -> Response:
-    if ack is None:
-        return Response(status_code=204)
-    return Response(ack, media_type=f"{media_type}; charset=utf-8")

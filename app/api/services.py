@@ -54,12 +54,24 @@ class SplitBatch(Protocol):
 class BatchCodec(Protocol):
     """Cuts batch files and writes batches of acknowledgements (BATCH-1)."""
 
-    def split(self, body: bytes) -> SplitBatch:
-        """Cut. Nothing is raised; no messages is legal."""
+    def split(self, *bodies: bytes) -> SplitBatch:
+        """Cut one body, or several one after the other. Nothing is raised; no messages is legal."""
         ...
 
     def join(self, batch: Any, acks: Sequence[bytes], *, control_id: str, at: datetime) -> bytes:  # noqa: ANN401 - what `split` gave
-        """Write one batch of the acknowledgements, in order."""
+        """Write one batch of the acknowledgements, in order; in ER7, whatever they are in."""
+        ...
+
+    def is_xml(self, ack: bytes) -> bool:
+        """Tell whether it is in XML."""
+        ...
+
+    def in_xml(self, ack: bytes) -> bytes:
+        """Give an acknowledgement in XML."""
+        ...
+
+    def in_er7(self, ack: bytes) -> bytes:
+        """Give an acknowledgement in ER7."""
         ...
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from adapters.hl7v2.batch import split_batch
+from adapters.hl7v2.xml_form import is_v2_xml
 from app.cli.exits import refused, usage
 from app.domain.inbound import Format, Problem
 
-MESSAGE_FILE: Final = "HL7 v2: one message, many, or a batch (FHS/BHS); FHIR: one Bundle (JSON or XML), or one a line."
+MESSAGE_FILE: Final = "HL7 v2: one message (ER7 or XML), many, or a batch (FHS/BHS); FHIR: one Bundle (JSON or XML), or one a line."
 _BLANK: Final = b" \t\r\n"
 _MARK: Final = b"\xef\xbb\xbf"
 
@@ -47,14 +48,14 @@ def read_messages(file: Path, content: bytes | None = None) -> MessageFile:
     """Cut a file into its messages; a file without one is refused."""
     data = read_content(file) if content is None else content
     if data.lstrip(_BLANK + _MARK).startswith(b"<"):
-        return MessageFile([FileMessage(Format.FHIR, data)])
+        return MessageFile([FileMessage(Format.ER7 if is_v2_xml(data) else Format.FHIR, data)])
     if data.lstrip(_BLANK).startswith(b"{"):
         return MessageFile([FileMessage(Format.FHIR, body) for body in _bundles(data)])
     batch = split_batch(data)
     if not batch.messages:
         raise refused(
             f"{file} holds no message.",
-            "HL7 v2 begins with MSH and a delimiter, such as MSH|^~\\&|; a FHIR message is JSON or XML.",
+            "HL7 v2 begins with MSH and a delimiter, such as MSH|^~\\&|, or is XML (<ADT_A01>); a FHIR message is JSON or XML.",
         )
     return MessageFile([FileMessage(Format.ER7, body) for body in batch.messages], batch.warnings)
 

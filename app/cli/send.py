@@ -13,9 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from adapters.hl7v2.client import Acknowledgement, MllpClient, MllpError, NotConnectedError
-from adapters.hl7v2.er7 import Er7Message, tokenize
+from adapters.hl7v2.encodings import tokenize
+from adapters.hl7v2.er7 import Er7Message
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.tls import client_context
+from adapters.hl7v2.xml_form import is_xml
 from app.cli.exits import CommandError, ExitCode, refused, unavailable, usage
 from app.cli.http_client import HttpAnswer, HttpClient, NoAnswerError, NotReachedError
 from app.cli.message_file import MESSAGE_FILE, FileMessage, read_content, read_messages
@@ -27,6 +29,7 @@ app = typer.Typer(add_completion=False)
 
 _POSITIVE = frozenset({"AA", "CA", "200", "202", "204"})
 _ER7 = "application/hl7-v2"
+_XML = "application/hl7-v2+xml; charset=utf-8"
 _CONDITIONS = ("control_id", "code", "text")
 
 
@@ -145,7 +148,11 @@ async def _over_http(
         for message in messages:
             is_fhir = message.format is Format.FHIR
             target = process_message(url) if is_fhir else url if url.rstrip("/").endswith("/hl7v2") else f"{url.rstrip('/')}/hl7v2"
-            headers = {"Content-Type": content_type_of(message.body), "Accept": FHIR_JSON} if is_fhir else {"Content-Type": _ER7}
+            headers = (
+                {"Content-Type": content_type_of(message.body), "Accept": FHIR_JSON}
+                if is_fhir
+                else {"Content-Type": _XML if is_xml(message.body) else _ER7}
+            )
             try:
                 answer = await client.post(target, content=message.body, params={"feed": feed} if feed else None, headers=headers)
             except NotReachedError as error:

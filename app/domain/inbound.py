@@ -23,9 +23,9 @@ class Format(StrEnum):
     """In which format the bytes are written, whatever wire they came by: it decides which reader reads them, also at a replay."""
 
     ER7 = "er7"
-    """HL7 v2 with its delimiters."""
+    """HL7 v2, with its delimiters or in XML: the first character tells which."""
     FHIR = "fhir"
-    """A FHIR R4 message bundle in JSON."""
+    """A FHIR R4 message bundle, in JSON or XML."""
 
 
 class AckCode(StrEnum):

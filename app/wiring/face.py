@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,13 +16,15 @@ from adapters.fhir.capability import capability_statement
 from adapters.fhir.groups import Groups
 from adapters.files.refused_rows_csv import RefusedRowsCsv
 from adapters.files.table_csv import table_csv
-from adapters.hl7v2.batch import join_acks, split_batch
-from adapters.hl7v2.er7 import Er7Message, field_tree, tokenize
+from adapters.hl7v2.batch import Batch, join_acks, split_batch
+from adapters.hl7v2.encodings import as_er7, as_xml, tokenize
+from adapters.hl7v2.er7 import Er7Message, field_tree
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import Answer as AnswerFrame
 from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.hl7v2.tls import server_context
+from adapters.hl7v2.xml_form import is_xml
 from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.arrivals import Arrivals, LastSequences
 from app.api.limits import ApiLimits
@@ -251,7 +254,26 @@ def message_tree(body: bytes) -> list[dict[str, Any]]:
 
 
 class _Batches:
-    """The codec of batch files."""
+    """The codec of batch files and of the two encodings."""
 
-    split = staticmethod(split_batch)
-    join = staticmethod(join_acks)
+    is_xml = staticmethod(is_xml)
+    in_xml = staticmethod(as_xml)
+
+    def split(self, *bodies: bytes) -> Batch:
+        """Cut each body; their messages are one batch, under the first header."""
+        cut = [split_batch(body) for body in bodies]
+        return Batch(
+            tuple(message for one in cut for message in one.messages),
+            tuple(stray for one in cut for stray in one.strays),
+            next((one.header for one in cut if one.header is not None), None),
+            tuple(warning for one in cut for warning in one.warnings),
+        )
+
+    def join(self, batch: Batch, acks: Sequence[bytes], *, control_id: str, at: datetime) -> bytes:
+        """Write the batch in ER7."""
+        return join_acks(batch, [self.in_er7(ack) for ack in acks], control_id=control_id, at=at)
+
+    def in_er7(self, ack: bytes) -> bytes:
+        """Give an acknowledgement of our own, which can be read, in ER7."""
+        found = as_er7(ack)
+        return found if isinstance(found, bytes) else ack

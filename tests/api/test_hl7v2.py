@@ -28,7 +28,7 @@ async def test_every_spelling_of_the_content_type_is_taken_and_given_back(world:
     assert "MSA|AA|C1" in answer.text
 
 
-@pytest.mark.parametrize("media_type", ["application/json", "application/fhir+json", "multipart/form-data", "nonsense", None])
+@pytest.mark.parametrize("media_type", ["application/json", "application/fhir+json", "multipart/related", "nonsense", None])
 async def test_other_content_types_get_a_problem_that_names_the_right_ones(world: World, media_type: str | None) -> None:
     headers = {"content-type": media_type} if media_type else {}
     answer = await world.api.post("/hl7v2", world.keys["hospital"], content=ADMIT, headers=headers)

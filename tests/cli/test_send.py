@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from adapters.hl7v2.encodings import as_xml
+from adapters.hl7v2.er7 import Er7Message, tokenize
 from adapters.hl7v2.framing import wrap
 from app.cli.exits import ExitCode
 from app.cli.http_client import HttpClient
+from tests.adapters.hl7v2.xml_twin import xml_twin
 from tests.cli.conftest import Handoff
 from tests.support.messages import adt
 
@@ -224,3 +227,30 @@ async def test_an_answer_is_read_to_its_end_however_large() -> None:
             answer = await client.post("/anything", json={"a": 1})
             assert answer.body == large
             assert len(answer.json()["items"]) == 5000
+
+
+def test_a_message_in_xml_is_linted_and_sent_over_both_wires(handoff: Handoff, tmp_path: Path) -> None:
+    """HOH-1: the file says by its first character what it is; the answer in XML is read."""
+    message = tokenize(ONE)
+    assert isinstance(message, Er7Message)
+    file = tmp_path / "one.xml"
+    file.write_bytes(xml_twin(message))
+    answered = as_xml(ack("C1", "AE", "ERR||PID^1^3|101^^HL70357|E||||No number"))
+    with mllp_receiver(lambda _: answered) as address:
+        over_mllp = handoff("send", file, "--mllp", address, "--json")
+    types: list[str] = []
+
+    def answer(body: bytes, headers: dict[str, str], _: str) -> tuple[int, str, bytes]:
+        types.append({name.lower(): value for name, value in headers.items()}["content-type"])
+        assert body == file.read_bytes()
+        return 200, "application/hl7-v2+xml", answered
+
+    with http_receiver(answer) as url:
+        over_http = handoff("send", file, "--http", url, "--json")
+    assert types == ["application/hl7-v2+xml; charset=utf-8"]
+    for said in (over_mllp, over_http):
+        assert said.code == ExitCode.REFUSED
+        (one,) = json.loads(said.out)["acknowledgements"]
+        assert (one["code"], one["control_id"]) == ("AE", "C1")
+        assert one["problems"] == [{"location": "PID^1^3", "text": "No number"}]
+    assert handoff("lint", file).code == ExitCode.OK

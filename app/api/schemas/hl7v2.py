@@ -32,7 +32,7 @@ class AckDocument(Document):
     """The acknowledgement the message would get."""
 
     code: AckCode
-    message: Annotated[str | None, Field(description="As ER7; null where none is asked for, and for FHIR")]
+    message: Annotated[str | None, Field(description="In the encoding of the message; null where none is asked for, and for FHIR")]
     http_status: Annotated[int, Field(description="The status of the HTTP answer", examples=[200])]
 
 
