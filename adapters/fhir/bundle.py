@@ -59,6 +59,8 @@ class MessageBundle:
     by_reference: dict[str, Entry] = field(default_factory=dict)
     _contained: dict[int, dict[str, Json]] = field(default_factory=dict)
     """Resource that contains others -> these by their ids; built when it is first asked, so that many references cost one look."""
+    _unreached: list[frozenset[int]] = field(default_factory=list)
+    """The one answer of `unreached`, once somebody has asked."""
 
     @property
     def header(self) -> Entry | None:
@@ -69,6 +71,13 @@ class MessageBundle:
     def of_type(self, name: str) -> list[Entry]:
         """Give the entries of a type, in order."""
         return [entry for entry in self.entries if entry.type == name]
+
+    @property
+    def unreached(self) -> frozenset[int]:
+        """The entries to which no references lead from the header and its focus, in either direction (DV-6)."""
+        if not self._unreached:
+            self._unreached.append(frozenset(_apart(self)))
+        return self._unreached[0]
 
     def find(self, reference: object, within: Json | None = None) -> Entry | None:
         """Follow a Reference to an entry of this bundle or to a resource contained in the one that refers."""
@@ -107,6 +116,30 @@ def _entries(document: Json) -> Iterator[Entry]:
         resource = member(item, RESOURCE)
         if isinstance(resource, dict):
             yield Entry(index, text(member(item, "fullUrl")), resource)
+
+
+def _apart(bundle: MessageBundle) -> set[int]:
+    """Walk from the header along every reference, forwards and backwards; give the entries that were never come by."""
+    beside: dict[int, set[int]] = {entry.index: set() for entry in bundle.entries}
+    for entry in bundle.entries:
+        ahead: list[Any] = [entry.resource]
+        while ahead:
+            value = ahead.pop()
+            if isinstance(value, list):
+                ahead.extend(value)
+            elif isinstance(value, dict):
+                found = bundle.find(value) if "reference" in value else None
+                if found is not None:
+                    beside[entry.index].add(found.index)
+                    beside[found.index].add(entry.index)
+                ahead.extend(item for item in value.values() if isinstance(item, dict | list))
+    left, at = set(beside), [bundle.header.index] if bundle.header is not None else []
+    while at:
+        index = at.pop()
+        if index in left:
+            left.remove(index)
+            at.extend(beside[index])
+    return left
 
 
 def _index(entries: tuple[Entry, ...]) -> dict[str, Entry]:

@@ -97,8 +97,17 @@ def structure_problems(bundle: MessageBundle) -> list[Problem]:
 
 
 def warnings(bundle: MessageBundle) -> list[Problem]:
-    """Note must-support references that lead nowhere (DV-3, DV-5): they are read as if they were not there."""
-    found = []
+    """Note must-support references that lead nowhere (DV-3, DV-5): they are read as if they were not there.
+
+    And what nothing leads to from the focus (DV-6). It refuses nothing: a must-support element that may be missing (DV-11) leaves
+    behind what it would have referred to, and a discharge is not lost over what nobody asked for.
+    """
+    sentence = "No reference leads from the focus to this resource, or back; refer to it, or leave it out (DV-6)."
+    found = [
+        Problem(ProblemCode.SEGMENT_SEQUENCE, Severity.WARNING, entry.path, sentence)
+        for entry in bundle.entries
+        if entry.index in bundle.unreached
+    ]
     for entry in bundle.entries:
         for path in TARGETS.get(entry.type, ()):
             for place, reference in _at(entry.resource, path, entry.path):

@@ -189,6 +189,63 @@ def test_dv_6_a_condition_of_another_stay_is_left_out_and_noted() -> None:
     assert any(note.location.endswith(".encounter") for note in READER.notes(written(document), SENDER))
 
 
+def _with(document: Json, **resources: Json) -> Json:
+    document["entry"] += [
+        {"fullUrl": f"http://example.org/{kind}/{one['id']}", "resource": {"resourceType": kind} | one} for kind, one in resources.items()
+    ]
+    return document
+
+
+RELATIVE = {"id": "r", "name": [{"family": "ZZOTHER"}], "telecom": [{"system": "phone", "value": "207-555-0142"}]}
+COVERAGE = {
+    "id": "c", "status": "active", "payor": [{"display": "ZZPLAN"}], "subscriberId": "ZZ9",
+    "relationship": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/subscriber-relationship", "code": "self"}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "apart", "name"), [("RelatedPerson", RELATIVE, "patient"), ("Coverage", COVERAGE, "beneficiary")])
+def test_dv_6_what_nothing_leads_to_is_noted_with_its_place_and_refuses_nothing(kind: str, apart: Json, name: str) -> None:
+    """DV-6: in either direction; a backward reference is as good as one from the focus on."""
+    assert problems(_with(discharge(), **{kind: apart | {name: {"reference": PATIENT}}})) == []
+    loose = _with(discharge(), **{kind: apart | {name: {"reference": "Patient/somebody-else"}}})
+    assert errors(loose) == []
+    noted = [one for one in problems(loose) if one.code is ProblemCode.SEGMENT_SEQUENCE]
+    assert [(one.severity, one.location) for one in noted] == [(Severity.WARNING, "Bundle.entry[7].resource")]
+    assert read(loose).trigger == "A03"
+
+
+def test_dv_6_every_kind_of_resource_is_looked_at_through_any_chain() -> None:
+    """DV-6: an Observation of an Observation of the patient is reached, also backwards; one that stands alone is not."""
+    document = _with(
+        discharge(),
+        Observation={
+            "id": "o1",
+            "status": "final",
+            "code": {"text": "x"},
+            "subject": {"reference": "Patient/1"},
+            "hasMember": [{"reference": "Observation/o2"}],
+        },
+    )
+    resource(document, "Observation")["subject"] = {"reference": PATIENT}
+    document = _with(document, Observation={"id": "o2", "status": "final", "code": {"text": "x"}})
+    document = _with(
+        document,
+        Provenance={
+            "id": "p",
+            "recorded": "2026-03-06T14:30:00-05:00",
+            "target": [{"reference": "Observation/o2"}],
+            "agent": [{"who": {"display": "x"}}],
+        },
+    )
+    assert problems(document) == []
+    document = _with(document, Observation={"id": "o3", "status": "final", "code": {"text": "x"}})
+    assert [(one.severity, one.location) for one in problems(document)] == [(Severity.WARNING, "Bundle.entry[10].resource")]
+    # Two that only know each other are as lonely.
+    document["entry"][10]["resource"]["hasMember"] = [{"reference": "Observation/o4"}]
+    document = _with(document, Observation={"id": "o4", "status": "final", "code": {"text": "x"}})
+    assert [one.location for one in problems(document)] == ["Bundle.entry[10].resource", "Bundle.entry[11].resource"]
+
+
 MUST_SUPPORT = {
     "MessageHeader": ("sender", "author", "responsible", "destination"),
     "Encounter": (
