@@ -30,6 +30,9 @@ from app.domain.trigger import CANCELS, Trigger
 _EVENT_LENGTH_MAX = 64
 _SENDER_NAMES_MAX = 20
 """An organization has a handful of identifiers; each is tried as the name of a feed."""
+_NO_VISIT_NUMBER = (
+    "No identifier names the visit; without one, two stays of a patient on one day cannot be told apart, and no document finds its stay."
+)
 _NEVER_WAS = frozenset({"cancelled", "entered-in-error"})
 _REGISTERED = frozenset({EncounterClass.EMERGENCY, EncounterClass.OUTPATIENT, EncounterClass.RECURRING})
 _BEGINNING = frozenset({Trigger.ADMIT, Trigger.REGISTER})
@@ -156,6 +159,9 @@ class FhirReader:
             sending_facility=next(iter(_senders(bundle)[1]), ""),
             unmapped=tuple(dict.fromkeys(reading.unmapped)),
         )
+        if read.visit is not None and read.visit.visit_number is None:
+            place = f"{encounter.path}.identifier" if encounter is not None else "Bundle.entry"
+            reading.note(ProblemCode.REQUIRED_FIELD_MISSING, place, _NO_VISIT_NUMBER)
         # The class is looked at twice: for the event and for the stay.
         return read, list(dict.fromkeys([*reading.notes, *warnings(bundle)]))
 

@@ -234,7 +234,7 @@ def _content(reading: Reading, group: Group) -> tuple[ContentPlace | None, str |
         kind = reading.text(obx, 2).upper()
         if kind == "ED" and obx.component(5, 5) and (content is None or content.media_type == TEXT_TYPE):
             if _decoded(reading, obx) is None:
-                reading.note(ProblemCode.DATA_TYPE, obx.location(5, 1, 5), "The data is not encoded as ED-4 says; it was left out.")
+                reading.note(ProblemCode.DATA_TYPE, obx.location(5, 1, 5), _UNDECODABLE)
             else:
                 content = ContentPlace(f"OBX^{obx.sequence}", _media_type(reading, obx))
         elif kind in _TEXTS and content is None and obx.raw(5) not in {"", NULL}:
@@ -242,6 +242,16 @@ def _content(reading: Reading, group: Group) -> tuple[ContentPlace | None, str |
         elif kind == "RP" and link is None:
             link = link_of(reading.text(obx, 5))
     return content, link
+
+
+_UNDECODABLE: Final = "The data is not encoded as ED-4 says; it was left out."
+
+
+def note_undecodable(reading: Reading) -> None:
+    """Note the bytes that nobody will be able to read, when the message comes: its sender and `/v1/inbound` hear of it then."""
+    for obx in reading.message.all("OBX"):
+        if reading.text(obx, 2).upper() == "ED" and obx.component(5, 5) and _decoded(reading, obx) is None:
+            reading.note(ProblemCode.DATA_TYPE, obx.location(5, 1, 5), _UNDECODABLE)
 
 
 def _media_type(reading: Reading, obx: Segment) -> str:

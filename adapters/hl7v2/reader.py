@@ -8,9 +8,10 @@ passes, `read` can read. The field table is in README.md. Not here: how fields a
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from adapters.hl7v2.acceptance import SUPPORTED, Essentials, doubts, essentials, header_problems, header_warnings
-from adapters.hl7v2.documents import Group, content_of, documents_of, groups, head_of
+from adapters.hl7v2.documents import Group, content_of, documents_of, groups, head_of, note_undecodable
 from adapters.hl7v2.encodings import as_er7, tokenize
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope
 from adapters.hl7v2.facilities import facility_codes, location_of
@@ -25,6 +26,10 @@ from app.domain.trigger import DOCUMENT_TRIGGERS, Trigger
 
 _MSH_FIELDS = 19
 _LATIN_1 = "latin-1"
+_NO_VISIT_NUMBER: Final = (
+    "No number of the visit is where the feed's profile looks for it (by default PV1-19, PV1-50, PID-18); "
+    "without one, two stays of a patient on one day cannot be told apart, and no document finds its stay."
+)
 
 
 class Hl7v2Reader:
@@ -98,6 +103,8 @@ class Hl7v2Reader:
             if isinstance(reading, Problem):
                 return (reading,)
             needed = essentials(reading, header, is_check=True)
+            if header.trigger in DOCUMENT_TRIGGERS:
+                note_undecodable(reading)
             warnings += reading.notes
             if not isinstance(needed, Essentials):
                 found = needed
@@ -156,6 +163,8 @@ class Hl7v2Reader:
         first, *others = (
             self._event(reading, header, needed, subject, papers, digest, part) for part, subject in enumerate(needed.subjects)
         )
+        if with_doubts and first.visit is not None and first.visit.visit_number is None:
+            reading.note(ProblemCode.REQUIRED_FIELD_MISSING, "PV1^1^19", _NO_VISIT_NUMBER)
         if others or reading.unmapped:
             first = replace(first, others=tuple(others), unmapped=tuple(reading.unmapped))
         return first, reading.notes

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.document import READABLE, DocumentKey, document_key, heard, own_key, replaced, view
+from app.domain.document import DocumentKey, document_key, heard, own_key, replaced, view
 from app.domain.event_order import sort_key
 from app.domain.interpreted import Interpreted
 from app.domain.person import Resolved
@@ -89,7 +89,7 @@ def _read_off(row: DocumentRow, persons: Mapping[UUID, UUID]) -> None:
         row.person_id = persons.get(seen.record_id, row.person_id)
     row.visit_key = documents.visit_key(*seen.visit) if seen.visit else None
     row.is_restricted = seen.is_restricted
-    row.is_summary = seen.is_summary and not seen.is_restricted and seen.status in READABLE
+    row.is_summary = seen.is_received_summary
 
 
 def _touched(before: DocumentRow | None, now: DocumentRow) -> list[Touched]:

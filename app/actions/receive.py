@@ -57,7 +57,7 @@ def judge(envelope: Envelope, directory: Directory, readers: Readers) -> Arrival
     application, facility = _sender(header, directory)
     feed = directory.feed_of(application, facility, named=envelope.feed_name, organization_id=envelope.organization_id)
     if feed is None:
-        return Arrival(envelope, header, None, AckCode.AR, (_no_feed(envelope),))
+        return Arrival(envelope, header, None, AckCode.AR, (_no_feed(envelope, header, directory),))
     stranger = _stranger(envelope, header, feed)
     if stranger is not None:
         # It belongs to the feed's organization and not to the feed: the same bytes from who may send them are not answered like these.
@@ -102,10 +102,13 @@ _SENDER_IS_SAID: Final = {
 }
 
 
-def _no_feed(envelope: Envelope) -> Problem:
+def _no_feed(envelope: Envelope, header: Header, directory: Directory) -> Problem:
     location, names = _SENDER_IS_SAID[envelope.format]
     if envelope.feed_name is not None:
         remedy = "The feed named in the request does not exist or is another organization's. See GET /v1/feeds."
+    elif envelope.format is Format.ER7 and directory.knows_application(header.sending_application):
+        location = "MSH^1^4"
+        remedy = "Feeds of this MSH-3 (sending application) are registered, and none for this MSH-4 (sending facility): handoff feed list."
     else:
         remedy = f"No feed is registered for this {names}. Register it: handoff feed add."
     return Problem(ProblemCode.UNKNOWN_KEY, Severity.ERROR, location, remedy)

@@ -1,4 +1,7 @@
-"""`/healthz`, `/readyz`, `/metrics`: for supervisors, load balancers and Prometheus. Open to everybody, without patient data."""
+"""`/healthz`, `/readyz`, `/metrics`: for supervisors, load balancers and Prometheus. Open to everybody, without patient data.
+
+Load balancers ask the first two by HEAD too.
+"""
 
 from typing import Any
 
@@ -15,12 +18,14 @@ router = APIRouter(route_class=GuardedRoute, tags=["operations"])
 _NOT_READY = 503
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses=ok(HealthDocument, "The process runs"))
 async def healthz(services: FromServices) -> Response:
     """Tell whether the process runs. Touches nothing else: a database that is away is no reason to restart this process."""
     return JsonResponse({"status": "ok", "version": services.version})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     responses=ok(ReadinessDocument, "Everything serves") | ok(ReadinessDocument, "Something does not serve; see parts", status=_NOT_READY),

@@ -92,6 +92,11 @@ class Directory:
             return None
         return found
 
+    def knows_application(self, application: str) -> bool:
+        """Tell whether any feed is registered for the sending application, of whatever facility. Asked of refused messages only."""
+        name = application.strip().upper()
+        return any(known.strip().upper() == name for known, _ in (*self.by_sender, *self.by_application))
+
     def knows(self, application: str, facility: str) -> bool:
         """Tell whether some feed is registered for this sender."""
         return self._sent_by(application, facility) is not None

@@ -159,6 +159,14 @@ class DocumentView:
         return self.loinc in DISCHARGE_SUMMARIES
 
     @property
+    def is_received_summary(self) -> bool:
+        """Whether it is a discharge summary that there is to read, and that everybody may know of.
+
+        A T01 (HL7 2.5.1, 9.6.1: notification without content) only announces one: nobody has received what nobody can read.
+        """
+        return self.is_summary and not self.is_restricted and (self.has_content or self.has_link)
+
+    @property
     def has_content(self) -> bool:
         """Whether its bytes are given to those who may read them."""
         return self.content is not None and self.status in READABLE

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.domain.document import READABLE, DocumentKey, DocumentStatus, DocumentView
+from app.domain.document import DocumentKey, DocumentStatus, DocumentView
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.summary_fact import SummaryFact, SummaryStep, Via
 
@@ -44,9 +44,8 @@ class Filed:
 
 
 def is_summary(filed: FiledDocument) -> bool:
-    """Tell whether it is a discharge summary that can be read and that everybody may know of."""
-    seen = filed.view
-    return seen.is_summary and not seen.is_restricted and seen.status in READABLE
+    """Tell whether a discharge summary was received by it."""
+    return filed.view.is_received_summary
 
 
 def documents_content(filed: Filed) -> list[dict[str, Any]]:

@@ -203,3 +203,28 @@ async def test_a_summary_that_was_heard_quietly_is_no_news(story: World, mode: s
     await story.send(mdm(control="D1"))
     assert await outbox(story) == before
     assert len((await encounter(story))["documents"]) == 1
+
+
+async def test_a_summary_that_is_only_announced_is_not_received_until_its_content_comes(story: World) -> None:
+    """T01 is a notification without content (HL7 2.5.1, 9.6.1): it is listed, and no home is told that it has a summary."""
+    await story.send(mdm("T01", control="D1", observations=()))
+    (announced,) = (await encounter(story))["documents"]
+    assert (announced["is_discharge_summary"], announced["has_content"]) == (True, False)
+    assert (await encounter(story))["has_discharge_summary"] is False
+    assert (await follow_up(story))["summary"]["received_at"] is None
+    await story.send(mdm("T02", "20260306161000-0500", control="D2"))
+    assert (await encounter(story))["has_discharge_summary"] is True
+    assert (await follow_up(story))["summary"]["received_at"] is not None
+
+
+@pytest.mark.parametrize("of_result", [False, True])
+async def test_bytes_that_cannot_be_decoded_are_answered_aa_and_warned_of_where_the_sender_looks(story: World, *, of_result: bool) -> None:
+    """ACK-4: the message is taken; who sent it and who looks at it hears that nobody will be able to read the document."""
+    broken = ("OBX|1|ED|18842-5^Discharge summary^LN||^application^PDF^Base64^%%%no-base64%%%||||||F",)
+    message = oru(control="X1", observations=broken) if of_result else mdm(control="X1", observations=broken)
+    answer = await story.api.post("/hl7v2", story.keys["hospital"], content=message, headers=ER7)
+    assert "MSA|AA|X1" in answer.text
+    await story.stage.settle()
+    newest = (await story.api.json("GET", "/v1/inbound", story.keys["hospital"], 200))["items"][0]
+    assert newest["outcome"] == "processed"
+    assert [(one["severity"], one["location"]) for one in newest["problems"]] == [("W", "OBX^1^5^1^5")]
