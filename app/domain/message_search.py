@@ -4,14 +4,17 @@ Not here: where it is looked for (store/inbound_search).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.domain.completeness import MessageFields
+from app.domain.field_place import field_place
 from app.domain.person import demographic_key, normalised
 
 _SEXES = ("F", "M", "O", "A", "N")
 _NAMED = re.compile(r"(?P<name>.*[^\W\d_].*?)[\s,;]+(?P<born>\d{4}-\d{2}-\d{2}|\d{8}|\d{1,2}/\d{1,2}/\d{4})\s*")
+_NUMBERS = (("MSH", 10, 1), ("PID", 3, 1), ("PID", 18, 1), ("PV1", 19, 1), ("PV1", 50, 1), ("MRG", 1, 1))
 _FORMS = ("%Y-%m-%d", "%Y%m%d", "%m/%d/%Y")
 
 
@@ -36,12 +39,16 @@ class MessageQuery:
     text: str
     somebody: NameAndBirthDate | None = None
 
-    def found_in(self, fields: MessageFields) -> bool:
-        """Tell whether a message says it, in the fields where it belongs: for messages that nothing was made of."""
+    def found_in(self, fields: MessageFields, visit_places: Sequence[str] = ()) -> bool:
+        """Tell whether a message says it, in the fields where it belongs: for messages that nothing was made of.
+
+        `visit_places` are where the feed's profile looks for the visit's number, Z segments among them.
+        """
         if self.somebody is not None:
             return _names(self.somebody, fields)
-        places = (("MSH", 10), ("PID", 3), ("PID", 18), ("PV1", 19), ("PV1", 50), ("MRG", 1))
-        return any(self.text in fields.values(segment, field) for segment, field in places)
+        of_visit = map(field_place, visit_places)
+        places = (*_NUMBERS, *((place.segment, place.field, place.component or 1) for place in of_visit))
+        return any(self.text in fields.values(*place) for place in places)
 
 
 def _names(somebody: NameAndBirthDate, fields: MessageFields) -> bool:

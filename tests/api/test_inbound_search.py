@@ -193,3 +193,13 @@ async def test_a_key_without_the_scope_searches_nothing(town: World) -> None:
     key = await town.key("hospital", "members.read")
     assert (await town.api.post("/v1/inbound/search", key, json={"text": "M1"})).status_code == 403
     assert (await town.api.post("/v1/inbound/replay", key, json={})).status_code == 403
+
+
+async def test_a_visit_number_in_a_segment_of_the_senders_own_is_found_as_one(world: World) -> None:
+    """Where the feed's profile looks for it: in what was read, and in what was refused."""
+    path = f"/v1/feeds/{world.ids['feed_id']}"
+    profile = {"visit_number_places": ["ZPV-2.3"], "local_reads": {"patient_number": "ZPD-1"}}
+    await world.api.json("PATCH", path, world.keys["hospital"], 200, json={"profile": profile})
+    whole, nameless = (one + b"ZPV|1|x^y^ZV77\r" for one in (adt("A01", AT, control="Z1"), NAMELESS.replace(b"BAD1", b"Z2")))
+    await _post(world, whole, nameless, NAMELESS.replace(b"BAD1", b"Z3") + b"ZPD\r")
+    assert await _search(world, "ZV77") == [("Z2", "message_text"), ("Z1", "visit_number")]
