@@ -1,23 +1,29 @@
-"""`/v1/documents`: the bytes behind a pointer. Pointers themselves are shown with the stay and the follow-up."""
+"""`/v1/documents`: the bytes behind a pointer, and pointers without a stay; those with one are shown with the stay and the follow-up."""
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from app.actions.read_document import locate_document
+from app.api.answers import JsonResponse, ok
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
+from app.api.paging import listing
 from app.api.problems import not_found
 from app.api.schemas.common import DocumentId
+from app.api.schemas.unfiled_documents import UnfiledDocumentPage, unfiled_json
 from app.domain.document import SERVED_TYPES
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store.documents import message_of
 from app.store.engine import raw_connection
+from app.store.unfiled_documents import unfiled_documents
 
 router = APIRouter(route_class=GuardedRoute, tags=["encounters"])
 
 Reader = Annotated[Viewer, Depends(Access(Scope.NOTIFICATIONS_READ, Scope.FOLLOW_UPS_READ, Scope.ADT_WRITE))]
+
+Hospital = Annotated[Viewer, Depends(Access(Scope.ADT_WRITE, Scope.ADMIN))]
 
 _SUFFIXES: Final = {
     "application/pdf": ".pdf",
@@ -40,6 +46,21 @@ _ANSWER: Final = {
     "description": "The bytes as the hospital sent them, as a file to be saved",
     "content": {media_type.partition(";")[0]: {"schema": _BYTES} for media_type in sorted(SERVED_TYPES)},
 }
+
+
+@router.get("/v1/documents/unfiled", responses=ok(UnfiledDocumentPage, "The newest, at most so many"))
+async def list_unfiled(
+    viewer: Hospital,
+    services: FromServices,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
+) -> Response:
+    """List the documents of the key's facility that found no stay: nobody sees them with one, and no home knows of them.
+
+    A document finds its stay by the visit's number and the person, whichever comes first; correct the number and send it again.
+    """
+    async with services.unit_of_work(viewer) as connection:
+        found = await unfiled_documents(await raw_connection(connection), viewer, limit=limit)
+    return JsonResponse(listing([unfiled_json(one) for one in found], None))
 
 
 @router.get("/v1/documents/{document_id}/content", responses={200: _ANSWER})

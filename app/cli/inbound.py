@@ -11,6 +11,7 @@ from app.actions.receive import LANES
 from app.actions.replay import replay as replay_messages
 from app.api.schemas.inbound import inbound_json, shown_text, trace_json
 from app.api.schemas.inbound_search import group_json, replay_json
+from app.api.schemas.unfiled_documents import unfiled_json
 from app.cli.database import Office, open_office
 from app.cli.exits import refused, usage
 from app.cli.names import read_id
@@ -25,6 +26,7 @@ from app.store.directory import RegistryReader
 from app.store.hints import hint_once
 from app.store.inbound_reads import InboundFilter, InboundMessage, find_message, list_messages, read_messages, trace_message
 from app.store.set_aside import AsideFilter, groups, of_a_kind
+from app.store.unfiled_documents import unfiled_documents
 from app.wiring import build_rooms, rulebook
 from app.wiring.diagnosis import message_search, reinterpreter
 
@@ -33,6 +35,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Messages tha
 _COLUMNS = ("id", "received_at", "trigger", "control_id", "ack_code", "outcome", "problems")
 _FOUND_COLUMNS = ("id", "received_at", "trigger", "control_id", "outcome", "found_by")
 _GROUP_COLUMNS = ("feed_id", "code", "location", "text", "messages", "last_received_at", "newest_id")
+_UNFILED_COLUMNS = ("id", "facility_id", "message_id", "received_at", "type_code", "reason")
 _REPLAYED_MAX = 1000
 _OUTCOMES = ("waiting", *(outcome.value for outcome in Outcome))
 
@@ -130,6 +133,18 @@ def set_aside(feed: FeedOption = None, *, as_json: JsonFlag = False) -> None:
             return [group_json(row) for row in await groups(raw, OPERATOR, wanted)]
 
     output.table(asyncio.run(run()), _GROUP_COLUMNS, none="Nothing is set aside.")
+
+
+@app.command("unfiled")
+def unfiled(limit: Annotated[int, typer.Option(min=1, max=1000)] = 100, *, as_json: JsonFlag = False) -> None:
+    """List documents (MDM, ORU, DocumentReference) that found no stay, newest first: nobody sees them with one."""
+    output = Output(as_json=as_json)
+
+    async def run() -> list[dict[str, Any]]:
+        async with open_office(load_settings()) as office, office.raw() as raw:
+            return [unfiled_json(one) for one in await unfiled_documents(raw, OPERATOR, limit=limit)]
+
+    output.table(asyncio.run(run()), _UNFILED_COLUMNS, none="Every document has its stay.")
 
 
 @app.command("replay")

@@ -238,6 +238,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("DELETE", "/v1/keys/{key_id}"): Recipe("home"),
     ("POST", "/v1/inbound/search"): Recipe("hospital", 200, lambda _: {"text": "M1"}, bad_json={"text": ""}),
     ("GET", "/v1/inbound/set-aside"): Recipe("hospital", bad_params={"feed_id": "odd"}),
+    ("GET", "/v1/documents/unfiled"): Recipe("hospital", params=lambda _: {"limit": 5}, bad_params=_LIMIT),
     ("POST", "/v1/inbound/replay"): Recipe("hospital", 200, lambda _: {"code": "101"}, bad_json={"limit": 0}),
     ("GET", "/v1/inbound"): Recipe("hospital", bad_params=_LIMIT),
     ("GET", "/v1/inbound/{message_id}"): Recipe("hospital"),

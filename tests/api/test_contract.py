@@ -33,7 +33,7 @@ STABLE_PATHS = [
     "POST /v1/follow-ups/{follow_up_id}/contacts", "POST /v1/contacts/{contact_id}/void", "POST /v1/follow-ups/{follow_up_id}/assign",
     "POST /v1/follow-ups/{follow_up_id}/close", "GET /v1/members", "POST /v1/members/search", "GET /v1/members/{person_id}/follow-ups",
     "GET /v1/feeds/{feed_id}/health", "GET /v1/feeds/health", "GET /v1/feeds/{feed_id}/scorecard.csv",
-    "POST /v1/inbound/search", "GET /v1/inbound/set-aside", "POST /v1/inbound/replay",
+    "POST /v1/inbound/search", "GET /v1/documents/unfiled", "GET /v1/inbound/set-aside", "POST /v1/inbound/replay",
     "GET /healthz", "GET /readyz", "GET /metrics", "GET /docs", "GET /openapi.json",
 ]  # fmt: skip
 """The public interface that must stay: this list only grows."""

@@ -228,3 +228,18 @@ async def test_bytes_that_cannot_be_decoded_are_answered_aa_and_warned_of_where_
     newest = (await story.api.json("GET", "/v1/inbound", story.keys["hospital"], 200))["items"][0]
     assert newest["outcome"] == "processed"
     assert [(one["severity"], one["location"]) for one in newest["problems"]] == [("W", "OBX^1^5^1^5")]
+
+
+async def test_documents_that_found_no_stay_are_listed_until_it_comes(story: World) -> None:
+    async def listed(who: str) -> list[tuple[str, str]]:
+        key = story.keys.get(who, ADMIN_KEY)
+        items = (await story.api.json("GET", "/v1/documents/unfiled", key, 200))["items"]
+        return [(one["type_code"], one["reason"]) for one in items]
+
+    await story.send(mdm(control="D1"))
+    assert await listed("hospital") == []
+    await story.send(mdm(control="D2", number="D2", visit=None), oru(control="D3", visit="V7"))
+    assert await listed("hospital") == await listed("operator") == [("24323-8", "no_stay"), ("18842-5", "no_number")]
+    assert await listed("stranger") == []
+    await story.send(adt("A01", "20260303080000-0500", control="V7", visit="V7", admitted="20260303080000-0500"))
+    assert await listed("hospital") == [("18842-5", "no_number")]

@@ -69,3 +69,9 @@ def test_what_was_set_aside_is_counted_rehearsed_and_replayed(received: Handoff)
 )
 def test_a_reason_is_of_what_was_set_aside(received: Handoff, arguments: tuple[str, ...]) -> None:
     assert received("inbound", "replay", *arguments).code == ExitCode.USAGE
+
+
+def test_every_document_has_its_stay_when_none_came(received: Handoff) -> None:
+    """What is listed is tested with the API (tests/api/test_documents.py)."""
+    assert "Every document has its stay." in received("inbound", "unfiled").out
+    assert received("inbound", "unfiled", "--json").json["items"] == []
