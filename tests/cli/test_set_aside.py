@@ -73,5 +73,5 @@ def test_a_reason_is_of_what_was_set_aside(received: Handoff, arguments: tuple[s
 
 def test_every_document_has_its_stay_when_none_came(received: Handoff) -> None:
     """What is listed is tested with the API (tests/api/test_documents.py)."""
-    assert "Every document has its stay." in received("inbound", "unfiled").out
+    assert "Every document has its stay." in received("inbound", "unfiled").err
     assert received("inbound", "unfiled", "--json").json["items"] == []
