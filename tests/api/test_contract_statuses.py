@@ -161,7 +161,7 @@ class Case:
         return await self._sent(self._key(), json=None, content=b"x", headers=headers)
 
     async def _415(self) -> int:
-        return await self._sent(self._key(), json=None, content=b"<a/>", headers={"content-type": "application/xml"})
+        return await self._sent(self._key(), json=None, content=b"x", headers={"content-type": "image/png"})
 
     async def _422(self) -> int:
         if self.recipe.bad_json is not None:
