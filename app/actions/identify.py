@@ -55,8 +55,7 @@ async def _match(raw: Raw, plan: IdentityPlan, by: Scorer) -> dict[UUID, UUID]:
     await people.lock_keys(raw, plan.lock_keys())
     await _load_neighbourhood(raw, plan)
     await _lock(raw, plan)
-    parted = plan.divide(await matches.index_authorities(raw), by)
-    return plan.assign(await people.former_people(raw, parted) if parted else {})
+    return plan.divide(await matches.index_authorities(raw), by)
 
 
 async def _lock(raw: Raw, plan: IdentityPlan) -> dict[UUID, UUID]:

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.latest import known, learn
-from app.domain.matching import Division, assign_people, divide
+from app.domain.matching import Division, Group, divide
 from app.domain.person import LINK, RETIRED_INTO, OwnKey, PatientRecord, RecordClaim, Resolved, demographic_key, linked_in
+from app.domain.person_ids import bear
 from app.domain.scoring import SCORED_BY, Scorer
 from app.domain.shared_identifier import ANY_AUTHORITY, match_keys
 from app.domain.tie import Tie, TieLevel
@@ -273,36 +274,31 @@ class IdentityPlan:
                 led.records.update(end for end in tie.pair if end not in self._in_play())
         return led
 
-    def divide(self, index: frozenset[str], scorer: Scorer) -> list[UUID]:
-        """Divide everything in play into people; give the stored records that part from those who keep their person."""
+    def divide(self, index: frozenset[str], scorer: Scorer) -> dict[UUID, UUID]:
+        """Divide everything in play into people; give record -> person for stored records that change theirs."""
         in_play = [self.records[record_id] for record_id in self.in_play()]
         self._rescore(scorer)
         self.division = divide(in_play, self.ties.values(), index=index, apart=scorer.holds_apart)
-        keepers: dict[UUID, set[int]] = defaultdict(set)
-        for place, group in enumerate(self.division.groups):
-            for record_id in group.records:
-                if record_id not in self.new:
-                    keepers[self.records[record_id].person_id].add(place)
-        parted = {place for places in keepers.values() if len(places) > 1 for place in places}
-        return [one for place in sorted(parted) for one in self.division.groups[place].records if one not in self.new]
+        return self._assign(in_play, self.division.groups)
 
-    def assign(self, former: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
-        """Give record -> person for stored records that change theirs. `former` are people that nobody is now."""
-        groups = self.division.groups if self.division else []
-        in_play = [self.records[record_id] for record_id in self.in_play()]
-        before: dict[UUID, UUID | None] = {record.id: record.person_id for record in in_play if record.id not in self.new}
-        people_now = assign_people(groups, before, iter(self._new_id, None), former)
-        held = {*self.stored_people.values(), *former.values()}
-        used = set(people_now.values())
-        self.new_people = sorted(used - held)
-        self.revived = sorted(used & set(former.values()))
+    def _assign(self, in_play: Sequence[PatientRecord], groups: Sequence[Group]) -> dict[UUID, UUID]:
+        before = {record.id: record.person_id for record in in_play if record.id not in self.new}
+        founders = {record.id: record.founded for record in in_play if record.founded is not None}
+        borne = bear(groups, before, founders, iter(self._new_id, None))
+        held = set(self.stored_people.values())
+        used = set(borne.people.values()) - held
+        self.new_people = sorted(used.intersection(borne.founded.values()))
+        self.revived = sorted(used.difference(borne.founded.values()))
+        for record_id, person in borne.founded.items():
+            self.records[record_id].founded = person
+            self.changed.add(record_id)
         for group in groups:
             if len(group.records) > 1 or group.records[0] not in self.new:
                 for record_id in group.records:
                     self.reasons[record_id] = group.reasons
         moved = {}
         for record in in_play:
-            person = people_now[record.id]
+            person = borne.people[record.id]
             if record.id not in self.new and record.person_id != person:
                 moved[record.id] = person
                 self.changed.add(record.id)

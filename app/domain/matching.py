@@ -370,24 +370,3 @@ def _conflict(people: Iterable[Mapping[tuple[str, str], set[str]]]) -> bool:
                 return True
             seen[issuer].append(values)
     return False
-
-
-def assign_people(
-    groups: Sequence[Group], before: Mapping[UUID, UUID | None], fresh: Iterable[UUID], former: Mapping[UUID, UUID] | None = None
-) -> dict[UUID, UUID]:
-    """Give each record its person: a group keeps the oldest person that its oldest claimant had; others get a fresh id.
-
-    `before` maps record -> present person (None for a new record). Ids are time-ordered, so "oldest" is the smallest. Who parts from
-    others gets back the person that one of its records was before, where `former` knows one that nobody is now.
-    """
-    supply = iter(fresh)
-    taken: set[UUID] = set()
-    people: dict[UUID, UUID] = {}
-    for group in sorted(groups, key=lambda item: min(item.records).int):
-        held = sorted({person for record in group.records if (person := before.get(record)) is not None} - taken) if before else []
-        if not held and former:
-            held = sorted({person for record in group.records if (person := former.get(record)) is not None} - taken)
-        person = held[0] if held else next(supply)
-        taken.add(person)
-        people.update(dict.fromkeys(group.records, person))
-    return people

@@ -66,6 +66,8 @@ class PatientRecord:
     retired_into: UUID | None = None
     linked: frozenset[UUID] = frozenset()
     """Records that the source calls the same patient; the link is kept on one side only."""
+    founded: UUID | None = None
+    """The person that began with this record, whoever it belongs to now (`person_ids`)."""
     revision: int = 0
     """What the store calls this version of the row as it was read; 0 for a new record."""
 

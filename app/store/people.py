@@ -17,7 +17,7 @@ from app.domain.shared_identifier import SHARED_IDENTIFIER_LIMIT
 from app.store.raw import Raw
 
 _COLUMNS = """
-r.id, r.source, r.authority, r.type, r.value, r.person_id, r.demographics, r.demographic_key, r.retired_into,
+r.id, r.source, r.authority, r.type, r.value, r.person_id, r.demographics, r.demographic_key, r.retired_into, r.founded,
 r.xmin::text::bigint as revision,
 (select array_agg(array[i.authority, i.type, i.value]) from record_identifier i where i.record_id = r.id) as identifiers
 """
@@ -36,6 +36,7 @@ def _record(row: Record) -> PatientRecord:
         demographic_key=row["demographic_key"],
         retired_into=row["retired_into"],
         linked=linked_in(known(said)),
+        founded=row["founded"],
         revision=row["revision"],
     )
 
@@ -142,14 +143,14 @@ _INSERT_RECORDS = """
 with n as (
     select * from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::uuid[], $10::text[],
-        $12::bool[]
-    ) as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons, has_question)
+        $12::bool[], $13::uuid[]
+    ) as n(id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons, has_question, founded)
 ), asked as (
     insert into match_pending (record_id, has_question) select id, has_question from n where has_question is not null
 )
 insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, retired_into, match_reasons,
-    updated_at)
-select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11
+    updated_at, founded)
+select id, source, authority, type, value, person_id, demographics::json, demographic_key, retired_into, match_reasons::jsonb, $11, founded
 from n
 """
 
@@ -157,9 +158,9 @@ _UPDATE_RECORDS = f"""
 {_COMPARE.format(records="$9", questions="$10")}
 update patient_record r
 set person_id = n.person_id, demographics = n.demographics::json, demographic_key = n.demographic_key, retired_into = n.retired_into,
-    match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $8
-from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[])
-    as n(id, person_id, demographics, demographic_key, retired_into, match_reasons, revision)
+    match_reasons = coalesce(n.match_reasons::jsonb, r.match_reasons), updated_at = $8, founded = n.founded
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::text[], $7::bigint[], $11::uuid[])
+    as n(id, person_id, demographics, demographic_key, retired_into, match_reasons, revision, founded)
 where r.id = n.id and r.xmin::text::bigint = n.revision
 """
 
@@ -196,6 +197,7 @@ async def insert_records(
         [orjson.dumps(why).decode() if (why := reasons.get(record.id)) else "[]" for record in records],
         now,
         [compare.get(record.id) for record in records],
+        [record.founded for record in records],
     )
 
 
@@ -217,6 +219,7 @@ async def update_records(
         now,
         list(compare),
         list(compare.values()),
+        [record.founded for record in records],
     )
     return bool(done == f"UPDATE {len(records)}")
 
@@ -266,24 +269,6 @@ async def mark_merged(raw: Raw, merged: dict[UUID, UUID]) -> None:
         list(merged),
         list(merged.values()),
     )
-
-
-_FORMER = "select distinct from_person_id as id from record_move where record_id = any($1::uuid[])"
-
-_EMPTY = """
-select distinct on (m.record_id) m.record_id, m.from_person_id from record_move m
-where m.record_id = any($1::uuid[]) and not exists (select 1 from patient_record r where r.person_id = m.from_person_id)
-order by m.record_id, m.id desc
-"""
-
-
-async def former_people(raw: Raw, records: Sequence[UUID]) -> dict[UUID, UUID]:
-    """Give, of people whom these records were before, those that nobody is now (ix_record_move_record_id), and lock them."""
-    former = [row["id"] for row in await raw.fetch(_FORMER, list(records))]
-    if not former:
-        return {}
-    await lock_people(raw, former)
-    return {row["record_id"]: row["from_person_id"] for row in await raw.fetch(_EMPTY, list(records))}
 
 
 async def revive(raw: Raw, people: Sequence[UUID]) -> None:

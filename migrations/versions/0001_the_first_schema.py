@@ -391,6 +391,12 @@ def upgrade() -> None:
             comment="hash of the normalised name, birth date and sex; null when incomplete",
         ),
         sa.Column("retired_into", sa.Uuid(), nullable=True, comment="the record that an A40/A34 named as the survivor"),
+        sa.Column(
+            "founded",
+            sa.Uuid(),
+            nullable=True,
+            comment="the person that began with this record, whoever it belongs to now; null where it joined somebody",
+        ),
         sa.Column("match_reasons", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_patient_record")),

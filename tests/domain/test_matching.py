@@ -1,6 +1,5 @@
 """Which records are one person: a partition of a set, so its order cannot matter; and the guards against joining two people."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from uuid import UUID
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.adt_event import Identifier
 from app.domain.latest import known
-from app.domain.matching import BLOCK_LIMIT, Group, assign_people, divide, partition
+from app.domain.matching import BLOCK_LIMIT, divide, partition
 from app.domain.person import PatientRecord
 from app.domain.shared_identifier import ANY_AUTHORITY, SHARED_IDENTIFIER_LIMIT, match_keys
 from app.domain.tie import TieKind, pair_of
@@ -263,39 +262,6 @@ def test_a_merge_is_held_only_where_it_closes_a_circle_and_doubted_only_where_tw
             one, other = (known(by_id[record].said) for record in question.pair)
             assert one["birth_date"] != other["birth_date"]
             assert one["first_name"] != other["first_name"]
-
-
-# Who keeps which person.
-
-
-def assigned(groups: Sequence[Sequence[int]], before: dict[int, int | None]) -> dict[int, int]:
-    parts = [Group(tuple(UUID(int=one) for one in group), ()) for group in groups]
-    held = {UUID(int=one): (UUID(int=person) if person is not None else None) for one, person in before.items()}
-    fresh = [UUID(int=1000 + number) for number in range(len(parts))]
-    return {one.int: person.int for one, person in assign_people(parts, held, fresh).items()}
-
-
-def test_a_group_keeps_its_oldest_person() -> None:
-    assert assigned([[1, 2, 3]], {1: 12, 2: 11, 3: None}) == {1: 11, 2: 11, 3: 11}
-
-
-def test_new_records_get_a_new_person() -> None:
-    assert assigned([[1, 2], [3]], {1: None, 2: None, 3: None}) == {1: 1000, 2: 1000, 3: 1001}
-
-
-def test_when_a_person_parts_the_oldest_record_keeps_it() -> None:
-    assert assigned([[1], [2, 3]], {1: 10, 2: 10, 3: 10}) == {1: 10, 2: 1000, 3: 1000}
-
-
-@given(neighbourhoods(), st.data())
-def test_no_two_groups_share_a_person(records: list[PatientRecord], data: st.DataObject) -> None:
-    groups = partition(records)
-    present = st.one_of(st.none(), st.integers(1, 3).map(lambda number: UUID(int=number)))
-    before = {one.id: data.draw(present) for one in records}
-    people_now = assign_people(groups, before, [UUID(int=1000 + number) for number in range(len(groups))])
-    by_group = [{people_now[one] for one in group.records} for group in groups]
-    assert all(len(one) == 1 for one in by_group)
-    assert len(set().union(*by_group)) == len(groups)
 
 
 @pytest.mark.parametrize(

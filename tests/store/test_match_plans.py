@@ -32,7 +32,6 @@ OF_THE_PIPELINE: dict[str, tuple[Statement, set[str]]] = {
         lambda raw: people.neighbours(raw, Frontier(identifiers={("A", "1")}, demographic_keys={7}, people={ONE}, records={OTHER})),
         {"pk_record_identifier", "ix_patient_record_demographic_key", "ix_patient_record_person_id", "pk_patient_record"},
     ),
-    "whom records were before": (lambda raw: people.former_people(raw, [ONE]), {"ix_record_move_record_id"}),
 }
 OF_AN_OPERATOR: dict[str, tuple[Statement, set[str]]] = {
     "open questions": (

@@ -24,6 +24,7 @@ patient_record = Table(
     Column("demographics", Payload, nullable=False, comment="field -> [value, sort key]: the latest event wins, field by field"),
     Column("demographic_key", BigInteger, comment="hash of the normalised name, birth date and sex; null when incomplete"),
     Column("retired_into", Id, comment="the record that an A40/A34 named as the survivor"),
+    Column("founded", Id, comment="the person that began with this record, whoever it belongs to now; null where it joined somebody"),
     Column("match_reasons", Document),
     Column("updated_at", Instant, nullable=False),
 )
