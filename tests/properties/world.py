@@ -206,7 +206,8 @@ async def drain(world: World, pipelines: Sequence[Pipeline], chance: random.Rand
     async def worker(pipeline: Pipeline) -> None:
         while True:
             while await work(pipeline, chance, messages_max):
-                pass
+                assert world.defects == []
+            assert world.defects == []
             async with pipeline.transaction() as raw:
                 if await is_drained(raw):
                     return
