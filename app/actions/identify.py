@@ -31,7 +31,7 @@ async def identify(raw: Raw, claims: Sequence[RecordClaim], *, ids: Ids, now: da
     Raises `IdentityMovedError` when a concurrent transaction changed the ground; the caller's transaction must be redone.
     """
     named = {(claim.source, own) for claim in claims for own in claim.named}
-    plan = IdentityPlan(claims, await people.find_own(raw, list(named)), ids.new)
+    plan = IdentityPlan(claims, await people.find_own(raw, list(named)), ids.new, scorer().is_another_person)
     moved = await _match(raw, plan, scorer()) if plan.needs_matching else await _lock(raw, plan)
     await _save(raw, plan, moved, now)
     return plan.resolved(moved)

@@ -68,8 +68,14 @@ class Frontier:
 class IdentityPlan:
     """The records in play and what the claims change about them."""
 
-    def __init__(self, claims: Sequence[RecordClaim], known_records: Mapping[OwnKey, PatientRecord], new_id: Callable[[], UUID]) -> None:
-        """Take the claims, given the records of theirs that are stored."""
+    def __init__(
+        self,
+        claims: Sequence[RecordClaim],
+        known_records: Mapping[OwnKey, PatientRecord],
+        new_id: Callable[[], UUID],
+        is_another: Callable[[PatientRecord, RecordClaim], bool] = lambda _record, _claim: False,
+    ) -> None:
+        """Take the claims, given the records of theirs that are stored. `is_another` tells whom a doubted claim is not about."""
         self._new_id = new_id
         self._claims = claims
         self.records: dict[UUID, PatientRecord] = {}
@@ -98,8 +104,14 @@ class IdentityPlan:
         for own, record in known_records.items():
             self._by_own[own] = record
             self._know(record)
-        for claim in claims:
-            self._take(claim)
+        self._refused: set[int] = set()
+        """Places of claims of which nothing is learned."""
+        for place, claim in enumerate(claims):
+            about = self._by_own.get((claim.source, claim.own)) if claim.is_doubted else None
+            if about is not None and is_another(about, claim):
+                self._refused.add(place)
+            else:
+                self._take(claim)
 
     @classmethod
     def again(cls, records: Iterable[PatientRecord], new_id: Callable[[], UUID]) -> "IdentityPlan":
@@ -332,10 +344,11 @@ class IdentityPlan:
         for record_id, person in moved.items():
             touched[person].update((person, self.stored_people[record_id]))
         results = []
-        for claim in self._claims:
+        for place, claim in enumerate(self._claims):
             record = self._by_own[(claim.source, claim.own)]
             reasons = self.reasons.get(record.id, ())
-            results.append(Resolved(record.id, record.person_id, reasons, frozenset(touched.get(record.person_id, ()))))
+            others = frozenset(touched.get(record.person_id, ()))
+            results.append(Resolved(record.id, record.person_id, reasons, others, place in self._refused))
         return results
 
 

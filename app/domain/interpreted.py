@@ -5,7 +5,16 @@ from uuid import UUID
 
 from app.domain.adt_event import AdtEvent
 from app.domain.feed import Feed, FeedMode, UnmappedFacility
-from app.domain.inbound import Problem
+from app.domain.inbound import Problem, ProblemCode, Severity
+
+OF_ANOTHER_PERSON = Problem(
+    ProblemCode.DUPLICATE_KEY,
+    Severity.ERROR,
+    "PID^1^3",
+    "The number is that of somebody else by name, birth date and sex, or of a newborn's mother: perhaps it was used again. Ask the sender."
+    " If it is a correction of the same person, replay the message; else it is to be sent again with the right number.",
+)
+"""A message that was set aside for this and is taken up again is one that a person has looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class RecordClaim:
     belongs_to: Identifier | None = None
     links: tuple[Identifier, ...] = ()
     parts_from: tuple[Identifier, ...] = ()
+    is_doubted: bool = False
+    """Whether it is refused where it is plainly about somebody else than what is known of the record; not once a person has looked."""
 
     @property
     def named(self) -> tuple[Identifier, ...]:
@@ -96,6 +98,8 @@ class Resolved:
     reasons: tuple[str, ...]
     moved_people: frozenset[UUID] = frozenset()
     """People whose records were joined or parted by this claim: their stays must be reconsidered."""
+    is_refused: bool = False
+    """Nothing was learned: the number is that of somebody else."""
 
 
 def json_facts(facts: PersonFacts) -> dict[str, Any]:
@@ -153,7 +157,7 @@ def demographic_key(facts: Mapping[str, Any]) -> int | None:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def claim_of(event: AdtEvent, sort_key: str) -> RecordClaim:
+def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False) -> RecordClaim:
     """Say whom an ADT event is about. The event has at least one identifier: the reader refuses one without."""
     other = event.other_patient[:1]
     return RecordClaim(
@@ -166,4 +170,5 @@ def claim_of(event: AdtEvent, sort_key: str) -> RecordClaim:
         belongs_to=event.parent,
         links=other if event.trigger == Trigger.LINK else (),
         parts_from=other if event.trigger != Trigger.LINK else (),
+        is_doubted=is_doubted,
     )

@@ -12,9 +12,11 @@ from uuid import UUID
 from app.domain.blocking import blocking_keys
 from app.domain.comparison import HOUSEHOLD, SHARED_BY, Comparison, Level, Rarity, RarityKind, Unshared, compare
 from app.domain.comparison_weights import Field, Guard, Outcome, Weights
+from app.domain.event_order import occurred_instant
 from app.domain.features import Features, Vocabulary, features
 from app.domain.latest import known
-from app.domain.person import TEST_MARK, PatientRecord
+from app.domain.number_reuse import is_another_person
+from app.domain.person import TEST_MARK, PatientRecord, RecordClaim
 from app.domain.tie import Pair, Tie, TieKind, TieLevel
 
 SCORED_BY: Final = (
@@ -79,6 +81,19 @@ class Scorer:
     def is_certain(self, left: PatientRecord, right: PatientRecord) -> bool:
         """Tell whether two records may still be one person by their score alone."""
         return self.compare(self.features(left), self.features(right), Unshared()).level is Level.CERTAIN
+
+    def is_another_person(self, record: PatientRecord, claim: RecordClaim) -> bool:
+        """Tell whether a claim about a known record is plainly about somebody else, whom no other number shows to be the same."""
+        born = claim.facts.get("birth_date")
+        if born is None or not record.said or record.own.authority.startswith(TEST_MARK):
+            return False
+        before = known(record.said)
+        if before.get("birth_date") in (None, born):
+            return False
+        # The record's own number is what is in question.
+        mine = features(before, record.identifiers - {record.own}, self.vocabulary)
+        theirs = features(claim.facts, set(claim.identifiers) - {record.own}, self.vocabulary)
+        return is_another_person(mine, theirs, occurred_instant(claim.sort_key).date(), self.weights)
 
     def holds_apart(self, left: PatientRecord, right: PatientRecord) -> bool:
         """Tell whether a guard, or everything together, speaks against two records that a chain of scores would make one person.

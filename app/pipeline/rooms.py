@@ -32,7 +32,7 @@ from app.domain.going_live import mode_now, past_of
 from app.domain.happening import Kind
 from app.domain.heard import heard_after, read_heard
 from app.domain.inbound import Outcome
-from app.domain.interpreted import Held, Interpreted
+from app.domain.interpreted import OF_ANOTHER_PERSON, Held, Interpreted
 from app.domain.late_release import LateCause, Release, release_of
 from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
@@ -123,7 +123,10 @@ class Rooms:
         now = self.clock.now()
         understood = self.interpret(batch, directory)
         if understood:
-            resolved = await identify(raw, [claim_of(item.event, sort_key(item.event)) for item in understood], ids=self.ids, now=now)
+            looked_at = {one.id for one in batch.messages if one.was_aside == OF_ANOTHER_PERSON.code}
+            claims = [claim_of(one.event, sort_key(one.event), is_doubted=one.message_id not in looked_at) for one in understood]
+            resolved = await identify(raw, claims, ids=self.ids, now=now)
+            understood, resolved = _without_refused(batch, understood, resolved)
             await self.record(raw, batch, understood, resolved, now)
         stays = await self.keep(raw, batch, directory, now)
         await inbound.finish(raw, batch.outcomes, now)
@@ -315,6 +318,16 @@ class Rooms:
         conflicts = [(stay.person_id, stay.id, led) for stay, led in kept.conflicts]
         await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
         return await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now)
+
+
+def _without_refused(
+    batch: Batch, understood: Sequence[Interpreted], resolved: Sequence[Resolved]
+) -> tuple[list[Interpreted], list[Resolved]]:
+    """Set aside the messages that give a known person's number to somebody else: each waits whole for a person to look."""
+    refused = {item.message_id for item, whose in zip(understood, resolved, strict=True) if whose.is_refused}
+    batch.outcomes.extend(OutcomeRow(message, Outcome.SET_ASIDE, (OF_ANOTHER_PERSON,)) for message in sorted(refused))
+    kept = [pair for pair in zip(understood, resolved, strict=True) if pair[0].message_id not in refused]
+    return [item for item, _ in kept], [whose for _, whose in kept]
 
 
 def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered: Answers) -> list[Moving]:

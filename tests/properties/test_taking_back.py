@@ -114,7 +114,7 @@ async def call_everybody(world: World) -> None:
 @settings(max_examples=100 if DEEP else 3, **QUIETLY)  # type: ignore[arg-type]
 @given(stories(), st.integers(0, 1 << 32))
 def test_what_is_taken_back_leaves_everything_as_it_was(
-    own_database: Database,  # noqa: F811 - a fixture
+    own_database: Database,
     tmp_path_factory: pytest.TempPathFactory,
     story: Story,
     seed: int,
