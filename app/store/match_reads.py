@@ -12,6 +12,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from app.domain.tie import Pair, Tie, TieKind, TieLevel, TieOutcome, TieState
+from app.store import people
 from app.store.matches import grounds_of
 from app.store.raw import Raw
 
@@ -138,6 +139,7 @@ async def list_index(raw: Raw) -> list[Mapping[str, Any]]:
 
 async def mark_index(raw: Raw, authority: str, now: datetime) -> None:
     """Let an authority's ids decide from now on; whoever has one is looked at again (pk_record_identifier)."""
+    await _alone_with_the_index(raw)
     done = await raw.execute("insert into person_index (authority, marked_at) values ($1, $2) on conflict do nothing", authority, now)
     if done.endswith(" 1"):
         await raw.execute(_ASK_AGAIN, authority)
@@ -145,11 +147,17 @@ async def mark_index(raw: Raw, authority: str, now: datetime) -> None:
 
 async def unmark_index(raw: Raw, authority: str) -> bool:
     """Let an authority's ids be identifiers like others again; False when it was none."""
+    await _alone_with_the_index(raw)
     done = await raw.execute("delete from person_index where authority = $1", authority)
     if done.endswith(" 0"):
         return False
     await raw.execute(_ASK_AGAIN, authority)
     return True
+
+
+async def _alone_with_the_index(raw: Raw) -> None:
+    """Wait for everybody who divides records by the index as it was: what they store is there then, and is asked for again."""
+    await raw.execute("select pg_advisory_xact_lock($1::int, 0)", people.INDEX_LOCK)
 
 
 async def ask_everybody(raw: Raw) -> int:

@@ -60,14 +60,23 @@ async def find_own(raw: Raw, keys: Sequence[OwnKey]) -> dict[OwnKey, PatientReco
     return {(record.source, record.own): record for record in map(_record, rows)}
 
 
+INDEX_LOCK = 0x1DE
+"""First half of an advisory lock: shared by whoever divides records by the person index, alone for whoever changes it."""
+
+_LOCK_KEYS = """
+with index_as_it_is as materialized (select pg_advisory_xact_lock_shared($2::int, 0))
+select pg_advisory_xact_lock(k) from (select k from unnest($1::bigint[]) as k order by k offset 0) as ordered
+where exists (select 1 from index_as_it_is)
+"""
+
+
 async def lock_keys(raw: Raw, keys: Iterable[int]) -> None:
     """Take the identity locks of these match keys until the transaction ends, in one order for everybody.
 
-    Two batches that meet the same new patient wait here, so that neither misses the other's record.
+    Two batches that meet the same new patient wait here, so that neither misses the other's record. And whoever changes the person index
+    waits for all that are about to read it.
     """
-    await raw.execute(
-        "select pg_advisory_xact_lock(k) from (select k from unnest($1::bigint[]) as k order by k offset 0) as ordered", sorted(set(keys))
-    )
+    await raw.execute(_LOCK_KEYS, sorted(set(keys)), INDEX_LOCK)
 
 
 async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.actions.answer_match import GivenAnswer, answer_match
 from app.actions.identify import IdentityMovedError, identify, rematch
 from app.actions.match_records import match_records
+from app.domain.adt_event import Identifier
 from app.domain.person import RecordClaim
 from app.domain.tie import TieOutcome
+from app.store import match_reads
 from tests.actions.test_match_records import ANN, MISSPELT, NOW, House, by_full_look, claim, mrn
 
 TRIES_MAX = 40
@@ -75,3 +77,22 @@ async def test_answers_comparisons_and_messages_about_the_same_people_at_once(en
     people_now, asked_now = await by_full_look(house)
     assert await house.people() == people_now
     assert {asked for asked, state in (await house.questions()).items() if state == "open"} == asked_now
+
+
+async def test_who_is_stored_while_an_index_is_marked_is_divided_by_it(engine_work: AsyncEngine) -> None:
+    """A batch has read that there is no index and has not committed yet: whoever marks it must not miss what the batch stores."""
+    house = House(engine_work)
+
+    async def mark() -> None:
+        async with house.transaction() as raw:
+            await match_reads.mark_index(raw, "EMPI", NOW)
+
+    async with house.transaction() as raw:
+        first, second = Identifier("EMPI", "PI", "E1"), Identifier("EMPI", "MPI", "E2")
+        await identify(raw, [claim("1", mrn("A", "1"), first, **ANN), claim("2", mrn("B", "7"), second, **ANN)], ids=house.ids, now=NOW)
+        marking = asyncio.create_task(mark())
+        await asyncio.wait([marking], timeout=0.2)
+    await marking
+    await house.compare()
+    assert await house.people() == {frozenset({"A1"}), frozenset({"B7"})}
+    assert await house.people() == (await by_full_look(house))[0]

@@ -1,7 +1,7 @@
-"""What a hospital says and takes back leaves everything as it was: ids, identifiers, stays, claims, follow-ups with their clocks and
-contacts, and whom each recipient was told of; whatever moved in between (A24/A37, A43, A44, A45).
+"""What a hospital says and takes back leaves everything as it was, whatever moved in between (A24/A37, A43, A44, A45).
 
-The real door and the real rooms on a real database. `TEST_PROPERTIES=deep` looks for minutes instead of seconds.
+Ids, identifiers, stays, claims, follow-ups with their clocks and contacts, and whom each recipient was told of. The real door and the
+real rooms on a real database. `TEST_PROPERTIES=deep` looks for minutes instead of seconds.
 """
 
 import asyncio
