@@ -12,8 +12,10 @@ from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.reading import NULL, Reading
 from adapters.hl7v2.timestamps import TimestampFault, parse_date
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, IdentifierType, PersonFacts
+from app.domain.features import ssn4_of
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
+from app.domain.shared_identifier import SOCIAL_SECURITY
 
 IDENTIFIER_OCTETS_MAX: Final = 255
 """Of the number, the authority and the type each, in UTF-8: the standard's longest (HD) has 227 characters. What is longer is damage,
@@ -65,6 +67,9 @@ def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identif
 def patient_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
     """Read PID-3; where it is empty, PID-2, in which senders before 2.3 carried the same number."""
     found = identifiers(reading, pid, 3)
+    if len(found) > 1:
+        # A social security number is no hospital's name for its record: its last four digits are among the facts.
+        found = tuple(one for one in found if one.type != SOCIAL_SECURITY) or found
     if found or pid.raw(3).strip() not in {"", NULL}:
         return found
     return identifiers(reading, pid, PERSON_LEVEL_SUBSTITUTE)
@@ -114,7 +119,21 @@ def person_facts(reading: Reading, pid: Segment) -> PersonFacts:
         work_phones=reached.work_phones,
         contact_persons=reached.contact_persons,
         guarantors=reached.guarantors,
+        ssn4=_ssn4(reading, pid),
     )
+
+
+def _ssn4(reading: Reading, pid: Segment) -> Known[str]:
+    """PID-19, or a number of that type in PID-3: the last four digits of it. What only stands in for a number says nothing."""
+    raw = pid.raw(19)
+    if raw == NULL:
+        return ERASED
+    if raw:
+        return ssn4_of(reading.stated(raw.split(pid.delimiters.component, 1)[0])) or None
+    if SOCIAL_SECURITY not in pid.raw(3):
+        return None
+    said = (one.value for one in identifiers(reading, pid, 3) if one.type == SOCIAL_SECURITY)
+    return next((four for value in said if (four := ssn4_of(value))), None)
 
 
 def _name(reading: Reading, pid: Segment) -> tuple[Known[str], Known[str], Known[str]]:

@@ -87,6 +87,8 @@ class PersonFacts:
     guarantors: Known[tuple[ContactPerson, ...]] = None
     interpreter: Known[bool] = None
     """Whether one is needed."""
+    ssn4: Known[str] = None
+    """The last four digits of the social security number, for telling people apart; the rest is kept nowhere but in the message."""
 
 
 class DiagnosisUse(StrEnum):

@@ -19,7 +19,7 @@ from app.domain.scoring import SCORED_BY, Scorer
 from app.domain.shared_identifier import ANY_AUTHORITY, match_keys
 from app.domain.tie import Tie, TieLevel
 
-_DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex")
+_DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4")
 _NOBODY = UUID(int=0)
 
 

@@ -13,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
+from app.domain.features import ssn4_of
 from app.domain.latest import key_of, known
 from app.domain.person import RETIRED_INTO, PatientRecord
 from app.domain.shared_identifier import (
     ANY_AUTHORITY,
     SHARED_IDENTIFIER_LIMIT,
+    SOCIAL_SECURITY,
     Facts,
     contradict,
     holders,
@@ -292,13 +294,13 @@ class _Division:
             if not 1 < len(roots) <= BLOCK_LIMIT:
                 continue
             star = [(found[roots[0]], found[other], "exact name, birth date and sex; no authority gives two ids") for other in roots[1:]]
-            if self._tells(roots):
+            if self._tells_namesakes(roots):
                 for joint in star:
                     self._ask_of_the_index(joint)
             else:
                 joints += star
         if joints:
-            self._layer(joints, self._tells)
+            self._layer(joints, self._tells_namesakes)
 
     # What tells people apart.
 
@@ -316,6 +318,14 @@ class _Division:
 
     def _tells(self, roots: Sequence[UUID]) -> bool:
         return _conflict([self._ids(root) for root in roots]) or self._never(roots)
+
+    def _tells_namesakes(self, roots: Sequence[UUID]) -> bool:
+        """Where all that is shared is a name and a birth date, other ends of the social security number tell apart; a person is asked."""
+        return self._tells(roots) or _conflict([self._ssn4(root) for root in roots])
+
+    def _ssn4(self, root: UUID) -> dict[tuple[str, str], set[str]]:
+        ends = {end for member in self._members[root] if (end := ssn4_of(self.facts[member].get("ssn4")))}
+        return {(ANY_AUTHORITY, SOCIAL_SECURITY): ends} if ends else {}
 
     def _tells_scores(self, roots: Sequence[UUID]) -> bool:
         if len(roots) > CHAIN_LIMIT or self._tells(roots):

@@ -116,6 +116,18 @@ async def test_what_is_only_possible_is_asked_and_joins_nobody(house: House) -> 
     assert await house.questions() == {("possible_match", frozenset({"A1", "B7"})): "open"}
 
 
+async def test_namesakes_with_other_ends_of_their_social_security_numbers_are_asked_about(house: House) -> None:
+    """Known at once, or of a message that comes later: then they part in the same transaction."""
+    await house.take(claim("1", mrn("A", "1"), ssn4="6781", **ANN), claim("2", mrn("B", "7"), **ANN))
+    assert await house.people() == {frozenset({"A1", "B7"})}
+    await house.identify(claim("3", mrn("B", "7"), ssn4="4410"))
+    assert await house.people() == {frozenset({"A1"}), frozenset({"B7"})}
+    await house.compare()
+    assert await house.questions() == {("possible_match", frozenset({"A1", "B7"})): "open"}
+    await house.answer("A1", "B7", TieOutcome.SAME)
+    assert await house.people() == {frozenset({"A1", "B7"})}
+
+
 async def test_a_training_message_about_somebody_real_is_alike_to_nobody(house: House) -> None:
     marked = {**ANN, "last_name": "TEST! Featherstonehaugh"}
     await house.take(claim("1", mrn("A", "1"), **ANN), claim("2", Identifier("TEST!B", "", "7"), **marked))

@@ -282,3 +282,12 @@ def test_a_number_that_stands_in_for_one_joins_nobody_and_tells_nobody_apart(num
     real = Identifier(number.authority, number.type, "219459876")
     assert people(record(1, mrn("H", "1"), number, **ANN), record(2, mrn("I", "1"), real, **ANN)) == together(1, 2)
     assert people(record(1, mrn("H", "1"), real, **ANN), record(2, mrn("I", "1"), real, **zeb)) == together(1, 2)
+
+
+def test_namesakes_whose_social_security_numbers_end_otherwise_are_not_one_by_their_name() -> None:
+    of_a, of_b, silent = (record(n, mrn(h, "1"), ssn4=end, **ANN) for n, h, end in ((1, "A", "6781"), (2, "B", "4410"), (3, "C", None)))
+    assert people(of_a, of_b) == apart(1, 2)
+    assert people(of_a, silent) == together(1, 3)
+    assert people(of_a, of_b, silent) == apart(1, 2, 3), "there is no telling whose the third is"
+    stand_in = replace(of_b, said={"k": {**known(of_b.said), "ssn4": "9999"}})
+    assert people(of_a, stand_in) == together(1, 2)

@@ -218,3 +218,28 @@ def test_what_a_merge_retires(trigger: str, mrg: str, expected: list[tuple[str, 
     found = READER.read(er7(msh(trigger), EVN, "PID|1||ZZ1^^^ZZHOSP^MR", mrg), FEED)
     assert isinstance(found, AdtEvent), found
     assert found.prior_identifiers == tuple(Identifier(*one) for one in expected)
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        ("219-45-6781", "6781"),
+        ("219456781^^^SSA^SS", "6781"),
+        ("6781", "6781"),
+        ("999-99-9999", None),
+        ("000-00-0000", None),
+        ("123-45-6789", None),
+        ("UNKNOWN", None),
+        ("", None),
+        ('""', ERASED),
+    ],
+)
+def test_of_a_social_security_number_the_last_four_digits_are_read(said: str, ends: object) -> None:
+    assert person(f19=said).ssn4 == ends
+
+
+def test_a_social_security_number_among_the_identifiers_is_no_identifier() -> None:
+    found = event(segment("PID", f3="219456781^^^SSA^SS~ZZ1^^^ZZAUTH^MR"))
+    assert found.identifiers == (Identifier("ZZAUTH", "MR", "ZZ1"),)
+    assert found.person.ssn4 == "6781"
+    assert "21945" not in repr(found)
