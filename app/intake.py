@@ -47,6 +47,8 @@ class Received:
     answer: Answer
     acks: tuple[bytes, ...]
     """In HL7 v2 only: what another format says to an answer is its door's business."""
+    is_of_stranger: bool = False
+    """No feed is known for it: the sender is nobody yet, or the bytes are no message."""
 
 
 class Turns(Generic[Key, Item]):
@@ -128,7 +130,8 @@ class Intake:
                 raise
             header = self._readers[envelope.format].header(envelope.body)
             return self._said(envelope, header, Answer(AckCode.AE, (_NOT_STORED,)))
-        return self._said(envelope, arrival.header, await self._stored(arrival))
+        said = self._said(envelope, arrival.header, await self._stored(arrival))
+        return replace(said, is_of_stranger=True) if arrival.feed is None else said
 
     def keep(self, envelope: Envelope, problem: Problem) -> None:
         """Store what was refused before it was a message, as far as it came: it can be looked up, and never be worked on.

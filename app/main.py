@@ -22,7 +22,7 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.hl7v2.listener import MllpListener
-from adapters.hl7v2.peers import ConnectionReport, Peer, Refuse
+from adapters.hl7v2.peers import ConnectionReport, Peer, Refuse, Reply
 from adapters.process.board import RowState
 from adapters.process.child import Child, finish, own_grace_s
 from adapters.process.lifeline import NoParentError
@@ -40,7 +40,7 @@ from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
 from app.store.roles import Network, Role
 from app.store.schema import SCHEMA_REVISION, schema_revision
-from app.telemetry.events import ConnectionClosed, HintsLost, HintsRestored, MessageReceived, MessageRefused, ProcessStarted, ProcessStopped
+from app.telemetry.events import HintsLost, HintsRestored, MessageReceived, MessageRefused, ProcessStarted, ProcessStopped
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
@@ -230,26 +230,17 @@ class Front:
                 )
         return listeners
 
-    async def _answer_mllp(self, frame: bytes, peer: Peer) -> tuple[bytes, ...]:
+    async def _answer_mllp(self, frame: bytes, peer: Peer) -> Reply:
         started_s = time.perf_counter()
         received = await self._intake.receive(Envelope(frame, Door.MLLP, self._clock.now(), peer.host, certificate=peer.certificate_sha256))
         self._note(received, DoorName.MLLP, started_s)
-        return received.acks
+        return face.reply_of(received)
 
     def _closed(self, report: ConnectionReport) -> None:
-        counters = report.counters
-        self._log.emit(
-            ConnectionClosed(
-                report.peer.listener,
-                report.peer.connection_id,
-                report.reason.value if report.reason is not None else "unknown",
-                int(report.open_for_s),
-                counters.frames,
-                counters.replies,
-                counters.garbage_bytes,
-                counters.failures,
-            )
-        )
+        event = face.connection_closed(report)
+        self._metrics.connections_closed.labels(event.reason).inc()
+        self._metrics.frames_refused.inc(event.failures)
+        self._log.emit(event)
 
     # HTTP.
 
@@ -314,6 +305,7 @@ class Front:
 
     def _count(self) -> None:
         """Bring counters up to date that others keep."""
+        self._log.say_spared()
         groups, messages = self._intake.groups, self._intake.messages
         self._metrics.groups.inc(groups - self._groups)
         self._metrics.group_messages.inc(messages - self._grouped)

@@ -1,29 +1,37 @@
 """One MLLP connection on the listening side: frames in, answers out in order, everything bounded.
 
-A sender that pipelines has its frames answered concurrently, up to a window, and hears the answers in the order of its
-frames. A sender that does not read its answers is not read either, and dropped after a while. Not here: accepting
-connections (`listener`), the framing itself (`framing`), and what an answer says (the callables that are handed in).
+A sender that pipelines has its frames answered concurrently (`window`) and hears the answers in the order of its
+frames. A sender that does not read its answers is not read either, and dropped after a while. Whatever it sends, it has
+its turn and no more of one turn of the loop (`fairness`). Not here: accepting connections (`listener`), the framing
+itself (`framing`), and what an answer says (the callables that are handed in).
 """
 
 import asyncio
 from collections import deque
 from typing import Final, Protocol, cast
 
-from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Aborted, Event, Frame, Garbage, MllpFramer, TooLong, wrap
-from adapters.hl7v2.peers import Answer, CloseReason, ConnectionReport, Counters, Failure, Limits, Peer, Refuse, Reply
+from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Aborted, Event, Frame, Garbage, MllpFramer, TooLong
+from adapters.hl7v2.peers import CloseReason, ConnectionReport, Counters, Failure, Peer
+from adapters.hl7v2.window import Answering, Window
 
-_WRITE_BUFFER_BYTES: Final = 131_072
+_WRITE_BUFFER_BYTES: Final = 32_768
+_EVENTS_A_TURN: Final = 64
+"""Of the bytes of one connection that are cut at once; a chunk may hold thousands of frames with nothing in them."""
+_LARGE_CHUNK_BYTES: Final = 65_536
+"""Whoever sends so much at once is read again when the others had their turn; the loop's own reads stop at 262,144."""
+_DISCARD_EVERY_S: Final = 0.01
+"""A connection that is only read to its end is read so often at most: no more than 26 MB/s of what nobody wants."""
+_TLS_HELLO: Final = b"\x16\x03"
+_TLS_REFUSAL: Final = b"\x15\x03\x01\x00\x02\x02\x28"
+"""A fatal alert, handshake_failure (RFC 5246, 7.2): what a TLS client understands of a door that has no TLS."""
 _LINGER_S: Final = 0.5
 """How long a closing connection still reads and discards, so that the last answer is not lost to a reset."""
 
+_LINGERS: Final = frozenset({CloseReason.FRAME_TOO_LONG, CloseReason.TLS_ON_PLAIN, CloseReason.SHUTDOWN, CloseReason.NO_ANSWER})
 
-class Owner(Protocol):
+
+class Owner(Answering, Protocol):
     """What a connection needs of its listener."""
-
-    limits: Limits
-    answer: Answer
-    refuse: Refuse
-    loop: asyncio.AbstractEventLoop
 
     def opened(self, connection: "MllpConnection") -> Peer | None:
         """Admit the connection and name its peer, or None when there are too many."""
@@ -33,18 +41,17 @@ class Owner(Protocol):
         """Forget the connection."""
         ...
 
+    def may_begin(self, connection: "MllpConnection") -> bool:
+        """Give it a frame of this turn, or call its `proceed` in another."""
+        ...
 
-class _Slot:
-    """The place of one frame in the order of answers."""
+    def may_enter(self, connection: "MllpConnection", host: str) -> bool:
+        """Let a frame of a stranger in, or call its `proceed` when it is let in."""
+        ...
 
-    __slots__ = ("future", "payload", "reply", "since", "was_refused")
-
-    def __init__(self, payload: bytes, since: float) -> None:
-        self.payload = payload
-        self.since = since
-        self.future: asyncio.Future[Reply] | None = None
-        self.reply: Reply = None
-        self.was_refused = False
+    def rest(self, connection: "MllpConnection") -> None:
+        """Call its `read_on` when the others had their turn."""
+        ...
 
 
 class MllpConnection(asyncio.Protocol):
@@ -57,12 +64,15 @@ class MllpConnection(asyncio.Protocol):
         "_frame_since",
         "_framer",
         "_grace",
+        "_has_entered",
+        "_is_at_end",
         "_is_draining",
         "_is_reading",
+        "_is_resting",
         "_owner",
-        "_slots",
         "_told_unframed",
         "_transport",
+        "_window",
         "_write_paused_since",
         "active_at",
         "counters",
@@ -75,8 +85,8 @@ class MllpConnection(asyncio.Protocol):
         """Belong to a listener; nothing happens before `connection_made`."""
         self._owner = owner
         self._framer = MllpFramer(owner.limits.frame_bytes_max)
-        self._slots: deque[_Slot] = deque()
-        self._backlog: deque[bytes] = deque()
+        self._backlog: deque[tuple[bytes, Failure | None]] = deque()
+        """Frames, and what is refused without being one, in the order in which they came."""
         self._transport: asyncio.Transport | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._frame_since: float | None = None
@@ -85,8 +95,12 @@ class MllpConnection(asyncio.Protocol):
         self._closing: CloseReason | None = None
         self._is_reading = True
         self._is_draining = False
+        self._is_resting = False
+        self._is_at_end = False
         self._told_unframed = False
+        self._has_entered = False
         self.counters = Counters()
+        self._window = Window(owner, self.counters, self.proceed)
         self.peer: Peer | None = None
         self.reason: CloseReason | None = None
         self.opened_at = self.active_at = owner.loop.time()
@@ -120,20 +134,27 @@ class MllpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: answer the frames they complete."""
+        is_first = not self.counters.bytes_in
         self.counters.bytes_in += len(data)
+        if len(data) >= _LARGE_CHUNK_BYTES:
+            self._rest()
         if self._framer.is_dead or self._discards:
             return
         self.active_at = self._owner.loop.time()
-        events = self._framer.feed(data)
+        if is_first and data.startswith(_TLS_HELLO):
+            self._refuse_tls()
+            return
+        events = self._framer.feed(data, _EVENTS_A_TURN)
         self._take(events)
         self._after_bytes(has_events=bool(events))
 
     def eof_received(self) -> bool:
         """Answer what has come, then close. TLS cannot stay half open; there only what is already answered arrives."""
-        self._take(self._framer.end_of_grace())
+        self._is_at_end = True
         if self._closing is None:
             self._closing = CloseReason.PEER_CLOSED
-        if self._slots or self._backlog:
+        self.proceed()
+        if self._has_work:
             return self.peer is not None and not self.peer.is_tls
         self.reason = self.reason or self._closing
         return False
@@ -146,13 +167,13 @@ class MllpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on, for the peer reads again."""
         self._write_paused_since = None
-        self._proceed()
+        self.proceed()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything. Answers under way are left to finish: what they store is stored, and the sender will ask again."""
         self._cancel_grace()
         self.reason = self.reason or (CloseReason.PEER_RESET if exc is not None else self._closing or CloseReason.PEER_CLOSED)
-        self._slots.clear()
+        self._window.clear()
         self._backlog.clear()
         if self.peer is not None:
             self._owner.closed(self)
@@ -164,9 +185,10 @@ class MllpConnection(asyncio.Protocol):
         limits = self._owner.limits
         if self._write_paused_since is not None and now - self._write_paused_since > limits.write_timeout_s:
             self.abort(CloseReason.ANSWERS_NOT_READ)
-        elif self._slots:
-            if now - self._slots[0].since > limits.answer_timeout_s:
-                self._give_up(self._slots[0])
+        elif self._has_work:
+            # What waits for its turn, or for its welcome, is our doing and no silence of the peer.
+            if self._window and self.peer is not None and self._window.give_up(self.peer, now):
+                self.proceed()
         elif self._frame_since is not None:
             if now - self._frame_since > limits.frame_timeout_s:
                 self.finish(CloseReason.FRAME_TIMED_OUT)
@@ -176,20 +198,30 @@ class MllpConnection(asyncio.Protocol):
     def drain(self) -> None:
         """Finish the frame that has begun, answer what is in flight, then close."""
         self._is_draining = True
-        self._proceed()
+        self.proceed()
 
     def finish(self, reason: CloseReason) -> None:
         """Close when everything in flight is answered."""
         if self._closing is None:
             self._closing = reason
-        self._proceed()
+        self.proceed()
 
     def abort(self, reason: CloseReason) -> None:
         """Close now, whatever is in flight."""
         self.reason = self.reason or reason
         self.transport.abort()
 
+    def read_on(self) -> None:
+        """Read again, for the others had their turn."""
+        self._is_resting = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._set_reading()
+
     # The road of a frame.
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._window or self._backlog) or (self._framer.has_more and not self._window.is_mute)
 
     def _take(self, events: list[Event]) -> None:
         for event in events:
@@ -207,118 +239,89 @@ class MllpConnection(asyncio.Protocol):
         self.counters.frames_unterminated += not frame.is_terminated
         if frame.payload in {COMMIT_ACK, COMMIT_NAK}:
             return
-        if self._backlog or len(self._slots) >= self._owner.limits.in_flight_max or self._write_paused_since is not None:
-            self._backlog.append(frame.payload)
-        else:
-            self._start(frame.payload)
+        self._backlog.append((frame.payload, None))
 
     def _take_garbage(self, garbage: Garbage) -> None:
         self.counters.garbage_bytes += garbage.size
         if not self._told_unframed and garbage.head.lstrip()[:3] == b"MSH":
             # Once a connection is enough: it is a person with a new interface who reads this.
             self._told_unframed = True
-            self._refuse_now(garbage.head, Failure.UNFRAMED)
+            self._backlog.append((garbage.head, Failure.UNFRAMED))
 
     def _take_too_long(self, event: TooLong) -> None:
         self.counters.failures += 1
-        self._refuse_now(event.head, Failure.TOO_LONG)
+        self._backlog.append((event.head, Failure.TOO_LONG))
         self._closing = self._closing or CloseReason.FRAME_TOO_LONG
 
-    def _start(self, payload: bytes) -> None:
-        slot = _Slot(payload, self._owner.loop.time())
-        self._slots.append(slot)
-        try:
-            assert self.peer is not None  # noqa: S101 -- set before any byte can arrive
-            future = asyncio.ensure_future(self._owner.answer(payload, self.peer), loop=self._owner.loop)
-        except Exception as error:  # noqa: BLE001 -- whatever the application raises, the sender must hear something
-            self._refuse(slot, Failure.ANSWER_FAILED, error)
-            self._owner.loop.call_soon(self._proceed)
-            return
-        slot.future = future
-        future.add_done_callback(self._answered)
+    def _refuse_tls(self) -> None:
+        """Say no in the peer's own language. Its bytes may look like a frame to us, and would be a message a handshake."""
+        self.counters.failures += 1
+        self._closing = self._closing or CloseReason.TLS_ON_PLAIN
+        self.counters.bytes_out += len(_TLS_REFUSAL)
+        self.transport.write(_TLS_REFUSAL)
+        self.proceed()
 
-    def _answered(self, _: "asyncio.Future[Reply]") -> None:
-        self._proceed()
+    def _begin(self) -> None:
+        """Begin what waits, as far as the window, the turn and the patience with strangers go."""
+        owner, peer, window = self._owner, self.peer, self._window
+        while peer is not None and self._write_paused_since is None and not (window.is_full or window.is_mute):
+            if not self._backlog and not self._cut():
+                return
+            if not self._backlog:
+                continue
+            payload, failure = self._backlog[0]
+            if failure is None and window.standing <= 0 and not self._has_entered:
+                if not owner.may_enter(self, peer.host):
+                    return
+                self._has_entered = True
+            if not owner.may_begin(self):
+                return
+            self._backlog.popleft()
+            if failure is not None:
+                window.refuse(payload, peer, failure)
+            else:
+                is_of_stranger, self._has_entered = self._has_entered, False
+                window.begin(payload, peer, is_of_stranger=is_of_stranger)
 
-    def _refuse_now(self, head: bytes, failure: Failure) -> None:
-        slot = _Slot(head, self._owner.loop.time())
-        self._slots.append(slot)
-        self._refuse(slot, failure, None)
+    def _cut(self) -> bool:
+        """Cut more of the bytes that are at hand; False when there is nothing to cut, or it is another's turn."""
+        if self._framer.has_more:
+            if not self._owner.may_begin(self):
+                return False
+            self._take(self._framer.feed(b"", _EVENTS_A_TURN))
+        elif self._is_at_end:
+            self._take(self._framer.end_of_grace())
+        return bool(self._backlog) or self._framer.has_more
 
-    def _refuse(self, slot: _Slot, failure: Failure, error: BaseException | None) -> None:
-        """Build the negative answer in place of the application's; without one the connection ends after what came before."""
-        slot.was_refused, slot.future = True, None
-        if error is not None or failure is Failure.ANSWER_TIMED_OUT:
-            self.counters.failures += 1
-            self.counters.last_failure = type(error).__name__ if error is not None else failure.value
-        try:
-            assert self.peer is not None  # noqa: S101 -- set before any byte can arrive
-            slot.reply = self._owner.refuse(slot.payload, self.peer, failure)
-        except Exception as second:  # noqa: BLE001 -- then the connection is closed, which the sender understands
-            self.counters.last_failure = type(second).__name__
-        if slot.reply is None and failure in {Failure.ANSWER_FAILED, Failure.ANSWER_TIMED_OUT}:
+    def _say(self) -> bool:
+        """Write the answers that are next in order; tell whether there were any."""
+        waiting = len(self._window)
+        if not waiting or self.peer is None:
+            return False
+        said = self._window.ready(self.peer)
+        if self._window.is_mute:
             self._closing = self._closing or CloseReason.NO_ANSWER
+            self._backlog.clear()
+        if said:
+            self.counters.bytes_out += len(said)
+            self.active_at = self._owner.loop.time()
+            self.transport.write(said)
+        return len(self._window) < waiting
 
-    def _give_up(self, slot: _Slot) -> None:
-        future = slot.future
-        self._refuse(slot, Failure.ANSWER_TIMED_OUT, None)
-        if future is not None:
-            future.remove_done_callback(self._answered)
-            future.add_done_callback(_retrieve)
-            if isinstance(future, asyncio.Task):
-                # A bare future belongs to somebody who will still want to set it.
-                future.cancel()
-        self._proceed()
-
-    def _proceed(self) -> None:
+    def proceed(self) -> None:
         """Write the answers that are next in order, begin what waits, and close if that was the last."""
         if self._transport is None or self._transport.is_closing():
             return
-        self._write_ready()
-        limits = self._owner.limits
-        while self._backlog and len(self._slots) < limits.in_flight_max and self._write_paused_since is None:
-            self._start(self._backlog.popleft())
+        self._say()
+        self._begin()
+        while self._say():
+            # A refusal is ready as soon as it has its place.
+            self._begin()
         if self._is_draining and not self._framer.is_inside:
             self._closing = self._closing or CloseReason.SHUTDOWN
         self._set_reading()
-        if self._closing is not None and not self._slots and not self._backlog:
+        if self._closing is not None and not self._has_work:
             self._close()
-
-    def _write_ready(self) -> None:
-        output: list[bytes] = []
-        while self._slots:
-            slot = self._slots[0]
-            if not slot.was_refused:
-                future = slot.future
-                if future is None or not future.done():
-                    break
-                error = asyncio.CancelledError() if future.cancelled() else future.exception()
-                if error is not None:
-                    self._refuse(slot, Failure.ANSWER_FAILED, error)
-                else:
-                    slot.reply = future.result()
-            self._slots.popleft()
-            self._frame_reply(slot, output)
-            if slot.was_refused and slot.reply is None and self._closing is CloseReason.NO_ANSWER:
-                # Nothing after a missing answer may be sent, or the sender would take it for the missing one.
-                self._slots.clear()
-                self._backlog.clear()
-        if output:
-            joined = b"".join(output)
-            self.counters.bytes_out += len(joined)
-            self.active_at = self._owner.loop.time()
-            self.transport.write(joined)
-
-    def _frame_reply(self, slot: _Slot, output: list[bytes]) -> None:
-        if self._owner.limits.is_release_2:
-            output.append(wrap(COMMIT_NAK if slot.was_refused else COMMIT_ACK))
-        reply = slot.reply
-        if isinstance(reply, bytes):
-            self.counters.replies += 1
-            output.append(wrap(reply))
-        elif reply is not None:
-            self.counters.replies += len(reply)
-            output.extend(map(wrap, reply))
 
     def _close(self) -> None:
         """Say goodbye: half-close and discard for a moment where the peer may still be sending, so that no reset eats the answer."""
@@ -326,7 +329,7 @@ class MllpConnection(asyncio.Protocol):
             return
         self.reason = self.reason or self._closing
         transport = self.transport
-        if self._closing in {CloseReason.FRAME_TOO_LONG, CloseReason.SHUTDOWN, CloseReason.NO_ANSWER} and transport.can_write_eof():
+        if self._closing in _LINGERS and transport.can_write_eof():
             self._discards = True
             transport.write_eof()
             self._set_reading()
@@ -347,7 +350,7 @@ class MllpConnection(asyncio.Protocol):
         if framer.awaits_carriage_return:
             self._grace = self._owner.loop.call_later(self._owner.limits.end_grace_s, self._grace_is_over)
         if has_events or self._is_draining:
-            self._proceed()
+            self.proceed()
 
     def _grace_is_over(self) -> None:
         self._grace = None
@@ -359,19 +362,29 @@ class MllpConnection(asyncio.Protocol):
             self._grace.cancel()
             self._grace = None
 
+    def _rest(self) -> None:
+        """Leave the rest of a flood where it is until the others had their turn."""
+        if self._is_resting:
+            return
+        self._is_resting = True
+        if self._discards or self._framer.is_dead:
+            self._owner.loop.call_later(_DISCARD_EVERY_S, self.read_on)
+        else:
+            self._owner.rest(self)
+        if not self.transport.is_closing():
+            self._set_reading()
+
     def _set_reading(self) -> None:
         """Read only while there is room for answers; a closing connection reads to discard."""
-        has_room = not self._backlog and len(self._slots) < self._owner.limits.in_flight_max and self._write_paused_since is None
-        wanted = self._discards or (self._closing is None and has_room)
+        has_room = not self._backlog and not self._framer.has_more and self._write_paused_since is None
+        has_room = has_room and not self._window.is_full
+        wanted = not self._is_resting and (self._discards or (self._closing is None and has_room))
         if wanted != self._is_reading and not self.transport.is_closing():
             self._is_reading = wanted
             if wanted:
+                if self._frame_since is not None:
+                    # The time in which nothing was read is not the peer's.
+                    self._frame_since = self._owner.loop.time()
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()
-
-
-def _retrieve(future: "asyncio.Future[Reply]") -> None:
-    """Look at the outcome of an abandoned answer, so that asyncio does not complain of an exception nobody saw."""
-    if not future.cancelled():
-        future.exception()

@@ -2,7 +2,8 @@
 
 A frame is 0x0B payload 0x1C 0x0D. What stands outside a frame is counted, never an error. A sender that leaves the final
 0x0D out is understood at its next frame, or when the owner of the clock calls `end_of_grace`. The cost is linear in the
-bytes however they are cut into chunks: no byte is searched twice. Not here: sockets and timeouts (`connection`, `client`).
+bytes however they are cut into chunks: no byte is searched twice; and whoever asks for so many events at most pays for those, the
+rest of the bytes waits. Not here: sockets and timeouts (`connection`, `client`).
 """
 
 from dataclasses import dataclass
@@ -68,11 +69,13 @@ def wrap(payload: bytes) -> bytes:
 class MllpFramer:
     """Cuts the bytes of one direction of one connection into events."""
 
-    __slots__ = ("_at", "_buffer", "_candidate", "_inside", "_is_dead", "_scanned", "frame_bytes_max")
+    __slots__ = ("_at", "_buffer", "_candidate", "_inside", "_is_dead", "_scanned", "frame_bytes_max", "has_more")
 
     def __init__(self, frame_bytes_max: int) -> None:
         """Begin outside a frame; a payload may be `frame_bytes_max` bytes long."""
         self.frame_bytes_max = frame_bytes_max
+        self.has_more = False
+        """Whether bytes wait that nobody has looked at, for their caller wanted no more events."""
         self._buffer = bytearray()
         self._at = 0
         """Where in the buffer what is not yet taken begins; 0 between two calls."""
@@ -89,26 +92,27 @@ class MllpFramer:
     @property
     def awaits_carriage_return(self) -> bool:
         """Tell whether an end byte was seen whose 0x0D is missing: the time for a short grace (MLLP-2)."""
-        return self._inside and (self._candidate >= 0 or (len(self._buffer) > 0 and self._buffer[-1] == _END_BYTE))
+        return self._inside and not self.has_more and (self._candidate >= 0 or (len(self._buffer) > 0 and self._buffer[-1] == _END_BYTE))
 
     @property
     def is_dead(self) -> bool:
         """Tell whether an over-long frame has ended the use of this framer."""
         return self._is_dead
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes and give what they complete."""
+    def feed(self, data: bytes, events_max: int | None = None) -> list[Event]:
+        """Take the next bytes and give what they complete, so many events at most (a frame may bring two more): the rest `has_more`."""
         if self._is_dead:
             return []
         # A chunk that is exactly one frame is by far the commonest case.
-        if not self._inside and data[:1] == START and data.find(b"\x1c") == len(data) - 2 and data[-1] == _CARRIAGE_RETURN:
+        is_fresh = not self._inside and not self._buffer
+        if is_fresh and data[:1] == START and data.find(b"\x1c") == len(data) - 2 and data[-1] == _CARRIAGE_RETURN:
             payload = data[1:-2]
             if len(payload) <= self.frame_bytes_max and _START_BYTE not in payload:
                 return [Frame(payload)]
         events: list[Event] = []
         self._buffer += data
-        self._advance(events)
-        if self._inside and len(self._buffer) > self.frame_bytes_max + len(END):
+        self._advance(events, events_max)
+        if self._inside and not self.has_more and len(self._buffer) > self.frame_bytes_max + len(END):
             self._die(events, len(self._buffer))
         return events
 
@@ -119,13 +123,16 @@ class MllpFramer:
         events: list[Event] = []
         candidate = self._candidate if self._candidate >= 0 else len(self._buffer) - 1
         self._close_at(candidate, candidate + 1, events, is_terminated=False)
-        self._advance(events)
+        self._advance(events, None)
         return events
 
-    def _advance(self, events: list[Event]) -> None:
+    def _advance(self, events: list[Event], events_max: int | None) -> None:
         """Go through what is at hand, and let go of it once: a stream of tiny frames costs no more for coming in one piece."""
+        self.has_more = False
         while not self._is_dead and (self._step_inside(events) if self._inside else self._step_outside(events)):
-            pass
+            if events_max is not None and len(events) >= events_max:
+                self.has_more = len(self._buffer) > self._at
+                break
         at = self._at
         if at:
             del self._buffer[:at]
@@ -154,6 +161,10 @@ class MllpFramer:
         end = buffer.find(b"\x1c", self._scanned)
         if self._candidate >= 0:
             start = buffer.find(START, self._scanned, len(buffer) if end < 0 else end)
+            if start - self._at > self.frame_bytes_max + len(END):
+                # As if it had come in pieces: what follows the candidate is text until another frame says that it is not.
+                self._die(events, start - self._at)
+                return False
             if start >= 0:
                 self._close_at(self._candidate, start, events, is_terminated=False)
                 return True

@@ -1,8 +1,9 @@
 """The MLLP server: accepts connections, plain or TLS, and keeps the time limits and the count. One listener is one port.
 
 Frames are answered by a callable that is handed in; when it fails, a second one builds the negative answer, so that no
-peer is left waiting. Nothing is logged here: what happens on a connection is counted and offered to two hooks. Not
-here: one connection (`connection`), certificates (`tls`), and anything about what a message means.
+peer is left waiting. It gives the turns, too (`fairness`): no connection has more of a turn of the loop than its share.
+Nothing is logged here: what happens on a connection is counted and offered to two hooks. Not here: one connection
+(`connection`), certificates (`tls`), and anything about what a message means.
 """
 
 import asyncio
@@ -10,10 +11,12 @@ import contextlib
 import hashlib
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from adapters.hl7v2.connection import MllpConnection
+from adapters.hl7v2.fairness import Allowance, Doorstep, Rounds
 from adapters.hl7v2.peers import Answer, CloseReason, ConnectionReport, Limits, Peer, Refuse
 
 _BACKLOG: Final = 512
@@ -21,6 +24,10 @@ _SWEEP_S_MAX: Final = 1.0
 _HANDSHAKE_TIMEOUT_S: Final = 10.0
 _KEEP_ALIVE_IDLE_S: Final = 60
 _KEEP_ALIVE_PROBES: Final = 4
+_SEND_BUFFER_BYTES: Final = 65_536
+"""What the operating system keeps of answers nobody reads; by itself it would let a connection grow to megabytes."""
+_READERS_A_TURN: Final = 4
+"""Connections with much to read that are read again in one turn of the loop: about a megabyte."""
 
 
 class MllpListener:
@@ -53,6 +60,11 @@ class MllpListener:
         self._reuse_port = reuse_port
         self._sock = sock
         self._on_opened, self._on_closed = on_opened, on_closed
+        self._rounds: Rounds[MllpConnection] = Rounds(self.limits.frames_a_turn)
+        self._doorstep: Doorstep[MllpConnection] = Doorstep(Allowance(self.limits.strangers_at_once, self.limits.strangers_per_s))
+        self._resting: deque[MllpConnection] = deque()
+        self._has_turn = False
+        self._letting_in: asyncio.TimerHandle | None = None
         self._connections: set[MllpConnection] = set()
         self._next_id = 0
         self._server: asyncio.Server | None = None
@@ -71,6 +83,8 @@ class MllpListener:
             backlog=_BACKLOG,
             **({"sock": self._sock} if self._sock is not None else place),
         )
+        for listening in self._server.sockets:
+            _inherited(listening)
         self._sweep()
 
     @property
@@ -102,8 +116,9 @@ class MllpListener:
         for connection in cut_off:
             connection.abort(CloseReason.SHUTDOWN_FORCED)
         await self._all_closed.wait()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for timer in (self._sweeper, self._letting_in):
+            if timer is not None:
+                timer.cancel()
         await self._server.wait_closed()
         return len(cut_off)
 
@@ -125,11 +140,62 @@ class MllpListener:
     def closed(self, connection: MllpConnection) -> None:
         """Forget a connection and report it."""
         self._connections.discard(connection)
+        self._rounds.leave(connection)
+        self._doorstep.leave(connection)
         if not self._connections:
             self._all_closed.set()
         report = connection.report()
         if report is not None and self._on_closed is not None:
             self._on_closed(report)
+
+    def may_begin(self, connection: MllpConnection) -> bool:
+        """Give the connection a frame of this turn, or a place in the line of the next ones."""
+        self._need_turn()
+        return self._rounds.take(connection)
+
+    def may_enter(self, connection: MllpConnection, host: str) -> bool:
+        """Let a frame of a stranger in, or have the stranger wait."""
+        if self._doorstep.admit(connection, host, self.loop.time()):
+            return True
+        self._let_in_later()
+        return False
+
+    def is_welcome(self) -> None:
+        """Hear that a frame of a stranger was welcome."""
+        self._doorstep.welcome()
+        if self._letting_in is not None:
+            self._letting_in.cancel()
+            self._letting_in = self.loop.call_later(0, self._let_in)
+
+    def rest(self, connection: MllpConnection) -> None:
+        """Read a connection again when it is its turn."""
+        self._resting.append(connection)
+        self._need_turn()
+
+    def _need_turn(self) -> None:
+        if not self._has_turn:
+            self._has_turn = True
+            self.loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._has_turn = False
+        for connection in self._rounds.turn():
+            connection.proceed()
+        for _ in range(min(_READERS_A_TURN, len(self._resting))):
+            self._resting.popleft().read_on()
+        if self._resting or not self._rounds.is_idle:
+            self._need_turn()
+
+    def _let_in(self) -> None:
+        self._letting_in = None
+        for connection in self._doorstep.next(self.loop.time()):
+            connection.proceed()
+        self._let_in_later()
+
+    def _let_in_later(self) -> None:
+        wait_s = self._doorstep.wait_s(self.loop.time())
+        if wait_s is not None and self._letting_in is None:
+            self._letting_in = self.loop.call_later(wait_s, self._let_in)
 
     def _sweep(self) -> None:
         """Check the time limits of all connections: one timer for all, because a timer a frame costs more than the frame."""
@@ -141,18 +207,24 @@ class MllpListener:
         self._sweeper = self.loop.call_later(min(_SWEEP_S_MAX, shortest / 4), self._sweep)
 
 
+def _inherited(listening: socket.socket) -> None:
+    """Set what every connection inherits: nothing has to be asked of the operating system when one comes.
+
+    It notices when the other end dies silently, and it does not keep megabytes for who reads no answers.
+    """
+    with contextlib.suppress(OSError):
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_IDLE_S)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEP_ALIVE_IDLE_S // _KEEP_ALIVE_PROBES)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEP_ALIVE_PROBES)
+
+
 def _peer(transport: asyncio.Transport, connection_id: int, listener: str) -> Peer:
-    """Name the other end, and have the operating system notice when it dies silently."""
+    """Name the other end."""
     name = transport.get_extra_info("peername")
     host, port = (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        with contextlib.suppress(OSError):
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if hasattr(socket, "TCP_KEEPIDLE"):
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_IDLE_S)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEP_ALIVE_IDLE_S // _KEEP_ALIVE_PROBES)
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEP_ALIVE_PROBES)
     secured = transport.get_extra_info("ssl_object")
     if secured is None:
         return Peer(connection_id, host, port, listener)

@@ -23,7 +23,14 @@ class Peer:
     """Subject alternative names and common name of the client certificate."""
 
 
-Reply = bytes | tuple[bytes, ...] | None
+@dataclass(frozen=True, slots=True)
+class Unwelcome:
+    """What a stranger is told: the application has no use for what this peer sends, and it is listened to less for it."""
+
+    acks: tuple[bytes, ...]
+
+
+Reply = bytes | tuple[bytes, ...] | Unwelcome | None
 """One acknowledgement, or two (accept and application), or nothing to send."""
 
 
@@ -49,6 +56,8 @@ class CloseReason(StrEnum):
     ANSWERS_NOT_READ = "answers_not_read"
     NO_ANSWER = "no_answer"
     """The application failed and nothing could be said instead; the sender will send again."""
+    TLS_ON_PLAIN = "tls_on_plain"
+    """The peer speaks TLS and this door does not; it was told so in TLS."""
     TOO_MANY = "too_many"
     SHUTDOWN = "shutdown"
     SHUTDOWN_FORCED = "shutdown_forced"
@@ -70,6 +79,14 @@ class Limits:
     """How long a missing 0x0D after 0x1C is waited for."""
     in_flight_max: int = 64
     """Frames of one connection that are being answered at once."""
+    in_flight_bytes_max: int = 4_194_304
+    """What the frames of one connection may hold while they are answered; one frame always may."""
+    frames_a_turn: int = 32
+    """Frames that one turn of the event loop begins, of all connections together."""
+    strangers_at_once: int = 200
+    """Frames of peers that have shown nothing welcome yet which are answered at once, of all connections together."""
+    strangers_per_s: float = 100.0
+    """How many of them a second after that. What turns out to be welcome does not count."""
     connections_max: int = 2_000
     is_release_2: bool = False
     """Send MLLP Release 2 commit acknowledgements before the answer (MLLP-5)."""

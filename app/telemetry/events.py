@@ -4,7 +4,7 @@ One wide event for each passage through a room, with ids, counts, durations and 
 README.md of this folder; a test holds the two together, and another one the kinds of the fields (fields.py).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
@@ -384,17 +384,11 @@ class LibraryLogged(Event):
     place: Place | None
 
 
-def event_classes() -> tuple[type[Event], ...]:
-    """Give every event, in the order of this file."""
-    # Not __subclasses__(): a slotted dataclass leaves its forerunner there until it is collected.
-    return tuple(item for item in globals().values() if isinstance(item, type) and issubclass(item, Event) and item is not Event)
+@dataclass(frozen=True, slots=True)
+class LinesSpared(Event):
+    """Lines that were not written, because a flood caused more of them in a second than anybody reads; counted, at most every 10 s."""
 
-
-def events_table_markdown() -> str:
-    """Give the table of this folder's README; a test holds the two together."""
-    lines = ["| Event | Level | Fields | Meaning |", "|---|---|---|---|"]
-    for kind in sorted(event_classes(), key=lambda kind: kind.name):
-        names = ", ".join(f"`{field.name}`" for field in fields(kind))
-        meaning = " ".join((kind.__doc__ or "").split())
-        lines.append(f"| `{kind.name}` | {kind.level.value} | {names} | {meaning} |")
-    return "\n".join(lines) + "\n"
+    name = "lines.spared"
+    level = Level.WARNING
+    connection_closed: int
+    message_refused: int

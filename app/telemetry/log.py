@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -22,6 +23,7 @@ import structlog
 
 from app.telemetry.events import DefectFound, Event, LibraryLogged
 from app.telemetry.fields import WITHHELD, Form, class_of, place_of
+from app.telemetry.sparing import Sparing
 from app.telemetry.words import Level, Part
 
 _ORDER: Final = {level: place for place, level in enumerate(Level)}
@@ -34,6 +36,7 @@ class EventLog:
     def __init__(self, stream: BinaryIO, *, is_json: bool, level: Level, **about: int | str) -> None:
         """Write to the stream what is at least of the level; `about` stands in every line and is ours (part, number, pid)."""
         self._threshold = _ORDER[level]
+        self._sparing = Sparing(time.monotonic)
         processors: list[Any] = [structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")]
         if is_json:
             processors.append(structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event)))
@@ -52,13 +55,19 @@ class EventLog:
 
     def emit(self, event: Event) -> None:
         """Write one event. Never raises: a log that cannot be written must not stop the work."""
-        if _ORDER[event.level] < self._threshold:
+        if _ORDER[event.level] < self._threshold or not self._sparing.takes(type(event)):
             return
         try:
             self._logger.msg(event.name, level=event.level.value, **shown(event))
         except (OSError, ValueError):
             # The reader of our output is gone. There is nobody to tell.
             return
+
+    def say_spared(self) -> None:
+        """Write how many lines a flood was not given; called every so often."""
+        spared = self._sparing.said()
+        if spared is not None:
+            self.emit(spared)
 
     def defect(self, error: BaseException) -> None:
         """Write that an error was caught which no rule expects."""

@@ -45,6 +45,8 @@ class Metrics:
         self.group_messages = counter("commit_group_messages", "Messages that the group commits stored.")
         self.connections = gauge("mllp_connections", "Open MLLP connections.", "listener", mode="livesum")
         self.connections_refused = counter("mllp_connections_refused", "MLLP connections turned away because there were too many.")
+        self.connections_closed = counter("mllp_connections_closed", "MLLP connections that ended, by reason.", "reason")
+        self.frames_refused = counter("mllp_frames_refused", "What MLLP connections were refused without its being a message.")
         self.files = counter("files_finished", "Files of drops that were worked off.", "source", "outcome")
         self.file_time = histogram("file_seconds", "One file, from its claim to its result.", "source", buckets=_FILE_SECONDS)
         self.files_waiting = gauge("files_waiting", "Files that lie in a drop.", "source", mode="livesum")

@@ -21,7 +21,7 @@ from adapters.hl7v2.encodings import as_er7, as_xml, tokenize
 from adapters.hl7v2.er7 import Er7Message, field_tree
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import Answer as AnswerFrame
-from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse
+from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse, Unwelcome
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.hl7v2.tls import server_context
 from adapters.hl7v2.xml_form import is_xml
@@ -33,7 +33,7 @@ from app.domain.credential import KeyEnvironment, key_digest
 from app.domain.inbound import AckCode, Answer, Door, Envelope, Format, Outcome, Problem, ProblemCode, Severity
 from app.domain.rulebook import Rulebook
 from app.domain.viewer import OPERATOR
-from app.intake import WriteAcks
+from app.intake import Received, WriteAcks
 from app.pipeline import OpenTransaction
 from app.pipeline.desk import Desk
 from app.pipeline.rehearse import Rehearsal, Rehearsals, every_problem
@@ -46,6 +46,7 @@ from app.store.engine import raw_connection
 from app.store.feed_moves import go_live
 from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
+from app.telemetry.events import ConnectionClosed
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
 from app.wiring.diagnosis import advice, message_search, place_namer, reinterpreter
 from app.wiring.panels import panel_services
@@ -75,6 +76,26 @@ def refuse_frame(write: WriteAcks, keep: Callable[[Envelope, Problem], None], cl
         return acks[-1] if acks else None
 
     return refuse
+
+
+def connection_closed(report: ConnectionReport) -> ConnectionClosed:
+    """Give the event of a connection that ended."""
+    counters = report.counters
+    return ConnectionClosed(
+        report.peer.listener,
+        report.peer.connection_id,
+        report.reason.value if report.reason is not None else "unknown",
+        int(report.open_for_s),
+        counters.frames,
+        counters.replies,
+        counters.garbage_bytes,
+        counters.failures,
+    )
+
+
+def reply_of(received: Received) -> tuple[bytes, ...] | Unwelcome:
+    """Give what the listener says, and whether it may listen less to who is told so."""
+    return Unwelcome(received.acks) if received.is_of_stranger else received.acks
 
 
 def mllp_listener(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 
+from app.telemetry.event_table import events_table_markdown
 from app.telemetry.events import (
     BatchWorked,
     ConnectionClosed,
@@ -20,7 +21,6 @@ from app.telemetry.events import (
     MessageReceived,
     MessageRefused,
     RequestAnswered,
-    events_table_markdown,
 )
 from app.telemetry.fields import WITHHELD, class_of, place_of
 from app.telemetry.log import EventLog, close_other_ways, watch_loop

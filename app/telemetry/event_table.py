@@ -1,0 +1,22 @@
+"""The table of events in this folder's README. Not here: the events (events.py)."""
+
+from dataclasses import fields
+
+from app.telemetry import events
+from app.telemetry.events import Event
+
+
+def event_classes() -> tuple[type[Event], ...]:
+    """Give every event, in the order of their file."""
+    # Not __subclasses__(): a slotted dataclass leaves its forerunner there until it is collected.
+    return tuple(item for item in vars(events).values() if isinstance(item, type) and issubclass(item, Event) and item is not Event)
+
+
+def events_table_markdown() -> str:
+    """Give the table; a test holds the two together."""
+    lines = ["| Event | Level | Fields | Meaning |", "|---|---|---|---|"]
+    for kind in sorted(event_classes(), key=lambda kind: kind.name):
+        names = ", ".join(f"`{field.name}`" for field in fields(kind))
+        meaning = " ".join((kind.__doc__ or "").split())
+        lines.append(f"| `{kind.name}` | {kind.level.value} | {names} | {meaning} |")
+    return "\n".join(lines) + "\n"
