@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol, cast
 
+from adapters.hl7v2.fairness import Pace
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Aborted, Event, Frame, Garbage, MllpFramer, TooLong
 from adapters.hl7v2.peers import CloseReason, ConnectionReport, Counters, Failure, Peer
 from adapters.hl7v2.window import Answering, Window
@@ -17,10 +18,6 @@ from adapters.hl7v2.window import Answering, Window
 _WRITE_BUFFER_BYTES: Final = 32_768
 _EVENTS_A_TURN: Final = 64
 """Of the bytes of one connection that are cut at once; a chunk may hold thousands of frames with nothing in them."""
-_LARGE_CHUNK_BYTES: Final = 65_536
-"""Whoever sends so much at once is read again when the others had their turn; the loop's own reads stop at 262,144."""
-_DISCARD_EVERY_S: Final = 0.01
-"""A connection that is only read to its end is read so often at most: no more than 26 MB/s of what nobody wants."""
 _TLS_HELLO: Final = b"\x16\x03"
 _TLS_REFUSAL: Final = b"\x15\x03\x01\x00\x02\x02\x28"
 """A fatal alert, handshake_failure (RFC 5246, 7.2): what a TLS client understands of a door that has no TLS."""
@@ -64,12 +61,14 @@ class MllpConnection(asyncio.Protocol):
         "_frame_since",
         "_framer",
         "_grace",
+        "_had_no_room",
         "_has_entered",
         "_is_at_end",
         "_is_draining",
         "_is_reading",
         "_is_resting",
         "_owner",
+        "_pace",
         "_told_unframed",
         "_transport",
         "_window",
@@ -96,6 +95,8 @@ class MllpConnection(asyncio.Protocol):
         self._is_reading = True
         self._is_draining = False
         self._is_resting = False
+        self._had_no_room = False
+        self._pace = Pace()
         self._is_at_end = False
         self._told_unframed = False
         self._has_entered = False
@@ -136,9 +137,8 @@ class MllpConnection(asyncio.Protocol):
         """Take bytes: answer the frames they complete."""
         is_first = not self.counters.bytes_in
         self.counters.bytes_in += len(data)
-        if len(data) >= _LARGE_CHUNK_BYTES:
-            self._rest()
         if self._framer.is_dead or self._discards:
+            self._rest(self._pace.discarding(len(data)))
             return
         self.active_at = self._owner.loop.time()
         if is_first and data.startswith(_TLS_HELLO):
@@ -146,6 +146,7 @@ class MllpConnection(asyncio.Protocol):
             return
         events = self._framer.feed(data, _EVENTS_A_TURN)
         self._take(events)
+        self._rest(self._pace.after(len(data), is_fruitful=bool(events)))
         self._after_bytes(has_events=bool(events))
 
     def eof_received(self) -> bool:
@@ -362,13 +363,13 @@ class MllpConnection(asyncio.Protocol):
             self._grace.cancel()
             self._grace = None
 
-    def _rest(self) -> None:
-        """Leave the rest of a flood where it is until the others had their turn."""
-        if self._is_resting:
+    def _rest(self, for_s: float | None) -> None:
+        """Leave what still comes where it is for a while; 0 is until the others had their turn."""
+        if for_s is None or self._is_resting:
             return
         self._is_resting = True
-        if self._discards or self._framer.is_dead:
-            self._owner.loop.call_later(_DISCARD_EVERY_S, self.read_on)
+        if for_s:
+            self._owner.loop.call_later(for_s, self.read_on)
         else:
             self._owner.rest(self)
         if not self.transport.is_closing():
@@ -379,12 +380,14 @@ class MllpConnection(asyncio.Protocol):
         has_room = not self._backlog and not self._framer.has_more and self._write_paused_since is None
         has_room = has_room and not self._window.is_full
         wanted = not self._is_resting and (self._discards or (self._closing is None and has_room))
+        self._had_no_room = self._had_no_room or not has_room
         if wanted != self._is_reading and not self.transport.is_closing():
             self._is_reading = wanted
             if wanted:
-                if self._frame_since is not None:
-                    # The time in which nothing was read is not the peer's.
+                if self._frame_since is not None and self._had_no_room:
+                    # The time in which nothing was read for want of room is not the peer's.
                     self._frame_since = self._owner.loop.time()
+                self._had_no_room = False
                 self.transport.resume_reading()
             else:
                 self.transport.pause_reading()

@@ -7,7 +7,17 @@ spends of an allowance that all strangers share, and gets back what turned out t
 
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+LARGE_CHUNK_BYTES: Final = 65_536
+"""Whoever sends so much at once is read again when the others had their turn; the loop's own reads stop at 262,144."""
+SMALL_CHUNK_BYTES: Final = 64
+SMALL_CHUNKS_MAX: Final = 16
+"""Of one frame; a sender may write its start byte, each segment and its end bytes by themselves. After that it is a drip."""
+DRIP_EVERY_S: Final = 0.005
+"""A drip is read so often at most, and what came in between at once: a byte by itself costs as much as a whole message."""
+DISCARD_EVERY_S: Final = 0.01
+"""A connection that is only read to its end is read so often at most: no more than 26 MB/s of what nobody wants."""
 
 Who = TypeVar("Who", bound=Hashable)
 
@@ -54,6 +64,26 @@ class Rounds(Generic[Who]):
         """Forget who has gone."""
         self._line.pop(who, None)
         self._granted.pop(who, None)
+
+
+class Pace:
+    """How soon one connection is read again: None is at once, 0 when the others had their turn, else seconds."""
+
+    def __init__(self) -> None:
+        """Begin with a peer of which nothing is known."""
+        self._small_chunks = 0
+
+    def after(self, size: int, *, is_fruitful: bool) -> float | None:
+        """Say it after a chunk, which completed something or not."""
+        if is_fruitful or size > SMALL_CHUNK_BYTES:
+            self._small_chunks = 0
+            return 0.0 if size >= LARGE_CHUNK_BYTES else None
+        self._small_chunks += 1
+        return DRIP_EVERY_S if self._small_chunks > SMALL_CHUNKS_MAX else None
+
+    def discarding(self, size: int) -> float | None:
+        """Say it after a chunk that nobody wants."""
+        return DISCARD_EVERY_S if size >= LARGE_CHUNK_BYTES else None
 
 
 class Allowance:

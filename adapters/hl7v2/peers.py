@@ -83,9 +83,9 @@ class Limits:
     """What the frames of one connection may hold while they are answered; one frame always may."""
     frames_a_turn: int = 32
     """Frames that one turn of the event loop begins, of all connections together."""
-    strangers_at_once: int = 200
+    strangers_at_once: int = 100
     """Frames of peers that have shown nothing welcome yet which are answered at once, of all connections together."""
-    strangers_per_s: float = 100.0
+    strangers_per_s: float = 50.0
     """How many of them a second after that. What turns out to be welcome does not count."""
     connections_max: int = 2_000
     is_release_2: bool = False

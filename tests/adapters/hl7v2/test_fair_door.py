@@ -94,6 +94,21 @@ async def test_an_engine_of_which_some_is_not_for_us_stays_welcome() -> None:
 
 
 @on_both_loops
+async def test_a_drip_is_read_in_sips_and_still_runs_out_of_time() -> None:
+    """MLLP-4, MLLP-1: read seldom is not forgotten, and a frame in crumbs is a frame."""
+    async with house(frame_timeout_s=0.5) as home, wire(home) as peer, wire(home) as drip:
+        framed = wrap(b"MSH|" + b"x" * 200)
+        await peer.send(*(framed[at : at + 1] for at in range(len(framed))))
+        assert await peer.frame() == b"ACK MSH|" + b"x" * 200
+        closing = asyncio.create_task(drip.closed())
+        await drip.send(b"\x0bMSH|")
+        while not closing.done():
+            drip.writer.write(b"x")
+            await asyncio.sleep(0.005)
+        assert (await home.report()).reason is CloseReason.FRAME_TIMED_OUT
+
+
+@on_both_loops
 async def test_tls_on_a_plain_door_is_told_so_and_never_taken_for_a_message() -> None:
     async with house() as home, wire(home) as good:
         async with wire(home) as peer:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.hl7v2.fairness import Allowance, Doorstep, Rounds
+from adapters.hl7v2.fairness import DRIP_EVERY_S, LARGE_CHUNK_BYTES, SMALL_CHUNKS_MAX, Allowance, Doorstep, Pace, Rounds
 from adapters.hl7v2.framing import Event, MllpFramer, TooLong
 from tests.adapters.hl7v2.test_framing import LIMIT, PIECES, events, merged
 
@@ -57,6 +57,20 @@ def test_who_is_alone_has_the_whole_turn_and_a_crowd_equal_shares() -> None:
     rounds.leave("a")
     assert rounds.turn() == []
     assert rounds.take("b")
+
+
+def test_an_honest_sender_is_read_at_once_a_flood_in_turns_and_a_drip_in_sips() -> None:
+    pace = Pace()
+    for _ in range(50):
+        # A start byte, six segments and the end bytes by themselves, again and again.
+        assert {pace.after(size, is_fruitful=size == 2) for size in (1, 60, 40, 64, 9, 30, 12, 2)} == {None}
+        assert pace.after(2_300, is_fruitful=True) is None
+    assert pace.after(LARGE_CHUNK_BYTES, is_fruitful=True) == 0.0
+    assert pace.after(LARGE_CHUNK_BYTES, is_fruitful=False) == 0.0
+    sips = [pace.after(1, is_fruitful=False) for _ in range(100)]
+    assert sips == [None] * SMALL_CHUNKS_MAX + [DRIP_EVERY_S] * (100 - SMALL_CHUNKS_MAX)
+    assert pace.after(1, is_fruitful=True) is None
+    assert pace.after(1, is_fruitful=False) is None
 
 
 MOMENTS = st.lists(st.floats(0, 100), max_size=200).map(sorted)
