@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,13 +56,16 @@ class Sizes:
     """Notifications, each to every endpoint."""
     adversaries_s: float
     """Beside each kind."""
+    stretch: int
+    """Messages as fast as answers come, without and beside each kind."""
+    stretches: int
     steady_per_s: int = 200
     roster: int = 20_000
     """Rows of the roster that is loaded while the feed goes on."""
 
 
-QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5)
-USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0, roster=200_000)
+QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5, 150, 1)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0, 500, 3, roster=200_000)
 
 
 @dataclass(slots=True)
@@ -354,15 +358,11 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
             beside = Mix(
                 people=total, stays=int((len(KINDS) + 4) * max(1.0, sizes.adversaries_s) * sizes.steady_per_s), until=now, serial=5
             )
-            await adversaries.measure(
-                bench.say,
-                bench.title,
-                service.mllp_ports[0],
-                service.process.pid,
-                messages(beside),
-                sizes.adversaries_s,
-                sizes.steady_per_s // 2,
-            )
+            place = bench.say, bench.title, service.mllp_ports[0], service.process.pid
+            await adversaries.measure(*place, messages(beside), sizes.adversaries_s, sizes.steady_per_s // 2)
+            fast = Mix(people=total, stays=len(KINDS) * 2 * sizes.stretches * sizes.stretch // MESSAGES_PER_STAY + 1, until=now, serial=6)
+            settled = partial(bench.until_drained, connection)
+            await adversaries.measure_rates(*place, messages(fast), sizes.stretch, sizes.stretches, settled)
             await bench.until_drained(connection)
     finally:
         await connection.close()

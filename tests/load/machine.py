@@ -122,6 +122,18 @@ def memory_megabytes(root: int) -> float:
     return total / 1024
 
 
+def door_of(root: int) -> int:
+    """Give the process of a service's tree that has the doors."""
+    return next(pid for pid in sorted(tree_of(root)) if b"app.main" in _command(pid))
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def percentile(sorted_values: list[float], percent: float) -> float:
     """Give the value that so many percent do not exceed; NaN of nothing."""
     if not sorted_values:

@@ -18,6 +18,8 @@ FEW = Sizes(
     steady_s=1,
     webhooks=4,
     adversaries_s=0.5,
+    stretch=8,
+    stretches=1,
     steady_per_s=30,
     roster=500,
 )
@@ -33,4 +35,5 @@ async def test_every_target_has_its_figure() -> None:
     assert {f"acknowledged at {connections} connections" for connections in (1, 16, 64)} <= figures.keys()
     assert {f"FHIR messages answered at {connections} connections" for connections in (1, 16)} <= figures.keys()
     assert {f"acknowledged p99 beside {kind}" for kind in KINDS} <= figures.keys()
+    assert {f"throughput beside {kind}, of that without" for kind in KINDS} <= figures.keys()
     assert figures["raw group commit of the same rows"] > 0
