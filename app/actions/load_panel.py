@@ -7,15 +7,16 @@ statements (store/panel_stage), who may upload for whom (api).
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import local_date
+from app.domain.newcomer import Newcomer, newcomers_among
 from app.domain.organization import Organization
 from app.domain.panel import (
     ERRORS_SHOWN_MAX,
@@ -91,7 +92,9 @@ class UploadLimits:
     file_bytes_max: int = 256 * 1024 * 1024
     guard: ShrinkGuard = field(default_factory=ShrinkGuard)
     chunk_claims: int = 1_000
-    """People are looked for in transactions of so many claims; each claim takes some five locks until its chunk commits."""
+    """People are looked for in transactions of so many claims; each claim takes some three locks until its chunk commits."""
+    newcomers_min: int = 50
+    """So many rows of a chunk whose claim is new are first tried as newcomers: for fewer a statement more is not worth it."""
     reconsider_days: int = 45
     """Stays that began or ended within this time are attributed anew; the same as the longest follow-up window and a half."""
     settle_timeout_s: float = 10.0
@@ -188,18 +191,45 @@ async def _stream(roster: AsyncIterable[bytes] | bytes) -> AsyncIterator[bytes]:
 
 
 async def _identify_rows(services: PanelServices, stage: Stage, organization_id: UUID, now: datetime) -> None:
-    """Find the people of the rows that are to be asserted, each chunk in its own transaction, so that the feed goes on meanwhile."""
-    sort_key = roster_sort_keys(now)
+    """Find the people of the rows that are to be asserted, each chunk in its own transactions, so that the feed goes on meanwhile.
 
-    async def identify_chunk(raw: Raw, rows: Sequence[StagedRow]) -> None:
-        claims = [claim_of_row(row.cells, organization_id, sort_key(row.number)) for row in rows]
-        found = await services.identify(raw, claims, ids=services.ids, now=now)
-        await stage.save_records(raw, ((row.number, resolved.record_id) for row, resolved in zip(rows, found, strict=True)))
+    While the database takes one chunk, a thread prepares the next.
+    """
+    sort_key, limits = roster_sort_keys(now), services.limits
+    seeds = services.ids.new(), services.ids.new()
 
+    def prepare(rows: Sequence[StagedRow]) -> _Chunk:
+        claims = {row.number: claim_of_row(row.cells, organization_id, sort_key(row.number)) for row in rows}
+        unknown = [(row.number, claims[row.number]) for row in rows if not row.is_known]
+        return _Chunk(claims, newcomers_among(unknown) if len(unknown) >= limits.newcomers_min else [])
+
+    async def admit_chunk(raw: Raw, chunk: _Chunk) -> set[int]:
+        return await stage.admit(raw, chunk.newcomers, seeds, now)
+
+    async def identify_chunk(raw: Raw, claims: Mapping[int, RecordClaim]) -> None:
+        found = await services.identify(raw, list(claims.values()), ids=services.ids, now=now)
+        await stage.save_records(raw, zip(claims, (resolved.record_id for resolved in found), strict=True))
+
+    async def take(chunk: _Chunk) -> None:
+        rest = chunk.claims
+        if chunk.newcomers:
+            met = await stage.in_transaction(partial(admit_chunk, chunk=chunk), redo_on=services.redo_on)
+            rest = chunk.without_admitted(met)
+        if rest:
+            await stage.in_transaction(partial(identify_chunk, claims=rest), redo_on=services.redo_on)
+
+    chunk = _Chunk({}, [])
     after = 0
-    while rows := await stage.unidentified(after, services.limits.chunk_claims):
+    while rows := await stage.unidentified(after, limits.chunk_claims):
         after = rows[-1].number
-        await stage.in_transaction(partial(identify_chunk, rows=rows), redo_on=services.redo_on)
+        # Both end before either error is raised, as above.
+        prepared, taken = await asyncio.gather(asyncio.to_thread(prepare, rows), take(chunk), return_exceptions=True)
+        if isinstance(taken, BaseException):
+            raise taken
+        if isinstance(prepared, BaseException):
+            raise prepared
+        chunk = prepared
+    await take(chunk)
 
 
 async def _apply(stage: Stage, result: UploadResult, limits: UploadLimits) -> bool:
@@ -244,6 +274,19 @@ async def _settle(stage: Stage, timeout_s: float) -> None:
 
 _Read = tuple[list[RosterRow], list[RefusedRow], list[Removal]]
 """Rows that say who is on the panel, rows that are refused, rows that say who no longer is."""
+
+
+class _Chunk(NamedTuple):
+    """Rows whose people are to be found."""
+
+    claims: Mapping[int, RecordClaim]
+    """By the number of the row, in the order of the file."""
+    newcomers: Sequence[Newcomer]
+
+    def without_admitted(self, met: Collection[int]) -> dict[int, RecordClaim]:
+        """Give the claims that are left when all the newcomers but these were admitted."""
+        admitted = {one.number for one in self.newcomers}.difference(met)
+        return {number: claim for number, claim in self.claims.items() if number not in admitted}
 
 
 class _Intake:

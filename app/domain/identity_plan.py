@@ -3,20 +3,20 @@
 Not here: the statements that load and save it (actions/identify), the rules by which records are divided (matching).
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from app.domain.adt_event import Identifier, IdentifierType
+from app.domain.adt_event import Identifier
+from app.domain.identity_lock import identity_locks
 from app.domain.latest import known, learn
 from app.domain.matching import Division, Group, divide
 from app.domain.person import LINK, RETIRED_INTO, OwnKey, PatientRecord, RecordClaim, Resolved, demographic_key, linked_in
 from app.domain.person_ids import bear
 from app.domain.scoring import SCORED_BY, Scorer
-from app.domain.shared_identifier import ANY_AUTHORITY, match_keys
+from app.domain.shared_identifier import match_keys, stored_identifiers
 from app.domain.tie import Tie, TieLevel
 
 _DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4")
@@ -217,10 +217,7 @@ class IdentityPlan:
             record.linked = linked_in(known(record.said))
 
     def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:
-        wanted = set(identifiers)
-        # A Medicaid number also counts without the authority that wrote it: rosters do not name one.
-        wanted |= {Identifier(ANY_AUTHORITY, item.type, item.value) for item in wanted if item.type == IdentifierType.MEDICAID}
-        missing = wanted - record.identifiers
+        missing = stored_identifiers(identifiers) - record.identifiers
         if missing:
             record.identifiers |= missing
             self.changed.add(record.id)
@@ -234,10 +231,7 @@ class IdentityPlan:
         for record_id in self.identity_changed:
             record = self.records[record_id]
             names = self._names[record_id] = match_keys(record.identifiers)
-            keys.update([_hash64(f"{authority}|{value}") for authority, value in names])
-            keys.add(_hash64(f"own|{record.source}|{record.own}"))
-            if record.demographic_key is not None:
-                keys.add(record.demographic_key)
+            keys.update(identity_locks(record.source, record.own, names, record.demographic_key))
         return keys
 
     def frontier(self) -> Frontier:
@@ -355,7 +349,3 @@ class IdentityPlan:
 def _number(record: UUID) -> int:
     """Order by the number itself: comparing UUIDs asks each of them for it, thirty times as dear."""
     return record.int
-
-
-def _hash64(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
@@ -22,9 +22,8 @@ ADT_SOURCE = "adt"
 NO_AUTHORITY = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordClaim:
-    """What a message, a roster row or a report says about who somebody is.
+class RecordClaim(NamedTuple):
+    """What a message, a roster row or a report says about who somebody is. A tuple, because a roster has a million.
 
     `own` is the identifier by which this source names its record; `identifiers` are all person-level ones, `own` included
     when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1). `belongs_to` is the

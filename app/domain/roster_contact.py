@@ -14,6 +14,7 @@ from app.domain.telephone import has_number
 PHONE_COLUMNS: Final = ("phone2", "guardian_phone")
 TEXT_COLUMNS: Final = ("phone_owner", "safe_contact", "guardian_name", "guardian_relation")
 CONTACT_COLUMNS: Final = (*PHONE_COLUMNS, *TEXT_COLUMNS, "no_voicemail", "interpreter")
+_COLUMNS: Final = frozenset(CONTACT_COLUMNS)
 _GUARDIAN: Final = ("guardian_name", "guardian_relation", "guardian_phone")
 
 TEXT_CHARACTERS_MAX: Final = 200
@@ -51,6 +52,8 @@ def contact_facts(cells: Mapping[str, str]) -> dict[str, Any]:
 
     An empty cell says nothing, as in the other columns. A guardian is stated as a whole: half of an earlier one is nobody.
     """
+    if _COLUMNS.isdisjoint(cells):
+        return {}
     facts: dict[str, Any] = {column: _stated(cells[column]) for column in CONTACT_COLUMNS if column in cells}
     if any(column in cells for column in _GUARDIAN):
         named = facts.get("guardian_name") or facts.get("guardian_relation") or facts.get("guardian_phone")

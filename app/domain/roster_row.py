@@ -127,7 +127,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
     if (value := cells.get("mrn")) and own.type != IdentifierType.MEDICAL_RECORD:
         identifiers.append(Identifier(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value))
     return RecordClaim(
-        source=str(organization_id),
+        source=_written(organization_id),
         own=named,
         identifiers=tuple(identifiers),
         sort_key=sort_key,
@@ -307,7 +307,12 @@ def _change(cells: dict[str, str], faults: list[Fault]) -> ChangeType | None:
 
 
 def _system(cells: Mapping[str, str], column: str, organization_id: UUID) -> str:
-    return cells.get(SYSTEM_OF[column]) or str(organization_id).upper()
+    return cells.get(SYSTEM_OF[column]) or _written(organization_id).upper()
+
+
+@lru_cache(maxsize=64)
+def _written(organization_id: UUID) -> str:
+    return str(organization_id)
 
 
 def _day(cells: dict[str, str], column: str, faults: list[Fault]) -> date | None:

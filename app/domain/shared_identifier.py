@@ -47,6 +47,15 @@ def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
     return keys
 
 
+def stored_identifiers(identifiers: Iterable[Identifier]) -> set[Identifier]:
+    """Give what is stored of a record's identifiers: a Medicaid number also without the authority that wrote it, to be found."""
+    found = set(identifiers)
+    for item in tuple(found):
+        if item.type == IdentifierType.MEDICAID and item.authority != ANY_AUTHORITY:
+            found.add(Identifier(ANY_AUTHORITY, item.type, item.value))
+    return found
+
+
 def _same(left: Identifier, right: Identifier) -> bool:
     if left.value != right.value:
         return False

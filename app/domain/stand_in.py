@@ -4,7 +4,6 @@ Newborns go by their mothers' names until they have one; two of two mothers are 
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 
 NO_NAMES: Final = frozenset(
@@ -39,9 +38,15 @@ def may_be_newborns(joined: str, written: str) -> bool:
     return joined.startswith(_BEGINNINGS) and is_newborns(" ".join(_WORD_BREAK.split(written.upper())).strip())
 
 
-@lru_cache(maxsize=1 << 12)
+_LONGEST_WORD: Final = max(map(len, NO_NUMBERS))
+_PADDING: Final = "- "
+
+
 def is_no_number(value: str) -> bool:
     """Tell whether what is written for an identifier says that there is none. Two people must not become one over `999-99-9999`."""
+    # Nearly every number ends at once: it is no word, and what begins and ends with different characters does not repeat one.
+    if len(value) > _LONGEST_WORD and value[0] != value[-1] and value[0] not in _PADDING and value[-1] not in _PADDING:
+        return False
     if value.upper() in NO_NUMBERS:
         return True
     plain = value.replace("-", "").replace(" ", "") or value

@@ -16,11 +16,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.newcomer import Newcomer
 from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
 from app.domain.roster import RowError
 from app.domain.roster_change import Removal
 from app.domain.roster_row import RefusedRow, RosterRow
-from app.store import panel_removals
+from app.store import newcomers, panel_removals
 from app.store.engine import raw_connection
 from app.store.failures import is_unavailable
 from app.store.panel_followers import FIND_STAYS, FOLLOW_RECORDS, READERS, RECALL, RECONSIDER
@@ -36,7 +37,7 @@ create temporary table roster_row (
 create temporary table roster_refused (row int, errors text, cells text);
 create temporary table roster_kept (authority text, type text, value text);
 create temporary table roster_change (row int primary key, current_id uuid);
-create temporary table roster_unidentified (row int primary key);
+create temporary table roster_unidentified (row int primary key, is_known boolean);
 create temporary table roster_end (id uuid primary key, ends_on date, row int);
 create temporary table roster_record (row int primary key, record_id uuid);
 create temporary table roster_person (person_id uuid);
@@ -58,6 +59,8 @@ class StagedRow:
 
     number: int
     cells: dict[str, str]
+    is_known: bool
+    """The panel has the claim already, so the source's record is there."""
 
 
 class Stage:
@@ -136,7 +139,7 @@ class Stage:
     async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
         """Give the next rows of the file that are to be asserted and whose record is not known yet."""
         rows = await self._raw.fetch(_UNIDENTIFIED, after, limit)
-        return [StagedRow(row["row"], orjson.loads(row["cells"])) for row in rows]
+        return [StagedRow(row["row"], orjson.loads(row["cells"]), row["is_known"]) for row in rows]
 
     async def in_transaction(self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = ()) -> T:
         """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
@@ -158,6 +161,10 @@ class Stage:
     async def save_records(self, raw: Raw, records: Iterable[tuple[int, UUID]]) -> None:
         """Remember whose record each row is. Inside `in_transaction`."""
         await raw.copy_records_to_table("roster_record", records=list(records))
+
+    async def admit(self, raw: Raw, some: Sequence[Newcomer], seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
+        """Make records of those whom nobody knows; give the numbers of the other rows. Inside `in_transaction`."""
+        return await newcomers.admit(raw, some, seeds, now)
 
     async def lock_panel(self, raw: Raw) -> bool:
         """Wait for other uploads of this panel to commit; False when one has changed it since `compare`. Inside `in_transaction`.
@@ -283,13 +290,13 @@ where e.row is null and r.source = $1
 
 # All of them, unless this is compared again because another upload came first.
 _FIND_UNIDENTIFIED = """
-insert into roster_unidentified select c.row from roster_change c
+insert into roster_unidentified select c.row, c.current_id is not null from roster_change c
 where not exists (select from roster_record f where f.row = c.row) order by c.row
 """
 
 # The bound is said twice: a merge join would otherwise pass over the whole beginning of the stage at every chunk.
 _UNIDENTIFIED = """
-select s.row, s.cells
+select s.row, s.cells, u.is_known
 from roster_unidentified u join roster_row s on s.row = u.row
 where u.row > $1 and s.row > $1
 order by u.row limit $2

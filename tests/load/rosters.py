@@ -36,7 +36,7 @@ from tests.load.townsfolk import medicaid_of, townsman
 FIRST_PERSON: Final = 20_000_000
 """Beyond everybody of the traffic."""
 LINES_A_PIECE: Final = 1_000
-STEPS: Final = ("add", "drop_repetitions", "compare", "unidentified", "save_records", "apply", "catch_up")
+STEPS: Final = ("add", "drop_repetitions", "compare", "unidentified", "admit", "save_records", "apply", "catch_up")
 _HEADER: Final = "medicaid_id,first_name,last_name,birth_date,sex,phone,program,effective_from\n"
 
 

@@ -1,0 +1,55 @@
+"""Rows of a roster about people whom perhaps nobody knows yet: what is stored of them where nobody does, which needs no thought.
+
+Nearly all of a first roster. Who shares a number or the demographics with another row, or with anybody stored, is divided with the
+others as ever (identity_plan): a newcomer is who meets nobody. Not here: the statement that finds whom they meet (store/newcomers).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from app.domain.adt_event import Identifier
+from app.domain.identity_lock import identity_locks
+from app.domain.person import RecordClaim, demographic_key
+from app.domain.shared_identifier import match_keys, stored_identifiers
+
+
+class Newcomer(NamedTuple):
+    """One who meets nobody of the batch."""
+
+    number: int
+    """Of the row."""
+    claim: RecordClaim
+    identifiers: AbstractSet[Identifier]
+    """As they are stored."""
+    names: AbstractSet[tuple[str, str]]
+    """Under which others would have the same identifier (`match_keys`)."""
+    demographic_key: int | None
+
+    def locks(self) -> list[int]:
+        """Give what to lock, so that nobody makes a record meanwhile that this one would meet."""
+        return identity_locks(self.claim.source, self.claim.own, self.names, self.demographic_key)
+
+
+def newcomers_among(claims: Iterable[tuple[int, RecordClaim]]) -> list[Newcomer]:
+    """Give those who share neither their name in the source nor a number nor the demographics with another of the batch."""
+    batch = [_newcomer(number, claim) for number, claim in claims]
+    own = Counter([one.claim.own for one in batch])
+    names = Counter([name for one in batch for name in one.names])
+    keys = Counter([one.demographic_key for one in batch])
+    return [one for one in batch if own[one.claim.own] == 1 and _is_alone(one, names, keys)]
+
+
+def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
+    identifiers = stored_identifiers(claim.identifiers)
+    return Newcomer(number, claim, identifiers, match_keys(identifiers), demographic_key(claim.facts))
+
+
+def _is_alone(one: Newcomer, names: Counter[tuple[str, str]], keys: Counter[int | None]) -> bool:
+    return (one.demographic_key is None or keys[one.demographic_key] == 1) and all(names[name] == 1 for name in one.names)
+
+
+def locks_of(newcomers: Sequence[Newcomer]) -> set[int]:
+    """Give what to lock for all of them."""
+    return {lock for one in newcomers for lock in one.locks()}
