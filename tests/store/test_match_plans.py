@@ -15,7 +15,7 @@ from app.store.engine import raw_connection
 from app.store.unit_of_work import unit_of_work
 from tests.store.test_read_plans import Overheard
 from tests.support.databases import Database
-from tests.support.plans import plan_of_sql
+from tests.support.plans import Plan, plan_of_sql
 
 pytestmark = pytest.mark.plans
 
@@ -90,3 +90,23 @@ async def test_a_key_of_very_many_costs_no_more_than_its_limit(engine_work: Asyn
         plan = await raw.fetch(f"explain (analyze, buffers, format text) {matches.HOLDERS}", [5], [51])
         rows = [line[0] for line in plan if "record_block" in line[0] and "rows=51" in line[0]]
         assert rows, "more rows were read than asked for"
+
+
+async def test_neighbours_of_a_large_batch_are_looked_up_one_by_one(engine_work: AsyncEngine) -> None:
+    """How many people a batch meets is guessed from the limits, a hundred times too high: the guess must not read everybody."""
+    overheard = Overheard()
+    names = {("A", f"V{number}") for number in range(1000)}
+    await people.neighbours(overheard, Frontier(identifiers=names, demographic_keys=set(range(1000))))
+    ((query, values),) = overheard.asked
+    async with unit_of_work(engine_work, None) as connection:
+        raw = await raw_connection(connection)
+        await raw.execute(
+            "insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, updated_at)"
+            " select gen_random_uuid(), 'adt', 'A', 'MR', 'V' || n, gen_random_uuid(), '{}', n, now() from generate_series(1, 20000) n"
+        )
+        await raw.execute(
+            "insert into record_identifier (authority, type, value, record_id) select 'A', 'MR', value, id from patient_record"
+        )
+        await raw.execute("analyze patient_record, record_identifier")
+        plan = await raw.fetchval(f"explain (format json) {query}", *values)
+    assert Plan(plan[0]["Plan"]).scanned_tables == set()
