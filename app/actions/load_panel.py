@@ -16,7 +16,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import local_date
-from app.domain.newcomer import Newcomer, newcomers_among
+from app.domain.newcomer import newcomers_among
 from app.domain.organization import Organization
 from app.domain.panel import (
     ERRORS_SHOWN_MAX,
@@ -36,6 +36,7 @@ from app.domain.roster import Layout, RawRow, RowError, layout_of
 from app.domain.roster_change import Removal
 from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, RowReader, claim_of_row
 from app.ports import Ids
+from app.store.newcomers import Admission, admission
 from app.store.panel_stage import OpenStage, Stage, StagedRow
 from app.store.raw import Raw
 
@@ -199,12 +200,12 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
     seeds = services.ids.new(), services.ids.new()
 
     def prepare(rows: Sequence[StagedRow]) -> _Chunk:
-        claims = {row.number: claim_of_row(row.cells, organization_id, sort_key(row.number)) for row in rows}
+        claims = {row.number: claim_of_row(row.cells(), organization_id, sort_key(row.number)) for row in rows}
         unknown = [(row.number, claims[row.number]) for row in rows if not row.is_known]
-        return _Chunk(claims, newcomers_among(unknown) if len(unknown) >= limits.newcomers_min else [])
+        return _Chunk(claims, admission(newcomers_among(unknown) if len(unknown) >= limits.newcomers_min else []))
 
     async def admit_chunk(raw: Raw, chunk: _Chunk) -> set[int]:
-        return await stage.admit(raw, chunk.newcomers, seeds, now)
+        return await stage.admit(raw, chunk.admission, seeds, now)
 
     async def identify_chunk(raw: Raw, claims: Mapping[int, RecordClaim]) -> None:
         found = await services.identify(raw, list(claims.values()), ids=services.ids, now=now)
@@ -212,13 +213,13 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
 
     async def take(chunk: _Chunk) -> None:
         rest = chunk.claims
-        if chunk.newcomers:
+        if chunk.admission.numbers:
             met = await stage.in_transaction(partial(admit_chunk, chunk=chunk), redo_on=services.redo_on)
             rest = chunk.without_admitted(met)
         if rest:
             await stage.in_transaction(partial(identify_chunk, claims=rest), redo_on=services.redo_on)
 
-    chunk = _Chunk({}, [])
+    chunk = _Chunk({}, admission([]))
     after = 0
     while rows := await stage.unidentified(after, limits.chunk_claims):
         after = rows[-1].number
@@ -281,11 +282,12 @@ class _Chunk(NamedTuple):
 
     claims: Mapping[int, RecordClaim]
     """By the number of the row, in the order of the file."""
-    newcomers: Sequence[Newcomer]
+    admission: Admission
+    """Of those who may be newcomers."""
 
     def without_admitted(self, met: Collection[int]) -> dict[int, RecordClaim]:
         """Give the claims that are left when all the newcomers but these were admitted."""
-        admitted = {one.number for one in self.newcomers}.difference(met)
+        admitted = self.admission.numbers.difference(met)
         return {number: claim for number, claim in self.claims.items() if number not in admitted}
 
 

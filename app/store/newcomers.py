@@ -6,7 +6,7 @@ Not here: who may be one (domain/newcomer).
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -54,34 +54,43 @@ select row from met
 """
 
 
-async def admit(raw: Raw, newcomers: Sequence[Newcomer], seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
+class Admission(NamedTuple):
+    """Newcomers, ready to be sent. Made in a thread while the database is at work; what is left to do then is little."""
+
+    numbers: frozenset[int]
+    """Of their rows."""
+    source: str
+    locks: list[int]
+    values: Sequence[list[Any]]
+    """Of the statement, column by column."""
+
+
+def admission(newcomers: Sequence[Newcomer]) -> Admission:
+    """Bring them into the columns of the statement."""
+    numbers = [one.number for one in newcomers]
+    names = [(one, identifier) for one in newcomers for identifier in one.identifiers]
+    own = [one.claim.own for one in newcomers]
+    values: list[list[Any]] = [
+        numbers,
+        [name.authority for name in own],
+        [name.type for name in own],
+        [name.value for name in own],
+        [one.demographic_key for one in newcomers],
+        [orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers],
+        [one.number for one, _ in names],
+        [identifier.authority for _, identifier in names],
+        [identifier.type for _, identifier in names],
+        [identifier.value for _, identifier in names],
+        [(identifier.authority, identifier.value) in one.names for one, identifier in names],
+    ]
+    return Admission(frozenset(numbers), newcomers[0].claim.source if newcomers else "", sorted(locks_of(newcomers)), values)
+
+
+async def admit(raw: Raw, wanted: Admission, seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
     """Make records and people of those who meet nobody, whose rows then have their records; give the numbers of the other rows.
 
     `seeds` are two fresh ids of the upload, from which those of the records and of the people are counted.
     """
-    if not newcomers:
-        return set()
-    await people.lock_keys(raw, locks_of(newcomers))
-    numbers = [
-        (one.number, identifier, (identifier.authority, identifier.value) in one.names)
-        for one in newcomers
-        for identifier in one.identifiers
-    ]
-    met = await raw.fetch(
-        ADMIT,
-        [one.number for one in newcomers],
-        [one.claim.own.authority for one in newcomers],
-        [one.claim.own.type for one in newcomers],
-        [one.claim.own.value for one in newcomers],
-        [one.demographic_key for one in newcomers],
-        [orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers],
-        [number for number, _, _ in numbers],
-        [identifier.authority for _, identifier, _ in numbers],
-        [identifier.type for _, identifier, _ in numbers],
-        [identifier.value for _, identifier, _ in numbers],
-        [is_name for _, _, is_name in numbers],
-        newcomers[0].claim.source,
-        *map(claim_id_prefix, seeds),
-        now,
-    )
+    await people.lock_keys(raw, wanted.locks)
+    met = await raw.fetch(ADMIT, *wanted.values, wanted.source, *map(claim_id_prefix, seeds), now)
     return {row["row"] for row in met}

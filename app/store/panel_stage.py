@@ -16,7 +16,6 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.newcomer import Newcomer
 from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Repetition, UploadMode, UploadResult, claim_id_prefix
 from app.domain.roster import RowError
 from app.domain.roster_change import Removal
@@ -24,6 +23,7 @@ from app.domain.roster_row import RefusedRow, RosterRow
 from app.store import newcomers, panel_removals
 from app.store.engine import raw_connection
 from app.store.failures import is_unavailable
+from app.store.newcomers import Admission
 from app.store.panel_followers import FIND_STAYS, FOLLOW_RECORDS, READERS, RECALL, RECONSIDER
 from app.store.raw import Raw
 
@@ -58,9 +58,15 @@ class StagedRow:
     """An accepted row whose person is to be found."""
 
     number: int
-    cells: dict[str, str]
+    written: str
+    """Its cells, as JSON."""
     is_known: bool
     """The panel has the claim already, so the source's record is there."""
+
+    def cells(self) -> dict[str, str]:
+        """Read the cells: not at once, but in the thread that makes claims of them."""
+        read: dict[str, str] = orjson.loads(self.written)
+        return read
 
 
 class Stage:
@@ -139,7 +145,7 @@ class Stage:
     async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
         """Give the next rows of the file that are to be asserted and whose record is not known yet."""
         rows = await self._raw.fetch(_UNIDENTIFIED, after, limit)
-        return [StagedRow(row["row"], orjson.loads(row["cells"]), row["is_known"]) for row in rows]
+        return [StagedRow(row["row"], row["cells"], row["is_known"]) for row in rows]
 
     async def in_transaction(self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = ()) -> T:
         """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
@@ -162,9 +168,9 @@ class Stage:
         """Remember whose record each row is. Inside `in_transaction`."""
         await raw.copy_records_to_table("roster_record", records=list(records))
 
-    async def admit(self, raw: Raw, some: Sequence[Newcomer], seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
+    async def admit(self, raw: Raw, wanted: Admission, seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
         """Make records of those whom nobody knows; give the numbers of the other rows. Inside `in_transaction`."""
-        return await newcomers.admit(raw, some, seeds, now)
+        return await newcomers.admit(raw, wanted, seeds, now)
 
     async def lock_panel(self, raw: Raw) -> bool:
         """Wait for other uploads of this panel to commit; False when one has changed it since `compare`. Inside `in_transaction`.
