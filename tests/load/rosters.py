@@ -55,7 +55,8 @@ def lines(rows: int, *, is_changed: bool = False) -> Iterable[bytes]:
 
 def _line(person: int, *, is_changed: bool) -> str:
     one = townsman(person)
-    phone = f"{one.cell[:3]}-{'556' if is_changed else one.cell[3:6]}-{one.cell[6:]}"
+    last = (int(one.cell[-1]) + is_changed) % 10
+    phone = f"{one.cell[:3]}-{one.cell[3:6]}-{one.cell[6:-1]}{last}"
     return f"{medicaid_of(person)},{one.first},{one.last},{one.born},{one.sex},{phone},BHH,2026-01-01\n"
 
 
