@@ -7,7 +7,7 @@ next batch. A trigger, because a writer that forgot to raise the number would le
 
 from alembic import op
 
-TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference", "practitioner")
+TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference", "practitioner", "origin_registration")
 STANDINGS = "panel_standing"
 """Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 

@@ -19,7 +19,7 @@ from app.domain.notification import Desired, Withheld, digest_of
 from app.domain.panel_standing import EXPIRED_WORDS
 from app.domain.precedence import Lateness, Led
 from app.domain.preference import Question, wished
-from app.domain.privacy import Tier, may_be_told
+from app.domain.privacy import Tier, may_be_told, recipient_of
 from app.domain.responsible_home import lateness_of, led_on
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand
@@ -97,7 +97,7 @@ def _desired(
     ground = standing.ground
     recipient_id = ground.organization_id
     recipient = directory.organizations[recipient_id]
-    decision = may_be_told(stay.origin, recipient.kind)
+    decision = may_be_told(stay.origin, recipient_of(recipient))
     facility_id = stay.facility.id if stay.facility else None
     programs = frozenset(name.upper() for one in grounds for name in (one.program, *rulebook.programs.ids_named(one.program)))
     rules: Sequence[Mapping[str, object]] = directory.preferences.get(recipient_id, ())

@@ -12,7 +12,7 @@ from app.domain.adt_event import EncounterClass
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.encounter import IN_HOUSE, EncounterStatus
-from app.domain.privacy import may_be_told
+from app.domain.privacy import may_be_told, recipient_of
 from app.domain.stay_in_hand import StayInHand
 from app.store import claims, encounters
 from app.store.encounters import Span
@@ -51,7 +51,7 @@ async def fold_reports(raw: Raw, stays: Sequence[StayInHand], directory: Directo
 def _may_learn(report: Span, stay: StayInHand, claimed: Iterable[Attribution], directory: Directory) -> bool:
     """Tell whether the reporter is one of those who are told of the stay: it claims the person on its first or last day."""
     reporter = directory.organizations.get(report.reported_by)
-    if reporter is None or not may_be_told(stay.origin, reporter.kind).tier.tells:
+    if reporter is None or not may_be_told(stay.origin, recipient_of(reporter)).tier.tells:
         return False
     days = [stay.day_of(at) for at in (stay.view.admitted_at, stay.view.discharged_at) if at is not None]
     return any(claim.organization_id == reporter.id and claim.holds_on(day) for claim in claimed for day in days)

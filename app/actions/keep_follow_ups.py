@@ -27,7 +27,7 @@ from app.domain.latest import key_of, known
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
-from app.domain.privacy import may_be_told
+from app.domain.privacy import may_be_told, recipient_of
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
 from app.domain.responsible_home import Home, Responsible, responsible_homes, with_former
@@ -330,7 +330,7 @@ async def _notices(
     notices = []
     for row, stay, clock, claim in overdue:
         home = directory.organizations.get(row.home_id) if row.home_id else None
-        decision = may_be_told(stay.origin, home.kind) if home else None
+        decision = may_be_told(stay.origin, recipient_of(home)) if home else None
         if home is None or decision is None or not decision.tier.tells or stay.mode not in TOLD_MODES:
             continue
         notice_id, event_id = ids.new(), ids.new()

@@ -15,7 +15,7 @@ from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
 from app.domain.handing_over import ACCEPTED_AFTER, home_now
 from app.domain.happening import NotificationType
-from app.domain.privacy import may_be_told
+from app.domain.privacy import may_be_told, recipient_of
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand
@@ -132,7 +132,7 @@ async def _notices(
         moving = standing[transfer.follow_up_id]
         for home_id in (transfer.from_id, transfer.to_id):
             home = directory.organizations.get(home_id)
-            tier = may_be_told(moving.stay.origin, home.kind).tier if home is not None else None
+            tier = may_be_told(moving.stay.origin, recipient_of(home)).tier if home is not None else None
             if tier is not None and tier.tells:
                 person = person_content(moving.stay.person_id, records.get(moving.stay.person_id, ()), home_id, tier, directory)
                 notices.append(_notice(transfer, moving, home_id, tier.value, person, ids.new, now))

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.filed_document import SHOWN_MAX, Filed, documents_content
-from app.domain.privacy import Tier
+from app.domain.privacy import Decision, Tier, travelling
 from app.domain.public_id import Kind, public_id_or_none
-from app.domain.seeing import tier_of
+from app.domain.seeing import seen_by, tier_of
 from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
@@ -31,29 +31,33 @@ async def present_encounters(
     """
     stays = [read_stay(row, directory) for row in rows]
     seen = [
-        (row, stay, tier)
+        (row, stay, decision)
         for row, stay in zip(rows, stays, strict=True)
-        if (tier := tier_of(viewer, row.facility_id, row.reported_by, stay, directory)).tells
+        if (decision := seen_by(viewer, row.facility_id, row.reported_by, stay, directory)).tier.tells
     ]
     records = await people.describe(raw, {row.person_id for row, _, _ in seen}) if seen else {}
     into = await _seen_targets(raw, viewer, [row for row, _, _ in seen], directory, read_stay)
-    whole = [row.id for row, _, tier in seen if tier is Tier.FULL]
+    whole = [row.id for row, _, decision in seen if decision.tier is Tier.FULL]
     is_own = viewer.is_operator or all(row.facility_id == viewer.organization_id for row, _, _ in seen)
     filed = await documents.of_stays(raw, whole, most=SHOWN_MAX, with_restricted=is_own) if with_documents and whole else {}
     return [
-        _content(stay, tier, filed.get(row.id, Filed()) if with_documents else None)
+        _content(stay, decision, filed.get(row.id, Filed()) if with_documents else None)
         | {
             "source": row.source,
-            "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, tier, directory),
+            "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, decision.tier, directory),
             "reported_by": public_id_or_none(Kind.ORGANIZATION, row.reported_by),
             "folded_into": public_id_or_none(Kind.ENCOUNTER, row.folded_into if row.folded_into in into else None),
         }
-        for row, stay, tier in seen
+        for row, stay, decision in seen
     ]
 
 
-def _content(stay: StayInHand, tier: Tier, filed: Filed | None) -> dict[str, Any]:
+def _content(stay: StayInHand, decision: Decision, filed: Filed | None) -> dict[str, Any]:
     """Give a stay with its documents; a list, which has not looked for any, does not say whether there is a summary either."""
+    return _stay_content(stay, decision.tier, filed) | travelling(decision)
+
+
+def _stay_content(stay: StayInHand, tier: Tier, filed: Filed | None) -> dict[str, Any]:
     if filed is None or tier is not Tier.FULL:
         content = encounter_content(stay, tier)
         content.pop("has_discharge_summary", None)

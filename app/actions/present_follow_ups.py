@@ -23,7 +23,7 @@ from app.domain.measure import MeasureStatus
 from app.domain.measure_history import Spans, enrolment, history_of
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
 from app.domain.person import PatientRecord
-from app.domain.privacy import Tier, may_be_told
+from app.domain.privacy import Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
@@ -75,16 +75,18 @@ class FollowUpPresenter:
             # Of a stay that is nobody else's news, neither is the follow-up.
             if not _may_show(stay, reader, private):
                 continue
-            decision = may_be_told(stay.origin, reader.kind)
+            decision = may_be_told(stay.origin, recipient_of(reader))
             of_person = stays.get(row.person_id, ())
             allowed = [other for other in of_person if _may_show(other, reader, private)]
             hidden = {other.id for other in of_person} - {other.id for other in allowed}
             person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
             spans = _coverage(reader, claimed.get(row.person_id, ()))
-            measures = self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
+            measures = (
+                () if decision.conceals else self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
+            )
             papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
             contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
-            shown.append(_shown(row, stay, reader, decision.tier, directory, contacts, measures,
+            shown.append(_shown(row, stay, reader, decision, directory, contacts, measures,
                                 records.get(row.person_id, ()), owners.get(row.id, []), papers, now))  # fmt: skip
         return shown
 
@@ -128,7 +130,7 @@ def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organizat
 
 def _may_show(stay: StayInHand, reader: Organization, private: AbstractSet[UUID]) -> bool:
     """Tell whether a stay may show in what the reader is told (domain/seeing.may_know, whose claims the reader does not see)."""
-    return (stay.reported_by in (None, reader.id) or stay.id not in private) and may_be_told(stay.origin, reader.kind).tier.tells
+    return (stay.reported_by in (None, reader.id) or stay.id not in private) and may_be_told(stay.origin, recipient_of(reader)).tier.tells
 
 
 def _may_cover(viewer: Viewer, directory: Directory) -> bool:
@@ -147,7 +149,7 @@ def _shown(  # everything a follow-up is made of
     row: FollowUpRow,
     stay: StayInHand,
     reader: Organization,
-    tier: Tier,
+    decision: Decision,
     directory: Directory,
     said: Sequence[Contact],
     measures: Sequence[MeasureStatus],
@@ -156,6 +158,7 @@ def _shown(  # everything a follow-up is made of
     papers: _Papers,
     now: datetime,
 ) -> dict[str, Any]:
+    tier = decision.tier
     home = directory.organizations.get(row.home_id) if row.home_id else None
     # A plan or an agency that covers the person and is not the one that follows them up.
     is_status_only = reader.kind in COVERING_KINDS and reader.id != row.home_id
@@ -165,7 +168,7 @@ def _shown(  # everything a follow-up is made of
     # The shape is the same for everybody; what the tier takes away is null.
     for name in ("class", "visit_number", "disposition"):
         encounter.setdefault(name, None)
-    if is_status_only:
+    if is_status_only and not decision.conceals:
         encounter["class"] = stay.view.encounter_class.value
     return {
         "id": public_id(Kind.FOLLOW_UP, row.id),
@@ -176,7 +179,7 @@ def _shown(  # everything a follow-up is made of
         "program": row.programs[0] if row.programs else None,
         "programs": row.programs,
         "state": row.state,
-        "state_reasons": _without_words(row.state_reasons) if is_status_only else row.state_reasons,
+        "state_reasons": [] if decision.conceals else _without_words(row.state_reasons) if is_status_only else row.state_reasons,
         "anchor_on": row.anchor_on.isoformat() if row.anchor_on else None,
         "anchor_at": row.anchor_at.isoformat() if row.anchor_at else None,
         "opened_at": row.opened_at.isoformat(),
@@ -185,6 +188,7 @@ def _shown(  # everything a follow-up is made of
         "updated_at": row.updated_at.isoformat(),
         "version": row.version,
         "source": stay.source,
+        **travelling(decision),
         "assignee": None if is_status_only else row.assignee,
         "clocks": [_clock(clock, now, is_status_only=is_status_only) for clock in row.clocks],
         "measures": [measure_json(status) for status in measures],

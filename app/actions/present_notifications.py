@@ -12,8 +12,7 @@ from uuid import UUID
 from app.domain import contact_sheet
 from app.domain.directory import Directory
 from app.domain.happening import NotificationType
-from app.domain.organization import OrganizationKind
-from app.domain.privacy import Decision, Tier, may_be_told
+from app.domain.privacy import NOTHING, Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Viewer
 from app.store.encounter_reads import ReadStay, rows_behind
@@ -41,7 +40,7 @@ async def present_notifications(
     ended = {row.id for row in rows if row.never_theirs and not viewer.is_operator}
     if sent_at is not None and rows:
         ended = await not_to_be_sent(raw, [row.id for row in rows], sent_at)
-    decisions: dict[tuple[UUID, OrganizationKind], Decision] = {}
+    decisions: dict[tuple[UUID, UUID], Decision] = {}
     shown: list[dict[str, Any]] = []
     for row in rows:
         if row.id in ended:
@@ -51,21 +50,26 @@ async def present_notifications(
         stay = stays.get(row.encounter_id)
         if recipient is None or stay is None:
             # A stay that is no longer theirs to see: what was told is gone, but that it was taken back may be read. It holds ids only.
-            shown.append(present(row, Tier.ID_ONLY if row.type == NotificationType.CANCELLED else Tier.SUPPRESS))
+            shown.append(present(row, Decision(Tier.ID_ONLY, ()) if row.type == NotificationType.CANCELLED else NOTHING))
             continue
-        key = (row.encounter_id, recipient.kind)
+        key = (row.encounter_id, recipient.id)
         if key not in decisions:
-            decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient.kind)
-        shown.append(present(row, decisions[key].tier))
+            decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient_of(recipient))
+        shown.append(present(row, decisions[key]))
     return shown
 
 
-def present(row: StoredNotification, tier: Tier) -> dict[str, Any]:
-    """Give one notification under a tier: as it was told, or with less, or withdrawn; never with more than was told."""
+def present(row: StoredNotification, decision: Decision) -> dict[str, Any]:
+    """Give one notification under a decision: as it was told, or with less, or withdrawn; never with more than was told.
+
+    Labels, notices and the scope of the consent are those of now. Where less was told than may be now, none of them belong to it.
+    """
+    tier = decision.tier
     if not tier.tells:
         return withdrawn(row)
-    content = {**row.payload, "sequence": row.sequence}
     told = Tier(row.tier)
+    said = travelling(decision if _BREADTH[tier] <= _BREADTH[told] else Decision(told, (), ("N",)))
+    content = {**row.payload, **said, "notices": [*row.payload["notices"], *said["notices"]], "sequence": row.sequence}
     if _BREADTH[tier] >= _BREADTH[told]:
         return content
     person, encounter = row.payload["person"], row.payload["encounter"]

@@ -10,7 +10,7 @@ from uuid import UUID
 from app.domain.directory import Directory
 from app.domain.document import ContentPlace, DocumentView, view
 from app.domain.organization import COVERING_KINDS
-from app.domain.privacy import Tier, may_be_told
+from app.domain.privacy import Tier, may_be_told, recipient_of
 from app.domain.seeing import tier_of
 from app.domain.viewer import Viewer
 from app.store import documents
@@ -61,7 +61,7 @@ async def _follows_up(raw: Raw, viewer: Viewer, stays: list[UUID], directory: Di
     homes = await documents.followed_up_by(raw, stays, viewer.organization_id) if stays else {}
     rows = await rows_behind(raw, viewer, homes) if homes else {}
     return any(
-        may_be_told(read_stay(row, directory).origin, directory.organizations[home].kind).tier is Tier.FULL
+        may_be_told(read_stay(row, directory).origin, recipient_of(directory.organizations[home])).tier is Tier.FULL
         for stay_id, row in rows.items()
         for home in homes[stay_id]
         if home in directory.organizations and not (is_status_only and home != viewer.organization_id)

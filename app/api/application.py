@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from app.api import (
     attribution,
+    consents,
     docs,
     documents,
     encounters,
@@ -29,6 +30,7 @@ from app.api import (
     notifications,
     operations,
     organizations,
+    origins,
     panel_standings,
     panels,
     people,
@@ -68,6 +70,8 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     panel_standings.router,
     organizations.router,
     facility_units.router,
+    origins.router,
+    consents.router,
     practitioners.router,
     # Before the feeds: `health` is no id.
     feed_health.router,
@@ -95,6 +99,7 @@ _TAGS: Final = [
     {"name": "panels", "description": "Rosters in, and who is on a panel."},
     {"name": "inbound", "description": "Every message ever received, and what became of it."},
     {"name": "organizations", "description": "Who takes part, who may see whose rows, and what each wishes to be told of."},
+    {"name": "consents", "description": "What patients signed or refused, and the record of emergencies."},
     {"name": "feeds", "description": "Configured ADT sources."},
     {"name": "keys", "description": "API keys."},
     {"name": "operations", "description": "For supervisors and developers; open to everybody, without patient data."},

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from app.api.services import Services
-from app.domain.privacy import may_be_told
+from app.domain.privacy import may_be_told, recipient_of
 from app.domain.viewer import OPERATOR
 from app.store.encounter_reads import rows_behind
 from app.store.engine import raw_connection
@@ -29,5 +29,5 @@ async def tellable(services: Services, asked: Collection[tuple[UUID, UUID]]) -> 
         for stay, whose in asked
         if stay in stays
         and whose in directory.organizations
-        and may_be_told(services.read_stay(stays[stay], directory).origin, directory.organizations[whose].kind).tier.tells
+        and may_be_told(services.read_stay(stays[stay], directory).origin, recipient_of(directory.organizations[whose])).tier.tells
     )

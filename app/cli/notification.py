@@ -46,7 +46,7 @@ def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the reci
                     f"There is no notification {notification_id}.", "The id is in the notification itself, and in `handoff inbound show`."
                 )
             directory = await RegistryReader().current(raw)
-            read = wiring.read_stay(wiring.rulebook())
+            read = wiring.read_stay(wiring.rulebook(), wiring.SystemClock())
             (shown,) = await present_notifications(raw, OPERATOR, [found], directory=directory, read_stay=read)
             document = why_json(shown, await why_notified(raw, OPERATOR, found))
             recipient = directory.organizations.get(found.recipient_id)
@@ -96,7 +96,7 @@ def why_not(
             found = await find_encounter(raw, OPERATOR, id_)
             if found is None:
                 raise refused(f"There is no stay {encounter_id}.", "The id is in notifications, and in `handoff inbound show`.")
-            stay = wiring.read_stay(rulebook)(found, directory)
+            stay = wiring.read_stay(rulebook, wiring.SystemClock())(found, directory)
             claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
             answered = await answers.of_people(raw, [stay.person_id])
             desired = attribute(stay, claimed, directory, rulebook, answered)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
+from app.domain.origin_registry import Registration
 from app.domain.provider import ProviderLink
 
 
@@ -29,6 +30,8 @@ class Directory:
     part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
 
+    registrations: Mapping[UUID, Sequence[Registration]] = field(default_factory=dict)
+    """Facility -> what was registered of its house, units and services, and stands."""
     providers: Mapping[str, Sequence[ProviderLink]] = field(default_factory=dict)
     """NPI -> for which organizations the practitioner works, an organization's own NPI included."""
 
@@ -40,6 +43,7 @@ class Directory:
         preferences: Mapping[UUID, Sequence[Mapping[str, Any]]],
         expired_panels: frozenset[UUID] = frozenset(),
         practitioners: Iterable[tuple[str, ProviderLink]] = (),
+        registrations: Iterable[Registration] = (),
     ) -> "Directory":
         """Build the lookups. `practitioners` are NPIs and for whom they work."""
         all_feeds = list(feeds)
@@ -55,6 +59,9 @@ class Directory:
         own = [(one.npi, ProviderLink(one.id, one.id, one.created_at)) for one in by_id.values() if one.npi]
         for npi, link in (*practitioners, *own):
             providers.setdefault(npi, []).append(link)
+        registered: dict[UUID, list[Registration]] = {}
+        for one_place in registrations:
+            registered.setdefault(one_place.organization_id, []).append(one_place)
         programs = {one.id for one in by_id.values() if one.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         return cls(
             organizations=by_id,
@@ -64,6 +71,7 @@ class Directory:
             by_sender={(feed.sending_application, feed.sending_facility): feed for feed in all_feeds},
             by_application=_by_application(all_feeds),
             by_organization=by_organization,
+            registrations=registered,
             providers=providers,
             part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
         )

@@ -50,6 +50,8 @@ class EncounterStatus(StrEnum):
 
 NAMED_PREFIX = "named."
 """Begins the facts that hold the NPIs named at a place: `named.PD1-4`."""
+BEEN_PREFIX = "been."
+"""Begins the facts that remember every unit and service of the stay, `been.unit.PSY`: who was moved out of a unit was in it."""
 IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 """The classes of a stay in a bed of the house."""
 
@@ -196,6 +198,9 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
         value = getattr(visit, name)
         if value is not None:
             stated[name] = None if isinstance(value, Erasure) else value
+    for place, code in (("unit", visit.unit), ("service", visit.hospital_service)):
+        if isinstance(code, str) and code.strip():
+            stated[f"{BEEN_PREFIX}{place}.{code.strip().upper()}"] = True
     if isinstance(visit.attending, Practitioner):
         attending = visit.attending
         stated["attending"] = [attending.identifier, attending.family, attending.given, attending.npi]

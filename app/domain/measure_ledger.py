@@ -24,7 +24,7 @@ from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.person import PatientRecord
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
-from app.domain.seeing import may_know
+from app.domain.seeing import may_count
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
@@ -115,7 +115,7 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
         for reader in _readers(homes, person.claims, day, directory):
             shows = allowed.get(reader.organization_id)
             if shows is None:
-                shows = [one for one in stays if may_know(reader.organization_id, reader.kind, one, person.claims)]
+                shows = [one for one in stays if may_count(reader.organization_id, reader.kind, one, person.claims)]
                 allowed[reader.organization_id] = shows
             if stay not in shows:
                 continue

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     SUMMARY_FACT = "sum"
     RECORD = "rec"
     REVIEW = "rev"
+    CONSENT = "cns"
+    REGISTRATION = "reg"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -15,7 +15,7 @@ from app.domain.directory import Directory
 from app.domain.happening import Kind
 from app.domain.organization import COVERING_KINDS, Organization
 from app.domain.precedence import Heard, Lateness, Led, lateness, leads
-from app.domain.privacy import may_be_told
+from app.domain.privacy import may_be_told, recipient_of
 from app.domain.program import ProgramCatalog, ProgramDefinition, normalized_program
 from app.domain.rulebook import Rulebook
 from app.domain.stay import Stay, StayClass
@@ -107,7 +107,7 @@ def responsible_homes(
     as_home: dict[UUID, list[Attribution]] = {}
     why_not: dict[UUID, str] = {}
     for organization_id, grounds in by_organization.items():
-        if not may_be_told(stay.origin, directory.organizations[organization_id].kind).tier.tells:
+        if not may_be_told(stay.origin, recipient_of(directory.organizations[organization_id])).tier.tells:
             continue
         for ground in sorted((one for one in grounds if one.role in HOME_ROLES), key=rulebook.precedence.order):
             late, reason = lateness_of(ground, stay, event, day, rulebook)

@@ -8,6 +8,7 @@ from app.domain.diagnosis import DiagnosisRules
 from app.domain.follow_up import Calendars
 from app.domain.measure import MeasureCatalog
 from app.domain.precedence import Precedence
+from app.domain.privacy_law import NO_LAW, PrivacyLaw
 from app.domain.program import ProgramCatalog
 from app.domain.stay import DispositionTable
 
@@ -25,3 +26,5 @@ class Rulebook:
     measures: MeasureCatalog
     precedence: Precedence
     """Which claim counts before which, and where messages name practitioners."""
+    privacy: PrivacyLaw = NO_LAW
+    """Notices and state packs."""

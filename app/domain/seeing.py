@@ -4,22 +4,32 @@ And which stays may show in what somebody reads of another stay: a clock, a meas
 """
 
 from collections.abc import Collection
+from typing import Final
 from uuid import UUID
 
 from app.domain.attribution import Attribution, is_claimed_by
+from app.domain.consent import Purpose
 from app.domain.directory import Directory
 from app.domain.organization import OrganizationKind
-from app.domain.privacy import Tier, may_be_told
+from app.domain.privacy import Decision, Recipient, Tier, may_be_told, recipient_of
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
 
+_WHOLE: Final = Decision(Tier.FULL, ("its own",))
+_NOBODY: Final = Decision(Tier.SUPPRESS, ("nobody asks",))
+
+
+def seen_by(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, stay: StayInHand, directory: Directory) -> Decision:
+    """Decide what is seen: all of it by the operator, the facility and the reporter, what the rule lets see by everybody else."""
+    if viewer.is_operator or viewer.organization_id in (facility_id, reported_by):
+        return _WHOLE
+    organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
+    return may_be_told(stay.origin, recipient_of(organization), Purpose.VIEWING) if organization else _NOBODY
+
 
 def tier_of(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, stay: StayInHand, directory: Directory) -> Tier:
-    """Give the tier: whole for the operator, the facility and the reporter, by the rule for everybody else."""
-    if viewer.is_operator or viewer.organization_id in (facility_id, reported_by):
-        return Tier.FULL
-    organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
-    return may_be_told(stay.origin, organization.kind).tier if organization else Tier.SUPPRESS
+    """Give the tier of what is seen."""
+    return seen_by(viewer, facility_id, reported_by, stay, directory).tier
 
 
 def is_of_reporter_alone(stay: StayInHand, claimed: Collection[Attribution]) -> bool:
@@ -39,4 +49,11 @@ def may_know(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayIn
     """
     if stay.reported_by not in (None, reader_id) and is_of_reporter_alone(stay, claimed):
         return False
-    return kind is None or may_be_told(stay.origin, kind).tier.tells
+    return kind is None or may_be_told(stay.origin, Recipient(kind, reader_id)).tier.tells
+
+
+def may_count(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayInHand, claimed: Collection[Attribution]) -> bool:
+    """Tell whether a stay may have a line in a measure that the reader sees: a measure's name gives away what a minimal telling hides."""
+    if not may_know(reader_id, kind, stay, claimed):
+        return False
+    return kind is None or not may_be_told(stay.origin, Recipient(kind, reader_id)).conceals

@@ -8,13 +8,16 @@ from zoneinfo import ZoneInfo
 
 from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behavioral_health_signal
 from app.domain.calendar import local_date
+from app.domain.consent import Consent
 from app.domain.encounter import EncounterView
 from app.domain.feed import FeedProfile
 from app.domain.going_live import Past
 from app.domain.happening import Kind
 from app.domain.late_release import Release
-from app.domain.organization import FacilityType, Organization, Part2Status
-from app.domain.privacy import Origin
+from app.domain.organization import FacilityType, Organization
+from app.domain.origin_registry import UNKNOWN_PLACE, PlaceStatus
+from app.domain.privacy import LONG_AGO, Origin
+from app.domain.privacy_law import NO_LAW, PrivacyLaw
 from app.domain.rulebook import Rulebook
 from app.domain.stay import CareLevel, Stay, StayClass
 
@@ -66,6 +69,13 @@ class StayInHand:
     """Event -> when the service first knew that it stands."""
     release: Release | None = None
     """What is worked on had waited for a person."""
+    place: PlaceStatus = UNKNOWN_PLACE
+    """What the registry says of where it was."""
+    consents: tuple[Consent, ...] = ()
+    """What the person has signed or refused, as it stands now."""
+    law: PrivacyLaw = NO_LAW
+    asked_at: datetime = LONG_AGO
+    """When the question is asked what may be told of it: consents end."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -83,8 +93,31 @@ class StayInHand:
     @property
     def origin(self) -> Origin:
         """What privacy asks of the source."""
-        status = self.facility.part2_status if self.facility else Part2Status.UNKNOWN
-        return Origin(status, self.signal.substance_use_mentioned, self.signal.mental_health_mentioned)
+        place = self.place
+        if not self.consents and place.privacy_pack is None:
+            return Origin(
+                place.part2_status,
+                self.signal.substance_use_mentioned,
+                self.signal.mental_health_mentioned,
+                place.is_identified_unit,
+                mental_health_licensed=place.mental_health_licensed,
+            )
+        pack = self.law.packs.get(place.privacy_pack) if place.privacy_pack else None
+        return Origin(
+            place.part2_status,
+            self.signal.substance_use_mentioned,
+            self.signal.mental_health_mentioned,
+            place.is_identified_unit,
+            facility_id=self.facility.id if self.facility else None,
+            facility_type=place.facility_type,
+            mental_health_licensed=place.mental_health_licensed,
+            codes=tuple(one.code.upper().replace(".", "") for one in self.view.diagnoses) if pack else (),
+            pack=pack,
+            law=self.law,
+            consents=self.consents,
+            day=self.day_of(self.asked_at),
+            now=self.asked_at,
+        )
 
 
 def signal_of(

@@ -78,7 +78,7 @@ class Reports:
             raw, [EventRow(stay.id, 0, stay.id, resolved.record_id, sort_key(events[-1]), Trigger.REPORTED, events[-1].occurred_at)]
         )
         confirmed = [
-            in_hand(other, directory, self.rooms.rulebook, None)
+            in_hand(other, directory, self.rooms.rulebook, None, asked_at=now)
             for other in await encounters.of_people(raw, [resolved.person_id])
             if other.source == "adt" and other.mode == "live"
         ]

@@ -36,12 +36,13 @@ from app.domain.interpreted import OF_ANOTHER_PERSON, Held, Interpreted
 from app.domain.late_release import LateCause, Release, release_of
 from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
+from app.domain.origin_registry import place_status
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
 from app.domain.stay_name import key_at
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import answers, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
+from app.store import answers, consents, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
 from app.store.answers import Answers
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
@@ -248,6 +249,9 @@ class Rooms:
     async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
         accounts = {row.id: row.account for row in batch.stays.values()}
+        signed = await consents.of_people(raw, {row.person_id for row in batch.stays.values()})
+        for row in batch.stays.values():
+            row.consents = signed.get(row.person_id, ())
         stays = [self._in_hand(row, batch, directory, now) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
         # A stay of several numbers may have left an account by being folded, too.
@@ -265,7 +269,9 @@ class Rooms:
         """Read off what the stay is, into its columns and for rooms 6 and 7."""
         feed = directory.feeds.get(row.feed_id) if row.feed_id else None
         row.mode = mode_now(row.mode, feed.mode if feed else None)
-        stay = replace(in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now), release=batch.releases.get(row.id))
+        stay = replace(
+            in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now, asked_at=now), release=batch.releases.get(row.id)
+        )
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value
@@ -295,7 +301,7 @@ class Rooms:
             claimed,
             directory,
             self.rulebook,
-            read=lambda row: in_hand(row, directory, self.rulebook, None),
+            read=lambda row: in_hand(row, directory, self.rulebook, None, asked_at=now),
             telling={
                 (stay.id, one.recipient_id) for stay, wanted in desired for one in wanted if one.tells and one.kind is Kind.DISCHARGED
             },
@@ -355,8 +361,9 @@ def _standing(item: Interpreted, stay: EncounterRow | None, joined: Joined) -> E
 
 
 def in_hand(
-    row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None, heard_at: datetime | None = None
-) -> StayInHand:
+    row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None, heard_at: datetime | None = None,
+    *, asked_at: datetime,
+) -> StayInHand:  # fmt: skip
     """Read off what a stored stay is. With `heard_at` what stands from now on is noted as heard then, in the row."""
     seen = view(EncounterState.from_json(row.state))
     if heard_at is not None:
@@ -381,4 +388,14 @@ def in_hand(
         cause_id=cause_id,
         past=past_of(row.state),
         heard=read_heard(row.heard),
+        place=place_status(
+            facility,
+            directory.registrations.get(facility.id, ()) if facility else (),
+            seen.facts,
+            (seen.admitted_at or seen.discharged_at or row.created_at).date(),
+            (seen.discharged_at or asked_at).date(),
+        ),
+        consents=row.consents,
+        law=rulebook.privacy,
+        asked_at=asked_at,
     )

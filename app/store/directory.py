@@ -9,6 +9,7 @@ from app.domain.directory import Directory
 from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
 from app.domain.provider import ProviderLink
+from app.store import origin_registrations
 from app.store.raw import Raw
 
 
@@ -108,4 +109,5 @@ async def read(raw: Raw) -> Directory:
         {row["organization_id"]: _json(row["rules"]) for row in preferences},
         frozenset(row["organization_id"] for row in expired),
         ((npi, ProviderLink(*link)) for npi, *link in (row.values() for row in practitioners)),
+        await origin_registrations.standing(raw),
     )

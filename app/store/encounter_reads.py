@@ -16,15 +16,19 @@ from asyncpg import Record
 from app.domain.directory import Directory
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
+from app.store.consents import SIGNED, signed_of
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
 
 ReadStay = Callable[[EncounterRow, Directory], StayInHand]
 """Reads off what a stored stay is, by the rules in force."""
 
-_COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
+_COLUMNS = (
+    """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class as encounter_class, e.admitted_at, e.discharged_at,
-e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard"""
+e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, """
+    + SIGNED
+)
 
 SEEN_DECISIONS = ("full", "minimal", "id_only", "preference")
 """Decisions under which a stay may be looked at. A wish not to be notified is no reason not to see."""
@@ -32,7 +36,7 @@ SEEN_DECISIONS = ("full", "minimal", "id_only", "preference")
 
 def _row(record: Record) -> EncounterRow:
     documents = {name: orjson.loads(said) if isinstance(said := record[name], str) else said for name in ("state", "heard")}
-    return EncounterRow(**{**record, **documents})
+    return EncounterRow(**{**record, **documents, "consents": signed_of(record["consents"])})
 
 
 @dataclass(frozen=True, slots=True)

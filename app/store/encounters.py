@@ -9,6 +9,8 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
+from app.domain.consent import Consent
+from app.store.consents import SIGNED, signed_of
 from app.store.raw import Raw
 
 
@@ -43,6 +45,8 @@ class EncounterRow:
     """Where the stay is the join of several numbers, or was given to another patient: what the messages under this number said."""
     heard: dict[str, str] | None = None
     """Event of the stay -> when we first knew that it stands (domain/heard)."""
+    consents: tuple[Consent, ...] = ()
+    """What the person has signed or refused, as it stood when the row was read to be shown or told (store/consents)."""
 
 
 VisitKey = tuple[UUID, str, str]
@@ -57,11 +61,21 @@ e.disposition, e.behavioral_kind, e.provisional, e.account, e.own, e.heard"""
 
 
 def _row(record: Record) -> EncounterRow:
-    values = list(record.values())
+    return _row_of(list(record.values()))
+
+
+def _row_of(values: list[Any]) -> EncounterRow:
     state = values[9]
     values[9] = orjson.loads(state) if isinstance(state, str) else state
     values[-2:] = [orjson.loads(value) if isinstance(value, str) else value for value in values[-2:]]
     return EncounterRow(*values)
+
+
+def _with_consents(record: Record) -> EncounterRow:
+    *values, signed = record.values()
+    row = _row_of(values)
+    row.consents = signed_of(signed)
+    return row
 
 
 async def by_visit(raw: Raw, keys: Sequence[VisitKey]) -> dict[VisitKey, EncounterRow]:
@@ -179,8 +193,8 @@ async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime, reason: st
 
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
     """Read every stay of these people, for the rules that look at a person's history (ix_encounter_person)."""
-    rows = await raw.fetch(f"select {_COLUMNS} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people))
-    return [_row(row) for row in rows]
+    rows = await raw.fetch(f"select {_COLUMNS}, {SIGNED} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people))
+    return [_with_consents(row) for row in rows]
 
 
 _SAVE = """

@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
+from app.domain.privacy import PROTECTED
 from app.domain.viewer import Viewer
 from app.store.ended_rights import NEVER_THEIRS
 from app.store.raw import Raw
@@ -191,8 +192,8 @@ async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification) -> W
     cause = await raw.fetchrow(_CAUSE, found.cause_id) if found.cause_id is not None and viewer.is_operator else None
     acknowledged_at = await raw.fetchval("select acknowledged_at from notification_acknowledgement where notification_id = $1", found.id)
     return Why(
-        telling=None if telling is None else _reasoned(telling),
-        ledger=[_reasoned(row) for row in ledger if viewer.is_operator or row["decision"] not in _WITHHELD],
+        telling=None if telling is None else _reasoned(telling, viewer),
+        ledger=[_reasoned(row, viewer) for row in ledger if viewer.is_operator or row["decision"] not in _WITHHELD],
         versions=[dict(row) for row in versions],
         attribution=None if attribution is None else dict(attribution),
         cause=None if cause is None else dict(cause),
@@ -200,6 +201,8 @@ async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification) -> W
     )
 
 
-def _reasoned(row: Record) -> dict[str, Any]:
-    reasons = row["reasons"]
-    return {**row, "reasons": orjson.loads(reasons) if isinstance(reasons, str) else reasons}
+def _reasoned(row: Record, viewer: Viewer) -> dict[str, Any]:
+    """Give a row with its reasons; those that tell what is protected are the operator's."""
+    stored = row["reasons"]
+    reasons = orjson.loads(stored) if isinstance(stored, str) else stored
+    return {**row, "reasons": [one for one in reasons if viewer.is_operator or not one.startswith(PROTECTED)]}

@@ -26,6 +26,9 @@ waiting as (
     select 'holds' as queue, concat(t.encounter_id, t.recipient_id, t.kind) as key, t.decided_at as since, e.person_id
     from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold' and e.mode in ('live', 'reported')
     union all
+    select 'consents', c.id::text, c.asserted_at, c.person_id from consent c
+    where c.state = 'proposed' or (c.kind in ('emergency', 'break_glass') and c.reviewed_at is null and c.state <> 'revoked')
+    union all
     -- Whose the stay is by now: people are joined and parted while they wait.
     select r.kind, r.id::text, r.opened_at, coalesce(e.person_id, r.person_id)
     from review r left join encounter e on e.id = r.encounter_id where r.state = 'open'
@@ -45,6 +48,9 @@ _COUNTS = f"""
 with {_WAITING}, opened as (
     select 'holds' as queue, count(distinct (d.encounter_id, d.recipient_id, d.kind)) as opened
     from disclosure d where d.id >= $2 and d.decision = 'hold'
+    union all
+    select 'consents', count(*) from consent c where c.id >= $2
+        and (c.state = 'proposed' or c.reviewed_at is not null or c.kind in ('emergency', 'break_glass'))
     union all
     select r.kind, count(*) from review r where r.id >= $2 group by r.kind
     union all

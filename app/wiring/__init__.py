@@ -51,6 +51,7 @@ from app.standards.code_tables import dispositions, hospital_services
 from app.standards.completeness_rules import directtrust
 from app.standards.diagnosis_rules import diagnosis_rules
 from app.standards.measure_rules import measure_catalog
+from app.standards.privacy_rules import privacy_law
 from app.standards.program_catalog import calendar_ids, program_catalog
 from app.standards.queue_rules import queue_definitions
 from app.store.connection import OpenUnitOfWork
@@ -194,6 +195,7 @@ def rulebook() -> Rulebook:
         calendars=holiday_calendar,
         measures=measure_catalog(),
         precedence=precedence(),
+        privacy=privacy_law(),
     )
 
 
@@ -312,9 +314,9 @@ def webhook_sender(settings: Settings) -> WebhookSender:
     return WebhookSender(Guard(webhook_allowances(settings)), deadline_s=settings.delivery_timeout_s)
 
 
-def read_stay(rules: Rulebook) -> ReadStay:
-    """Give what reads off a stored stay by the rules in force."""
-    return lambda row, directory: in_hand(row, directory, rules, None)
+def read_stay(rules: Rulebook, clock: Clock) -> ReadStay:
+    """Give what reads off a stored stay by the rules in force, as it stands now."""
+    return lambda row, directory: in_hand(row, directory, rules, None, asked_at=clock.now())
 
 
 def build_deliverer(
@@ -330,7 +332,7 @@ def build_deliverer(
     on_recorded: Callable[[Delivered], None],
 ) -> Deliverer:
     """Build room 8 of one worker process."""
-    registry, read = RegistryReader(), read_stay(rules)
+    registry, read = RegistryReader(), read_stay(rules, clock)
 
     async def present(raw: Raw, rows: Sequence[StoredNotification]) -> Sequence[Mapping[str, Any]]:
         directory = await registry.current(raw)

@@ -536,6 +536,61 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_api_key_organization_id"), "api_key", ["organization_id"], unique=False)
     op.create_table(
+        "consent",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "record_id",
+            sa.Uuid(),
+            nullable=False,
+            comment="the patient record it was asserted of: it follows that record to another person",
+        ),
+        sa.Column("recorded_by", sa.Uuid(), nullable=True, comment="null: the operator"),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("categories", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("purposes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("discloser_id", sa.Uuid(), nullable=True, comment="null: whoever holds such records"),
+        sa.Column("recipients", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("recipient_classes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("intermediary_id", sa.Uuid(), nullable=True),
+        sa.Column("scope", sa.Text(), nullable=False, comment="42 CFR 2.31(a)(3), in its own words: travels with what is disclosed"),
+        sa.Column("signed_on", sa.Date(), nullable=False),
+        sa.Column("signed_by", sa.Text(), nullable=False, comment="patient | parent | guardian | clinician"),
+        sa.Column("signature", sa.Text(), nullable=False, comment="written | electronic | none"),
+        sa.Column("expires_on", sa.Date(), nullable=True, comment="the last day on which it holds; null: see expires_upon"),
+        sa.Column("expires_upon", sa.Text(), nullable=True, comment="the event or condition on which it ends, or none"),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True, comment="of an emergency or a broken glass"),
+        sa.Column("statements", postgresql.ARRAY(sa.Text()), nullable=False, comment="which statements of 42 CFR 2.31(a) the form has"),
+        sa.Column("reason", sa.Text(), nullable=True, comment="of a refusal, an emergency or a broken glass"),
+        sa.Column("document_id", sa.Text(), nullable=True, comment="where the paper is"),
+        sa.Column("source", sa.Text(), nullable=False, comment="api | roster | fhir | message"),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
+        sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("review_note", sa.Text(), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True, comment="on receipt, never backwards"),
+        sa.Column("revoked_by", sa.Uuid(), nullable=True),
+        sa.Column("revocation_note", sa.Text(), nullable=True),
+        sa.CheckConstraint("kind in ('tpo','named','intermediary','refusal','emergency','break_glass')", name=op.f("ck_consent_kind")),
+        sa.CheckConstraint("state in ('proposed','active','refused','revoked')", name=op.f("ck_consent_state")),
+        sa.ForeignKeyConstraint(["discloser_id"], ["organization.id"], name=op.f("fk_consent_discloser_id")),
+        sa.ForeignKeyConstraint(["intermediary_id"], ["organization.id"], name=op.f("fk_consent_intermediary_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["organization.id"], name=op.f("fk_consent_recorded_by")),
+        sa.ForeignKeyConstraint(["revoked_by"], ["organization.id"], name=op.f("fk_consent_revoked_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    op.create_index("ix_consent_person_active", "consent", ["person_id"], unique=False, postgresql_where=sa.text("state = 'active'"))
+    op.create_index("ix_consent_proposed", "consent", ["asserted_at"], unique=False, postgresql_where=sa.text("state = 'proposed'"))
+    op.create_index("ix_consent_record", "consent", ["record_id"], unique=False)
+    op.create_index("ix_consent_recorded_by", "consent", ["recorded_by", "id"], unique=False)
+    op.create_index(
+        "ix_consent_unreviewed",
+        "consent",
+        ["asserted_at"],
+        unique=False,
+        postgresql_where=sa.text("kind in ('emergency','break_glass') and reviewed_at is null"),
+    )
+    op.create_table(
         "document",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("facility_id", sa.Uuid(), nullable=False),
@@ -608,6 +663,36 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["grantee_id"], ["organization.id"], name=op.f("fk_organization_grant_grantee_id")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_organization_grant_organization_id")),
         sa.PrimaryKeyConstraint("organization_id", "grantee_id", name=op.f("pk_organization_grant")),
+    )
+    op.create_table(
+        "origin_registration",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False, comment="as messages write it, upper case; empty for the house"),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
+        sa.Column("part2_status", sa.Text(), nullable=True, comment="null: as the house"),
+        sa.Column("mental_health_licensed", sa.Boolean(), nullable=True, comment="null: nobody has said"),
+        sa.Column("facility_type", sa.Text(), nullable=True),
+        sa.Column("privacy_pack", sa.Text(), nullable=True, comment="which state's rules hold there"),
+        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
+        sa.Column("retracted_at", sa.DateTime(timezone=True), nullable=True, comment="when we learned that it is not so"),
+        sa.CheckConstraint("code <> '' or place = 'house'", name=op.f("ck_origin_registration_code")),
+        sa.CheckConstraint(
+            "part2_status in ('not_program','program','sud_only','unknown')", name=op.f("ck_origin_registration_part2_status")
+        ),
+        sa.CheckConstraint("place in ('house','unit','service')", name=op.f("ck_origin_registration_place")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_origin_registration_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_origin_registration")),
+        comment="Configuration of the exchange; no patient data.",
+    )
+    op.create_index(
+        "ix_origin_registration_standing",
+        "origin_registration",
+        ["organization_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("retracted_at IS NULL"),
     )
     op.create_table(
         "panel_standing",
@@ -1235,6 +1320,10 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
+        "consent",
+        visible="recorded_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from encounter e where e.person_id = {table}.person_id)",
+    )
+    op.secure_table(
         "document",
         visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or (not is_restricted and exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))))",
     )
@@ -1245,6 +1334,7 @@ def upgrade() -> None:
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("organization_grant")
+    op.secure_table("origin_registration")
     op.secure_table(
         "panel_standing",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1340,11 +1430,13 @@ def downgrade() -> None:
     op.secure_table("practitioner", privileges="")
     op.secure_table("panel_upload", privileges="")
     op.secure_table("panel_standing", privileges="")
+    op.secure_table("origin_registration", privileges="")
     op.secure_table("organization_grant", privileges="")
     op.secure_table("notification_acknowledgement", privileges="")
     op.secure_table("feed", privileges="")
     op.secure_table("facility_unit", privileges="")
     op.secure_table("document", privileges="")
+    op.secure_table("consent", privileges="")
     op.secure_table("api_key", privileges="")
     op.secure_table("telling", privileges="")
     op.secure_table("registry_version", privileges="")
@@ -1441,6 +1533,8 @@ def downgrade() -> None:
     op.drop_index("ix_panel_upload_organization", table_name="panel_upload")
     op.drop_table("panel_upload")
     op.drop_table("panel_standing")
+    op.drop_index("ix_origin_registration_standing", table_name="origin_registration", postgresql_where=sa.text("retracted_at IS NULL"))
+    op.drop_table("origin_registration")
     op.drop_table("organization_grant")
     op.drop_table("notification_acknowledgement")
     op.drop_index(op.f("ix_feed_organization_id"), table_name="feed")
@@ -1449,6 +1543,16 @@ def downgrade() -> None:
     op.drop_index("ix_document_visit", table_name="document", postgresql_where=sa.text("visit_key IS NOT NULL"))
     op.drop_index("ix_document_record", table_name="document", postgresql_where=sa.text("record_id IS NOT NULL"))
     op.drop_table("document")
+    op.drop_index(
+        "ix_consent_unreviewed",
+        table_name="consent",
+        postgresql_where=sa.text("kind in ('emergency','break_glass') and reviewed_at is null"),
+    )
+    op.drop_index("ix_consent_recorded_by", table_name="consent")
+    op.drop_index("ix_consent_record", table_name="consent")
+    op.drop_index("ix_consent_proposed", table_name="consent", postgresql_where=sa.text("state = 'proposed'"))
+    op.drop_index("ix_consent_person_active", table_name="consent", postgresql_where=sa.text("state = 'active'"))
+    op.drop_table("consent")
     op.drop_index(op.f("ix_api_key_organization_id"), table_name="api_key")
     op.drop_table("api_key")
     op.drop_index("ix_telling_notification", table_name="telling")

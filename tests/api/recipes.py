@@ -68,7 +68,30 @@ _MEMBER = {
     "parameter": [{"name": "memberId", "valueIdentifier": {"system": "HOMEB", "value": "H-1"}}],
 }
 
+_REFUSAL = {"kind": "refusal", "signed_on": "2026-03-02", "reason": "not now"}
+_UNIT = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
+
 RECIPES: dict[tuple[str, str], Recipe] = {
+    ("POST", "/v1/consents"): Recipe(
+        "home",
+        201,
+        json=lambda ids: {**_REFUSAL, "person_id": ids["person_id"], "recipients": [ids["stranger"]]},
+        bad_json={"kind": "word"},
+    ),
+    ("GET", "/v1/consents"): Recipe("home", bad_params=_LIMIT),
+    ("GET", "/v1/consents/{consent_id}"): Recipe("home"),
+    ("POST", "/v1/consents/{consent_id}/revoke"): Recipe("home", json=lambda _ids: {}, bad_json={"note": 1}),
+    ("POST", "/v1/consents/{consent_id}/review"): Recipe(
+        "operator", json=lambda _ids: {"decision": "accept"}, bad_json={"decision": "perhaps"}, path_ids={"consent_id": "exception_id"}
+    ),
+    ("POST", "/v1/organizations/{organization_id}/origins"): Recipe(
+        "operator", 201, json=lambda _ids: _UNIT, bad_json={"place": "unit"}, path_ids={"organization_id": "hospital"}
+    ),
+    ("GET", "/v1/organizations/{organization_id}/origins"): Recipe("hospital", bad_params=_LIMIT, path_ids={"organization_id": "hospital"}),
+    ("GET", "/v1/organizations/{organization_id}/origins/checklist"): Recipe("hospital", path_ids={"organization_id": "hospital"}),
+    ("DELETE", "/v1/organizations/{organization_id}/origins/{registration_id}"): Recipe(
+        "operator", 204, path_ids={"organization_id": "hospital"}
+    ),
     ("POST", "/hl7v2"): _er7(),
     ("POST", "/hl7v2/batch"): _er7(),
     ("POST", "/hl7v2/$validate"): _er7(),

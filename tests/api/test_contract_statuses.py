@@ -55,6 +55,12 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["npi"] = "1245319599"
         await api.json("POST", f"/v1/organizations/{ids['home']}/practitioners", ADMIN_KEY, 201, json={"npi": ids["npi"]})
         await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
+        refusal = {"person_id": ids["person_id"], "kind": "refusal", "signed_on": "2026-03-02", "recipients": [ids["stranger"]]}
+        ids["consent_id"] = (await api.json("POST", "/v1/consents", home, 201, json=refusal))["id"]
+        broken = {**refusal, "kind": "break_glass", "recipients": [ids["home"]], "minutes": 30, "reason": "called by the clinic"}
+        ids["exception_id"] = (await api.json("POST", "/v1/consents", home, 201, json=broken))["id"]
+        unit = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
+        ids["registration_id"] = (await api.json("POST", f"/v1/organizations/{ids['hospital']}/origins", ADMIN_KEY, 201, json=unit))["id"]
         await _let_responsibility_move(world)
         yield world
 
@@ -155,6 +161,13 @@ class Case:
             return await _send(
                 api, self.method, self.template, self.recipe, ADMIN_KEY, self.world.ids, json=None, content=never_ends(), headers=headers
             )
+
+    async def _409(self) -> int:
+        if self.template.startswith("/v1/consents/"):
+            # Revoking or reviewing twice.
+            await self._sent(self._key())
+            return await self._sent(self._key())
+        return await _special(self, 409)
 
     async def _413(self) -> int:
         headers = {"content-type": self.recipe.content_type or "application/json", "content-length": str(10**12)}

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from app.domain.organization import OrganizationKind, Part2Status
-from app.domain.privacy import PROVIDER_KINDS, Origin, Tier, may_be_told
+from app.domain.privacy import PROVIDER_KINDS, Origin, Recipient, Tier, may_be_told
 
 EVERY = [(*one, kind) for one in product(Part2Status, (False, True), (False, True)) for kind in OrganizationKind]
 
@@ -15,7 +15,7 @@ def test_the_source_decides_before_the_diagnosis_and_the_recipient(
     status: Part2Status, substance: bool, mental: bool, kind: OrganizationKind
 ) -> None:
     """Domain section 4.1, routing decision, while no consent is on file; domain rule 6."""
-    decision = may_be_told(Origin(status, substance, mental), kind)
+    decision = may_be_told(Origin(status, substance, mental), Recipient(kind))
     assert decision.reasons
     if status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY):
         assert (decision.tier, decision.labels) == (Tier.SUPPRESS, ())

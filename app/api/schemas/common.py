@@ -26,7 +26,9 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _reader(kind: Kind) -> Callable[[Any], UUID]:
+def id_reader(kind: Kind) -> Callable[[Any], UUID]:
+    """Give what reads an id of a kind, in either form."""
+
     def read(value: Any) -> UUID:  # noqa: ANN401 - whatever was sent
         found = value if isinstance(value, UUID) else read_public_id(kind, value) if isinstance(value, str) else None
         if found is None:
@@ -51,22 +53,22 @@ def _given(kind: Kind) -> Any:  # noqa: ANN401 - annotation metadata
     return Field(pattern=f"^{kind.value}_[0-9a-f]{{32}}$", examples=[example_id(kind)])
 
 
-OrganizationId = Annotated[UUID, BeforeValidator(_reader(Kind.ORGANIZATION)), WithJsonSchema(id_schema(Kind.ORGANIZATION))]
-FeedId = Annotated[UUID, BeforeValidator(_reader(Kind.FEED)), WithJsonSchema(id_schema(Kind.FEED))]
-KeyId = Annotated[UUID, BeforeValidator(_reader(Kind.KEY)), WithJsonSchema(id_schema(Kind.KEY))]
-MessageId = Annotated[UUID, BeforeValidator(_reader(Kind.MESSAGE)), WithJsonSchema(id_schema(Kind.MESSAGE))]
-EncounterId = Annotated[UUID, BeforeValidator(_reader(Kind.ENCOUNTER)), WithJsonSchema(id_schema(Kind.ENCOUNTER))]
-PersonId = Annotated[UUID, BeforeValidator(_reader(Kind.PERSON)), WithJsonSchema(id_schema(Kind.PERSON))]
-NotificationId = Annotated[UUID, BeforeValidator(_reader(Kind.NOTIFICATION)), WithJsonSchema(id_schema(Kind.NOTIFICATION))]
-SubscriptionId = Annotated[UUID, BeforeValidator(_reader(Kind.SUBSCRIPTION)), WithJsonSchema(id_schema(Kind.SUBSCRIPTION))]
-FollowUpId = Annotated[UUID, BeforeValidator(_reader(Kind.FOLLOW_UP)), WithJsonSchema(id_schema(Kind.FOLLOW_UP))]
-ContactId = Annotated[UUID, BeforeValidator(_reader(Kind.CONTACT)), WithJsonSchema(id_schema(Kind.CONTACT))]
-DocumentId = Annotated[UUID, BeforeValidator(_reader(Kind.DOCUMENT)), WithJsonSchema(id_schema(Kind.DOCUMENT))]
-SummaryFactId = Annotated[UUID, BeforeValidator(_reader(Kind.SUMMARY_FACT)), WithJsonSchema(id_schema(Kind.SUMMARY_FACT))]
-UploadId = Annotated[UUID, BeforeValidator(_reader(Kind.UPLOAD)), WithJsonSchema(id_schema(Kind.UPLOAD))]
-MatchId = Annotated[UUID, BeforeValidator(_reader(Kind.MATCH)), WithJsonSchema(id_schema(Kind.MATCH))]
-RecordId = Annotated[UUID, BeforeValidator(_reader(Kind.RECORD)), WithJsonSchema(id_schema(Kind.RECORD))]
-ReviewId = Annotated[UUID, BeforeValidator(_reader(Kind.REVIEW)), WithJsonSchema(id_schema(Kind.REVIEW))]
+OrganizationId = Annotated[UUID, BeforeValidator(id_reader(Kind.ORGANIZATION)), WithJsonSchema(id_schema(Kind.ORGANIZATION))]
+FeedId = Annotated[UUID, BeforeValidator(id_reader(Kind.FEED)), WithJsonSchema(id_schema(Kind.FEED))]
+KeyId = Annotated[UUID, BeforeValidator(id_reader(Kind.KEY)), WithJsonSchema(id_schema(Kind.KEY))]
+MessageId = Annotated[UUID, BeforeValidator(id_reader(Kind.MESSAGE)), WithJsonSchema(id_schema(Kind.MESSAGE))]
+EncounterId = Annotated[UUID, BeforeValidator(id_reader(Kind.ENCOUNTER)), WithJsonSchema(id_schema(Kind.ENCOUNTER))]
+PersonId = Annotated[UUID, BeforeValidator(id_reader(Kind.PERSON)), WithJsonSchema(id_schema(Kind.PERSON))]
+NotificationId = Annotated[UUID, BeforeValidator(id_reader(Kind.NOTIFICATION)), WithJsonSchema(id_schema(Kind.NOTIFICATION))]
+SubscriptionId = Annotated[UUID, BeforeValidator(id_reader(Kind.SUBSCRIPTION)), WithJsonSchema(id_schema(Kind.SUBSCRIPTION))]
+FollowUpId = Annotated[UUID, BeforeValidator(id_reader(Kind.FOLLOW_UP)), WithJsonSchema(id_schema(Kind.FOLLOW_UP))]
+ContactId = Annotated[UUID, BeforeValidator(id_reader(Kind.CONTACT)), WithJsonSchema(id_schema(Kind.CONTACT))]
+DocumentId = Annotated[UUID, BeforeValidator(id_reader(Kind.DOCUMENT)), WithJsonSchema(id_schema(Kind.DOCUMENT))]
+SummaryFactId = Annotated[UUID, BeforeValidator(id_reader(Kind.SUMMARY_FACT)), WithJsonSchema(id_schema(Kind.SUMMARY_FACT))]
+UploadId = Annotated[UUID, BeforeValidator(id_reader(Kind.UPLOAD)), WithJsonSchema(id_schema(Kind.UPLOAD))]
+MatchId = Annotated[UUID, BeforeValidator(id_reader(Kind.MATCH)), WithJsonSchema(id_schema(Kind.MATCH))]
+RecordId = Annotated[UUID, BeforeValidator(id_reader(Kind.RECORD)), WithJsonSchema(id_schema(Kind.RECORD))]
+ReviewId = Annotated[UUID, BeforeValidator(id_reader(Kind.REVIEW)), WithJsonSchema(id_schema(Kind.REVIEW))]
 """Ids as they are sent to us: either form is read."""
 
 OrganizationIdText = Annotated[str, _given(Kind.ORGANIZATION)]

@@ -19,6 +19,7 @@ from app.api.schemas.common import (
 )
 from app.api.schemas.documents import PointerDocument
 from app.api.schemas.notifications import PersonDocument, ToldEncounterDocument
+from app.api.schemas.privacy import Noticed
 from app.domain.adt_event import DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, PersonFacts
 from app.domain.reported_stay import ReportedStay
 
@@ -26,7 +27,7 @@ _LIST_MAX = 50
 _YEAR_MIN = 1900
 
 
-class EncounterDocument(ToldEncounterDocument):
+class EncounterDocument(ToldEncounterDocument, Noticed):
     """A stay as this key may see it; what it may not see is absent. Lists say nothing of documents."""
 
     source: Annotated[str, Field(description="adt, or reported: somebody learned of it himself")]

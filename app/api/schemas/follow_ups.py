@@ -20,6 +20,7 @@ from app.api.schemas.common import (
 )
 from app.api.schemas.documents import PointerDocument
 from app.api.schemas.notifications import PersonDocument, ToldEncounterDocument
+from app.api.schemas.privacy import Noticed
 from app.api.schemas.summary_facts import SummaryDocument, SummaryFactDocument
 from app.domain.clock import ClockState
 from app.domain.contact import ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
@@ -196,7 +197,7 @@ class OwnerDocument(Document):
     ends_at: Instant | None
 
 
-class FollowUpDocument(Document):
+class FollowUpDocument(Noticed):
     """What one discharge asks of the responsible home, and where that stands. A plan sees status only."""
 
     id: FollowUpIdText

@@ -19,6 +19,7 @@ from app.api.schemas.common import (
     PersonIdText,
     UploadIdText,
 )
+from app.api.schemas.privacy import Labelled
 from app.domain.contact_sheet import ReachSource
 from app.domain.late_release import LateCause
 from app.domain.public_id import Kind, public_id, public_id_or_none
@@ -187,7 +188,7 @@ class LateDocument(Document):
     cause: Annotated[LateCause, Field(examples=["unmapped_facility"])]
 
 
-class NotificationDocument(Document):
+class NotificationDocument(Labelled):
     """One notification. `id` is new for every version, `event_id` the same over all, `supersedes` the id before."""
 
     sequence: Annotated[int, Field(description="The recipient's own numbering, without gaps", examples=[17])]

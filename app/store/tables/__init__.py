@@ -4,6 +4,7 @@ No table names a schema: the search path of the connection is the network (HANDO
 """
 
 from app.store.tables import (
+    consents,
     deliveries,
     documents,
     encounters,
@@ -21,6 +22,7 @@ from app.store.tables import (
 from app.store.tables.base import metadata
 
 __all__ = [
+    "consents",
     "deliveries",
     "documents",
     "encounters",

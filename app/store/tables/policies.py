@@ -63,6 +63,8 @@ VISIBILITY: dict[str, str] = {
     "record_move": NOBODY,
     "record_identifier": "exists (select 1 from patient_record r where r.id = record_id)",
     "encounter": f"facility_id = {VIEWER} or reported_by = {VIEWER} or {claimed('person_id')} or {told()}",
+    # Whoever sees a stay of the person has it judged by all that was signed; what is shown of it is narrowed by the routes.
+    "consent": f"recorded_by = {VIEWER} or exists (select 1 from encounter e where e.person_id = {{table}}.person_id)",
     "document": f"facility_id = {VIEWER} or (not is_restricted and {claimed('person_id')})",
     "stay_name": f"facility_id = {VIEWER}",
     "adt_event": "exists (select 1 from encounter e where e.id = encounter_id)",
@@ -104,6 +106,7 @@ WITHOUT_PATIENT_DATA = frozenset(
         "panel_watch",
         "queue_alert",
         "practitioner",
+        "origin_registration",
         "preference",
         "person",
         "person_index",

@@ -1,0 +1,56 @@
+"""Consents as the decision reads them, set-based: with the stays of a list in one statement, or for all people of a batch.
+
+Only what is in force is read: neither revoked nor waiting for review. Whether it holds on a day is the decision's. Not here: recording
+them (consent_records).
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from app.domain.consent import Category, Consent, ConsentKind, Purpose, RecipientClass
+from app.store.raw import Raw
+
+_ONE = (
+    "json_build_object('id', c.id, 'kind', c.kind, 'categories', c.categories, 'purposes', c.purposes, 'signed_on', c.signed_on, "
+    "'discloser_id', c.discloser_id, 'recipients', c.recipients, 'recipient_classes', c.recipient_classes, "
+    "'expires_on', c.expires_on, 'ends_at', c.ends_at, 'scope', c.scope)"
+)
+SIGNED = f"(select json_agg({_ONE} order by c.id) from consent c where c.person_id = e.person_id and c.state = 'active') as consents"
+"""A column beside a stay `e` (ix_consent_person_active). Whoever may see the stay may have it judged by all of them (policies)."""
+
+
+async def of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, tuple[Consent, ...]]:
+    """Give what each of these people has signed or refused; who has nothing is left out. One statement (ix_consent_person_active)."""
+    rows = await raw.fetch(
+        f"select c.person_id, json_agg({_ONE} order by c.id) as consents from consent c "
+        "where c.person_id = any($1::uuid[]) and c.state = 'active' group by c.person_id",
+        list(people),
+    )
+    return {row["person_id"]: signed_of(row["consents"]) for row in rows}
+
+
+def signed_of(stored: Any) -> tuple[Consent, ...]:  # noqa: ANN401  # decoded or not, by the connection's codec
+    """Read what `SIGNED` gave."""
+    if stored is None:
+        return ()
+    return tuple(_consent(one) for one in (orjson.loads(stored) if isinstance(stored, str) else stored))
+
+
+def _consent(one: Mapping[str, Any]) -> Consent:
+    return Consent(
+        id=UUID(one["id"]),
+        kind=ConsentKind(one["kind"]),
+        categories=frozenset(map(Category, one["categories"])),
+        purposes=frozenset(map(Purpose, one["purposes"])),
+        signed_on=date.fromisoformat(one["signed_on"]),
+        discloser_id=UUID(one["discloser_id"]) if one["discloser_id"] else None,
+        recipients=frozenset(map(UUID, one["recipients"])),
+        recipient_classes=frozenset(map(RecipientClass, one["recipient_classes"])),
+        expires_on=date.fromisoformat(one["expires_on"]) if one["expires_on"] else None,
+        ends_at=datetime.fromisoformat(one["ends_at"]) if one["ends_at"] else None,
+        scope=one["scope"],
+    )
