@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
-from app.domain.origin_registry import Registration
+from app.domain.origin_registry import PlaceKind, Registration
 from app.domain.provider import ProviderLink
 
 
@@ -62,7 +62,12 @@ class Directory:
         registered: dict[UUID, list[Registration]] = {}
         for one_place in registrations:
             registered.setdefault(one_place.organization_id, []).append(one_place)
-        programs = {one.id for one in by_id.values() if one.part2_status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
+        # A house that is, was or will be registered as a program: its numbers outlive the registration's dates.
+        statuses = {(one.id, one.part2_status) for one in by_id.values()}
+        statuses |= {
+            (id_, one.part2_status) for id_, said in registered.items() for one in said if one.place is PlaceKind.HOUSE and one.part2_status
+        }
+        programs = {id_ for id_, status in statuses if status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         return cls(
             organizations=by_id,
             feeds={feed.id: feed for feed in all_feeds},

@@ -201,6 +201,8 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
     for place, code in (("unit", visit.unit), ("service", visit.hospital_service)):
         if isinstance(code, str) and code.strip():
             stated[f"{BEEN_PREFIX}{place}.{code.strip().upper()}"] = True
+    if visit.protected is not None:
+        stated["protected"] = True if visit.protected is True else None
     if isinstance(visit.attending, Practitioner):
         attending = visit.attending
         stated["attending"] = [attending.identifier, attending.family, attending.given, attending.npi]

@@ -71,6 +71,8 @@ class Origin:
     mental_health_licensed: bool = False
     codes: tuple[str, ...] = ()
     """Diagnoses, upper case and without the point; only where a pack asks for them."""
+    is_protected: bool = False
+    """The hospital's own messages say that the patient's data must not go further (PD1-12)."""
     pack: StatePack | None = None
     law: PrivacyLaw = NO_LAW
     consents: tuple[Consent, ...] = ()
@@ -105,6 +107,12 @@ class Decision:
 
 NOTHING: Final = Decision(Tier.SUPPRESS, ("nothing is known of it by which it could be told",))
 
+_PROTECTED_BY_HOSPITAL: Final = Decision(
+    Tier.SUPPRESS,
+    (f"{PROTECTED}PD1-12: the hospital's message says that access is protected (45 CFR 164.522(a)(1))",),
+    basis=("45 CFR 164.522(a)(1)", "45 CFR 171.202(e)"),
+)
+
 PROVIDER_KINDS = frozenset({OrganizationKind.HEALTH_HOME, OrganizationKind.BEHAVIORAL_HEALTH_HOME, OrganizationKind.HOSPITAL})
 _PROGRAMS: Final = (Part2Status.PROGRAM, Part2Status.SUD_ONLY)
 _FOR_PAYMENT: Final = (Purpose.PAYMENT, Purpose.OPERATIONS)
@@ -121,6 +129,8 @@ def may_be_told(origin: Origin, recipient: Recipient, purpose: Purpose | None = 
     Providers are told for treatment (45 CFR 164.506(c)(1), no minimum necessary); plans and agencies for payment and
     operations, with the minimum necessary (45 CFR 164.502(b)).
     """
+    if origin.is_protected:
+        return _PROTECTED_BY_HOSPITAL
     is_provider = recipient.kind in PROVIDER_KINDS
     if not origin.consents and origin.pack is None:
         return _while_nothing_is_signed(_plain(origin, is_provider=is_provider))

@@ -190,6 +190,7 @@ class RowErrorCode(StrEnum):
     NOT_YES_OR_NO = "not_yes_or_no"
     BAD_TEXT = "bad_text"
     UNKNOWN_CHANGE = "unknown_change"
+    UNKNOWN_CONSENT = "unknown_consent"
     NOT_ON_PANEL = "not_on_panel"
     OTHER_PERSON = "other_person"
     SEVERAL_PEOPLE = "several_people"
@@ -208,6 +209,7 @@ class RowErrorCode(StrEnum):
 _DATE_REMEDY: Final = "Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too."
 
 MESSAGES: Final[Mapping[RowErrorCode, str]] = {
+    RowErrorCode.UNKNOWN_CONSENT: "Expected tpo, named or refusal; an empty cell asserts nothing.",
     RowErrorCode.CELL_COUNT: (
         "The row has more or fewer cells than the header. Quote cells that contain the delimiter, and send empty cells too."
     ),

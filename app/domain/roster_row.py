@@ -31,6 +31,7 @@ from app.domain.roster import (
     read_role,
 )
 from app.domain.roster_change import CHANGE_COLUMN, ChangeType, Removal, read_change
+from app.domain.roster_consent import CONSENT_COLUMNS, check_consent
 from app.domain.roster_contact import CONTACT_COLUMNS, check_contact, contact_facts
 from app.domain.stand_in import is_no_number
 
@@ -146,6 +147,7 @@ class RowReader:
         self._names = tuple(name for name, _ in places)
         self._pick = itemgetter(*(place for _, place in places))
         self._contact_columns = tuple(name for name in CONTACT_COLUMNS if name in layout.names)
+        self._consent_columns = tuple(name for name in CONSENT_COLUMNS if name in layout.names)
         self._organization_id = organization.id
         self._default_role = DEFAULT_ROLES[organization.kind].value
         self._has_changes = CHANGE_COLUMN in self._names
@@ -168,6 +170,8 @@ class RowReader:
         self._person(raw.number, cells, faults)
         if self._contact_columns:
             check_contact(cells, self._contact_columns, faults)
+        if self._consent_columns:
+            check_consent(cells, self._consent_columns, faults)
         program, starts_on, ends_on, role = self._claim(raw.number, cells, faults)
         own = own_id(cells, self._organization_id)
         if faults or own is None or program is None or starts_on is None or role is None:

@@ -101,6 +101,7 @@ class StayInHand:
                 self.signal.mental_health_mentioned,
                 place.is_identified_unit,
                 mental_health_licensed=place.mental_health_licensed,
+                is_protected=self.view.facts.get("protected") is True,
             )
         pack = self.law.packs.get(place.privacy_pack) if place.privacy_pack else None
         return Origin(
@@ -111,6 +112,7 @@ class StayInHand:
             facility_id=self.facility.id if self.facility else None,
             facility_type=place.facility_type,
             mental_health_licensed=place.mental_health_licensed,
+            is_protected=self.view.facts.get("protected") is True,
             codes=tuple(one.code.upper().replace(".", "") for one in self.view.diagnoses) if pack else (),
             pack=pack,
             law=self.law,

@@ -20,7 +20,7 @@ from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Re
 from app.domain.roster import RowError
 from app.domain.roster_change import Removal
 from app.domain.roster_row import RefusedRow, RosterRow
-from app.store import newcomers, panel_removals
+from app.store import newcomers, panel_removals, roster_consents
 from app.store.engine import raw_connection
 from app.store.failures import is_unavailable
 from app.store.newcomers import Admission
@@ -208,6 +208,7 @@ class Stage:
         await raw.execute(_ASSERT_ENDED, prefix, result.id, now)
         await raw.execute(_RETRACT_CHANGED, now)
         await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
+        await roster_consents.assert_of_upload(raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS)
         await raw.execute("analyze roster_person")
         await raw.execute(FIND_STAYS, reconsider_since)
         await raw.execute(RECONSIDER, now)

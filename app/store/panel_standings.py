@@ -122,7 +122,8 @@ async def save_states(raw: Raw, states: Sequence[tuple[UUID, PanelState]], now: 
 
 
 # One pass over the panel (ix_panel_member_current), one look at the stays of each person (ix_encounter_person). A stay of which the owner
-# may not know must not show in a number either (42 CFR 2.13(c)): it counts where its place is no Part 2 program, or as a decision to tell.
+# may not know must not show in a number either (42 CFR 2.13(c)): it counts where its place is no Part 2 program, nothing is registered of
+# it and nobody refused, or as a decision to tell.
 _FIGURES: Final = """
 with held as (
     select m.person_id, m.record_id, m.program, m.role, coalesce(m.row ->> 'phone', m.row ->> 'phone2') is null as has_no_phone
@@ -137,7 +138,10 @@ select count(*) as members, coalesce(sum(p.claims), 0)::bigint as claims, count(
     (select count(*) from doubled) as possible_duplicates,
     count(*) filter (where not exists (
         select from encounter e left join organization f on f.id = e.facility_id
-        where e.person_id = p.person_id and e.source = 'adt' and (f.part2_status = 'not_program' or exists (
+        where e.person_id = p.person_id and e.source = 'adt' and ((f.part2_status = 'not_program'
+            and not exists (select from origin_registration r where r.organization_id = f.id and r.retracted_at is null)
+            and not exists (
+                select from consent c where c.person_id = p.person_id and c.state = 'active' and c.kind = 'refusal')) or exists (
             select from telling t where t.encounter_id = e.id and t.recipient_id = $1 and t.decision not in ('suppress', 'hold')))
     )) as never_matched
 from people p
