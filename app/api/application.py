@@ -35,6 +35,7 @@ from app.api import (
     panels,
     people,
     practitioners,
+    privacy_rehearsals,
     queues,
     reviews,
     subscriptions,
@@ -71,6 +72,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     organizations.router,
     facility_units.router,
     origins.router,
+    privacy_rehearsals.router,
     consents.router,
     practitioners.router,
     # Before the feeds: `health` is no id.

@@ -89,6 +89,12 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ),
     ("GET", "/v1/organizations/{organization_id}/origins"): Recipe("hospital", bad_params=_LIMIT, path_ids={"organization_id": "hospital"}),
     ("GET", "/v1/organizations/{organization_id}/origins/checklist"): Recipe("hospital", path_ids={"organization_id": "hospital"}),
+    ("GET", "/v1/organizations/{organization_id}/origins/rehearsal"): Recipe(
+        "operator",
+        path_ids={"organization_id": "hospital"},
+        params=lambda _ids: {"privacy_pack": "us-me"},
+        bad_params={"privacy_pack": "xx"},
+    ),
     ("DELETE", "/v1/organizations/{organization_id}/origins/{registration_id}"): Recipe(
         "operator", 204, path_ids={"organization_id": "hospital"}
     ),

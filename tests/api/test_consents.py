@@ -7,7 +7,7 @@ import pytest
 from app import wiring
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
 from app.settings import load_settings
-from tests.api.world import ADMIN_KEY, ADMIT, NoSender, World
+from tests.api.world import ADMIN_KEY, ADMIT, NoSender, World, load_panel
 from tests.support.messages import adt
 
 ENDED = "20260306142500-0500"
@@ -181,6 +181,17 @@ async def test_an_opt_out_is_honoured_at_once_whoever_records_it_and_can_be_take
     assert len(await items(world, "/v1/encounters")) == 1
 
 
+async def test_what_the_hospital_says_is_protected_is_told_to_nobody_until_it_says_otherwise(world: World) -> None:
+    """PD1-12. A later message without the segment says nothing; one that says N lets it be told."""
+    facts = {"admitted": "20260302100000-0500", "diagnoses": (("F32.2", "A"),)}
+    await world.send(adt("A01", "20260302100000-0500", control="C1", extra=("PD1||||||||||||Y",), **facts))
+    await world.send(adt("A08", "20260302110000-0500", control="C2", **facts))
+    for path in ("/v1/notifications", "/v1/encounters", "/v1/follow-ups"):
+        assert await items(world, path) == []
+    await world.send(adt("A08", "20260302120000-0500", control="C3", extra=("PD1||||||||||||N",), **facts))
+    assert [(one["sequence"], one["type"]) for one in await items(world, "/v1/notifications")] == [(1, "encounter.admitted")]
+
+
 async def test_who_paid_for_it_themselves_may_keep_it_from_the_plan(world: World) -> None:
     """45 CFR 164.522(a)(1)(vi)."""
     await world.send(ADMIT)
@@ -324,3 +335,67 @@ async def test_a_revocation_between_two_attempts_stops_the_second(world: World) 
     ledger = next(one["ledger"] for one in why["candidates"] if one["organization"]["id"] == world.ids["home"])
     assert [line["decision"] for line in ledger] == ["full", "suppress"]
     assert "42 CFR 2.12" in ledger[-1]["reasons"][0]
+
+
+ROSTER = (
+    "member_id,member_id_system,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,"
+    "consent_type,consent_signed_on,consent_expires_on,consent_scope,consent_document_id\n"
+    "H-1,HOMEB,Ann,Alder,1980-01-02,F,MC1,BHH,2026-01-01,{}\n"
+)
+
+
+async def test_a_roster_asserts_consents_which_wait_for_review_and_refusals_which_do_not(world: World) -> None:
+    await become(world, part2_status="program")
+    await world.send(ADMIT)
+    row = "TPO,03/01/2026,2026-12-31,All my records.,DOC-7"
+    await load_panel(world, "home", ROSTER.format(row))
+    await load_panel(world, "home", ROSTER.format(row).replace("BHH,2026", "BHHO,2026"))
+    await world.stage.settle()
+    (asserted,) = await items(world, "/v1/consents")
+    shown = {name: asserted[name] for name in ("kind", "state", "signed_on", "expires_on", "scope", "document_id", "source", "recipients")}
+    assert shown == {
+        "kind": "tpo",
+        "state": "proposed",
+        "signed_on": "2026-03-01",
+        "expires_on": "2026-12-31",
+        "scope": "All my records.",
+        "document_id": "DOC-7",
+        "source": "roster",
+        "recipients": [world.ids["home"]],
+    }
+    assert await items(world, "/v1/notifications") == []
+    await world.api.json("POST", f"/v1/consents/{asserted['id']}/review", ADMIN_KEY, 200, json={"decision": "accept"})
+    await world.stage.settle()
+    assert [one["tier"] for one in await items(world, "/v1/notifications")] == ["full"]
+    await load_panel(world, "home", ROSTER.format("opt_out,2026-03-05,,,"))
+    await world.stage.settle()
+    assert {one["type"] for one in await items(world, "/v1/notifications")} == {"notification.withdrawn"}
+    wrong = await load_panel(
+        world, "home", ROSTER.format("maybe,soon,,,") + "H-2,HOMEB,Bo,Birch,1981-01-02,M,MC2,BHH,2026-01-01,tpo,,2020-01-01,,\n"
+    )
+    found = {(error["row"], error["column"], error["code"]) for error in wrong["errors"]}
+    assert found == {
+        (2, "consent_type", "unknown_consent"),
+        (2, "consent_signed_on", "not_a_date"),
+        (3, "consent_signed_on", "missing"),
+        (3, "consent_scope", "missing"),
+    }
+
+
+async def test_a_dry_run_says_whom_a_pack_would_silence_and_changes_nothing(world: World) -> None:
+    await become(world, mental_health_licensed=True)
+    await world.send(ADMIT, discharge("F32.2"))
+    path = f"/v1/organizations/{world.ids['hospital']}/origins/rehearsal"
+    before = await items(world, "/v1/notifications")
+
+    async def rehearsed(query: str) -> dict[str, tuple[int, int, list[str]]]:
+        said = await world.api.json("GET", f"{path}{query}", ADMIN_KEY, 200)
+        assert (said["stays"], said["verified"]) == (1, False)
+        return {one["name"]: (one["members"], one["silent"], [why["reason"] for why in one["reasons"]]) for one in said["items"]}
+
+    assert await rehearsed("") == {"Home B": (1, 0, []), "Plan C": (1, 0, [])}
+    why = ["34-B MRS section 1207: nobody has opted in"]
+    assert await rehearsed("?privacy_pack=us-me") == {"Home B": (1, 1, why), "Plan C": (1, 1, why)}
+    await sign(world, "hospital", categories=["mental_health"], purposes=["treatment"])
+    assert await rehearsed("?privacy_pack=us-me") == {"Home B": (1, 0, []), "Plan C": (1, 1, why)}
+    assert await items(world, "/v1/notifications") == before

@@ -81,7 +81,7 @@ async def _let_responsibility_move(world: World) -> None:
 
 def _ids_of_nothing() -> dict[str, str]:
     names = {part[1:-1] for _, path in contract.OPERATIONS for part in path.split("/") if part.startswith("{")}
-    return dict.fromkeys([*names, "home", "plan", "hospital", "next_home"], str(uuid4()))
+    return dict.fromkeys([*names, "home", "plan", "hospital", "next_home", "exception_id"], str(uuid4()))
 
 
 async def _send(api: Api, method: str, template: str, recipe: Recipe, key: str | None, ids: dict[str, str], **changed: Any) -> int:
@@ -165,8 +165,13 @@ class Case:
     async def _409(self) -> int:
         if self.template.startswith("/v1/consents/"):
             # Revoking or reviewing twice.
-            await self._sent(self._key())
-            return await self._sent(self._key())
+            ids = self.world.ids
+            broken = {"person_id": ids["person_id"], "kind": "break_glass", "signed_on": "2026-03-02", "recipients": [ids["home"]]}
+            body = {**broken, "minutes": 30, "reason": "called again"}
+            another = (await self.world.api.json("POST", "/v1/consents", self.world.keys["home"], 201, json=body))["id"]
+            mine = {**ids, "consent_id": another, "exception_id": another}
+            await self._sent(self._key(), mine)
+            return await self._sent(self._key(), mine)
         return await _special(self, 409)
 
     async def _413(self) -> int:
