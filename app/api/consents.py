@@ -92,7 +92,9 @@ async def list_consents(
     services: FromServices,
     page: PageOfQuery,
     person_id: Annotated[PersonId | None, Query(description="Only of this person.")] = None,
-    state: Annotated[Literal["proposed", "active", "refused", "revoked"] | None, Query(description="Only in this state.")] = None,
+    state: Annotated[
+        Literal["proposed", "active", "refused", "revoked", "expired"] | None, Query(description="Only in this state.")
+    ] = None,
 ) -> Response:
     """List consents: those that the key's organization recorded, those that let it disclose, and those in force that name it."""
     key = read_cursor(_LIST, page.cursor, read_uuid)

@@ -1,5 +1,6 @@
 """Watches the panels: says once when one ages, expires or is renewed; counts how good each is; finds who is claimed twice.
 
+The same round has the stays of people whose consent ended decided again; they are withheld at once, for every send and read asks.
 One worker at a time, and none leads: whoever gets the lock does the round. Nothing is done where nothing changed: figures are counted
 after an upload and once a day, conflicts after any upload and at midnight. Not here: the rules (domain/panel_standing,
 domain/panel_conflict), the statements (store/panel_standings, store/panel_conflicts).
@@ -18,7 +19,7 @@ from app.domain.panel_conflict import EXCLUSIVE_ROLES
 from app.domain.panel_standing import PanelState, age_days
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Clock
-from app.store import inbound, panel_conflicts, panel_standings
+from app.store import consents, inbound, panel_conflicts, panel_standings, people
 from app.store.panel_standings import Watched
 from app.store.raw import Raw
 
@@ -57,6 +58,9 @@ class PanelWatch:
             turned = await _judge(raw, panels, now)
             await _count(raw, panels, now)
             await _find_conflicts(raw, panels, now)
+            over = await consents.end(raw, now)
+            if over:
+                await people.reconsider_people(raw, over, now, "consent")
         return turned
 
 

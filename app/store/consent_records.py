@@ -15,7 +15,7 @@ from app.store.raw import Raw
 
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
-    """A stored consent. `state` is proposed, active, refused or revoked."""
+    """A stored consent. `state` is proposed, active, refused, revoked or expired."""
 
     id: UUID
     person_id: UUID

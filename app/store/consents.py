@@ -5,7 +5,7 @@ them (consent_records).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,19 @@ async def of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, tuple[Consen
         list(people),
     )
     return {row["person_id"]: signed_of(row["consents"]) for row in rows}
+
+
+async def end(raw: Raw, now: datetime) -> list[UUID]:
+    """Note which consents are over, and give whose stays are to be decided again (ix_consent_ending, ix_consent_ending_soon).
+
+    Half a day after midnight UTC the day is over everywhere in the country; until then each decision asks the place's own calendar.
+    """
+    rows = await raw.fetch(
+        "update consent set state = 'expired' where state = 'active' and (expires_on < $2 or ends_at <= $1) returning person_id",
+        now,
+        (now - timedelta(hours=12)).date(),
+    )
+    return sorted({row["person_id"] for row in rows})
 
 
 def signed_of(stored: Any) -> tuple[Consent, ...]:  # noqa: ANN401  # decoded or not, by the connection's codec

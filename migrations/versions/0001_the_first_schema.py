@@ -572,12 +572,22 @@ def upgrade() -> None:
         sa.Column("revoked_by", sa.Uuid(), nullable=True),
         sa.Column("revocation_note", sa.Text(), nullable=True),
         sa.CheckConstraint("kind in ('tpo','named','intermediary','refusal','emergency','break_glass')", name=op.f("ck_consent_kind")),
-        sa.CheckConstraint("state in ('proposed','active','refused','revoked')", name=op.f("ck_consent_state")),
+        sa.CheckConstraint("state in ('proposed','active','refused','revoked','expired')", name=op.f("ck_consent_state")),
         sa.ForeignKeyConstraint(["discloser_id"], ["organization.id"], name=op.f("fk_consent_discloser_id")),
         sa.ForeignKeyConstraint(["intermediary_id"], ["organization.id"], name=op.f("fk_consent_intermediary_id")),
         sa.ForeignKeyConstraint(["recorded_by"], ["organization.id"], name=op.f("fk_consent_recorded_by")),
         sa.ForeignKeyConstraint(["revoked_by"], ["organization.id"], name=op.f("fk_consent_revoked_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    op.create_index(
+        "ix_consent_ending",
+        "consent",
+        ["expires_on"],
+        unique=False,
+        postgresql_where=sa.text("state = 'active' and expires_on is not null"),
+    )
+    op.create_index(
+        "ix_consent_ending_soon", "consent", ["ends_at"], unique=False, postgresql_where=sa.text("state = 'active' and ends_at is not null")
     )
     op.create_index("ix_consent_person_active", "consent", ["person_id"], unique=False, postgresql_where=sa.text("state = 'active'"))
     op.create_index("ix_consent_proposed", "consent", ["asserted_at"], unique=False, postgresql_where=sa.text("state = 'proposed'"))
@@ -1552,6 +1562,8 @@ def downgrade() -> None:
     op.drop_index("ix_consent_record", table_name="consent")
     op.drop_index("ix_consent_proposed", table_name="consent", postgresql_where=sa.text("state = 'proposed'"))
     op.drop_index("ix_consent_person_active", table_name="consent", postgresql_where=sa.text("state = 'active'"))
+    op.drop_index("ix_consent_ending_soon", table_name="consent", postgresql_where=sa.text("state = 'active' and ends_at is not null"))
+    op.drop_index("ix_consent_ending", table_name="consent", postgresql_where=sa.text("state = 'active' and expires_on is not null"))
     op.drop_table("consent")
     op.drop_index(op.f("ix_api_key_organization_id"), table_name="api_key")
     op.drop_table("api_key")

@@ -120,6 +120,15 @@ async def test_an_expired_consent_no_longer_counts(world: World) -> None:
     assert [one["tier"] for one in await items(world, "/v1/notifications")] == ["full"]
     world.stage.clock.advance(days=1)
     assert [one["type"] for one in await items(world, "/v1/notifications")] == ["notification.withdrawn"]
+    # The round notes it: what is stored of the stay (the ledger, measures) follows.
+    settings = load_settings({"HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst", "HANDOFF_ADMIN_KEY": ADMIN_KEY})
+    await wiring.build_panel_watch(settings, world.stage.work, clock=world.stage.clock).watch_once()
+    await world.stage.settle()
+    assert [(one["state"], one["in_force"]) for one in await items(world, "/v1/consents", "hospital")] == [("expired", False)]
+    (stay,) = await items(world, "/v1/encounters", "hospital")
+    why = await world.api.json("GET", f"/v1/encounters/{stay['id']}/why", ADMIN_KEY, 200)
+    ledger = next(one["ledger"] for one in why["candidates"] if one["organization"]["id"] == world.ids["home"])
+    assert [line["decision"] for line in ledger] == ["suppress", "full", "suppress"]
 
 
 async def test_maine_mental_health_is_told_after_an_opt_in_and_viewing_is_apart(world: World) -> None:

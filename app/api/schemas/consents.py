@@ -96,7 +96,9 @@ class ConsentDocument(Document):
     id: ConsentIdText
     person_id: PersonIdText
     kind: ConsentKind
-    state: Annotated[Literal["proposed", "active", "refused", "revoked"], Field(description="proposed: it counts when a person has looked")]
+    state: Annotated[
+        Literal["proposed", "active", "refused", "revoked", "expired"], Field(description="proposed: it counts when a person has looked")
+    ]
     in_force: Annotated[bool, Field(description="It counts now: active, signed, and not over")]
     categories: list[Category]
     purposes: list[Purpose]

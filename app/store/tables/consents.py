@@ -39,10 +39,13 @@ consent = Table(
     Column("revoked_by", Id, ForeignKey("organization.id")),
     Column("revocation_note", Text),
     CheckConstraint("kind in ('tpo','named','intermediary','refusal','emergency','break_glass')", name="kind"),
-    CheckConstraint("state in ('proposed','active','refused','revoked')", name="state"),
+    CheckConstraint("state in ('proposed','active','refused','revoked','expired')", name="state"),
 )
 # What the decision asks of every person of a batch: only what is in force, which is little.
 Index("ix_consent_person_active", consent.c.person_id, postgresql_where=text("state = 'active'"))
+# What ends by itself, for the round that decides its stays again.
+Index("ix_consent_ending", consent.c.expires_on, postgresql_where=text("state = 'active' and expires_on is not null"))
+Index("ix_consent_ending_soon", consent.c.ends_at, postgresql_where=text("state = 'active' and ends_at is not null"))
 # Records move between people: the consents asserted of them follow.
 Index("ix_consent_record", consent.c.record_id)
 # What an organization recorded, and what waits for review.
