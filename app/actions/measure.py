@@ -5,13 +5,14 @@ counts ends. Not here: what a status is (domain/episode), for whom a stay counts
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.measure_ledger import Measured, lines_of
 from app.domain.rulebook import Rulebook
-from app.store import measure_lines
+from app.store import measure_lines, measure_receipts
 from app.store.raw import Raw
 
 
@@ -19,8 +20,10 @@ async def measure(
     raw: Raw, people: Collection[UUID], known: Mapping[UUID, Measured], directory: Directory, rulebook: Rulebook, now: datetime
 ) -> None:
     """Keep the lines of these people; those of whom nothing is `known` count for nobody. Most batches end after one read."""
-    wanted = {line.key: line for person in sorted(known) for line in lines_of(known[person], directory, rulebook, rulebook.measures, now)}
     stays = {stay.id for person in known.values() for stay in person.stays}
+    heard = await measure_receipts.heard(raw, stays)
+    told = (replace(known[person], heard=heard) for person in sorted(known))
+    wanted = {line.key: line for person in told for line in lines_of(person, directory, rulebook, rulebook.measures, now)}
     stands = await measure_lines.standing(raw, people, stays)
     ended = [number for number, line in stands.items() if wanted.get(line.key) != line]
     kept = {line.key for line in stands.values() if wanted.get(line.key) == line}

@@ -19,8 +19,8 @@ from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
-from app.domain.measure import MeasureStatus
-from app.domain.measure_history import Spans, enrolment, history_of
+from app.domain.measure import Evidence, MeasureStatus, Receipt
+from app.domain.measure_history import Spans, endings, enrolment, history_of
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
 from app.domain.person import PatientRecord
 from app.domain.privacy import Decision, Tier, may_be_told, recipient_of, travelling
@@ -34,6 +34,7 @@ from app.store import claims, documents, encounters, follow_ups, people, summary
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
+from app.store.summary_facts import Receipted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class FollowUpPresenter:
         is_reported = any(stay.reported_by is not None for stay in by_id.values())
         private = await follow_ups.of_reporter_alone(raw, persons) if is_reported else set()
         claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
-        owners, facts = await summary_facts.owners_and_facts(raw, [row.id for row in rows])
+        asking = self._of_receipts()
+        owners, facts, received = await summary_facts.owners_and_facts(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
         for row in rows:
@@ -81,14 +83,22 @@ class FollowUpPresenter:
             hidden = {other.id for other in of_person} - {other.id for other in allowed}
             person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
             spans = _coverage(reader, claimed.get(row.person_id, ()))
+            heard = [_receipt(one, asking) for one in received.get(row.id, ()) if one.organization_id == reader.id]
+            told_of = records.get(row.person_id, ())
             measures = (
-                () if decision.conceals else self._measures(stay, allowed, person_contacts, records.get(row.person_id, ()), spans, now)
+                self._measures(stay, allowed, person_contacts, told_of, spans, heard, directory, now) if not decision.conceals else ()
             )
             papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
             contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
             shown.append(_shown(row, stay, reader, decision, directory, contacts, measures,
                                 records.get(row.person_id, ()), owners.get(row.id, []), papers, now))  # fmt: skip
         return shown
+
+    def _of_receipts(self) -> Mapping[str, Evidence]:
+        """Give the measures that ask what others acknowledged: the ledger says it, for the rows themselves are theirs."""
+        catalog = self.rulebook.measures
+        found = {name: catalog.versions_of(name)[-1].evidence for name in catalog.measures}
+        return {name: what for name, what in found.items() if what not in (Evidence.SERVICE, Evidence.RETURN)}
 
     async def _stays(
         self, raw: Raw, persons: set[UUID], directory: Directory
@@ -110,12 +120,30 @@ class FollowUpPresenter:
         person_contacts: Sequence[Contact],
         records: Sequence[PatientRecord],
         coverage: Spans | None,
+        heard: Sequence[Receipt],
+        directory: Directory,
         now: datetime,
     ) -> tuple[MeasureStatus, ...]:
         if stay not in allowed:
             return ()
-        history = history_of(allowed, person_contacts, records, self.rulebook, stay.zone, coverage)
+        history = history_of(
+            allowed,
+            person_contacts,
+            records,
+            self.rulebook,
+            stay.zone,
+            ended=endings(allowed, records, directory, self.rulebook, stay.zone),
+            coverage=coverage,
+            receipts=heard,
+        )
         return measure_statuses(stay_for_rules(stay, self.rulebook), history, self.rulebook.measures, now)
+
+
+def _receipt(line: Receipted, asking: Mapping[str, Evidence]) -> Receipt:
+    """Read by what it is known out of the line's own words: `rests_on: notification ID on DATE`."""
+    named = next((one.split(" ") for one in line.reasons if one.startswith("rests_on: ")), None)
+    by = f"{named[1]}:{named[2]}" if named else ""
+    return Receipt(stay_id=str(line.encounter_id), what=asking[line.measure], on=line.on, by=by)
 
 
 def _reader(viewer: Viewer, row: FollowUpRow, directory: Directory) -> Organization | None:

@@ -15,6 +15,8 @@ from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
 
 MENTAL_GROUPS: Final = frozenset({DiagnosisGroup.MENTAL_ILLNESS, DiagnosisGroup.MH_DX})
 SUBSTANCE_GROUPS: Final = frozenset({DiagnosisGroup.SUD_INDEX, DiagnosisGroup.SUD_ANY})
+BEHAVIORAL_GROUPS: Final = frozenset(DiagnosisGroup) - {DiagnosisGroup.PREGNANCY, DiagnosisGroup.PLANNED_CARE}
+"""What reasons may name: the others are asked about by measures only."""
 Groups = frozenset[DiagnosisGroup]
 NOTHING: Final[Groups] = frozenset()
 
@@ -183,6 +185,7 @@ def _diagnosis_reasons(stage: str | None, principal: Groups, told: Groups) -> tu
     if stage is None:
         return ("no_principal_diagnosis: none has arrived that can be read",)
     name = STAGES[stage]
+    principal, told = principal & BEHAVIORAL_GROUPS, told & BEHAVIORAL_GROUPS
     first = f"{name}_principal_diagnosis: {', '.join(sorted(principal)) or 'in no behavioral-health group'}"
     others = told - principal
     return (first, f"{name}_other_diagnoses: {', '.join(sorted(others))}") if others else (first,)

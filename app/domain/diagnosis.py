@@ -41,6 +41,10 @@ class DiagnosisGroup(StrEnum):
     """Everything that says substance use, remission too: the set that decides sensitivity, not a measure."""
     SUD_TREATED = "sud_treated"
     """Substance use that a visit can be for: SUD_ANY without remission and counselling codes."""
+    PREGNANCY = "pregnancy"
+    """Pregnancy, childbirth and the perinatal period: neither an event nor a return of the readmission measure."""
+    PLANNED_CARE = "planned_care"
+    """Chemotherapy and the like: a return for it was planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

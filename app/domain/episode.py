@@ -11,6 +11,7 @@ from typing import Final
 
 from app.domain.calendar import age_on, local_date
 from app.domain.measure import (
+    Evidence,
     MeasureCatalog,
     MeasureEvent,
     MeasureRules,
@@ -18,9 +19,10 @@ from app.domain.measure import (
     MeasureStatus,
     PersonHistory,
     Standing,
-    status_of,
     void_status,
 )
+from app.domain.measure_window import status_of
+from app.domain.returning import standing_of_return
 from app.domain.stay import Disposition, Stay, StayClass, is_return
 
 LAST_ANCHOR: Final = (12, 1)
@@ -60,12 +62,13 @@ def measure_statuses(stay: Stay, history: PersonHistory, catalog: MeasureCatalog
     statuses = []
     for measure in catalog.measures:
         rules = catalog.rules_for(measure, (ended_on or today).year)
-        if rules.stay_class is not stay.stay_class:
+        if stay.stay_class not in rules.stay_classes:
             continue
         if stay.cancelled:
             statuses.append(void_status(rules, ended_on or today, "stay_cancelled", "the admission or visit was cancelled"))
         elif ended_on is not None:
-            event = MeasureEvent(stay=stay, anchor_on=ended_on, rules=rules, history=history, today=today)
+            first = _first_of_episode(stay, rules, history) if rules.from_admission else None
+            event = MeasureEvent(stay=stay, anchor_on=ended_on, rules=rules, history=history, today=today, first=first)
             statuses.append(status_of(event, standing_of(event), catalog.reader))
         elif stay.cancelled_discharge_at is not None:
             statuses.append(void_status(rules, today, "discharge_cancelled", "the discharge was taken back"))
@@ -81,6 +84,8 @@ def standing_of(event: MeasureEvent) -> Standing | None:
     index = _index(event)
     if index is not None and index.status is MeasureState.NOT_ELIGIBLE:
         return index
+    if event.rules.evidence is Evidence.RETURN:
+        return _period(event) or standing_of_return(event) or _person(event)
     other = _period(event) or _after(event) or _person(event)
     if other is not None:
         return other
@@ -90,7 +95,7 @@ def standing_of(event: MeasureEvent) -> Standing | None:
 def _says(stay: Stay, rules: MeasureRules) -> bool:
     """Whether the diagnoses known now make a stay an event."""
     signal = stay.signal
-    return bool(signal.principal & rules.index_principal or signal.any_position & rules.index_any)
+    return rules.is_any_diagnosis or bool(signal.principal & rules.index_principal or signal.any_position & rules.index_any)
 
 
 def _index(event: MeasureEvent) -> Standing | None:
@@ -98,6 +103,8 @@ def _index(event: MeasureEvent) -> Standing | None:
     stay, rules = event.stay, event.rules
     if stay.stay_class is StayClass.INPATIENT and stay.care_level not in rules.index_levels:
         return NOT_ACUTE
+    if rules.is_any_diagnosis:
+        return None
     says = _says(stay, rules)
     if stay.signal.provisional and (says or rules.about in stay.signal.kind.parts):
         return NO_FINAL_DIAGNOSIS
@@ -120,7 +127,7 @@ def _person(event: MeasureEvent) -> Standing | None:
         (history.birth_on is not None and age_on(history.birth_on, on) < event.rules.age_min, TOO_YOUNG),
         (history.coverage is not None and not covers(history.coverage, on, event.due_30_on), ENROLMENT_GAP),
         (disposition is Disposition.HOSPICE or hospice, HOSPICE),
-        (history.died_on is not None and history.died_on.year <= on.year, DEATH_IN_PERIOD),
+        (event.rules.death_excludes and history.died_on is not None and history.died_on.year <= on.year, DEATH_IN_PERIOD),
     )
     return next((standing for applies, standing in tests if applies), None)
 
@@ -169,6 +176,8 @@ def _readmitted(back: Stay, rules: MeasureRules) -> Standing:
 
 def _same_episode(back: Stay, rules: MeasureRules) -> bool | None:
     """Whether a readmission is for mental health or self-harm; None while nothing says so or otherwise."""
+    if rules.is_any_diagnosis:
+        return True
     signal = back.signal
     if signal.principal & rules.readmission_principal or signal.any_position & rules.readmission_any:
         return True
@@ -190,6 +199,17 @@ def _ends_episode(event: MeasureEvent) -> bool:
             if back is not None and back.care_level in rules.index_levels and _same_episode(back, rules):
                 episode.add(back.id)
     return stay.id in episode
+
+
+def _first_of_episode(stay: Stay, rules: MeasureRules, history: PersonHistory) -> Stay:
+    """Give the stay with which the episode began that this one goes on with (TRC: the first admission, the last discharge)."""
+    first = stay
+    earlier = [one for one in history.stays if one.is_admission and one.discharged_on is not None and one.order < stay.order]
+    for one in sorted(earlier, key=lambda one: one.order, reverse=True):
+        back = _first_return(one, rules, history)
+        if back is not None and back.id == first.id:
+            first = one
+    return first
 
 
 def _may_begin(one: Stay, rules: MeasureRules, year: int) -> bool:

@@ -1,8 +1,8 @@
-"""Measure status: where one discharge or emergency visit stands in FUH, FUM, FUA and FUI within the person's history.
+"""Measure status: where one discharge or emergency visit stands in a measure within the person's history; the words of it.
 
-HEDIS-like, uncertified. Calendar dates in the facility's zone, inclusive windows, rules by measurement year as data. Only qualifying
-services meet a measure, never a coordinator's call, and nothing is final before day 31. Not here: which earlier and later stays move an
-event (``episode``), what qualifies (``service``), rates over many events, program clocks (``clock``).
+HEDIS-like, uncertified. Calendar dates in the facility's zone, inclusive windows, rules by measurement year as data. Not here: windows
+and what meets them (``measure_window``), which earlier and later stays move an event (``episode``, ``returning``), what qualifies
+(``service``), rates over many events, program clocks (``clock``).
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,6 +42,19 @@ class MeasureState(StrEnum):
     """The discharge or the stay never was."""
 
 
+class Evidence(StrEnum):
+    """What meets a measure."""
+
+    SERVICE = "service"
+    """A qualifying service, or a stay that counts as one."""
+    ADMISSION_NOTICE = "admission_notice"
+    """Somebody who goes on with the care knew of the admission."""
+    DISCHARGE_INFORMATION = "discharge_information"
+    """Somebody who goes on with the care had the discharge information."""
+    RETURN = "return"
+    """The person came back. Here fewer are better."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRules:
     """One measure in one version. ``first_year`` is the first measurement year it holds for."""
@@ -52,14 +65,21 @@ class MeasureRules:
     first_year: int
     stay_class: StayClass
     """INPATIENT: discharges, readmissions are followed. EMERGENCY: visits, an admission excludes."""
+    also_classes: frozenset[StayClass] = frozenset()
+    """Classes whose stays are events too: observation, for readmissions."""
+    evidence: Evidence = Evidence.SERVICE
+    window_days: int = 0
+    """The only window; 0: the 7 and the 30 days."""
+    from_admission: bool = False
+    """The only window begins with the first admission of the episode, not with its last discharge."""
     age_min: int
     age_bands: tuple[int, ...]
     """The age at which each band begins, by which rates are told apart."""
     first_day: int
     """The first day that counts: 1 leaves the anchor's own day out, 0 takes it in."""
     about: BehavioralKind
-    """MENTAL_HEALTH or SUBSTANCE_USE: what a stay without a final diagnosis must point to, to be waited for."""
-    index_principal: frozenset[DiagnosisGroup]
+    """MENTAL_HEALTH or SUBSTANCE_USE: what a stay without a final diagnosis must point to, to be waited for. NONE: any diagnosis."""
+    index_principal: frozenset[DiagnosisGroup] = frozenset()
     index_any: frozenset[DiagnosisGroup] = frozenset()
     readmission_principal: frozenset[DiagnosisGroup] = frozenset()
     """What makes a readmission the same episode; any other excludes both."""
@@ -77,6 +97,33 @@ class MeasureRules:
     visit_gap_days: int = 0
     """After a visit that counts, the next one this many days later counts; 0 where each counts."""
     services: tuple[ServiceRule, ...] = ()
+    death_excludes: bool = True
+    """Whether a death later in the period takes an event out; a death in the stay always does."""
+    no_index_principal: frozenset[DiagnosisGroup] = frozenset()
+    """What makes a stay neither an event nor a return: pregnancy, for readmissions."""
+    planned_principal: frozenset[DiagnosisGroup] = frozenset()
+    """What makes a return a planned one, which does not count."""
+
+    @property
+    def is_any_diagnosis(self) -> bool:
+        """Whether every stay of its class and level is an event."""
+        return self.about is BehavioralKind.NONE
+
+    @property
+    def stay_classes(self) -> frozenset[StayClass]:
+        """Every class whose stays are events."""
+        return self.also_classes | {self.stay_class}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """That somebody who goes on with the care had something of a stay, by when."""
+
+    stay_id: str
+    what: Evidence
+    on: date
+    by: str = ""
+    """By what it is known: the notification that was acknowledged, the fact that a home recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +138,7 @@ class PersonHistory:
     """Enrolment spans, ends exclusive; None where no enrolment data exist, which excludes nobody."""
     stays: Sequence[Stay] = ()
     services: Sequence[Service] = ()
+    receipts: Sequence[Receipt] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +151,28 @@ class MeasureEvent:
     history: PersonHistory
     today: date
     """Where the stay was."""
+    first: Stay | None = None
+    """The first stay of the episode, where it is not the event's own."""
+
+    @property
+    def begins_on(self) -> date:
+        """The day from which the windows are counted: that of the event, or that of the first admission."""
+        first = self.first or self.stay
+        return (first.admitted_on or self.anchor_on) if self.rules.from_admission else self.anchor_on
 
     @property
     def first_on(self) -> date:
-        """The first day on which a service counts."""
-        return self.anchor_on + timedelta(days=self.rules.first_day)
+        """The first day that counts."""
+        return self.begins_on + timedelta(days=self.rules.first_day)
 
     @property
     def due_7_on(self) -> date:
-        """The last day of the short window."""
-        return self.anchor_on + timedelta(days=SHORT_DAYS)
+        """The last day of the short window, or of the only one."""
+        return self.begins_on + timedelta(days=self.rules.window_days or SHORT_DAYS)
 
     @property
     def due_30_on(self) -> date:
-        """The last day of the long window."""
+        """Day 30: the last of the long window, and after which the event is final whatever its window."""
         return self.anchor_on + timedelta(days=LONG_DAYS)
 
 
@@ -178,40 +234,6 @@ class MeasureCatalog:
         return max((one for one in versions if one.first_year <= year), key=lambda one: one.first_year, default=versions[0])
 
 
-def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceReader) -> MeasureStatus:
-    """Give the status of an event: what its standing says, else what was done in its windows by today.
-
-    Where a fact is missing the days on which it would be met are told all the same.
-    """
-    open_question = standing is None or standing.status is MeasureState.INDETERMINATE
-    met_7_on, met_30_on = _first_services(event, reader) if open_question else (None, None)
-    if standing is None:
-        status_7 = _outcome(met_7_on, event.due_7_on, event.today)
-        status_30 = _outcome(met_30_on, event.due_30_on, event.today)
-        reason, text = _window_reason(status_7, status_30, event.first_on)
-        more = () if status_30 is MeasureState.MET else _not_counted(event, reader)
-    else:
-        status_7 = status_30 = standing.status
-        reason, text, more = standing.reason, standing.text, ()
-    return MeasureStatus(
-        measure=event.rules.measure,
-        period=str(event.anchor_on.year),
-        status=status_30,
-        reason=reason,
-        final=event.today > event.due_30_on,
-        anchor_on=event.anchor_on,
-        due_7_on=event.due_7_on,
-        due_30_on=event.due_30_on,
-        met_7_on=met_7_on,
-        met_30_on=met_30_on,
-        rule_version=event.rules.version,
-        status_7=status_7,
-        status_30=status_30,
-        superseded_by=None if standing is None else standing.superseded_by,
-        reasons=(f"{reason}: {text}", *more, *(ENROLMENT_UNKNOWN if event.history.coverage is None else ())),
-    )
-
-
 def void_status(rules: MeasureRules, on: date, reason: str, text: str) -> MeasureStatus:
     """Give the status of an event whose discharge or stay never was."""
     return MeasureStatus(
@@ -231,65 +253,3 @@ def void_status(rules: MeasureRules, on: date, reason: str, text: str) -> Measur
         superseded_by=None,
         reasons=(f"{reason}: {text}",),
     )
-
-
-def _outcome(met_on: date | None, due_on: date, today: date) -> MeasureState:
-    if met_on is not None:
-        return MeasureState.MET
-    return MeasureState.PENDING if today <= due_on else MeasureState.NOT_MET
-
-
-def _window_reason(status_7: MeasureState, status_30: MeasureState, first_on: date) -> tuple[str, str]:
-    """Say the outcome of both windows in one code."""
-    if status_7 is MeasureState.MET:
-        return "service_in_7_days", "a qualifying service was given within 7 days"
-    if status_30 is MeasureState.MET:
-        return "service_in_30_days", "a qualifying service was given within 30 days, not within 7"
-    if status_30 is MeasureState.NOT_MET:
-        return "no_service_in_30_days", f"no qualifying service is known from {first_on.isoformat()} through day 30"
-    if status_7 is MeasureState.NOT_MET:
-        return "no_service_in_7_days", "no qualifying service within 7 days is known; the 30 days are open"
-    return "awaiting_service", f"no qualifying service is known since {first_on.isoformat()}; both windows are open"
-
-
-def _first_services(event: MeasureEvent, reader: ServiceReader) -> tuple[date | None, date | None]:
-    """Find the first qualifying day in the short and in the long window."""
-    short, long = [], []
-    for service in event.history.services:
-        if event.first_on <= service.on <= event.due_30_on:
-            rule = reader.qualifying(service, event.rules.services)
-            if rule is not None:
-                long.append(service.on)
-                if not rule.long_window_only:
-                    short.append(service.on)
-    for other in event.history.stays:
-        if _counts_itself(other, event) and other.admitted_on is not None:
-            day = max(other.admitted_on, event.first_on)
-            if day <= event.today and (other.discharged_on is None or day <= other.discharged_on):
-                long.append(day)
-                short.append(day)
-    return (
-        min((day for day in short if day <= event.due_7_on), default=None),
-        min((day for day in long if day <= event.due_30_on), default=None),
-    )
-
-
-def _counts_itself(other: Stay, event: MeasureEvent) -> bool:
-    """Whether a stay is a service by its level of care and its diagnosis. The event's own is none."""
-    rules = event.rules
-    if other.care_level not in rules.counted_levels or not other.is_admission or other.id == event.stay.id:
-        return False
-    return not rules.counted_principal or bool(other.signal.principal & rules.counted_principal)
-
-
-def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
-    """Say how many visits were looked at and not counted, so that a coordinator sees that their call was not forgotten."""
-    services = {one.id: one for one in event.history.services}.values()
-    early = sum(one.on == event.anchor_on < event.first_on for one in services)
-    short_of = sum(event.first_on <= one.on <= event.due_30_on and reader.qualifying(one, event.rules.services) is None for one in services)
-    told = []
-    if early:
-        told.append(f"day_zero_excluded: {early} on the day of the discharge, which does not count")
-    if short_of:
-        told.append(f"not_qualifying: {short_of} in the window, without the visit code, provider type or diagnosis it takes")
-    return tuple(told)

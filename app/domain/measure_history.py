@@ -4,16 +4,21 @@ Not here: what a measure makes of it (``episode``).
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date, tzinfo
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
 from typing import Any
 
 from app.domain.attribution import Attribution
+from app.domain.calendar import local_date
 from app.domain.contact import Contact
-from app.domain.latest import known, merged
-from app.domain.measure import PersonHistory
+from app.domain.directory import Directory
+from app.domain.event_order import recorded_instant
+from app.domain.latest import key_of, known, merged
+from app.domain.measure import PersonHistory, Receipt
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.rulebook import Rulebook
 from app.domain.service import service_of
+from app.domain.stay import Disposition
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 Spans = tuple[tuple[date, date | None], ...]
@@ -34,9 +39,48 @@ def birth_on(records: Sequence[PatientRecord]) -> date | None:
     return date.fromisoformat(born) if born else None
 
 
-def died_on(stays: Iterable[StayInHand]) -> date | None:
-    """Give the local date of death as the stays tell it."""
-    return min((stay.day_of(stay.view.deceased_at) for stay in stays if stay.view.deceased_at is not None), default=None)
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """When the person died, and from when hospice care is known: what takes events out whatever was done."""
+
+    died_on: date | None = None
+    hospice_on: date | None = None
+
+
+def endings(
+    stays: Sequence[StayInHand], records: Sequence[PatientRecord], directory: Directory, rulebook: Rulebook, zone: tzinfo
+) -> Endings:
+    """Gather them from the stays that may show, from messages about the person alone, and from rosters.
+
+    A stay repeats what its messages said of the patient: where the hospital's record says otherwise by now, it was taken back. What a
+    Part 2 program says of the person is not heard (42 CFR 2.13(c)).
+    """
+    alive = {record.id for record in records if key_of(record.said, "deceased") and known(record.said).get("deceased") is not True}
+    died = [stay.day_of(stay.view.deceased_at) for stay in stays if stay.view.deceased_at is not None and stay.record_id not in alive]
+    hospice: list[date] = []
+    for stay in stays:
+        if stay.view.discharged_at is None or stay.view.status == "cancelled":
+            continue
+        ended_as = rulebook.dispositions.meaning(stay.view.disposition)
+        if ended_as is Disposition.DIED:
+            died.append(stay.day_of(stay.view.discharged_at))
+        elif ended_as is Disposition.HOSPICE:
+            hospice.append(stay.day_of(stay.view.discharged_at))
+    for record in records:
+        if record.own.authority.upper() in directory.part2_authorities:
+            continue
+        facts = known(record.said)
+        if facts.get("deceased") is True and facts.get("died_at"):
+            died.append(local_date(datetime.fromisoformat(facts["died_at"]), zone))
+        elif facts.get("deceased") is True:
+            died.append(local_date(recorded_instant(key_of(record.said, "deceased")), zone))
+        died += _day_said(facts, "death_date")
+        hospice += _day_said(facts, "hospice_from")
+    return Endings(min(died, default=None), min(hospice, default=None))
+
+
+def _day_said(facts: dict[str, Any], name: str) -> list[date]:
+    return [date.fromisoformat(facts[name])] if facts.get(name) else []
 
 
 def enrolment(claims: Iterable[Attribution]) -> Spans:
@@ -50,13 +94,18 @@ def history_of(  # everything that a measure asks of a person
     records: Sequence[PatientRecord],
     rulebook: Rulebook,
     zone: tzinfo,
+    *,
+    ended: Endings,
     coverage: Spans | None = None,
+    receipts: Iterable[Receipt] = (),
 ) -> PersonHistory:
     """Gather the history. A contact's day is that of the zone: the facility's whose discharge is asked about."""
     return PersonHistory(
         birth_on=birth_on(records),
-        died_on=died_on(stays),
+        died_on=ended.died_on,
+        hospice_on=ended.hospice_on,
         coverage=coverage,
         stays=tuple(stay_for_rules(stay, rulebook) for stay in stays),
         services=tuple(service for contact in contacts if (service := service_of(contact, zone)) is not None),
+        receipts=tuple(receipts),
     )

@@ -18,8 +18,8 @@ from app.domain.calendar import age_on, end_of_day
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
-from app.domain.measure import MeasureCatalog, MeasureState, MeasureStatus
-from app.domain.measure_history import birth_on, enrolment, facts_of, history_of
+from app.domain.measure import Evidence, MeasureCatalog, MeasureState, MeasureStatus, Receipt
+from app.domain.measure_history import birth_on, endings, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.person import PatientRecord
 from app.domain.responsible_home import responsible_homes
@@ -30,6 +30,8 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
 NO_LINE = frozenset({MeasureState.NOT_ELIGIBLE, MeasureState.VOID})
 """What is no event of a measure, or never was, has no line in it."""
+STRATA = ("sex", "race", "ethnicity", "language", "dual_status", "geography")
+"""By which rates are told apart, as sources say them; unknown is a stratum of its own."""
 PERSON_FACTS = ("birth_date", "sex", "race", "ethnicity", "language")
 """What a line says of the person beside their stays."""
 ONE_SECOND = timedelta(seconds=1)
@@ -63,6 +65,8 @@ class MeasureLine:
     race: str | None
     ethnicity: str | None
     language: str | None
+    dual_status: str | None
+    geography: str | None
     rule_version: str
     reasons: tuple[str, ...]
     next_change_at: datetime | None
@@ -72,6 +76,16 @@ class MeasureLine:
     def key(self) -> tuple[UUID, str, UUID | None]:
         """What makes two lines versions of one."""
         return self.encounter_id, self.measure, self.organization_id
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """That a home had something of a stay."""
+
+    what: Evidence
+    at: datetime
+    by: str
+    """`notification:` or `summary_fact:` and the id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +100,8 @@ class Measured:
     claims: Sequence[Attribution] = ()
     denied: Mapping[UUID, AbstractSet[UUID]] = field(default_factory=dict)
     """Stay -> homes that answered that the person is not theirs, and were found right."""
+    heard: Mapping[UUID, Sequence[Heard]] = field(default_factory=dict)
+    """Stay -> what homes acknowledged or recorded of its admission and its discharge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +138,13 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
             hidden = {one.id for one in stays} - {one.id for one in shows}
             contacts = [contact for on, contact in person.contacts if on not in hidden]
-            history = history_of(shows, contacts, person.records, rulebook, stay.zone, coverage)
+            ended = endings(shows, person.records, directory, rulebook, stay.zone)
+            receipts = [
+                Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
+                for one in shows
+                for heard in person.heard.get(one.id, ())
+            ]
+            history = history_of(shows, contacts, person.records, rulebook, stay.zone, ended=ended, coverage=coverage, receipts=receipts)
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines
@@ -172,10 +194,7 @@ def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[
         met_7_on=status.met_7_on,
         met_30_on=status.met_30_on,
         age=age_on(born, anchor_on) if born else None,
-        sex=facts.get("sex"),
-        race=facts.get("race"),
-        ethnicity=facts.get("ethnicity"),
-        language=facts.get("language"),
+        **{name: facts.get(name) for name in STRATA},
         rule_version=status.rule_version,
         reasons=status.reasons,
         next_change_at=_next_change(status, anchor_on, stay.zone),

@@ -127,6 +127,11 @@ FACT_COLUMNS: Final = (
 )
 """What a roster says about the person; the names are those of `adt_event.PersonFacts`."""
 
+MEASURE_COLUMNS: Final = ("dual_status", "geography", "hospice_from", "death_date")
+"""What a roster says about the person that measures ask for, beside what hospitals say too."""
+DATE_COLUMNS: Final = ("hospice_from", "death_date")
+"""Optional dates: one that is none is left out with a warning, for it is no reason not to tell of the person."""
+
 IDENTIFIER_COLUMNS: Final = ("member_id", "medicaid_id", "mrn")
 IDENTIFIER_CHARACTERS_MAX: Final = 100
 

@@ -16,10 +16,12 @@ from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.organization import Organization
 from app.domain.person import NO_AUTHORITY, RecordClaim, normalised
 from app.domain.roster import (
+    DATE_COLUMNS,
     DEFAULT_ROLES,
     FACT_COLUMNS,
     IDENTIFIER_CHARACTERS_MAX,
     IDENTIFIER_COLUMNS,
+    MEASURE_COLUMNS,
     MESSAGES,
     SEXES,
     Layout,
@@ -132,7 +134,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
         own=named,
         identifiers=tuple(identifiers),
         sort_key=sort_key,
-        facts={name: cells[name] for name in FACT_COLUMNS if name in cells} | contact_facts(cells),
+        facts={name: cells[name] for name in (*FACT_COLUMNS, *MEASURE_COLUMNS) if name in cells} | contact_facts(cells),
     )
 
 
@@ -151,6 +153,7 @@ class RowReader:
         self._organization_id = organization.id
         self._default_role = DEFAULT_ROLES[organization.kind].value
         self._has_changes = CHANGE_COLUMN in self._names
+        self._dates = tuple(name for name in DATE_COLUMNS if name in self._names)
         self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
         self._born_last = self._today = today
         self._is_known_program = lru_cache(maxsize=1 << 10)(knows_program or _any_program)
@@ -249,6 +252,12 @@ class RowReader:
         if born_on is not None and not self._born_first <= born_on <= self._born_last:
             faults.append(("birth_date", RowErrorCode.DATE_OUT_OF_RANGE))
         self._sex(number, cells)
+        for column in self._dates:
+            if column in cells and (day := read_day(cells[column])) is None:
+                del cells[column]
+                self._note(number, column, RowErrorCode.NOT_A_DATE)
+            elif column in cells and day is not None:
+                cells[column] = day.isoformat()
         has_identifier = "member_id" in cells or "medicaid_id" in cells or "mrn" in cells
         if not has_identifier and not ("first_name" in cells and "sex" in cells):
             faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))

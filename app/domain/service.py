@@ -12,13 +12,17 @@ from typing import Final
 
 from app.domain.behavioral import MENTAL_GROUPS
 from app.domain.calendar import local_date
-from app.domain.contact import LIVE_TYPES, Contact, ContactOutcome, ContactType, ContactWith
+from app.domain.contact import LIVE_TYPES, Contact, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
 
 UNCODED_VISIT: Final = "uncoded_visit"
 """Stands as a code group for a live visit that carries no code: whether it counts, a measure's rules say."""
 MEDICATION_DISPENSED: Final = "medication_dispensed"
 """Stands as a code group for a dispensing of medication for alcohol or opioid use disorder."""
+MEDICATION_RECONCILED: Final = "medication_reconciled"
+"""Stands as a code group for a medication reconciliation that was recorded without a code, by somebody who may do one."""
+RECONCILING_ROLES: Final = frozenset({ContactRole.RN, ContactRole.PRESCRIBER, ContactRole.PHARMACIST})
+"""Who may reconcile medication (TRC): prescriber, pharmacist, registered nurse."""
 CODED_TYPES: Final = LIVE_TYPES | {ContactType.PORTAL, ContactType.EMAIL, ContactType.TEXT}
 """How a visit that has a code can have been made: e-visits are coded too. A voicemail or a letter is no visit whatever it carries."""
 SUBSTANCE_TREATED: Final = frozenset({DiagnosisGroup.SUD_TREATED, DiagnosisGroup.OVERDOSE})
@@ -50,6 +54,7 @@ class Service:
     live_visit: bool = False
     """The person was there, and that is all that is known of the kind of visit."""
     medication_dispensed: bool = False
+    medication_reconciled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +105,9 @@ class ServiceReader:
 
     def qualifying(self, service: Service, rules: Sequence[ServiceRule]) -> ServiceRule | None:
         """Give the rule under which a service qualifies; the one with the fewest limits when several do."""
-        if service.place_of_service in self._no_visit_places:
-            return None
         groups = self._code_groups(service)
+        if service.place_of_service in self._no_visit_places:
+            groups &= {MEDICATION_RECONCILED}
         fits = [
             rule
             for rule in rules
@@ -124,6 +129,8 @@ class ServiceReader:
             names.add(UNCODED_VISIT)
         if service.medication_dispensed:
             names.add(MEDICATION_DISPENSED)
+        if service.medication_reconciled:
+            names.add(MEDICATION_RECONCILED)
         return names
 
     def _has(self, service: Service) -> set[ServiceNeed]:
@@ -151,8 +158,13 @@ def service_of(contact: Contact, zone: tzinfo) -> Service | None:
     Whether it qualifies is for the rules to say; most contacts of a coordinator carry no code and no provider type, and do not.
     """
     kept = contact.outcome in (ContactOutcome.ATTENDED, ContactOutcome.REACHED) and contact.with_whom is ContactWith.PATIENT
-    if contact.voided_at is not None or not kept or contact.type not in CODED_TYPES:
+    reconciled = contact.did(ContactTopic.MED_REC) and contact.role in RECONCILING_ROLES
+    if contact.voided_at is not None:
         return None
+    if not kept or contact.type not in CODED_TYPES:
+        # The list of medicines is reconciled with whoever has it; the patient need not be there.
+        on = local_date(contact.occurred_at, zone)
+        return Service(id=contact.id, on=on, medication_reconciled=True) if reconciled else None
     return Service(
         id=contact.id,
         on=local_date(contact.occurred_at, zone),
@@ -161,4 +173,5 @@ def service_of(contact: Contact, zone: tzinfo) -> Service | None:
         taxonomies=contact.taxonomies,
         place_of_service=contact.place_of_service,
         live_visit=contact.is_live and contact.type in LIVE_TYPES and contact.type is not ContactType.IN_PERSON_HOSPITAL,
+        medication_reconciled=reconciled,
     )

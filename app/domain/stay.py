@@ -91,6 +91,10 @@ class Stay:
     disposition: Disposition = Disposition.UNKNOWN
     care_level: CareLevel = CareLevel.ACUTE
     signal: BehavioralSignal = NO_SIGNAL
+    planned: bool = False
+    """Admitted as planned (PV1-4): no return that should not have happened."""
+    through_emergency: bool = False
+    """It began as an emergency visit."""
     admitted_on: date | None = field(init=False)
     discharged_on: date | None = field(init=False)
 

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.domain.adt_event import EncounterClass
 from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behavioral_health_signal
 from app.domain.calendar import local_date
 from app.domain.consent import Consent
@@ -34,6 +35,8 @@ _CARE = {
     FacilityType.SUBSTANCE_USE_RESIDENTIAL: CareLevel.SUBSTANCE_USE_RESIDENTIAL,
     FacilityType.WITHDRAWAL_MANAGEMENT: CareLevel.WITHDRAWAL_MANAGEMENT,
 }
+PLANNED_TYPES = frozenset({"L", "R", "C", "3"})
+"""Types of admission (PV1-4, table 0007; UB-04 form locator 14) that were planned: elective, routine."""
 _ABOUT = {
     FacilityType.PSYCHIATRIC: BehavioralKind.MENTAL_HEALTH,
     FacilityType.SUBSTANCE_USE_RESIDENTIAL: BehavioralKind.SUBSTANCE_USE,
@@ -151,6 +154,8 @@ def stay_for_rules(stay: StayInHand, rulebook: Rulebook) -> Stay:
         disposition=rulebook.dispositions.meaning(view.disposition),
         care_level=_CARE.get(stay.facility.facility_type, CareLevel.ACUTE) if stay.facility else CareLevel.ACUTE,
         signal=stay.signal,
+        planned=str(view.facts.get("admission_type") or "").upper() in PLANNED_TYPES,
+        through_emergency=bool(view.phases) and view.phases[0].encounter_class is EncounterClass.EMERGENCY,
     )
 
 

@@ -11,8 +11,16 @@ from typing import Final
 
 from app.domain.behavioral import BehavioralKind
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
-from app.domain.measure import LONG_DAYS, MeasureCatalog, MeasureRules
-from app.domain.service import MEDICATION_DISPENSED, UNCODED_VISIT, CodeGroup, ServiceNeed, ServiceReader, ServiceRule
+from app.domain.measure import LONG_DAYS, Evidence, MeasureCatalog, MeasureRules
+from app.domain.service import (
+    MEDICATION_DISPENSED,
+    MEDICATION_RECONCILED,
+    UNCODED_VISIT,
+    CodeGroup,
+    ServiceNeed,
+    ServiceReader,
+    ServiceRule,
+)
 from app.domain.stay import CareLevel, StayClass
 from app.standards.diagnosis_rules import diagnosis_rules
 from app.standards.toml_table import TomlTable, no_repetition, read_folder, read_toml, shipped
@@ -34,7 +42,7 @@ def load_measures(folder: Traversable, visit_codes: Traversable, diagnoses: Diag
     groups = tuple(_code_group(one) for one in table.tables("group"))
     reader = ServiceReader(groups, table.texts("mental_health_providers", required=True), table.texts("no_visit_places"), diagnoses)
     table.finish()
-    names = {group.name for group in groups} | {UNCODED_VISIT, MEDICATION_DISPENSED}
+    names = {group.name for group in groups} | {UNCODED_VISIT, MEDICATION_DISPENSED, MEDICATION_RECONCILED}
     measures = read_folder(folder)
     no_repetition(str(folder), "measure", [one.text("measure") for one in measures])
     return MeasureCatalog([rules for one in measures for rules in _measure(one, names)], reader)
@@ -59,7 +67,10 @@ def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
     for key in ("source", "licence"):
         table.text(key)
     services = _services(table.table("service"), code_groups)
-    common = {key: table.integer(key, default=0) for key in ("age_min", "first_day", "visit_gap_days", "return_days")}
+    common = {key: table.integer(key, default=0) for key in ("age_min", "first_day", "visit_gap_days", "return_days", "window_days")}
+    evidence = table.code("evidence", Evidence, Evidence.SERVICE)
+    from_admission, survivors_only = table.boolean("from_admission"), table.boolean("death_excludes", default=True)
+    also_classes = table.codes("also_classes", StayClass)
     name, stay_class, about = table.text("measure"), table.code("stay_class", StayClass), table.code("about", BehavioralKind)
     bands = tuple(table.integers("age_bands"))
     if not bands or bands[0] != common["age_min"] or list(bands) != sorted(set(bands)):
@@ -78,7 +89,14 @@ def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
                 age_bands=bands,
                 first_day=common["first_day"],
                 visit_gap_days=common["visit_gap_days"],
-                index_principal=one.codes("index_principal", DiagnosisGroup, required=True),
+                evidence=evidence,
+                window_days=common["window_days"],
+                from_admission=from_admission,
+                death_excludes=survivors_only,
+                also_classes=also_classes,
+                no_index_principal=one.codes("no_index_principal", DiagnosisGroup),
+                planned_principal=one.codes("planned_principal", DiagnosisGroup),
+                index_principal=one.codes("index_principal", DiagnosisGroup, required=about is not BehavioralKind.NONE),
                 index_any=one.codes("index_any", DiagnosisGroup),
                 readmission_principal=one.codes("readmission_principal", DiagnosisGroup),
                 readmission_any=one.codes("readmission_any", DiagnosisGroup),
@@ -87,7 +105,7 @@ def _measure(table: TomlTable, code_groups: set[str]) -> list[MeasureRules]:
                 ignored_levels=one.codes("ignored_levels", CareLevel),
                 counted_levels=one.codes("counted_levels", CareLevel),
                 counted_principal=one.codes("counted_principal", DiagnosisGroup),
-                services=_named(one, services),
+                services=_named(one, services, required=evidence is Evidence.SERVICE),
             )
         )
         one.finish()
@@ -118,8 +136,8 @@ def _services(table: TomlTable, code_groups: set[str]) -> Mapping[str, ServiceRu
     return services
 
 
-def _named(version: TomlTable, services: Mapping[str, ServiceRule]) -> tuple[ServiceRule, ...]:
-    names = version.texts("services", required=True)
+def _named(version: TomlTable, services: Mapping[str, ServiceRule], *, required: bool) -> tuple[ServiceRule, ...]:
+    names = version.texts("services", required=required)
     unknown = [name for name in names if name not in services]
     if unknown:
         version.fail("services", f"names rules that this file does not define: {', '.join(unknown)}")

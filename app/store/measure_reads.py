@@ -73,6 +73,8 @@ GROUPS: Final = {
     "race": "l.race",
     "ethnicity": "l.ethnicity",
     "language": "l.language",
+    "dual_status": "l.dual_status",
+    "geography": "l.geography",
     "payer": "l.organization_id",
 }
 """What rates can be asked by -> how the database says it."""

@@ -1,9 +1,9 @@
 """What homes say of discharge summaries: written as the viewer, so that row-level security asks too. Never deleted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -71,18 +71,47 @@ from follow_up_owner where follow_up_id = any($1::uuid[])
 union all
 select follow_up_id, true, id, fact, at, voided_at, organization_id, recorded_at, via, note, author
 from summary_fact where follow_up_id = any($1::uuid[])
+union all
+select f.id, null, f.encounter_id, l.measure, l.met_7_on::timestamp at time zone 'UTC', null, l.organization_id,
+    null, null, array_to_string(l.reasons, chr(10)), null
+from follow_up f join measure_line l on l.encounter_id = f.encounter_id and l.measure = any($2::text[]) and l.known_to is null
+where f.id = any($1::uuid[]) and l.met_7_on is not null
 order by at, id
 """
 
 
-async def owners_and_facts(raw: Raw, follow_ups: Iterable[UUID]) -> tuple[dict[UUID, list[dict[str, Any]]], dict[UUID, list[SummaryFact]]]:
-    """Give the chain of owners of each follow-up, oldest first, and its facts, those taken back included: a page asks once for both.
+class Receipted(NamedTuple):
+    """What the ledger says that somebody had of a stay: whose notification it was is not the viewer's to read, that it was had is."""
 
-    By ix_follow_up_owner_follow_up_id and ix_summary_fact_follow_up_id.
+    organization_id: UUID | None
+    """For whom the line counts."""
+    encounter_id: UUID
+    measure: str
+    on: date
+    reasons: Sequence[str]
+
+
+class OwnersAndFacts(NamedTuple):
+    """By follow-up: its owners, oldest first; its facts, those taken back included; what the ledger says was received."""
+
+    owners: dict[UUID, list[dict[str, Any]]]
+    facts: dict[UUID, list[SummaryFact]]
+    received: dict[UUID, list[Receipted]]
+
+
+async def owners_and_facts(raw: Raw, follow_ups: Iterable[UUID], measures: Iterable[str] = ()) -> OwnersAndFacts:
+    """Give the chain of owners of each follow-up, its facts, and its lines in these measures: a page asks once for all.
+
+    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id and uq_measure_line_standing.
     """
     chains: dict[UUID, list[dict[str, Any]]] = {}
     facts: dict[UUID, list[SummaryFact]] = {}
-    for row in await raw.fetch(_OWNERS_AND_FACTS, list(follow_ups)):
+    received: dict[UUID, list[Receipted]] = {}
+    for row in await raw.fetch(_OWNERS_AND_FACTS, list(follow_ups), list(measures)):
+        if row["is_fact"] is None:
+            line = Receipted(row["organization_id"], row["id"], row["what"], row["at"].date(), row["note"].split("\n"))
+            received.setdefault(row["follow_up_id"], []).append(line)
+            continue
         if not row["is_fact"]:
             owner = {"organization_id": row["organization_id"], "staff": row["what"], "starts_at": row["at"], "ends_at": row["until"]}
             chains.setdefault(row["follow_up_id"], []).append(owner)
@@ -99,4 +128,4 @@ async def owners_and_facts(raw: Raw, follow_ups: Iterable[UUID]) -> tuple[dict[U
             row["until"],
         )
         facts.setdefault(row["follow_up_id"], []).append(fact)
-    return chains, facts
+    return OwnersAndFacts(chains, facts, received)

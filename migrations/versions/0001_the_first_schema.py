@@ -208,6 +208,8 @@ def upgrade() -> None:
         sa.Column("race", sa.Text(), nullable=True),
         sa.Column("ethnicity", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("dual_status", sa.Text(), nullable=True),
+        sa.Column("geography", sa.Text(), nullable=True),
         sa.Column("rule_version", sa.Text(), nullable=False),
         sa.Column("reasons", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column(

@@ -216,7 +216,8 @@ async def test_the_ledger_and_the_follow_up_say_the_same(story: World) -> None:
 
 async def test_the_measures_say_what_they_are(story: World) -> None:
     found = {one["measure"]: one for one in (await story.api.json("GET", "/v1/measures", story.keys["plan"], 200))["items"]}
-    assert set(found) == {"FUA", "FUH", "FUI", "FUM"}
+    trc = {"TRC-NIA", "TRC-RDI", "TRC-PED", "TRC-MRP"}
+    assert set(found) == {"FUA", "FUH", "FUI", "FUM", "READMISSION", "ED-REVISIT"} | trc
     assert (found["FUH"]["first_on"], found["FUH"]["last_on"], found["FUM"]["first_on"]) == ("2026-03-06", "2026-03-06", None)
     assert {one["label"] for one in found.values()} == {"HEDIS-like, uncertified"}
     assert (found["FUM"]["event"], found["FUM"]["age_bands"]) == ("emergency visit", ["6-17", "18-64", "65+"])

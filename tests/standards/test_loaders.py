@@ -112,7 +112,8 @@ def test_hospital_services_name_behavioral_places() -> None:
 
 def test_measures_are_versioned_by_year() -> None:
     catalog = measure_catalog()
-    assert catalog.measures == ("FUA", "FUH", "FUI", "FUM")
+    trc = ("TRC-MRP", "TRC-NIA", "TRC-PED", "TRC-RDI")
+    assert catalog.measures == ("ED-REVISIT", "FUA", "FUH", "FUI", "FUM", "READMISSION", *trc)
     versions = [catalog.rules_for("FUH", year).version for year in (2019, 2024, 2025, 2026, 2031)]
     assert versions == ["FUH-MY2024", "FUH-MY2024", "FUH-MY2025", "FUH-MY2026", "FUH-MY2026"]
     assert UNCERTIFIED == "HEDIS-like, uncertified"

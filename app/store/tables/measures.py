@@ -37,6 +37,8 @@ measure_line = Table(
     Column("race", Text),
     Column("ethnicity", Text),
     Column("language", Text),
+    Column("dual_status", Text),
+    Column("geography", Text),
     Column("rule_version", Text, nullable=False),
     Column("reasons", Texts, nullable=False),
     Column("next_change_at", Instant, comment="when to look again although nothing happens: the timer"),
