@@ -6,7 +6,7 @@ payers cover it. Not here: where one follow-up stands (follow_ups.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated
 from uuid import UUID
 
@@ -22,26 +22,32 @@ from app.api.schemas.measures import (
     LABEL,
     STATEMENT,
     MeasureEventPage,
+    MeasureGapPage,
     MeasurePage,
     RatesDocument,
     event_json,
+    gap_json,
     group_json,
     measure_json,
     rate_json,
     read_period,
+    trust_json,
 )
+from app.api.services import Services
 from app.domain.measure import MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id_or_none
 from app.domain.rate import rates_of
-from app.domain.viewer import Scope, Viewer
-from app.store import measure_reads
+from app.domain.trust import trust_of
+from app.domain.viewer import OPERATOR, Scope, Viewer
+from app.store import measure_reads, measure_trust
 from app.store.engine import raw_connection
 from app.store.measure_reads import GROUPS, LineFilter
 
 router = APIRouter(route_class=GuardedRoute, tags=["measures"])
 
 _EVENTS = "measure-events"
+_GAPS = "measure-gaps"
 PAYER = "payer"
 Reader = Annotated[Viewer, Depends(Access(Scope.MEASURES_READ))]
 _Period = Annotated[
@@ -155,6 +161,7 @@ async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, 
             payers = [one.id for one in directory.organizations.values() if one.kind in COVERING_KINDS]
             counted = await measure_reads.count(raw, replace(lines, organizations=payers), groups, rules.age_bands) if payers else []
             _, by_group = rates_of(counted)
+    months = await _facility_months(services, wanted)
     return JsonResponse(
         {
             "measure": rules.measure,
@@ -166,6 +173,7 @@ async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, 
             "mature_only": lines.mature_before is not None,
             "rule_version": rules.version,
             "total": rate_json(total),
+            "trust": trust_json(trust_of(total, months)),
             "groups": [group_json(groups, group, rate, rules, directory) for group, rate in by_group.items()] if groups else [],
             "statement": STATEMENT,
         }
@@ -194,7 +202,34 @@ async def list_measure_events(  # each is a parameter of the query
         found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
     shown, more = cut(found, page.limit)
     cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
-    return JsonResponse(listing([event_json(row, directory, wanted.today) for row in shown], cursor))
+    was_then = lines.known_at is not None
+    return JsonResponse(listing([event_json(row, directory, wanted.today, was_then=was_then) for row in shown], cursor))
+
+
+@router.get(
+    "/v1/measures/{measure}/gaps",  # noqa: FAST003 - read by `asked`
+    responses=ok(MeasureGapPage, "A page of open events"),
+    openapi_extra=refused(ProblemType.NOT_FOUND),
+)
+async def list_measure_gaps(wanted: FromQuery, viewer: Reader, services: FromServices, page: PageOfQuery) -> Response:
+    """List the events that are still open and what is missing, with the days left; the one with the fewest first."""
+    lines = replace(wanted.lines, status=MeasureState.PENDING.value, mature_before=None)
+    key = read_cursor(_GAPS, page.cursor, date.fromisoformat, int)
+    async with services.unit_of_work(viewer) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
+    shown, more = cut(found, page.limit)
+    cursor = spell_cursor(_GAPS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
+    return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.today) for row in shown], cursor))
+
+
+async def _facility_months(services: Services, wanted: Asked) -> tuple[int, int]:
+    """Count as the operator: whether feeds were heard is nobody's patient data, and says how far a rate can be trusted."""
+    last = datetime.combine(wanted.lines.to_on, time.max, UTC)
+    async with services.unit_of_work(OPERATOR) as connection:
+        raw = await raw_connection(connection)
+        return await measure_trust.facility_months(raw, wanted.lines.from_on, min(last, wanted.as_of), wanted.lines.facility_id)
 
 
 def _groups(asked_by: Sequence[str] | None) -> list[str]:

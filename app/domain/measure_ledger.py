@@ -67,6 +67,8 @@ class MeasureLine:
     language: str | None
     dual_status: str | None
     geography: str | None
+    provisional: bool
+    """No final principal diagnosis of the stay has come."""
     rule_version: str
     reasons: tuple[str, ...]
     next_change_at: datetime | None
@@ -195,6 +197,7 @@ def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[
         met_30_on=status.met_30_on,
         age=age_on(born, anchor_on) if born else None,
         **{name: facts.get(name) for name in STRATA},
+        provisional=stay.signal.provisional,
         rule_version=status.rule_version,
         reasons=status.reasons,
         next_change_at=_next_change(status, anchor_on, stay.zone),

@@ -23,6 +23,8 @@ class Counted(NamedTuple):
     status_30: str
     reason: str
     lines: int
+    provisional: bool = False
+    """No final principal diagnosis has come."""
 
 
 @dataclass(slots=True)
@@ -41,9 +43,15 @@ class Rate:
     """By status: suspended, indeterminate. They are in no denominator until they are decided."""
     superseded: int = 0
     """A later discharge of the same episode counts instead."""
+    lines: int = 0
+    """Every event, also those for which another one stands."""
+    provisional: int = 0
+    """Of these, those of stays without a final principal diagnosis."""
 
     def add(self, counted: Counted) -> None:
         """Add lines of one kind."""
+        self.lines += counted.lines
+        self.provisional += counted.lines * counted.provisional
         if counted.status_30 in IN_DENOMINATOR:
             self.denominator += counted.lines
             self.numerator_7 += counted.lines * (counted.status_7 == MeasureState.MET)

@@ -13,13 +13,13 @@ from app.store.raw import Raw
 _COLUMNS = (
     "encounter_id", "measure", "organization_id", "person_id", "facility_id", "home_id", "period", "anchor_on", "due_7_on", "due_30_on",
     "status_7", "status_30", "reason", "superseded_by", "met_7_on", "met_30_on", "age", "sex", "race", "ethnicity", "language",
-    "dual_status", "geography", "rule_version", "reasons", "next_change_at",
+    "dual_status", "geography", "provisional", "rule_version", "reasons", "next_change_at",
 )  # fmt: skip
 """In the order of the fields of `MeasureLine`."""
 _TYPES = (
     "uuid", "text", "uuid", "uuid", "uuid", "uuid", "int2", "date", "date", "date",
     "text", "text", "text", "uuid", "date", "date", "int2", "text", "text", "text", "text",
-    "text", "text", "text", "text", "timestamptz",
+    "text", "text", "bool", "text", "text", "timestamptz",
 )  # fmt: skip
 _JOINT = "\x1f"
 """Between reasons on their way into the database: a list of lists has no rectangle."""

@@ -14,6 +14,11 @@ from asyncpg import Record
 from app.domain.rate import Counted
 from app.store.raw import Raw
 
+_CHANGED: Final = """({alias}.known_to is null and {alias}.known_from >= {since} or {alias}.known_to >= {since} and not exists (
+select 1 from measure_line n where n.encounter_id = {alias}.encounter_id and n.measure = {alias}.measure
+    and n.organization_id is not distinct from {alias}.organization_id and n.known_to is null))"""
+"""What was learned since: new versions, and lines that ended without another in their place, because the event no longer counts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineFilter:
@@ -52,14 +57,17 @@ class LineFilter:
             also(f"{alias}.organization_id = {{}}", self.organizations[0])
         else:
             also(f"{alias}.organization_id = any({{}}::uuid[])", list(self.organizations))
-        if self.known_at is None:
+        if self.known_at is None and self.changed_since is None:
             parts.append(f"{alias}.known_to is null")
         also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
         also(f"{alias}.due_30_on < {{}}", self.mature_before)
         also(f"{alias}.home_id = {{}}", self.home_id)
         also(f"{alias}.facility_id = {{}}", self.facility_id)
         also(f"{alias}.status_30 = {{}}", self.status)
-        also(f"{alias}.known_from >= {{}}", self.changed_since)
+        if self.known_at is None and self.changed_since is not None:
+            also(_CHANGED.format(alias=alias, since="{0}"), self.changed_since)
+        else:
+            also(f"{alias}.known_from >= {{}}", self.changed_since)
         return " and ".join(parts), values
 
 
@@ -111,13 +119,13 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
 def _counted(row: tuple[Any, ...]) -> Counted:
     *group, outcome, lines = row
     # As the column is put together: neither status has a blank in it.
-    status_7, status_30, reason = outcome.split(" ", 2)
-    return Counted(tuple(group), status_7, status_30, reason, lines)
+    status_7, status_30, reason, *provisional = outcome.split(" ")
+    return Counted(tuple(group), status_7, status_30, reason, lines, bool(provisional))
 
 
 _EVENT = (
     "l.id, l.encounter_id, l.person_id, l.facility_id, l.home_id, l.anchor_on, l.due_7_on, l.due_30_on, l.status_7, l.status_30, l.reason, "
-    "l.superseded_by, l.met_7_on, l.met_30_on, l.age, l.rule_version, l.reasons, l.known_from"
+    "l.superseded_by, l.met_7_on, l.met_30_on, l.age, l.rule_version, l.reasons, l.known_from, l.known_to"
 )
 
 

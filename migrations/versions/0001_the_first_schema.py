@@ -196,9 +196,11 @@ def upgrade() -> None:
         sa.Column(
             "outcome",
             sa.Text(),
-            sa.Computed("status_7 || ' ' || status_30 || ' ' || reason", persisted=True),
+            sa.Computed(
+                "status_7 || ' ' || status_30 || ' ' || reason || case when provisional then ' provisional' else '' end", persisted=True
+            ),
             nullable=True,
-            comment="both statuses and the reason: what is counted, as one value",
+            comment="both statuses, the reason, and whether the diagnosis is open: what is counted, as one value",
         ),
         sa.Column("superseded_by", sa.Uuid(), nullable=True),
         sa.Column("met_7_on", sa.Date(), nullable=True),
@@ -210,6 +212,7 @@ def upgrade() -> None:
         sa.Column("language", sa.Text(), nullable=True),
         sa.Column("dual_status", sa.Text(), nullable=True),
         sa.Column("geography", sa.Text(), nullable=True),
+        sa.Column("provisional", sa.Boolean(), server_default="false", nullable=False, comment="no final principal diagnosis has come"),
         sa.Column("rule_version", sa.Text(), nullable=False),
         sa.Column("reasons", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column(

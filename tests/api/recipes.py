@@ -111,6 +111,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/measures"): Recipe("plan", bad_params={"organization_id": "odd"}),
     ("GET", "/v1/measures/{measure}"): Recipe("plan", words={"measure": "FUH"}, bad_params={"period": "2026-13"}),
     ("GET", "/v1/measures/{measure}/events"): Recipe("plan", words={"measure": "FUH"}, bad_params={"after": "x"}),
+    ("GET", "/v1/measures/{measure}/gaps"): Recipe("plan", words={"measure": "FUH"}, bad_params={"after": "x"}),
     ("GET", "/fhir/Group"): Recipe("home", bad_params={"_count": 0}),
     ("GET", "/fhir/Group/{organization_id}"): Recipe("home", path_ids=_ITS_HOME, bad_params={"_count": 0}),
     ("POST", "/fhir/Group/{organization_id}/$member-add"): Recipe(

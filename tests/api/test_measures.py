@@ -258,3 +258,104 @@ async def test_a_visit_recorded_on_what_nobody_else_may_know_of_meets_nothing_of
     for who in ("home", "plan"):
         (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys[who], 200))["items"]
         assert {one["measure"]: one["status"] for one in follow_up["measures"]}["FUH"] == "pending", who
+
+
+async def test_what_is_open_is_listed_with_the_days_that_are_left(story: World) -> None:
+    page = await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys["plan"], 200, params={"period": "2026"})
+    assert [(one["status"], one["days_left_7"], one["days_left_30"]) for one in page["items"]] == [("pending", 7, 30)]
+    page = await story.api.json("GET", "/v1/measures/TRC-RDI/gaps", story.keys["home"], 200, params={"period": "2026"})
+    assert [(one["days_left_7"], one["days_left_30"]) for one in page["items"]] == [(2, 2)], "its only window is of three days"
+    await visit(story)
+    for who in ("home", "plan"):
+        page = await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys[who], 200, params={"period": "2026"})
+        assert page["items"] == []
+    assert (await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys["stranger"], 200, params={"period": "2026"}))["items"] == []
+
+
+async def test_changes_tell_of_what_counts_no_more_too(story: World) -> None:
+    since = story.stage.clock.advance(hours=1).isoformat()
+    assert await events(story, "plan", changed_since=since) == []
+    await story.send(adt("A13", "20260306150000-0500", control="C3", admitted="20260302100000-0500", diagnoses=(("F32.2", "W"),)))
+    (gone,) = await events(story, "plan", changed_since=since)
+    assert (gone["status"], gone["reason"], gone["encounter_id"]) == ("void", "counts_no_more", story.ids["encounter_id"])
+    assert gone["known_to"] is not None
+    again = adt(
+        "A03", "20260306153000-0500", control="C4", admitted="20260302100000-0500", discharged="20260306153000-0500", disposition="01",
+        diagnoses=(("F32.2", "F"),),
+    )  # fmt: skip
+    story.stage.clock.advance(hours=1)
+    await story.send(again)
+    assert [(one["status"], one["known_to"]) for one in await events(story, "plan", changed_since=since)] == [("pending", None)]
+
+
+async def test_every_rate_says_how_far_it_can_be_trusted(story: World) -> None:
+    trust = (await rates(story, "plan"))["trust"]
+    assert (trust["events"], trust["events_final_diagnosis"], trust["diagnosis_share"], trust["indeterminate_share"]) == (1, 1, 1.0, 0.0)
+    assert (trust["facility_months"], trust["facility_months_healthy"], trust["feed_share"]) == (1, 0, 0.0), "nothing was counted yet"
+    assert (trust["claims_list"], trust["statement"]) == (None, (await rates(story, "plan"))["statement"])
+    async with story.stage.work.begin() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        counted = "insert into feed_hour (feed_id, hour_at, messages) select id, '2026-03-06 20:00Z', 2 from feed"
+        await raw.execute(counted)
+    trust = (await rates(story, "plan"))["trust"]
+    assert (trust["facility_months_healthy"], trust["feed_share"]) == (1, 1.0)
+    assert (await rates(story, "plan", period="2026-02"))["trust"]["facility_months"] == 0, "the feed was not there yet"
+    async with story.stage.work.begin() as connection:
+        raw = (await connection.get_raw_connection()).driver_connection
+        silent = (
+            "insert into feed_silence (id, feed_id, last_message_at, opened_at, missing, closed_at) "
+            "select gen_random_uuid(), id, $1, $1, 9, $2 from feed"
+        )
+        await raw.execute(silent, datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC))
+    assert (await rates(story, "plan"))["trust"]["feed_share"] == 0.0
+
+
+async def test_a_stay_without_its_final_diagnosis_is_counted_as_such(world: World) -> None:
+    await world.send(DISCHARGE.replace(b"|F|", b"|W|"))
+    found = await rates(world, "plan")
+    assert (found["total"]["undecided"], found["trust"]["events_indeterminate"], found["trust"]["diagnosis_share"]) == (
+        {"indeterminate": 1},
+        1,
+        0.0,
+    )
+
+
+async def test_strata_come_from_rosters_and_unknown_is_one(world: World) -> None:
+    header, row = ANN_AT_PLAN.strip().split("\n")
+    await load_panel(world, "plan", f"{header},race,dual_status,geography\n{row},1002-5,QMB+,rural\n")
+    await world.send(DISCHARGE)
+    found = await rates(world, "plan", group_by="race,ethnicity,dual_status,geography")
+    assert [group["by"] for group in found["groups"]] == [
+        {"race": "1002-5", "ethnicity": None, "dual_status": "QMB+", "geography": "rural"}
+    ]
+
+
+async def test_hospice_and_death_by_the_roster_take_a_discharge_out(world: World) -> None:
+    header, row = ANN_AT_PLAN.strip().split("\n")
+    loaded = await load_panel(world, "plan", f"{header},hospice_from,death_date\n{row},2026-02-01,soon\n")
+    assert [one["column"] for one in loaded["warnings"] if one["code"] == "not_a_date"] == ["death_date"]
+    await world.send(DISCHARGE)
+    assert (await rates(world, "plan"))["total"]["exclusions"] == {"hospice": 1}
+    await load_panel(world, "plan", f"{header},death_date\n{row},2026-05-01\n")
+    await world.stage.settle()
+    assert (await rates(world, "home"))["total"]["exclusions"] == {"hospice": 1}, "what a roster once said stands until it says otherwise"
+
+
+async def test_an_acknowledged_notice_of_the_admission_is_transitions_of_care(story: World) -> None:
+    told = (await story.api.json("GET", "/v1/notifications", story.keys["home"], 200))["items"]
+    admitted = next(one for one in told if one["type"] == "encounter.admitted")
+    assert [one["status"] for one in await events(story, "plan", "TRC-NIA")] == ["not_met"], "acknowledged four days later"
+    await story.api.json("POST", f"/v1/notifications/{admitted['id']}/acknowledge", story.keys["home"], 200)
+    follow_up = (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200))["items"][0]
+    fact = {"fact": "received", "at": "2026-03-06T14:45:00-05:00", "via": "fax"}
+    await story.api.json("POST", f"/v1/follow-ups/{follow_up['id']}/summary", story.keys["home"], 201, json=fact)
+    until(story, datetime(2026, 3, 9, 6, tzinfo=UTC))
+    await story.stage.pass_time()
+    for who in ("home", "plan"):
+        (received,) = await events(story, who, "TRC-RDI")
+        assert (received["status"], received["reason"], received["met_7_on"]) == ("met", "information_in_window", "2026-03-06")
+        assert any(one.startswith("rests_on: summary_fact ") for one in received["reasons"])
+        (shown,) = (await story.api.json("GET", "/v1/follow-ups", story.keys[who], 200))["items"]
+        of_follow_up = {one["measure"]: one for one in shown["measures"]}
+        assert of_follow_up["TRC-RDI"]["reasons"] == received["reasons"]
+        assert (of_follow_up["TRC-NIA"]["status"], of_follow_up["TRC-PED"]["status"]) == ("not_met", "pending")

@@ -1,6 +1,7 @@
 """Rates, their events and the keeping of the ledger use indexes: the reads as the app role with the policy on, the rest as work."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,16 @@ READS: dict[str, tuple[Viewer, Read, set[str]]] = {
         {"ix_measure_line_rate"},
     ),
 }
+READS["own changes"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.events(raw, replace(OWN, changed_since=AT), after=None, limit=101),
+    {"uq_measure_line_standing"},
+)
+READS["own gaps"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.events(raw, replace(OWN, status="pending"), after=None, limit=101),
+    {"ix_measure_line_rate"},
+)
 JOBS: dict[str, tuple[Read, set[str]]] = {
     "what stands": (
         lambda raw: measure_lines.standing(raw, [UUID(int=8)], [UUID(int=9)]),

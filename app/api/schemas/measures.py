@@ -10,9 +10,10 @@ from pydantic import Field
 
 from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
 from app.domain.directory import Directory
-from app.domain.measure import MeasureRules
+from app.domain.measure import MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.rate import Rate
+from app.domain.trust import Trust
 
 LABEL: Final = "HEDIS-like, uncertified"
 STATEMENT: Final = "Events that the law withholds from the asker are not counted, and their number is not told."
@@ -64,6 +65,21 @@ class RateDocument(Document):
     superseded: Annotated[int, Field(description="A later discharge of the same episode counts instead")]
 
 
+class TrustDocument(Document):
+    """How far the data behind a rate can be relied on."""
+
+    facility_months: Annotated[int, Field(description="Months of the period in which a live feed of a facility was to be heard")]
+    facility_months_healthy: Annotated[int, Field(description="Of these, with messages and without a silence of more than a day")]
+    feed_share: Annotated[float | None, Field(examples=[0.98])]
+    events: Annotated[int, Field(description="Events of the measure, superseded ones included")]
+    events_final_diagnosis: Annotated[int, Field(description="Of these, of stays whose final principal diagnosis has come")]
+    diagnosis_share: float | None
+    events_indeterminate: int
+    indeterminate_share: float | None
+    claims_list: Annotated[None, Field(description="How the events compare with a loaded claims list; null: none is loaded")]
+    statement: Annotated[str, Field(examples=[STATEMENT])]
+
+
 class RateGroupDocument(Document):
     """A group and its rate."""
 
@@ -87,6 +103,7 @@ class RatesDocument(Document):
     rule_version: Annotated[str, Field(examples=["FUH-MY2026"])]
     total: RateDocument
     groups: list[RateGroupDocument]
+    trust: TrustDocument
     statement: Annotated[str, Field(examples=[STATEMENT])]
 
 
@@ -112,8 +129,19 @@ class MeasureEventDocument(Document):
     final: Annotated[bool, Field(description="The 30 days are over")]
     rule_version: str
     known_from: Annotated[Instant, Field(description="When we learned it")]
+    known_to: Annotated[
+        Instant | None, Field(description="With changed_since: since when the event no longer counts; its status is void then")
+    ]
 
 
+class MeasureGapDocument(MeasureEventDocument):
+    """An event that is still open, and how many days are left."""
+
+    days_left_7: Annotated[int | None, Field(description="Through the last day of the short window; null: it is decided", examples=[3])]
+    days_left_30: Annotated[int, Field(description="Through the last day of the long window, or of the only one", examples=[26])]
+
+
+MeasureGapPage = Listing[MeasureGapDocument]
 MeasurePage = Listing[MeasureDocument]
 MeasureEventPage = Listing[MeasureEventDocument]
 
@@ -178,8 +206,12 @@ def organization_json(organization_id: Any, directory: Directory) -> dict[str, s
     return {"id": public_id(Kind.ORGANIZATION, found.id), "name": found.name} if found else None
 
 
-def event_json(row: Mapping[str, Any], directory: Directory, today: date) -> dict[str, Any]:
-    """Show an event."""
+def event_json(row: Mapping[str, Any], directory: Directory, today: date, *, was_then: bool = False) -> dict[str, Any]:
+    """Show an event; `was_then`: as it was known at a past instant."""
+    status_7, status_30, reason, reasons = row["status_7"], row["status_30"], row["reason"], row["reasons"]
+    if row["known_to"] is not None and not was_then:
+        status_7 = status_30 = MeasureState.VOID.value
+        reason, reasons = "counts_no_more", ["counts_no_more: the event is no longer one of this measure for the asker"]
     return {
         "encounter_id": public_id(Kind.ENCOUNTER, row["encounter_id"]),
         "person_id": public_id(Kind.PERSON, row["person_id"]),
@@ -188,11 +220,11 @@ def event_json(row: Mapping[str, Any], directory: Directory, today: date) -> dic
         "anchor_on": row["anchor_on"],
         "due_7_on": row["due_7_on"],
         "due_30_on": row["due_30_on"],
-        "status": row["status_30"],
-        "status_7": row["status_7"],
-        "status_30": row["status_30"],
-        "reason": row["reason"],
-        "reasons": row["reasons"],
+        "status": status_30,
+        "status_7": status_7,
+        "status_30": status_30,
+        "reason": reason,
+        "reasons": reasons,
         "superseded_by": public_id_or_none(Kind.ENCOUNTER, row["superseded_by"]),
         "met_7_on": row["met_7_on"],
         "met_30_on": row["met_30_on"],
@@ -200,6 +232,30 @@ def event_json(row: Mapping[str, Any], directory: Directory, today: date) -> dic
         "final": row["due_30_on"] < today,
         "rule_version": row["rule_version"],
         "known_from": row["known_from"],
+        "known_to": None if was_then else row["known_to"],
+    }
+
+
+def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, today: date) -> dict[str, Any]:
+    """Show an open event."""
+    last_on = row["due_7_on"] if rules.window_days else row["due_30_on"]
+    left_7 = (row["due_7_on"] - today).days if row["status_7"] == MeasureState.PENDING else None
+    return {**event_json(row, directory, today), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
+
+
+def trust_json(trust: Trust) -> dict[str, Any]:
+    """Show the trust line."""
+    return {
+        "facility_months": trust.facility_months,
+        "facility_months_healthy": trust.facility_months_healthy,
+        "feed_share": trust.feed_share,
+        "events": trust.events,
+        "events_final_diagnosis": trust.events_final_diagnosis,
+        "diagnosis_share": trust.diagnosis_share,
+        "events_indeterminate": trust.events_indeterminate,
+        "indeterminate_share": trust.indeterminate_share,
+        "claims_list": None,
+        "statement": STATEMENT,
     }
 
 

@@ -1,6 +1,6 @@
 """The measure ledger: where each ended stay stands in each measure, for each organization for which it counts, and since when."""
 
-from sqlalchemy import BigInteger, Column, Computed, Date, Identity, Index, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, SmallInteger, Table, Text
 
 from app.store.tables.base import Id, Instant, Texts, metadata
 
@@ -26,8 +26,8 @@ measure_line = Table(
     Column(
         "outcome",
         Text,
-        Computed("status_7 || ' ' || status_30 || ' ' || reason", persisted=True),
-        comment="both statuses and the reason: what is counted, as one value",
+        Computed("status_7 || ' ' || status_30 || ' ' || reason || case when provisional then ' provisional' else '' end", persisted=True),
+        comment="both statuses, the reason, and whether the diagnosis is open: what is counted, as one value",
     ),
     Column("superseded_by", Id),
     Column("met_7_on", Date),
@@ -39,6 +39,7 @@ measure_line = Table(
     Column("language", Text),
     Column("dual_status", Text),
     Column("geography", Text),
+    Column("provisional", Boolean, nullable=False, server_default="false", comment="no final principal diagnosis has come"),
     Column("rule_version", Text, nullable=False),
     Column("reasons", Texts, nullable=False),
     Column("next_change_at", Instant, comment="when to look again although nothing happens: the timer"),
