@@ -4,28 +4,48 @@ Worked out anew from stays, contacts and claims, and compared with what stands: 
 counts ends. Not here: what a status is (domain/episode), for whom a stay counts (domain/measure_ledger), rates.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from app.domain.directory import Directory
-from app.domain.measure_ledger import Measured, lines_of
+from app.domain.measure_ledger import Measured, MeasureLine, lines_of
 from app.domain.rulebook import Rulebook
 from app.store import measure_lines, measure_receipts
 from app.store.raw import Raw
 
 
-async def measure(
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Between what stands and what should."""
+
+    wanted: int
+    """Lines that should stand."""
+    ended: Mapping[int, MeasureLine]
+    """Lines that stand and should not, by their id."""
+    added: Sequence[MeasureLine]
+
+
+async def difference(
     raw: Raw, people: Collection[UUID], known: Mapping[UUID, Measured], directory: Directory, rulebook: Rulebook, now: datetime
-) -> None:
-    """Keep the lines of these people; those of whom nothing is `known` count for nobody. Most batches end after one read."""
+) -> Difference:
+    """Compare the lines of these people with what they should be; nothing is changed. Most batches end after two reads."""
     stays = {stay.id for person in known.values() for stay in person.stays}
     heard = await measure_receipts.heard(raw, stays)
     told = (replace(known[person], heard=heard) for person in sorted(known))
     wanted = {line.key: line for person in told for line in lines_of(person, directory, rulebook, rulebook.measures, now)}
     stands = await measure_lines.standing(raw, people, stays)
-    ended = [number for number, line in stands.items() if wanted.get(line.key) != line]
-    kept = {line.key for line in stands.values() if wanted.get(line.key) == line}
-    await measure_lines.end(raw, ended, now)
-    await measure_lines.add(raw, [line for key, line in wanted.items() if key not in kept], now)
+    ended = {number: line for number, line in stands.items() if wanted.get(line.key) != line}
+    kept = {line.key for number, line in stands.items() if number not in ended}
+    return Difference(len(wanted), ended, [line for key, line in wanted.items() if key not in kept])
+
+
+async def measure(
+    raw: Raw, people: Collection[UUID], known: Mapping[UUID, Measured], directory: Directory, rulebook: Rulebook, now: datetime
+) -> Difference:
+    """Keep the lines of these people; those of whom nothing is `known` count for nobody."""
+    found = await difference(raw, people, known, directory, rulebook, now)
+    await measure_lines.end(raw, list(found.ended), now)
+    await measure_lines.add(raw, found.added, now)
+    return found

@@ -29,6 +29,7 @@ NOUNS: Final = {
     "lint": "Say what is wrong with HL7 messages, without sending them.",
     "inbound": "Messages that were received.",
     "match": "Who is one person: the questions that matching asks, and how good it is.",
+    "measure": "Quality measures: a year computed anew after its rules changed.",
     "notification": "What was told, to whom, and why.",
     "doctor": "Check everything that the service needs.",
     "config": "Look at the settings.",
