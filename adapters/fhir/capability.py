@@ -6,7 +6,7 @@ from adapters.fhir.codes import DA_VINCI_EVENTS, EVENTS, NOTIFICATION_EVENT, OWN
 
 GUIDE: Final = "http://hl7.org/fhir/us/davinci-alerts"
 CORE: Final = "http://hl7.org/fhir/us/core"
-CHANGED_ON: Final = "2026-11-29"
+CHANGED_ON: Final = "2026-11-30"
 """When what is stated here last changed."""
 
 PROFILES: Final = {
@@ -59,6 +59,17 @@ GROUP: Final[dict[str, Any]] = {
 """What app/api/fhir_groups.py offers; a test calls each of them."""
 
 
+MEASURE: Final[dict[str, Any]] = {
+    "type": "Measure",
+    "documentation": "Follow-up, transitions of care, returns, HEDIS-like, uncertified; measures.read. GET with periodStart and periodEnd "
+    "of one year, and reportType summary, subject-list or individual (with subject): a MeasureReport.",
+    "operation": [
+        {"name": "evaluate-measure", "definition": "http://hl7.org/fhir/OperationDefinition/Measure-evaluate-measure"},
+    ],
+}
+"""What app/api/fhir_measures.py offers."""
+
+
 def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
     """Build the statement. `url` is the base of the face, where it is known."""
     implementation = {"description": "Warm Handoff: ADT in, the responsible health home told."}
@@ -73,7 +84,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
         "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate, "
-        "in JSON and XML; keeps Da Vinci member attribution lists as Group, in JSON. Other reads and searches, and subscriptions are not "
+        "in JSON and XML; keeps Da Vinci member attribution lists as Group and answers Measure/$evaluate-measure, in JSON. Other reads "
+        "and searches, and subscriptions are not "
         "offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
@@ -91,7 +103,7 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
                     | ({"operation": [_VALIDATE]} if name == "Bundle" else {"documentation": _NO_INTERACTION})
                     for name, profiles in PROFILES.items()
                 ]
-                + [GROUP],
+                + [GROUP, MEASURE],
                 "operation": [
                     {
                         "name": "process-message",

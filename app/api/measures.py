@@ -106,7 +106,7 @@ async def asked(  # each is a parameter of the query
     today = (as_of if as_of is not None and is_past else now).astimezone(UTC).date()
     lines = LineFilter(
         measure=measure,
-        organizations=_whose(viewer, organization_id),
+        organizations=whose(viewer, organization_id),
         from_on=days[0],
         to_on=days[1],
         mature_before=today if mature_only else None,
@@ -117,7 +117,8 @@ async def asked(  # each is a parameter of the query
     return Asked(catalog.rules_for(measure, days[0].year), lines, lines.known_at or now, today)
 
 
-def _whose(viewer: Viewer, organization_id: UUID | None) -> Sequence[UUID]:
+def whose(viewer: Viewer, organization_id: UUID | None) -> Sequence[UUID]:
+    """Say for whom events count: the asker's own; the operator may name any, none is the whole exchange."""
     if viewer.is_operator:
         return () if organization_id is None else (organization_id,)
     if viewer.organization_id is None or organization_id not in (None, viewer.organization_id):
@@ -132,9 +133,9 @@ FromQuery = Annotated[Asked, Depends(asked)]
 async def list_measures(viewer: Reader, services: FromServices, organization_id: _Whose = None) -> Response:
     """List the measures, the versions of their rules, and from when to when there are events of them."""
     catalog = services.follow_ups.rulebook.measures
-    whose = next(iter(_whose(viewer, organization_id)), None)
+    own = next(iter(whose(viewer, organization_id)), None)
     async with services.unit_of_work(viewer) as connection:
-        spans = await measure_reads.spans(await raw_connection(connection), catalog.measures, whose)
+        spans = await measure_reads.spans(await raw_connection(connection), catalog.measures, own)
     return JsonResponse(listing([measure_json(catalog.versions_of(name), spans[name]) for name in catalog.measures], None))
 
 

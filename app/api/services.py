@@ -19,8 +19,10 @@ from app.domain.directory import Directory
 from app.domain.feed_health import Meanings
 from app.domain.follow_up import ContactEffect
 from app.domain.inbound import AckCode, Answer, Envelope, Outcome, Problem
+from app.domain.measure import MeasureRules
 from app.domain.notification import Desired
 from app.domain.panel_group import GroupMember, MemberAsk, PanelGroup
+from app.domain.rate import Rate
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
@@ -100,6 +102,25 @@ class GroupFormat(Protocol):
 
     def ask(self, document: object) -> MemberAsk | Sequence[Problem]:
         """Read the Parameters of an operation."""
+        ...
+
+
+class MeasureReportFormat(Protocol):
+    """Results of measures as FHIR reports."""
+
+    def report(
+        self,
+        rules: MeasureRules,
+        rate: Rate,
+        events: Sequence[Mapping[str, Any]],
+        *,
+        kind: str,
+        period: tuple[date, date],
+        at: datetime,
+        reporter: tuple[UUID, str] | None,
+        person_id: UUID | None,
+    ) -> dict[str, Any]:
+        """Write a report; `kind` is summary, subject-list or individual."""
         ...
 
 
@@ -191,6 +212,7 @@ class Services:
     capabilities: Callable[[], Mapping[str, Any]]
     """Gives the CapabilityStatement of the FHIR face."""
     groups: GroupFormat
+    measure_reports: MeasureReportFormat
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay

@@ -36,6 +36,7 @@ class LineFilter:
     """As it was known then; None: as it stands."""
     home_id: UUID | None = None
     facility_id: UUID | None = None
+    person_id: UUID | None = None
     status: str | None = None
     changed_since: datetime | None = None
 
@@ -63,6 +64,7 @@ class LineFilter:
         also(f"{alias}.due_30_on < {{}}", self.mature_before)
         also(f"{alias}.home_id = {{}}", self.home_id)
         also(f"{alias}.facility_id = {{}}", self.facility_id)
+        also(f"{alias}.person_id = {{}}", self.person_id)
         also(f"{alias}.status_30 = {{}}", self.status)
         if self.known_at is None and self.changed_since is not None:
             also(_CHANGED.format(alias=alias, since="{0}"), self.changed_since)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.fhir.capability import capability_statement
 from adapters.fhir.groups import Groups
+from adapters.fhir.measure_reports import MeasureReports
 from adapters.files.refused_rows_csv import RefusedRowsCsv
 from adapters.files.table_csv import table_csv
 from adapters.hl7v2.batch import Batch, join_acks, split_batch
@@ -165,6 +166,7 @@ def build_services(
         batches=_Batches(),
         capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
         groups=Groups(),
+        measure_reports=MeasureReports(),
         registry=RegistryReader(),
         read_stay=read_stay(rules, clock),
         go_live=partial(take_over, transaction, clock),

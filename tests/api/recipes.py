@@ -112,6 +112,12 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/measures/{measure}"): Recipe("plan", words={"measure": "FUH"}, bad_params={"period": "2026-13"}),
     ("GET", "/v1/measures/{measure}/events"): Recipe("plan", words={"measure": "FUH"}, bad_params={"after": "x"}),
     ("GET", "/v1/measures/{measure}/gaps"): Recipe("plan", words={"measure": "FUH"}, bad_params={"after": "x"}),
+    ("GET", "/fhir/Measure/{measure}/$evaluate-measure"): Recipe(
+        "plan",
+        words={"measure": "FUH"},
+        params=lambda _ids: {"periodStart": "2026-01-01", "periodEnd": "2026-12-31"},
+        bad_params={"periodStart": "2026-01-01", "periodEnd": "2025-12-31"},
+    ),
     ("GET", "/fhir/Group"): Recipe("home", bad_params={"_count": 0}),
     ("GET", "/fhir/Group/{organization_id}"): Recipe("home", path_ids=_ITS_HOME, bad_params={"_count": 0}),
     ("POST", "/fhir/Group/{organization_id}/$member-add"): Recipe(
