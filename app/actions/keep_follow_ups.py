@@ -16,18 +16,18 @@ from uuid import UUID
 
 from app.domain.answer import Answer, answered, denied_of
 from app.domain.attribution import Attribution
-from app.domain.clock import Clock, ClockState
+from app.domain.clock import Clock
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
+from app.domain.escalation import RUNNING, next_step_at, stored_clocks
 from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.handing_over import next_end_at
-from app.domain.happening import DEATH_DISPOSITIONS, Kind, NotificationType
+from app.domain.happening import DEATH_DISPOSITIONS, Kind
 from app.domain.latest import key_of, known
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
-from app.domain.privacy import may_be_told, recipient_of
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
 from app.domain.responsible_home import Home, Responsible, responsible_homes, with_former
@@ -35,12 +35,10 @@ from app.domain.rulebook import Rulebook
 from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
-from app.domain.telling import attribution_content, encounter_content, person_content
 from app.ports import Ids
 from app.store import encounters, follow_ups, people
 from app.store.encounters import EncounterRow
-from app.store.follow_ups import FollowUpRow
-from app.store.notifications import NotificationRow
+from app.store.follow_ups import FollowUpRow, LookedAt
 from app.store.raw import Raw
 
 TOLD_MODES = frozenset({"live", "reported"})
@@ -48,16 +46,15 @@ TOLD_MODES = frozenset({"live", "reported"})
 
 @dataclass(slots=True)
 class Kept:
-    """What became of the follow-ups: their ids for the notifications of the same batch, and the notices of clocks gone overdue."""
+    """What became of the follow-ups: their ids for the notifications of the same batch, and what was looked at."""
 
     ids: dict[tuple[UUID, UUID | None], UUID] = field(default_factory=dict)
-    notices: list[NotificationRow] = field(default_factory=list)
     views: dict[UUID, FollowUpView] = field(default_factory=dict)
     """Follow-up -> its evaluation, for whoever must say what a contact did."""
     people: dict[UUID, Measured] = field(default_factory=dict)
     """What was read of the people who are claimed, or were, for the measures of the same batch."""
-    standing: list[tuple[FollowUpRow, StayInHand]] = field(default_factory=list)
-    """The homes' follow-ups that were looked at, for whoever moves them."""
+    standing: list[LookedAt] = field(default_factory=list)
+    """The follow-ups that were looked at, for whoever moves them and tells of them."""
     conflicts: list[tuple[StayInHand, Led]] = field(default_factory=list)
     """Stays on whose day several homes claim one program of the person."""
 
@@ -91,7 +88,6 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     told = await _told(raw, stored)
     records = await people.describe(raw, persons) if persons else {}
     touched: list[FollowUpRow] = []
-    overdue: list[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]] = []
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
@@ -124,14 +120,11 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 )
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
-                kept.standing.append((row, stay))
-                went_overdue = _store_view(row, seen, home, now, of_reporter_alone=is_of_reporter_alone(stay, claims))
-                if went_overdue is not None:
+                looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
+                kept.standing.append(looked)
+                if _store_view(looked, home, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)
-                    overdue.extend((row, stay, clock, home.claim) for clock in went_overdue)
     await _save(raw, touched, ids, now)
-    if overdue:
-        kept.notices = await _notices(raw, overdue, directory, ids, now)
     return kept
 
 
@@ -280,29 +273,28 @@ def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
     )
 
 
-def _store_view(row: FollowUpRow, seen: FollowUpView, home: Home, now: datetime, *, of_reporter_alone: bool) -> list[Clock] | None:
-    """Put the evaluation into the row; None when nothing changed, else the clocks that have just gone overdue."""
-    clocks = [clock_json(clock) for clock in seen.clocks]
+def _store_view(looked: LookedAt, home: Home, now: datetime, *, of_reporter_alone: bool) -> bool:
+    """Put the evaluation into the row; False when nothing changed."""
+    row, seen = looked.row, looked.seen
+    stored = stored_clocks(seen, row.clocks, now, row.snoozed_until)
+    clocks = [clock_json(clock) | kept for clock, kept, _ in stored]
+    looked.fresh = [(shown, fresh) for shown, (_, _, fresh) in zip(clocks, stored, strict=True) if fresh]
     programs = sorted(program.id for program in home.programs) or row.programs
-    change_at = min((at for at in (seen.next_change_at, row.hand_over_at) if at is not None), default=None)
+    times = (seen.next_change_at, next_step_at(seen, now, row.snoozed_until) if row.home_id else None, row.hand_over_at)
+    change_at = min((at for at in times if at is not None), default=None)
     after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id, of_reporter_alone)
     before = (
         row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id, row.of_reporter_alone,
     )  # fmt: skip
     if after == before and row.version:
-        return None
-    were = {clock["id"]: clock["state"] for clock in row.clocks}
+        return False
     row.state, row.state_reasons, row.clocks = seen.state.value, list(seen.reasons), clocks
     row.anchor_at, row.anchor_on, row.programs = seen.anchor_at, seen.anchor_on, programs
-    row.next_due_at = min((clock.due_at for clock in seen.clocks if clock.state in (ClockState.PENDING, ClockState.OVERDUE)), default=None)
+    row.next_due_at = min((clock.due_at for clock in seen.clocks if clock.state in RUNNING), default=None)
     row.next_change_at, row.of_reporter_alone = change_at, of_reporter_alone
     row.updated_at = now
     row.version += 1
-    return [
-        clock
-        for clock in seen.clocks
-        if clock.state is ClockState.OVERDUE and were.get(clock.id) == ClockState.PENDING and home.home_id is not None
-    ]
+    return True
 
 
 def clock_json(clock: Clock) -> dict[str, Any]:
@@ -316,46 +308,3 @@ def clock_json(clock: Clock) -> dict[str, Any]:
         "reasons": list(clock.reasons),
         "priority": clock.priority,
     }
-
-
-async def _notices(
-    raw: Raw,
-    overdue: Sequence[tuple[FollowUpRow, StayInHand, Clock, Attribution | None]],
-    directory: Directory,
-    ids: Ids,
-    now: datetime,
-) -> list[NotificationRow]:
-    """Tell each home once of a clock that passed its due time. The right to know is asked again: it may have ended meanwhile."""
-    records = await people.describe(raw, {stay.person_id for _, stay, _, _ in overdue})
-    notices = []
-    for row, stay, clock, claim in overdue:
-        home = directory.organizations.get(row.home_id) if row.home_id else None
-        decision = may_be_told(stay.origin, recipient_of(home)) if home else None
-        if home is None or decision is None or not decision.tier.tells or stay.mode not in TOLD_MODES:
-            continue
-        notice_id, event_id = ids.new(), ids.new()
-        payload = {
-            "id": public_id(IdKind.NOTIFICATION, notice_id),
-            "event_id": public_id(IdKind.EVENT, event_id),
-            "type": NotificationType.FOLLOW_UP_OVERDUE.value,
-            "event": "overdue",
-            "version": 1,
-            "supersedes": None,
-            "tier": decision.tier.value,
-            "occurred_at": clock.due_at.isoformat(),
-            "created_at": now.isoformat(),
-            "person": person_content(stay.person_id, records.get(stay.person_id, ()), home.id, decision.tier, directory),
-            "encounter": encounter_content(stay, decision.tier),
-            "attribution": attribution_content(claim),
-            "follow_up_id": public_id(IdKind.FOLLOW_UP, row.id),
-            "clock": clock_json(clock),
-            "reason": f"the clock {clock.id} passed its due time without what it asks for",
-            "notices": [],
-        }
-        notices.append(
-            NotificationRow(
-                notice_id, home.id, event_id, NotificationType.FOLLOW_UP_OVERDUE.value, 1, None, decision.tier.value,
-                stay.person_id, stay.id, row.id, clock.due_at, None, payload,
-            )
-        )  # fmt: skip
-    return notices

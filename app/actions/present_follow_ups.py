@@ -14,11 +14,12 @@ from uuid import UUID
 
 from app.domain.attribution import Attribution
 from app.domain.clock import ClockState
-from app.domain.contact import Contact
+from app.domain.contact import Contact, ContactTopic, TopicItem
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
+from app.domain.instrument import PHQ9_ITEMS
 from app.domain.measure import Evidence, MeasureStatus, Receipt
 from app.domain.measure_history import Spans, endings, enrolment, history_of
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
@@ -277,6 +278,17 @@ def measure_json(status: MeasureStatus) -> dict[str, Any]:
     }
 
 
+def _topic_json(item: TopicItem) -> Any:  # noqa: ANN401 - as it is shown
+    """Show a topic in its short form, or with its answers where they were given."""
+    if not item.answers:
+        return item.value if item.done and item.value is not None else item.done
+    answers = dict(item.answers)
+    if item.topic is ContactTopic.PHQ9:
+        items = [answers.pop(f"item_{number}") for number in range(1, PHQ9_ITEMS + 1)]
+        return {"done": item.done, "score": item.value, "items": items, **answers}
+    return {"done": item.done, **({"level": item.value} if item.topic is ContactTopic.C_SSRS_LEVEL else {}), **answers}
+
+
 def contact_json(contact: Contact) -> dict[str, Any]:
     """Give a contact as the API shows it (DESIGN section 6, Contact)."""
     return {
@@ -294,7 +306,7 @@ def contact_json(contact: Contact) -> dict[str, Any]:
         "outcome": contact.outcome.value,
         "live_two_way": contact.is_live,
         "duration_minutes": contact.duration_minutes,
-        "content": {item.topic.value: (item.value if item.done and item.value is not None else item.done) for item in contact.content},
+        "content": {item.topic.value: _topic_json(item) for item in contact.content},
         "visit_codes": list(contact.visit_codes),
         "diagnoses": list(contact.diagnoses),
         "place_of_service": contact.place_of_service,

@@ -12,6 +12,7 @@ from app.api import (
     docs,
     documents,
     encounters,
+    escalations,
     facility_units,
     feed_facilities,
     feed_health,
@@ -76,6 +77,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     origins.router,
     privacy_rehearsals.router,
     consents.router,
+    escalations.router,
     practitioners.router,
     # Before the feeds: `health` is no id.
     feed_health.router,

@@ -41,7 +41,9 @@ def recompute(
     async def run() -> dict[str, Any]:
         async with open_office(load_settings()) as office:
             rules = wiring.rulebook()
-            job = Remeasuring(wiring.open_transaction(office.work), RegistryReader(), rules, wiring.read_stay(rules), office.clock)
+            job = Remeasuring(
+                wiring.open_transaction(office.work), RegistryReader(), rules, wiring.read_stay(rules, office.clock), office.clock
+            )
             total = await job.count(date(year, 1, 1), date(year, 12, 31))
             found = await _through(job, output, year, total, change=False)
             shown = _shown(found, year, is_changed=False)

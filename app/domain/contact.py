@@ -93,6 +93,8 @@ class ContactTopic(StrEnum):
     """What was done or talked about."""
 
     SAFETY_SCREEN = "safety_screen"
+    SAFETY_PLAN = "safety_plan"
+    """Made or gone through together."""
     C_SSRS_LEVEL = "c_ssrs_level"
     PHQ9 = "phq9"
     MED_REC = "med_rec"
@@ -156,6 +158,8 @@ class TopicItem:
     topic: ContactTopic
     done: bool = True
     value: int | str | None = None
+    answers: tuple[tuple[str, int | bool], ...] = ()
+    """Of an instrument, by question (``instrument``); none where only its result was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

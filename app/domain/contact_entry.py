@@ -23,6 +23,7 @@ from app.domain.contact import (
     ContactWith,
     TopicItem,
 )
+from app.domain.instrument import C_SSRS_LEVELS, COUNT_MAX, PHQ9_MAX, is_structured, read_structured
 from app.domain.organization import is_valid_npi
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -34,8 +35,7 @@ TAXONOMY: Final = re.compile(r"[0-9A-Z]{10}")
 VISIT_CODE: Final = re.compile(r"[0-9A-Z]{5}(?:-[0-9A-Z]{2}){0,4}")
 DIAGNOSIS: Final = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
 PLACE: Final = re.compile(r"[0-9]{2}")
-C_SSRS_LEVELS: Final = ("none", "low", "moderate", "high")
-SCORE_MAX: Final[Mapping[ContactTopic, int]] = {ContactTopic.PHQ9: 27, ContactTopic.MED_REC: 999}
+SCORE_MAX: Final[Mapping[ContactTopic, int]] = {ContactTopic.PHQ9: PHQ9_MAX, ContactTopic.MED_REC: COUNT_MAX}
 CARRIES: Final[Mapping[ContactTopic, str]] = {
     ContactTopic.C_SSRS_LEVEL: f"carries a level, one of: {', '.join(C_SSRS_LEVELS)}",
     ContactTopic.PHQ9: "carries the PHQ-9 total, 0 to 27",
@@ -273,6 +273,9 @@ def _topic_item(reader: FieldReader, pointer: str, topic: ContactTopic, value: o
     if not isinstance(done, bool):
         reader.problem(pointer, "not_a_boolean", "says neither true nor false for done")
         return TopicItem(topic=topic)
+    if isinstance(value, Mapping) and is_structured(topic, value):
+        found = read_structured(topic, value, pointer, reader.problem)
+        return TopicItem(topic=topic, done=done, value=found.value, answers=found.answers) if found else TopicItem(topic=topic)
     if carried is None:
         return TopicItem(topic=topic, done=done)
     if topic is ContactTopic.C_SSRS_LEVEL and isinstance(carried, str) and carried.casefold() in C_SSRS_LEVELS:

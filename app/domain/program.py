@@ -19,10 +19,22 @@ from app.domain.stay import Disposition, Stay, StayClass
 NOT_WORD: Final = re.compile(r"[^0-9a-z]+")
 SEPARATORS: Final = re.compile(r"[;,|/+]")
 PERCENT: Final = 100
+ESCALATED_TO: Final = ((1, ("assignee",)), (80, ("assignee", "supervisor")), (PERCENT, ("assignee", "supervisor", "manager")))
+"""Domain section 7: a clock at 50 % is the coordinator's, at 80 % the supervisor's, its breach the manager's too."""
 
 
 class ProgramError(ValueError):
     """A definition contradicts itself. The message names the definition and what would be right."""
+
+
+class EscalationPart(StrEnum):
+    """Whom a step is for, within the home."""
+
+    ASSIGNEE = "assignee"
+    SUPERVISOR = "supervisor"
+    MANAGER = "manager"
+    ON_CALL = "on_call"
+    """Who is there at any hour, for what cannot wait."""
 
 
 class ClockAnchor(StrEnum):
@@ -67,8 +79,17 @@ class ClockDefinition:
     """The id of a calendar; only business days need one."""
     escalate_at_percent: tuple[int, ...] = ()
     """Ascending shares of the time to the due instant at which somebody is to be told; 100 is the breach itself."""
+    escalate_to: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """From which share on which people of the home are to be told, ascending; the program's. Empty: `ESCALATED_TO`."""
     priority: int = 100
     """Lower is more urgent, for sorting a worklist."""
+
+    def told_at(self, percent: int) -> tuple[str, ...]:
+        """Give which people of the home are told at a share of the time."""
+        wanted: tuple[str, ...] = ()
+        for share, people in self.escalate_to or ESCALATED_TO:
+            wanted = people if share <= percent else wanted
+        return wanted
 
     def __post_init__(self) -> None:
         if self.count < 1:

@@ -23,6 +23,7 @@ from app.actions.move_follow_ups import Moving, move_follow_ups
 from app.actions.notify import notify
 from app.actions.receive import LANES
 from app.actions.record import record
+from app.actions.tell_follow_ups import tell_follow_ups
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, account_of, view
@@ -312,7 +313,7 @@ class Rooms:
         await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
         late = sum(row.payload["late"] is not None for row in rows)
-        rows.extend(kept.notices)
+        rows.extend(await tell_follow_ups(raw, kept.standing, directory, ids=self.ids, now=now))
         rows.extend(await self._move(raw, kept, claimed, answered, directory, now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)
@@ -342,13 +343,13 @@ def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered:
     for stay_id, recipient_id in answered:
         disowning.setdefault(stay_id, set()).add(recipient_id)
     homes: dict[UUID, set[UUID]] = {}
-    for row, stay in kept.standing:
+    of_homes = [(one.row, one.stay) for one in kept.standing if one.row.home_id is not None]
+    for row, stay in of_homes:
         if row.home_id is not None:
             homes.setdefault(stay.id, set()).add(row.home_id)
     return [
         Moving(row, stay, claimed.get(stay.person_id, ()), frozenset(homes[stay.id]), frozenset(disowning.get(stay.id, ())))
-        for row, stay in kept.standing
-        if row.home_id is not None
+        for row, stay in of_homes
     ]
 
 

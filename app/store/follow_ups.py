@@ -1,7 +1,7 @@
 """Follow-ups and contacts: what the pipeline, the timers and the recording of contacts load and save. Whole batches."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -10,8 +10,12 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
+from app.domain.attribution import Attribution
 from app.domain.contact import Contact
 from app.domain.contact_entry import read_contact
+from app.domain.escalation import Step
+from app.domain.follow_up import FollowUpView
+from app.domain.stay_in_hand import StayInHand
 from app.store.raw import Raw
 
 
@@ -43,14 +47,33 @@ class FollowUpRow:
     """The home of the discharge, where it is another by now."""
     hand_over_at: datetime | None = None
     """When an open offer to another home is accepted by itself."""
+    snoozed_until: datetime | None = None
+    """Until then its warnings are mute; what is overdue is told all the same."""
+    snooze: dict[str, Any] | None = None
+    """Why and by whom: what the API shows of it."""
     contacts: list[Contact] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class LookedAt:
+    """A follow-up that was evaluated: what it is now, what it was, and which steps of its clocks time has just passed."""
+
+    row: FollowUpRow
+    stay: StayInHand
+    claim: Attribution | None
+    seen: FollowUpView
+    state_before: str
+    reasons_before: Sequence[str]
+    clocks_before: Sequence[Mapping[str, Any]]
+    fresh: list[tuple[dict[str, Any], tuple[Step, ...]]] = field(default_factory=list)
+    """A clock as it is shown, and its steps."""
 
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
 f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version,
-f.of_reporter_alone, f.first_home_id, f.hand_over_at"""
+f.of_reporter_alone, f.first_home_id, f.hand_over_at, f.snoozed_until, f.snooze"""
 
-_JSON_AT = (6, 13)
+_JSON_AT = (6, 13, 22)
 
 
 def read_row(record: Record) -> FollowUpRow:

@@ -633,6 +633,19 @@ def upgrade() -> None:
         "ix_document_visit", "document", ["facility_id", "visit_key"], unique=False, postgresql_where=sa.text("visit_key IS NOT NULL")
     )
     op.create_table(
+        "escalation_contact",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("part", sa.Text(), nullable=False, comment="supervisor | manager | on_call"),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True, comment="an organization that is told too, where it was granted the rows"),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_escalation_contact_organization_id")),
+        sa.ForeignKeyConstraint(["recipient_id"], ["organization.id"], name=op.f("fk_escalation_contact_recipient_id")),
+        sa.PrimaryKeyConstraint("organization_id", "part", name=op.f("pk_escalation_contact")),
+        comment="Whom a home names for escalations. Its own people; no patient data.",
+    )
+    op.create_table(
         "facility_unit",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("unit", sa.Text(), nullable=False, comment="as its messages write it (PV1-3.1), upper case"),
@@ -1130,6 +1143,13 @@ def upgrade() -> None:
         ),
         sa.Column("first_home_id", sa.Uuid(), nullable=True, comment="the home of the discharge, where it is another by now"),
         sa.Column("hand_over_at", sa.DateTime(timezone=True), nullable=True, comment="when an open offer is accepted by itself"),
+        sa.Column(
+            "snoozed_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="until then its warnings are mute; a breach is told all the same",
+        ),
+        sa.Column("snooze", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True, comment="why and by whom"),
         sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_follow_up_encounter_id")),
         sa.ForeignKeyConstraint(["first_home_id"], ["organization.id"], name=op.f("fk_follow_up_first_home_id")),
         sa.ForeignKeyConstraint(["home_id"], ["organization.id"], name=op.f("fk_follow_up_home_id")),
@@ -1208,6 +1228,20 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_follow_up_owner_follow_up_id"), "follow_up_owner", ["follow_up_id"], unique=False)
     op.create_table(
+        "follow_up_telling",
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="contacted | closed"),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("notification_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False, comment="what was told: equal means nothing new; empty: taken back"),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_telling_follow_up_id")),
+        sa.ForeignKeyConstraint(["recipient_id"], ["organization.id"], name=op.f("fk_follow_up_telling_recipient_id")),
+        sa.PrimaryKeyConstraint("follow_up_id", "recipient_id", "kind", name=op.f("pk_follow_up_telling")),
+    )
+    op.create_table(
         "follow_up_transfer",
         sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
         sa.Column("follow_up_id", sa.Uuid(), nullable=False),
@@ -1278,6 +1312,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summary_fact")),
     )
     op.create_index(op.f("ix_summary_fact_follow_up_id"), "summary_fact", ["follow_up_id"], unique=False)
+    op.create_table(
+        "timer_notice",
+        sa.Column("subject_id", sa.Uuid(), nullable=False, comment="a follow-up, or a contact"),
+        sa.Column("name", sa.Text(), nullable=False, comment="the id of a clock, or what else is told once"),
+        sa.Column("step", sa.Integer(), nullable=False, comment="percent of a clock's time; 0 where there are no steps"),
+        sa.Column(
+            "version_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="the due time, discharge or contact that it is about: another one is told anew",
+        ),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False, comment="told | overtaken, by a later step in the same moment"),
+        sa.Column("fired_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_timer_notice_follow_up_id")),
+        sa.PrimaryKeyConstraint("subject_id", "name", "step", "version_at", name=op.f("pk_timer_notice")),
+        comment="What time or a contact set off, each once: whoever inserts the row tells of it, in the same transaction.",
+    )
+    op.create_index("ix_timer_notice_follow_up", "timer_notice", ["follow_up_id"], unique=False)
     op.secure_table("adt_event", visible="exists (select 1 from encounter e where e.id = encounter_id)")
     op.secure_table("attempt", visible="exists (select 1 from subscription s where s.id = subscription_id)")
     op.secure_table(
@@ -1342,6 +1395,7 @@ def upgrade() -> None:
         "document",
         visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or (not is_restricted and exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))))",
     )
+    op.secure_table("escalation_contact")
     op.secure_table("facility_unit")
     op.secure_table("feed")
     op.secure_table(
@@ -1405,6 +1459,10 @@ def upgrade() -> None:
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table(
+        "follow_up_telling",
+        visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "follow_up_transfer",
         visible="from_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.from_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or to_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.to_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
@@ -1413,6 +1471,7 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("summary_fact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
+    op.secure_table("timer_notice", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     by_hand_0001.upgrade()
     # ### end Alembic commands ###
 
@@ -1421,9 +1480,11 @@ def downgrade() -> None:
     """Undo the change."""
     by_hand_0001.downgrade()
     # ### commands auto generated by Alembic - please adjust! ###
+    op.secure_table("timer_notice", privileges="")
     op.secure_table("summary_fact", privileges="")
     op.secure_table("recipient_answer", privileges="")
     op.secure_table("follow_up_transfer", privileges="")
+    op.secure_table("follow_up_telling", privileges="")
     op.secure_table("follow_up_owner", privileges="")
     op.secure_table("contact", privileges="")
     op.secure_table("review", privileges="")
@@ -1450,6 +1511,7 @@ def downgrade() -> None:
     op.secure_table("notification_acknowledgement", privileges="")
     op.secure_table("feed", privileges="")
     op.secure_table("facility_unit", privileges="")
+    op.secure_table("escalation_contact", privileges="")
     op.secure_table("document", privileges="")
     op.secure_table("consent", privileges="")
     op.secure_table("api_key", privileges="")
@@ -1481,6 +1543,8 @@ def downgrade() -> None:
     op.secure_table("disclosure", privileges="")
     op.secure_table("attempt", privileges="")
     op.secure_table("adt_event", privileges="")
+    op.drop_index("ix_timer_notice_follow_up", table_name="timer_notice")
+    op.drop_table("timer_notice")
     op.drop_index(op.f("ix_summary_fact_follow_up_id"), table_name="summary_fact")
     op.drop_table("summary_fact")
     op.drop_index(op.f("ix_recipient_answer_review_id"), table_name="recipient_answer")
@@ -1493,6 +1557,7 @@ def downgrade() -> None:
     op.drop_index("ix_follow_up_transfer_follow_up", table_name="follow_up_transfer")
     op.drop_index(op.f("ix_follow_up_transfer_encounter_id"), table_name="follow_up_transfer")
     op.drop_table("follow_up_transfer")
+    op.drop_table("follow_up_telling")
     op.drop_index(op.f("ix_follow_up_owner_follow_up_id"), table_name="follow_up_owner")
     op.drop_table("follow_up_owner")
     op.drop_index(op.f("ix_contact_follow_up_id"), table_name="contact")
@@ -1555,6 +1620,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_feed_organization_id"), table_name="feed")
     op.drop_table("feed")
     op.drop_table("facility_unit")
+    op.drop_table("escalation_contact")
     op.drop_index("ix_document_visit", table_name="document", postgresql_where=sa.text("visit_key IS NOT NULL"))
     op.drop_index("ix_document_record", table_name="document", postgresql_where=sa.text("record_id IS NOT NULL"))
     op.drop_table("document")

@@ -237,6 +237,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         "home", 200, lambda _: {"call_back_number": "207-555-0140"}, path_ids=_ITS_HOME, bad_json={"direct_address": "nobody"}
     ),
     ("DELETE", "/v1/organizations/{organization_id}/units/{unit}"): Recipe("home", 204, path_ids=_ITS_HOME),
+    ("GET", "/v1/organizations/{organization_id}/escalation"): Recipe("home", path_ids=_ITS_HOME),
+    ("PUT", "/v1/organizations/{organization_id}/escalation/{part}"): Recipe(
+        "home", 200, lambda _: {"name": "S. Sample"}, path_ids=_ITS_HOME, words={"part": "supervisor"}, bad_json={"phone": "207-555-0170"}
+    ),
+    ("DELETE", "/v1/organizations/{organization_id}/escalation/{part}"): Recipe(
+        "home", 204, path_ids=_ITS_HOME, words={"part": "on_call"}, bad_params=None
+    ),
     ("GET", "/v1/organizations/{organization_id}/grants"): Recipe("home", path_ids=_ITS_HOME, bad_params=_LIMIT),
     ("POST", "/v1/organizations/{organization_id}/grants"): Recipe(
         "home", 201, lambda ids: {"grantee_id": ids["plan"]}, path_ids=_ITS_HOME, bad_json={"grantee_id": "?"}

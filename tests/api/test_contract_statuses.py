@@ -45,6 +45,7 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["fact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/summary", home, 201, json=requested))["id"]
         ids["unit"] = "PSY"
         await api.json("PUT", f"/v1/organizations/{ids['home']}/units/PSY", home, 200, json={"call_back_number": "207-555-0140"})
+        await api.json("PUT", f"/v1/organizations/{ids['home']}/escalation/on_call", home, 200, json={"name": "O. Sample"})
         ids["upload_id"] = (
             await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta")
         )["id"]

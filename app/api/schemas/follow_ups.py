@@ -42,12 +42,16 @@ def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - parts of a JSON 
 
 _CODE_LIST = _schema(type="array", items={"type": "string"}, maxItems=50)
 _CONTENT = _schema(
-    description="What was done: topics, or topics with true, a level, a score or a count.",
+    description="What was done: topics, or topics with true, a level, a score or a count; of phq9 the nine items, of c_ssrs_level the "
+    "screener's answers q1 to q6 and q6_recent, of med_rec discrepancies, resolved and medications.",
     anyOf=[
         {"type": "array", "items": {"type": "string", "enum": [topic.value for topic in ContactTopic]}, "maxItems": 50},
         {"type": "object", "propertyNames": {"enum": [topic.value for topic in ContactTopic]}},
     ],
-    examples=[{"safety_screen": True, "phq9": 12, "med_rec": {"done": True, "discrepancies": 2}}],
+    examples=[
+        {"safety_screen": True, "phq9": 12, "med_rec": {"done": True, "discrepancies": 2}},
+        {"phq9": {"items": [1, 2, 1, 0, 0, 1, 0, 0, 0]}, "c_ssrs_level": {"q1": True, "q2": False, "q6": False}},
+    ],
 )
 
 CONTACT_EXAMPLE = {
@@ -140,6 +144,10 @@ class ClockDocument(Document):
     met_at: Instant | None
     reasons: list[str]
     priority: int
+    known_at: Annotated[Instant | None, Field(description="Since when this due time stands")] = None
+    reached_percent: Annotated[
+        int | None, Field(description="The last share of its time at which somebody was to be told; 100 is the breach", examples=[50])
+    ] = None
 
 
 class MeasureStatusDocument(Document):
@@ -178,7 +186,7 @@ class ContactDocument(Document):
     outcome: ContactOutcome
     live_two_way: bool
     duration_minutes: int | None
-    content: dict[str, bool | int | str]
+    content: Annotated[dict[str, bool | int | str | dict[str, Any]], Field(description="An object where answers were given")]
     visit_codes: list[str]
     diagnoses: list[str]
     place_of_service: str | None

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.api.schemas.common import (
     AttributionIdText,
+    ContactIdText,
     Day,
     Document,
     EncounterIdText,
@@ -21,6 +22,7 @@ from app.api.schemas.common import (
 )
 from app.api.schemas.privacy import Labelled
 from app.domain.contact_sheet import ReachSource
+from app.domain.escalation import Level
 from app.domain.late_release import LateCause
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.telephone import Owner, TelephoneKind, TelephoneUse
@@ -188,6 +190,45 @@ class LateDocument(Document):
     cause: Annotated[LateCause, Field(examples=["unmapped_facility"])]
 
 
+class AddresseeDocument(Document):
+    """Whom of the home something is for."""
+
+    part: Annotated[str, Field(description="assignee, supervisor, manager or on_call")]
+    name: str | None
+    phone: str | None
+
+
+class EscalationDocument(Document):
+    """How urgent a notice of a follow-up is, and for whom of the home."""
+
+    level: Level
+    percent: Annotated[int | None, Field(description="Of the clock's time; 100 is the breach", examples=[80])]
+    to: list[AddresseeDocument]
+
+
+class ContactedDocument(Document):
+    """What the home that follows the person up has done, as status alone."""
+
+    clocks: Annotated[list[str], Field(description="What they ask for was done", examples=[["mainecare_bhh.contact_2bd"]])]
+    late: Annotated[list[str], Field(description="Of these, after they were due")]
+    first_at: Instant | None
+
+
+class ClosedDocument(Document):
+    """How a follow-up ended."""
+
+    code: Annotated[str, Field(examples=["closed_by_home"])]
+    met: list[str]
+    missed: list[str]
+
+
+class SafetyDocument(Document):
+    """What a contact says of danger."""
+
+    contact_id: ContactIdText
+    findings: Annotated[list[str], Field(examples=[["c_ssrs_high", "phq9_item_9"]])]
+
+
 class NotificationDocument(Labelled):
     """One notification. `id` is new for every version, `event_id` the same over all, `supersedes` the id before."""
 
@@ -198,7 +239,7 @@ class NotificationDocument(Labelled):
     ]
     event_id: EventIdText | None = None
     event: Annotated[
-        str | None, Field(description="Which event of the stay it is about: admitted, converted, discharged, died, overdue, ...")
+        str | None, Field(description="Which event of the stay it is about: admitted, converted, discharged, died, due, overdue, ...")
     ] = None
     version: int | None = None
     supersedes: NotificationIdText | None = None
@@ -209,7 +250,11 @@ class NotificationDocument(Labelled):
     encounter: ToldEncounterDocument | None = None
     attribution: AttributionDocument | None = None
     follow_up_id: FollowUpIdText | None = None
-    clock: Annotated[dict[str, Any] | None, Field(description="For follow_up.overdue: the clock that passed")] = None
+    clock: Annotated[dict[str, Any] | None, Field(description="For follow_up.due and follow_up.overdue: the clock")] = None
+    escalation: Annotated[EscalationDocument | None, Field(description="Of what the home is told of a follow-up: for whom it is")] = None
+    safety: Annotated[SafetyDocument | None, Field(description="For follow_up.safety, which is told at once")] = None
+    contacted: Annotated[ContactedDocument | None, Field(description="For follow_up.contacted: what was done")] = None
+    closed: Annotated[ClosedDocument | None, Field(description="For follow_up.closed: how it ended; null: open again")] = None
     reason: Annotated[str | None, Field(description="Why this recipient is told")] = None
     catch_up: Annotated[bool | None, Field(description="The claim became known after the event (late attribution)")] = None
     late: Annotated[LateDocument | None, Field(description="It had waited for a person; null: it had not")] = None

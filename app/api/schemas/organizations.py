@@ -38,7 +38,7 @@ _EVENT_TYPES_MAX = 20
 _LIST_MAX = 500
 _RULES_MAX = 200
 _MAY_BE_NULL = frozenset({"npi", "call_back_number", "direct_address", "records_contact"})
-_EVENT_WORDS = frozenset(kind.value for kind in EventKind) | {NotificationType.TRANSFERRED.rpartition(".")[2]}
+_EVENT_WORDS = frozenset(kind.value for kind in EventKind) | {NotificationType.TRANSFERRED.rpartition(".")[2], "contacted", "closed"}
 
 
 def is_time_zone(name: str) -> bool:

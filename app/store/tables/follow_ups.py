@@ -33,6 +33,8 @@ follow_up = Table(
     ),
     Column("first_home_id", Id, ForeignKey("organization.id"), comment="the home of the discharge, where it is another by now"),
     Column("hand_over_at", Instant, comment="when an open offer is accepted by itself"),
+    Column("snoozed_until", Instant, comment="until then its warnings are mute; a breach is told all the same"),
+    Column("snooze", Document, comment="why and by whom"),
 )
 Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique=True, postgresql_nulls_not_distinct=True)
 # The worklist: a home's follow-ups in a state, soonest deadline first.
@@ -71,4 +73,33 @@ contact = Table(
     Column("voided_at", Instant),
     Column("void_reason", Text),
     Column("voided_by", Document),
+)
+
+timer_notice = Table(
+    "timer_notice",
+    metadata,
+    Column("subject_id", Id, primary_key=True, comment="a follow-up, or a contact"),
+    Column("name", Text, primary_key=True, comment="the id of a clock, or what else is told once"),
+    Column("step", Integer, primary_key=True, comment="percent of a clock's time; 0 where there are no steps"),
+    Column(
+        "version_at", Instant, primary_key=True, comment="the due time, discharge or contact that it is about: another one is told anew"
+    ),
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), nullable=False),
+    Column("outcome", Text, nullable=False, comment="told | overtaken, by a later step in the same moment"),
+    Column("fired_at", Instant, nullable=False),
+    comment="What time or a contact set off, each once: whoever inserts the row tells of it, in the same transaction.",
+)
+Index("ix_timer_notice_follow_up", timer_notice.c.follow_up_id)
+
+follow_up_telling = Table(
+    "follow_up_telling",
+    metadata,
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), primary_key=True),
+    Column("recipient_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("kind", Text, primary_key=True, comment="contacted | closed"),
+    Column("event_id", Id, nullable=False),
+    Column("notification_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("said", Text, nullable=False, comment="what was told: equal means nothing new; empty: taken back"),
+    Column("told_at", Instant, nullable=False),
 )

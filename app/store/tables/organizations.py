@@ -36,6 +36,18 @@ facility_unit = Table(
     Column("changed_at", Instant, nullable=False),
 )
 
+escalation_contact = Table(
+    "escalation_contact",
+    metadata,
+    Column("organization_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("part", Text, primary_key=True, comment="supervisor | manager | on_call"),
+    Column("name", Text, nullable=False),
+    Column("phone", Text),
+    Column("recipient_id", Id, ForeignKey("organization.id"), comment="an organization that is told too, where it was granted the rows"),
+    Column("changed_at", Instant, nullable=False),
+    comment="Whom a home names for escalations. Its own people; no patient data.",
+)
+
 organization_grant = Table(
     "organization_grant",
     metadata,

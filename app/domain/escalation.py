@@ -1,0 +1,117 @@
+"""When somebody is to be told that a clock runs out, and who: at shares of its time (domain section 7), at the latest at the breach.
+
+A step belongs to one due time of one clock. A due time that moves arms only the steps that lie ahead of the moment at which it became
+known; of several steps that time passed at once only the last is news. Not here: that each is told once (store/timer_notices).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from app.domain.clock import Clock, ClockState, ClockWindow
+from app.domain.follow_up import FollowUpView
+from app.domain.program import PERCENT
+
+RUNNING = frozenset({ClockState.PENDING, ClockState.OVERDUE})
+
+
+class Level(StrEnum):
+    """How urgent a step is."""
+
+    WARNING = "warning"
+    ESCALATION = "escalation"
+    BREACH = "breach"
+    SAFETY = "safety"
+    """Somebody may be in danger: at once, whatever any clock says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One share of a clock's time, when it has passed, and which people of the home it is for."""
+
+    percent: int
+    at: datetime
+    to: tuple[str, ...]
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is: the breach; what is for more people than the assignee; else a warning."""
+        if self.percent >= PERCENT:
+            return Level.BREACH
+        return Level.ESCALATION if set(self.to) - {"assignee"} else Level.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationContact:
+    """Whom a home names for a part in escalations, and the organization that is told too, where the home lets it see its rows."""
+
+    organization_id: UUID
+    part: str
+    name: str
+    phone: str | None = None
+    recipient_id: UUID | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Give what a notification says of it."""
+        return {"part": self.part, "name": self.name, "phone": self.phone}
+
+
+def steps(window: ClockWindow) -> tuple[Step, ...]:
+    """Give every step of a clock, in order. The breach is one, whether or not the program names it."""
+    length = window.due_at - window.anchor_at
+    definition = window.definition
+    listed = [
+        Step(percent, window.anchor_at + length * percent / PERCENT, definition.told_at(percent))
+        for percent in definition.escalate_at_percent
+        if percent < PERCENT
+    ]
+    return (*listed, Step(PERCENT, window.ends_at, definition.told_at(PERCENT)))
+
+
+def passed(window: ClockWindow, clock: Clock, known_at: datetime, now: datetime, snoozed_until: datetime | None = None) -> tuple[Step, ...]:
+    """Give the steps of a running clock that time has passed since its due time became known. A snooze mutes all but the breach."""
+    if clock.state not in RUNNING:
+        return ()
+    mutes = snoozed_until is not None and now < snoozed_until
+    return tuple(step for step in steps(window) if known_at < step.at <= now and (step.percent >= PERCENT or not mutes))
+
+
+def next_step_at(seen: FollowUpView, now: datetime, snoozed_until: datetime | None = None) -> datetime | None:
+    """Give when the next step of any running clock is reached, or a snooze over."""
+    ahead = []
+    for window, clock in zip(seen.windows, seen.clocks, strict=False):
+        if clock.state in RUNNING:
+            ahead += [step.at for step in steps(window) if step.at > now]
+    if not ahead:
+        return None
+    if snoozed_until is not None and now < snoozed_until:
+        breaches = [window.ends_at for window, clock in zip(seen.windows, seen.clocks, strict=False) if clock.state in RUNNING]
+        ahead = [snoozed_until, *(at for at in breaches if at > now)]
+    return min(ahead)
+
+
+def stored_clocks(
+    seen: FollowUpView, before: Iterable[Mapping[str, Any]], now: datetime, snoozed_until: datetime | None = None
+) -> list[tuple[Clock, dict[str, Any], tuple[Step, ...]]]:
+    """Give each clock with what is kept of its steps, and the steps that are newly passed.
+
+    `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it.
+    """
+    old = {one["id"]: one for one in before}
+    listed = []
+    for position, clock in enumerate(seen.clocks):
+        was = old.get(clock.id, {})
+        same = was.get("due_at") == clock.due_at.isoformat() and "known_at" in was
+        known_at = datetime.fromisoformat(was["known_at"]) if same else now
+        reached = was.get("reached_percent") if same else None
+        fresh = tuple(
+            step
+            for step in passed(seen.windows[position], clock, known_at, now, snoozed_until)
+            if reached is None or step.percent > reached
+        )
+        kept = {"known_at": known_at.isoformat(), "reached_percent": fresh[-1].percent if fresh else reached}
+        listed.append((clock, kept, fresh))
+    return listed
