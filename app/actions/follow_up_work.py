@@ -30,6 +30,15 @@ class NothingToCorrectError(Exception):
     """What a contact is to replace is no voided contact of the same follow-up."""
 
 
+class SnoozedPastDueError(Exception):
+    """A snooze would outlast a clock that is pending."""
+
+    def __init__(self, clock_id: str, due_at: datetime) -> None:
+        super().__init__(clock_id)
+        self.clock_id = clock_id
+        self.due_at = due_at
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who did it: the key that spoke, and the person it named."""
@@ -117,11 +126,52 @@ async def void_summary_fact(raw: Raw, viewer: Viewer, fact_id: UUID, reason: str
     return follow_up
 
 
-async def assign(raw: Raw, viewer: Viewer, follow_up_id: UUID, staff: str | None, *, link_id: UUID, now: datetime) -> FollowUpOwner:
+async def assign(
+    raw: Raw,
+    viewer: Viewer,
+    follow_up_id: UUID,
+    staff: str | None,
+    *,
+    author: Author,
+    reason: str | None,
+    link_id: UUID,
+    log_id: UUID,
+    now: datetime,
+) -> FollowUpOwner:
     """Give a follow-up to a member of staff, or to nobody. To whom has it already changes nothing."""
     follow_up = await _own(raw, viewer, follow_up_id)
     if follow_up.assignee != staff:
         await contacts.hand_over(raw, follow_up, staff, link_id, now)
+        said = {"what": "assigned", "by": author.name, "from": follow_up.assignee, "to": staff, "reason": reason}
+        await contacts.log(raw, log_id, follow_up_id, said | author.to_json(), now)
+    return follow_up
+
+
+async def snooze(
+    raw: Raw, viewer: Viewer, follow_up_id: UUID, until: datetime, reason: str, *, author: Author, log_id: UUID, now: datetime
+) -> FollowUpOwner:
+    """Let a follow-up rest until then: its warnings are mute. Never past the due time of a clock that is still pending."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    first = await contacts.pending_until(raw, follow_up_id)
+    if first is not None and until > first[1] > now:
+        raise SnoozedPastDueError(*first)
+    shown = {"reason": reason, "by": author.name, "at": now.isoformat()}
+    await contacts.snooze(raw, follow_up_id, until, shown, now)
+    before = follow_up.snoozed_until if follow_up.snoozed_until is not None and follow_up.snoozed_until > now else None
+    said = {"what": "snoozed", "by": author.name, "from": before.isoformat() if before else None, "to": until.isoformat()}
+    await contacts.log(raw, log_id, follow_up_id, {**said, "reason": reason} | author.to_json(), now)
+    await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
+    return follow_up
+
+
+async def wake(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, author: Author, log_id: UUID, now: datetime) -> FollowUpOwner:
+    """End a snooze; one that is over, or never was, changes nothing."""
+    follow_up = await _own(raw, viewer, follow_up_id)
+    if follow_up.snoozed_until is not None and follow_up.snoozed_until > now:
+        await contacts.snooze(raw, follow_up_id, None, None, now)
+        said = {"what": "woken", "by": author.name, "from": follow_up.snoozed_until.isoformat(), "to": None, "reason": None}
+        await contacts.log(raw, log_id, follow_up_id, said | author.to_json(), now)
+        await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
     return follow_up
 
 

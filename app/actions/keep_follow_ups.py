@@ -24,6 +24,7 @@ from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.handing_over import next_end_at
 from app.domain.happening import DEATH_DISPOSITIONS, Kind
+from app.domain.lateness import Times, late_by
 from app.domain.latest import key_of, known
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
@@ -118,6 +119,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
                 )
+                row.told_at = facts.notified_at
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
                 looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
@@ -276,12 +278,16 @@ def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
 def _store_view(looked: LookedAt, home: Home, now: datetime, *, of_reporter_alone: bool) -> bool:
     """Put the evaluation into the row; False when nothing changed."""
     row, seen = looked.row, looked.seen
+    times = _times(looked, now)
     stored = stored_clocks(seen, row.clocks, now, row.snoozed_until)
-    clocks = [clock_json(clock) | kept for clock, kept, _ in stored]
+    late = [late_by(window, clock, times) if times else None for window, clock in zip(seen.windows, seen.clocks, strict=False)]
+    late += [None] * (len(stored) - len(late))
+    clocks = [clock_json(clock) | kept | {"late_by": by.value if by else None} for (clock, kept, _), by in zip(stored, late, strict=True)]
+    row.late_by = sorted({by.value for by in late if by is not None})
     looked.fresh = [(shown, fresh) for shown, (_, _, fresh) in zip(clocks, stored, strict=True) if fresh]
     programs = sorted(program.id for program in home.programs) or row.programs
-    times = (seen.next_change_at, next_step_at(seen, now, row.snoozed_until) if row.home_id else None, row.hand_over_at)
-    change_at = min((at for at in times if at is not None), default=None)
+    changes = (seen.next_change_at, next_step_at(seen, now, row.snoozed_until) if row.home_id else None, row.hand_over_at)
+    change_at = min((at for at in changes if at is not None), default=None)
     after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id, of_reporter_alone)
     before = (
         row.state, row.state_reasons, row.clocks, row.anchor_at, row.programs, row.next_change_at, row.person_id, row.of_reporter_alone,
@@ -295,6 +301,19 @@ def _store_view(looked: LookedAt, home: Home, now: datetime, *, of_reporter_alon
     row.updated_at = now
     row.version += 1
     return True
+
+
+def _times(looked: LookedAt, now: datetime) -> Times | None:
+    """Note when the discharge that stands came here, and give its times; another discharge is looked at anew."""
+    row, stay = looked.row, looked.stay
+    if looked.seen.anchor_at is None:
+        row.received_at = row.first_opened_at = None
+        return None
+    if row.anchor_at != looked.seen.anchor_at or row.received_at is None:
+        row.received_at = min(stay.heard.get(Kind.DISCHARGED) or now, stay.received_at or now)
+    if row.anchor_at != looked.seen.anchor_at:
+        row.first_opened_at = None
+    return Times(looked.seen.anchor_at, row.received_at, row.told_at)
 
 
 def clock_json(clock: Clock) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class FollowUpPresenter:
         private = await follow_ups.of_reporter_alone(raw, persons) if is_reported else set()
         claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
         asking = self._of_receipts()
-        owners, facts, received = await summary_facts.owners_and_facts(raw, [row.id for row in rows], asking)
+        around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
         for row in rows:
@@ -84,15 +84,13 @@ class FollowUpPresenter:
             hidden = {other.id for other in of_person} - {other.id for other in allowed}
             person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
             spans = _coverage(reader, claimed.get(row.person_id, ()))
-            heard = [_receipt(one, asking) for one in received.get(row.id, ()) if one.organization_id == reader.id]
+            heard = [_receipt(one, asking) for one in around.received.get(row.id, ()) if one.organization_id == reader.id]
             told_of = records.get(row.person_id, ())
-            measures = (
-                self._measures(stay, allowed, person_contacts, told_of, spans, heard, directory, now) if not decision.conceals else ()
-            )
-            papers = _Papers(filed.get(row.encounter_id, Filed()), facts.get(row.id, ()))
+            measures = () if decision.conceals else self._measures(stay, allowed, person_contacts, told_of, spans, heard, directory, now)
+            papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()))
             contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
             shown.append(_shown(row, stay, reader, decision, directory, contacts, measures,
-                                records.get(row.person_id, ()), owners.get(row.id, []), papers, now))  # fmt: skip
+                                told_of, around.of(row.id), papers, now))  # fmt: skip
         return shown
 
     def _of_receipts(self) -> Mapping[str, Evidence]:
@@ -183,7 +181,7 @@ def _shown(  # everything a follow-up is made of
     said: Sequence[Contact],
     measures: Sequence[MeasureStatus],
     records: Sequence[PatientRecord],
-    owners: Sequence[Mapping[str, Any]],
+    around: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
     papers: _Papers,
     now: datetime,
 ) -> dict[str, Any]:
@@ -219,23 +217,42 @@ def _shown(  # everything a follow-up is made of
         "source": stay.source,
         **travelling(decision),
         "assignee": None if is_status_only else row.assignee,
-        "clocks": [_clock(clock, now, is_status_only=is_status_only) for clock in row.clocks],
+        "clocks": [_clock(clock, row, said, now, is_status_only=is_status_only) for clock in row.clocks],
         "measures": [measure_json(status) for status in measures],
         "contacts": [] if is_status_only else [contact_json(contact) for contact in said],
         "summary": summary_content([*papers.facts, *papers.filed.facts]),
         "documents": documents_content(papers.filed),
         "documents_total": papers.filed.total,
-        "owners": [] if is_status_only else [_owner(owner) for owner in owners],
+        "snooze": None if is_status_only else _snooze(row, now),
+        "owners": [] if is_status_only else [_owner(owner) for owner in around[0]],
+        "history": [] if is_status_only else [_history_line(line) for line in around[1]],
     }
+
+
+_TIMES = ("discharged_at", "received_at", "told_at", "first_opened_at", "first_attempt_at")
+
+
+def _snooze(row: FollowUpRow, now: datetime) -> dict[str, Any] | None:
+    """Show a snooze while it lasts."""
+    if row.snoozed_until is None or row.snoozed_until <= now:
+        return None
+    return {"until": row.snoozed_until.isoformat(), **(row.snooze or {})}
+
+
+def _history_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {"at": line["at"].isoformat(), **{name: line.get(name) for name in ("what", "by", "from", "to", "reason")}}
 
 
 def _named(home: Organization | None) -> dict[str, str] | None:
     return {"id": public_id(Kind.ORGANIZATION, home.id), "name": home.name} if home else None
 
 
-def _clock(clock: Mapping[str, Any], now: datetime, *, is_status_only: bool) -> dict[str, Any]:
+def _clock(clock: Mapping[str, Any], row: FollowUpRow, said: Sequence[Contact], now: datetime, *, is_status_only: bool) -> dict[str, Any]:
     """Show a clock as it stands now: its due time may have passed since it was evaluated last."""
-    shown = dict(clock)
+    since = row.anchor_at
+    tried = [one.occurred_at for one in said if one.voided_at is None and since and one.occurred_at >= since and one.is_attempt]
+    times = (row.anchor_at, row.received_at, row.told_at, row.first_opened_at, min(tried, default=None))
+    shown = {**clock, "times": {name: at.isoformat() if at else None for name, at in zip(_TIMES, times, strict=True)}}
     if shown["state"] == ClockState.PENDING and datetime.fromisoformat(shown["due_at"]) < now:
         shown["state"] = ClockState.OVERDUE.value
     if is_status_only:

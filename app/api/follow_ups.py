@@ -5,7 +5,7 @@ clocks and measures (domain), and who may work on a follow-up (actions/follow_up
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -47,6 +47,7 @@ from app.domain.contact import Contact, ContactEntry
 from app.domain.contact_entry import read_contact
 from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
+from app.domain.lateness import LateBy
 from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
@@ -55,6 +56,7 @@ from app.store.connection import Connection
 from app.store.contacts import contact_of
 from app.store.engine import raw_connection
 from app.store.follow_up_reads import FollowUpCursor, FollowUpFilter
+from app.store.follow_ups import opened
 from app.store.idempotency import Claim, claim_idempotency_key
 
 router = APIRouter(route_class=GuardedRoute, tags=["follow-ups"])
@@ -110,6 +112,8 @@ async def list_follow_ups(
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after; ordered by change.")] = None,
     home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
     home_at: Annotated[HomeAt | None, Query(description="Whose it was then, not now: with home, for rates.", examples=["day7"])] = None,
+    late_by: Annotated[LateBy | None, Query(description="Only with a clock that is late by the doing of.", examples=["late_by_us"])] = None,
+    snoozed: Annotated[bool | None, Query(description="Only those that rest, or only those that do not.")] = None,
 ) -> Response:
     """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
 
@@ -118,8 +122,11 @@ async def list_follow_ups(
     states = [one.value for one in status] if status else None
     program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None
     wanted = FollowUpFilter(
-        states, due_before, facility, program_id, assignee, changed_since, None, home, home_at.days if home_at else None
+        states, due_before, facility, program_id, assignee, changed_since, None, home, home_at.days if home_at else None, late_by
     )
+    if snoozed is not None:
+        now = services.clock.now()
+        wanted = replace(wanted, snoozed_at=now) if snoozed else replace(wanted, awake_at=now)
     return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit))
 
 
@@ -145,8 +152,12 @@ def _read_sort(value: Any) -> datetime:  # noqa: ANN401 - whatever the cursor he
 
 @router.get("/v1/follow-ups/{follow_up_id}", responses=ok(FollowUpDocument, "The follow-up"))
 async def show_follow_up(follow_up_id: FollowUpId, viewer: Reader, services: FromServices) -> Response:
-    """Show one follow-up with its clocks, measures, contacts and owners."""
-    return JsonResponse(await shown_follow_up(services, viewer, follow_up_id))
+    """Show one follow-up with its clocks, measures, contacts and owners. That its home looks at it the first time is noted."""
+    shown = await shown_follow_up(services, viewer, follow_up_id)
+    if viewer.organization_id is not None:
+        async with services.unit_of_work(viewer) as connection:
+            await opened(await raw_connection(connection), follow_up_id, viewer.organization_id, services.clock.now())
+    return JsonResponse(shown)
 
 
 @router.post(
@@ -204,7 +215,17 @@ async def assign_follow_up(follow_up_id: FollowUpId, body: AssignRequest, viewer
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         try:
-            await assign(raw, viewer, follow_up_id, body.assignee, link_id=services.ids.new(), now=services.clock.now())
+            await assign(
+                raw,
+                viewer,
+                follow_up_id,
+                body.assignee,
+                author=Author(viewer.key_id, body.author or ""),
+                reason=body.reason,
+                link_id=services.ids.new(),
+                log_id=services.ids.new(),
+                now=services.clock.now(),
+            )
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
     return JsonResponse(await shown_follow_up(services, viewer, follow_up_id))

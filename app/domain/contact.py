@@ -194,6 +194,11 @@ class ContactEntry:
             return self.live_two_way
         return self.type in LIVE_TYPES and self.outcome in REACHED_OUTCOMES
 
+    @property
+    def is_attempt(self) -> bool:
+        """Whether the team tried the person."""
+        return self.direction is ContactDirection.OUTBOUND and self.outcome in ATTEMPT_OUTCOMES
+
     def did(self, topic: ContactTopic) -> bool:
         """Whether a topic was done."""
         return any(item.topic is topic and item.done for item in self.content)

@@ -70,6 +70,8 @@ class StayInHand:
     """A discharge summary of the stay has come, and stands (domain/document)."""
     heard: Mapping[Kind, datetime] = field(default_factory=dict)
     """Event -> when the service first knew that it stands."""
+    received_at: datetime | None = None
+    """When what is worked on came here."""
     release: Release | None = None
     """What is worked on had waited for a person."""
     place: PlaceStatus = UNKNOWN_PLACE

@@ -85,6 +85,8 @@ class Batch:
     stays: dict[UUID, EncounterRow] = field(default_factory=dict)
     causes: dict[UUID, UUID] = field(default_factory=dict)
     """Stay -> the message that changed it last."""
+    received: dict[UUID, datetime] = field(default_factory=dict)
+    """Message -> when it came here."""
     releases: dict[UUID, Release] = field(default_factory=dict)
     """Stay -> what had waited for a person before it came to the stay."""
     folds: dict[UUID, UUID] = field(default_factory=dict)
@@ -253,6 +255,7 @@ class Rooms:
         signed = await consents.of_people(raw, {row.person_id for row in batch.stays.values()})
         for row in batch.stays.values():
             row.consents = signed.get(row.person_id, ())
+        batch.received = {message.id: message.received_at for message in batch.messages}
         stays = [self._in_hand(row, batch, directory, now) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
         # A stay of several numbers may have left an account by being folded, too.
@@ -270,9 +273,10 @@ class Rooms:
         """Read off what the stay is, into its columns and for rooms 6 and 7."""
         feed = directory.feeds.get(row.feed_id) if row.feed_id else None
         row.mode = mode_now(row.mode, feed.mode if feed else None)
-        stay = replace(
-            in_hand(row, directory, self.rulebook, batch.causes.get(row.id), now, asked_at=now), release=batch.releases.get(row.id)
-        )
+        cause = batch.causes.get(row.id)
+        received_at = batch.received.get(cause) if cause else None
+        in_it = in_hand(row, directory, self.rulebook, cause, now, asked_at=now)
+        stay = replace(in_it, release=batch.releases.get(row.id), received_at=received_at)
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value

@@ -22,6 +22,7 @@ class FollowUpOwner:
     closed_at: datetime | None
     anchor_at: datetime | None
     """The discharge that stands."""
+    snoozed_until: datetime | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -32,7 +33,8 @@ class FollowUpOwner:
 async def follow_up_of(raw: Raw, follow_up_id: UUID) -> FollowUpOwner | None:
     """Find a follow-up that the viewer may see, and lock it against another change."""
     row = await raw.fetchrow(
-        "select id, encounter_id, home_id, assignee, closed_at, anchor_at from follow_up where id = $1 for update", follow_up_id
+        "select id, encounter_id, home_id, assignee, closed_at, anchor_at, snoozed_until from follow_up where id = $1 for update",
+        follow_up_id,
     )
     return FollowUpOwner(*row.values()) if row is not None else None
 
@@ -118,6 +120,38 @@ async def hand_over(raw: Raw, follow_up: FollowUpOwner, staff: str | None, link_
         now,
     )
     await raw.execute("update follow_up set assignee = $2, updated_at = $3, version = version + 1 where id = $1", follow_up.id, staff, now)
+
+
+async def pending_until(raw: Raw, follow_up_id: UUID) -> tuple[str, datetime] | None:
+    """Give the pending clock of a follow-up that is due first."""
+    row = await raw.fetchrow(
+        "select c ->> 'id' as id, (c ->> 'due_at')::timestamptz as due_at from follow_up f, json_array_elements(f.clocks) as c "
+        "where f.id = $1 and c ->> 'state' = 'pending' order by 2 limit 1",
+        follow_up_id,
+    )
+    return (row["id"], row["due_at"]) if row is not None else None
+
+
+async def snooze(raw: Raw, follow_up_id: UUID, until: datetime | None, said: Mapping[str, Any] | None, now: datetime) -> None:
+    """Let a follow-up rest until then, or wake it."""
+    await raw.execute(
+        "update follow_up set snoozed_until = $2, snooze = $3::jsonb, updated_at = $4, version = version + 1 where id = $1",
+        follow_up_id,
+        until,
+        orjson.dumps(dict(said)).decode() if said is not None else None,
+        now,
+    )
+
+
+async def log(raw: Raw, log_id: UUID, follow_up_id: UUID, said: Mapping[str, Any], now: datetime) -> None:
+    """Add a line to what was done with a follow-up."""
+    await raw.execute(
+        "insert into follow_up_log (id, follow_up_id, at, said) values ($1, $2, $3, $4::jsonb)",
+        log_id,
+        follow_up_id,
+        now,
+        orjson.dumps(dict(said)).decode(),
+    )
 
 
 async def close(raw: Raw, follow_up_id: UUID, reason: str, now: datetime) -> None:

@@ -29,6 +29,11 @@ class FollowUpFilter:
     home_id: UUID | None = None
     home_day: int | None = None
     """Whose it was so many days after the discharge: 0 is the home of the discharge; None, whose it is now."""
+    late_by: str | None = None
+    snoozed_at: datetime | None = None
+    """Only those that rest then."""
+    awake_at: datetime | None = None
+    """Only those that do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,9 @@ async def page(
         ("f.assignee = {}", wanted.assignee),
         ("f.updated_at >= {}", wanted.changed_since),
         ("f.person_id = {}", wanted.person_id),
+        ("{} = any(f.late_by)", wanted.late_by),
+        ("f.snoozed_until > {}", wanted.snoozed_at),
+        ("(f.snoozed_until is null or f.snoozed_until <= {})", wanted.awake_at),
         (_HOME_ON.get(wanted.home_day, "f.home_id = {}"), wanted.home_id),
     ):
         if value is not None:

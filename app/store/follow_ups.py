@@ -51,6 +51,11 @@ class FollowUpRow:
     """Until then its warnings are mute; what is overdue is told all the same."""
     snooze: dict[str, Any] | None = None
     """Why and by whom: what the API shows of it."""
+    received_at: datetime | None = None
+    told_at: datetime | None = None
+    first_opened_at: datetime | None = None
+    late_by: list[str] = field(default_factory=list)
+    """By whose doing its clocks are late (domain/lateness)."""
     contacts: list[Contact] = field(default_factory=list)
 
 
@@ -71,7 +76,8 @@ class LookedAt:
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
 f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version,
-f.of_reporter_alone, f.first_home_id, f.hand_over_at, f.snoozed_until, f.snooze"""
+f.of_reporter_alone, f.first_home_id, f.hand_over_at, f.snoozed_until, f.snooze, f.received_at, f.told_at,
+f.first_opened_at, f.late_by"""
 
 _JSON_AT = (6, 13, 22)
 
@@ -161,19 +167,23 @@ def _contact(row: Record) -> Contact:
 
 _SAVE = """
 insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at,
-    close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone)
+    close_reason, assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone, received_at, told_at,
+    first_opened_at, late_by)
 select id, encounter_id, home_id, person_id, string_to_array(programs, ' '), state, state_reasons::jsonb, anchor_at, anchor_on, opened_at,
-    closed_at, close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version, of_reporter_alone
+    closed_at, close_reason, assignee, clocks::json, next_due_at, next_change_at, updated_at, version, of_reporter_alone, received_at,
+    told_at, first_opened_at, string_to_array(late_by, ' ')
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::date[],
     $10::timestamptz[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
-    $17::timestamptz[], $18::int[], $19::bool[])
+    $17::timestamptz[], $18::int[], $19::bool[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::text[])
     as n(id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, anchor_on, opened_at, closed_at, close_reason,
-         assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone)
+         assignee, clocks, next_due_at, next_change_at, updated_at, version, of_reporter_alone, received_at, told_at, first_opened_at,
+         late_by)
 on conflict (id) do update set person_id = excluded.person_id, programs = excluded.programs, state = excluded.state,
     state_reasons = excluded.state_reasons, anchor_at = excluded.anchor_at, anchor_on = excluded.anchor_on,
     closed_at = excluded.closed_at, close_reason = excluded.close_reason, assignee = excluded.assignee, clocks = excluded.clocks,
     next_due_at = excluded.next_due_at, next_change_at = excluded.next_change_at, updated_at = excluded.updated_at,
-    version = excluded.version, of_reporter_alone = excluded.of_reporter_alone
+    version = excluded.version, of_reporter_alone = excluded.of_reporter_alone, received_at = excluded.received_at,
+    told_at = excluded.told_at, first_opened_at = excluded.first_opened_at, late_by = excluded.late_by
 """
 
 
@@ -203,12 +213,26 @@ async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
                 row.updated_at,
                 row.version,
                 row.of_reporter_alone,
+                row.received_at,
+                row.told_at,
+                row.first_opened_at,
+                " ".join(row.late_by),
             )
             for row in follow_ups
         ),
         strict=True,
     )
     await raw.execute(_SAVE, *(list(column) for column in columns))
+
+
+async def opened(raw: Raw, follow_up_id: UUID, home_id: UUID, now: datetime) -> None:
+    """Note that the home looked at a follow-up of a discharge, the first time."""
+    await raw.execute(
+        "update follow_up set first_opened_at = $3 where id = $1 and home_id = $2 and first_opened_at is null and anchor_at is not null",
+        follow_up_id,
+        home_id,
+        now,
+    )
 
 
 async def put_off(raw: Raw, stay: UUID, until: datetime) -> None:

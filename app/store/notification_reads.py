@@ -113,6 +113,13 @@ async def acknowledge(raw: Raw, viewer: Viewer, found: StoredNotification, now: 
         viewer.key_id,
     )
     if inserted is not None:
+        # Whoever takes note of a notice of a follow-up has looked at it (domain/lateness).
+        await raw.execute(
+            "update follow_up f set first_opened_at = $2 from notification n where n.id = $1 and f.id = n.follow_up_id "
+            "and f.home_id = n.recipient_id and f.first_opened_at is null and f.anchor_at <= n.created_at",
+            found.id,
+            now,
+        )
         return Acknowledgement(found.id, inserted, is_new=True)
     first = await raw.fetchval("select acknowledged_at from notification_acknowledgement where notification_id = $1", found.id)
     return Acknowledgement(found.id, first, is_new=False)

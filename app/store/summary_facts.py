@@ -1,7 +1,7 @@
 """What homes say of discharge summaries: written as the viewer, so that row-level security asks too. Never deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -65,14 +65,17 @@ async def void_fact(raw: Raw, fact_id: UUID, reason: str, by: Mapping[str, Any],
 
 
 _OWNERS_AND_FACTS = """
-select follow_up_id, false as is_fact, id, staff as what, starts_at as at, ends_at as until, organization_id,
+select follow_up_id, 'owner' as kind, id, staff as what, starts_at as at, ends_at as until, organization_id,
     null::timestamptz as recorded_at, null as via, null as note, null::jsonb as author
 from follow_up_owner where follow_up_id = any($1::uuid[])
 union all
-select follow_up_id, true, id, fact, at, voided_at, organization_id, recorded_at, via, note, author
+select follow_up_id, 'fact', id, fact, at, voided_at, organization_id, recorded_at, via, note, author
 from summary_fact where follow_up_id = any($1::uuid[])
 union all
-select f.id, null, f.encounter_id, l.measure, l.met_7_on::timestamp at time zone 'UTC', null, l.organization_id,
+select follow_up_id, 'log', id, null, at, null, null, null, null, null, said
+from follow_up_log where follow_up_id = any($1::uuid[])
+union all
+select f.id, 'line', f.encounter_id, l.measure, l.met_7_on::timestamp at time zone 'UTC', null, l.organization_id,
     null, null, array_to_string(l.reasons, chr(10)), null
 from follow_up f join measure_line l on l.encounter_id = f.encounter_id and l.measure = any($2::text[]) and l.known_to is null
 where f.id = any($1::uuid[]) and l.met_7_on is not null
@@ -91,28 +94,39 @@ class Receipted(NamedTuple):
     reasons: Sequence[str]
 
 
-class OwnersAndFacts(NamedTuple):
-    """By follow-up: its owners, oldest first; its facts, those taken back included; what the ledger says was received."""
-
-    owners: dict[UUID, list[dict[str, Any]]]
-    facts: dict[UUID, list[SummaryFact]]
-    received: dict[UUID, list[Receipted]]
-
-
-async def owners_and_facts(raw: Raw, follow_ups: Iterable[UUID], measures: Iterable[str] = ()) -> OwnersAndFacts:
-    """Give the chain of owners of each follow-up, its facts, and its lines in these measures: a page asks once for all.
-
-    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id and uq_measure_line_standing.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is kept around follow-ups, each oldest first: the chain of owners, the facts, those taken back included, what was done, and
+    what the ledger says was received.
     """
-    chains: dict[UUID, list[dict[str, Any]]] = {}
-    facts: dict[UUID, list[SummaryFact]] = {}
-    received: dict[UUID, list[Receipted]] = {}
+
+    owners: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
+    facts: dict[UUID, list[SummaryFact]] = field(default_factory=dict)
+    log: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
+    received: dict[UUID, list[Receipted]] = field(default_factory=dict)
+
+    def of(self, follow_up_id: UUID) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Give the owners of one follow-up, and what was done with it."""
+        return self.owners.get(follow_up_id, []), self.log.get(follow_up_id, [])
+
+
+async def around(raw: Raw, follow_ups: Iterable[UUID], measures: Iterable[str] = ()) -> Around:
+    """Give what is kept around these follow-ups, and their lines in these measures: a page asks once.
+
+    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id, ix_follow_up_log_follow_up_id and uq_measure_line_standing.
+    """
+    found = Around()
+    chains, facts = found.owners, found.facts
     for row in await raw.fetch(_OWNERS_AND_FACTS, list(follow_ups), list(measures)):
-        if row["is_fact"] is None:
-            line = Receipted(row["organization_id"], row["id"], row["what"], row["at"].date(), row["note"].split("\n"))
-            received.setdefault(row["follow_up_id"], []).append(line)
+        if row["kind"] == "log":
+            said = orjson.loads(row["author"]) if isinstance(row["author"], str) else row["author"]
+            found.log.setdefault(row["follow_up_id"], []).append({"at": row["at"], **said})
             continue
-        if not row["is_fact"]:
+        if row["kind"] == "line":
+            line = Receipted(row["organization_id"], row["id"], row["what"], row["at"].date(), row["note"].split("\n"))
+            found.received.setdefault(row["follow_up_id"], []).append(line)
+            continue
+        if row["kind"] == "owner":
             owner = {"organization_id": row["organization_id"], "staff": row["what"], "starts_at": row["at"], "ends_at": row["until"]}
             chains.setdefault(row["follow_up_id"], []).append(owner)
             continue
@@ -128,4 +142,4 @@ async def owners_and_facts(raw: Raw, follow_ups: Iterable[UUID], measures: Itera
             row["until"],
         )
         facts.setdefault(row["follow_up_id"], []).append(fact)
-    return OwnersAndFacts(chains, facts, received)
+    return found

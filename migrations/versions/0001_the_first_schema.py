@@ -1150,6 +1150,26 @@ def upgrade() -> None:
             comment="until then its warnings are mute; a breach is told all the same",
         ),
         sa.Column("snooze", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True, comment="why and by whom"),
+        sa.Column(
+            "received_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when the message that tells of the discharge that stands came here",
+        ),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True, comment="when its home was told of it"),
+        sa.Column(
+            "first_opened_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when its home looked at it first: it opened or acknowledged it",
+        ),
+        sa.Column(
+            "late_by",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="late_by_feed | late_by_us | late_by_home, of its clocks",
+        ),
         sa.ForeignKeyConstraint(["encounter_id"], ["encounter.id"], name=op.f("fk_follow_up_encounter_id")),
         sa.ForeignKeyConstraint(["first_home_id"], ["organization.id"], name=op.f("fk_follow_up_first_home_id")),
         sa.ForeignKeyConstraint(["home_id"], ["organization.id"], name=op.f("fk_follow_up_home_id")),
@@ -1214,6 +1234,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact")),
     )
     op.create_index(op.f("ix_contact_follow_up_id"), "contact", ["follow_up_id"], unique=False)
+    op.create_table(
+        "follow_up_log",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered; append-only"),
+        sa.Column("follow_up_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "said",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=False,
+            comment="what was done, by whom, from what to what, and why",
+        ),
+        sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_log_follow_up_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_log")),
+        comment="Who snoozed, woke or gave a follow-up to somebody. Rows are only added.",
+    )
+    op.create_index(op.f("ix_follow_up_log_follow_up_id"), "follow_up_log", ["follow_up_id"], unique=False)
     op.create_table(
         "follow_up_owner",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1457,6 +1493,7 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
+    op.secure_table("follow_up_log", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_owner", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table(
         "follow_up_telling",
@@ -1486,6 +1523,7 @@ def downgrade() -> None:
     op.secure_table("follow_up_transfer", privileges="")
     op.secure_table("follow_up_telling", privileges="")
     op.secure_table("follow_up_owner", privileges="")
+    op.secure_table("follow_up_log", privileges="")
     op.secure_table("contact", privileges="")
     op.secure_table("review", privileges="")
     op.secure_table("follow_up", privileges="")
@@ -1560,6 +1598,8 @@ def downgrade() -> None:
     op.drop_table("follow_up_telling")
     op.drop_index(op.f("ix_follow_up_owner_follow_up_id"), table_name="follow_up_owner")
     op.drop_table("follow_up_owner")
+    op.drop_index(op.f("ix_follow_up_log_follow_up_id"), table_name="follow_up_log")
+    op.drop_table("follow_up_log")
     op.drop_index(op.f("ix_contact_follow_up_id"), table_name="contact")
     op.drop_table("contact")
     op.drop_index("uq_review_conflict", table_name="review", postgresql_where=sa.text("conflict_key IS NOT NULL"))

@@ -156,6 +156,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ),
     ("POST", "/v1/summary-facts/{fact_id}/void"): Recipe("home", 200, lambda _: {"reason": "wrong person"}, bad_json={}),
     ("POST", "/v1/follow-ups/{follow_up_id}/assign"): Recipe("home", 200, lambda _: {"assignee": "C. Sample"}, bad_json={}),
+    ("POST", "/v1/follow-ups/{follow_up_id}/snooze"): Recipe(
+        "home",
+        200,
+        lambda _: {"until": "2026-03-08T12:00:00-05:00", "reason": "appointment on Monday"},
+        bad_json={"until": "2026-01-01T12:00:00-05:00", "reason": "x"},
+    ),
+    ("POST", "/v1/follow-ups/{follow_up_id}/wake"): Recipe("home", 200, lambda _: {"author": "C. Sample"}, bad_json={"author": ""}),
     ("POST", "/v1/follow-ups/{follow_up_id}/close"): Recipe("home", 200, lambda _: {"reason": "completed"}, bad_json={}),
     ("GET", "/v1/members"): Recipe("plan", params=lambda _: {"identifier": "MAINECARE|MC1"}, bad_params={"identifier": "MC1"}),
     ("POST", "/v1/members/search"): Recipe("plan", 200, lambda _: {"identifier": "MAINECARE|MC1"}, bad_json={"identifier": "MC1"}),

@@ -84,7 +84,7 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "which stays have a summary": (lambda raw, _viewer: documents.summarised(raw, [SOMETHING]), {"ix_document_visit", "pk_encounter"}),
     "one document": (lambda raw, _viewer: documents.one(raw, SOMETHING), {"pk_document"}),
     "owners of follow-ups, and what they say of summaries": (
-        lambda raw, _viewer: summary_facts.owners_and_facts(raw, [SOMETHING]),
+        lambda raw, _viewer: summary_facts.around(raw, [SOMETHING]),
         {"ix_follow_up_owner_follow_up_id", "ix_summary_fact_follow_up_id"},
     ),
     "messages waiting": (_messages(outcome="waiting"), {"pk_inbound_message"}),

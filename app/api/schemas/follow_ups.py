@@ -12,6 +12,7 @@ from app.api.schemas.common import (
     Document,
     FollowUpIdText,
     Instant,
+    InstantIn,
     Listing,
     OrganizationIdText,
     Request,
@@ -25,6 +26,7 @@ from app.api.schemas.summary_facts import SummaryDocument, SummaryFactDocument
 from app.domain.clock import ClockState
 from app.domain.contact import ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.follow_up import ContactEffect, FollowUpState
+from app.domain.lateness import LateBy
 from app.domain.measure import MeasureState
 from app.domain.public_id import Kind
 
@@ -119,6 +121,22 @@ class AssignRequest(Request):
     """To whom; null: to nobody."""
 
     assignee: Annotated[ShortText | None, Field(examples=["C. Sample"])]
+    author: Annotated[ShortText | None, Field(description="Who gives it")] = None
+    reason: Annotated[ShortText | None, Field(examples=["holidays"])] = None
+
+
+class SnoozeRequest(Request):
+    """Until when, and why."""
+
+    until: Annotated[InstantIn, Field(description="At the latest when the first pending clock is due")]
+    reason: Annotated[ShortText, Field(examples=["appointment tomorrow at nine"])]
+    author: ShortText | None = None
+
+
+class WakeRequest(Request):
+    """Who wakes it."""
+
+    author: ShortText | None = None
 
 
 class CloseRequest(Request):
@@ -148,6 +166,23 @@ class ClockDocument(Document):
     reached_percent: Annotated[
         int | None, Field(description="The last share of its time at which somebody was to be told; 100 is the breach", examples=[50])
     ] = None
+
+
+class ClockTimesDocument(Document):
+    """When the discharge happened, came here, was told, was first opened by its home, and the home first tried the person."""
+
+    discharged_at: Instant | None
+    received_at: Instant | None
+    told_at: Instant | None
+    first_opened_at: Instant | None
+    first_attempt_at: Instant | None
+
+
+class LateClockDocument(ClockDocument):
+    """A clock, its times, and by whose doing it is late."""
+
+    late_by: Annotated[LateBy | None, Field(description="null: it is not late")] = None
+    times: ClockTimesDocument
 
 
 class MeasureStatusDocument(Document):
@@ -205,6 +240,26 @@ class OwnerDocument(Document):
     ends_at: Instant | None
 
 
+class SnoozeDocument(Document):
+    """Until when a follow-up rests, and why."""
+
+    until: Instant
+    reason: str
+    by: str
+    at: Instant
+
+
+class HistoryDocument(Document):
+    """What somebody did with a follow-up, beside contacts."""
+
+    at: Instant
+    what: Annotated[str, Field(description="assigned, snoozed or woken")]
+    by: Annotated[str, Field(description="The person whom the key named; may be empty", examples=["S. Sample"])]
+    from_: Annotated[str | None, Field(alias="from")]
+    to: str | None
+    reason: str | None
+
+
 class FollowUpDocument(Noticed):
     """What one discharge asks of the responsible home, and where that stands. A plan sees status only."""
 
@@ -226,7 +281,7 @@ class FollowUpDocument(Noticed):
     version: int
     source: Annotated[str, Field(description="adt, or reported")]
     assignee: str | None
-    clocks: list[ClockDocument]
+    clocks: list[LateClockDocument]
     measures: list[MeasureStatusDocument]
     contacts: list[ContactDocument]
     summary: SummaryDocument
@@ -234,7 +289,9 @@ class FollowUpDocument(Noticed):
         list[PointerDocument], Field(description="of the stay: its discharge summaries and the newest others, 20 at most; empty below full")
     ]
     documents_total: int
+    snooze: Annotated[SnoozeDocument | None, Field(description="While it lasts; a breach is told all the same")]
     owners: list[OwnerDocument]
+    history: Annotated[list[HistoryDocument], Field(description="Who gave it to whom, who let it rest and woke it, oldest first")]
 
 
 FollowUpPage = Listing[FollowUpDocument]

@@ -1,6 +1,6 @@
 """Follow-ups with their clocks, the contacts that were made, and who owned them. A follow-up is its own timer."""
 
-from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, text
 
 from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata
 
@@ -35,6 +35,12 @@ follow_up = Table(
     Column("hand_over_at", Instant, comment="when an open offer is accepted by itself"),
     Column("snoozed_until", Instant, comment="until then its warnings are mute; a breach is told all the same"),
     Column("snooze", Document, comment="why and by whom"),
+    Column("received_at", Instant, comment="when the message that tells of the discharge that stands came here"),
+    Column("told_at", Instant, comment="when its home was told of it"),
+    Column("first_opened_at", Instant, comment="when its home looked at it first: it opened or acknowledged it"),
+    Column(
+        "late_by", Texts, nullable=False, server_default=text("'{}'"), comment="late_by_feed | late_by_us | late_by_home, of its clocks"
+    ),
 )
 Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique=True, postgresql_nulls_not_distinct=True)
 # The worklist: a home's follow-ups in a state, soonest deadline first.
@@ -73,6 +79,16 @@ contact = Table(
     Column("voided_at", Instant),
     Column("void_reason", Text),
     Column("voided_by", Document),
+)
+
+follow_up_log = Table(
+    "follow_up_log",
+    metadata,
+    Column("id", Id, primary_key=True, comment="time-ordered; append-only"),
+    Column("follow_up_id", Id, ForeignKey("follow_up.id"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("said", Document, nullable=False, comment="what was done, by whom, from what to what, and why"),
+    comment="Who snoozed, woke or gave a follow-up to somebody. Rows are only added.",
 )
 
 timer_notice = Table(

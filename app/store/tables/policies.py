@@ -87,6 +87,7 @@ VISIBILITY: dict[str, str] = {
     "follow_up_transfer": f"{owned('from_id')} or {owned('to_id')}",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "measure_line": owned("organization_id"),
+    "follow_up_log": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "timer_notice": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "follow_up_telling": owned("recipient_id"),
     "summary_fact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
