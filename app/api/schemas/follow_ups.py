@@ -182,7 +182,7 @@ class LateClockDocument(ClockDocument):
     """A clock, its times, and by whose doing it is late."""
 
     late_by: Annotated[LateBy | None, Field(description="null: it is not late")] = None
-    times: ClockTimesDocument
+    times: ClockTimesDocument | None = None
 
 
 class MeasureStatusDocument(Document):
@@ -289,9 +289,9 @@ class FollowUpDocument(Noticed):
         list[PointerDocument], Field(description="of the stay: its discharge summaries and the newest others, 20 at most; empty below full")
     ]
     documents_total: int
-    snooze: Annotated[SnoozeDocument | None, Field(description="While it lasts; a breach is told all the same")]
+    snooze: Annotated[SnoozeDocument | None, Field(description="While it lasts; a breach is told all the same")] = None
     owners: list[OwnerDocument]
-    history: Annotated[list[HistoryDocument], Field(description="Who gave it to whom, who let it rest and woke it, oldest first")]
+    history: Annotated[list[HistoryDocument], Field(description="Who gave it to whom, who let it rest and woke it, oldest first")] = []
 
 
 FollowUpPage = Listing[FollowUpDocument]
