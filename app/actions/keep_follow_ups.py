@@ -124,7 +124,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
                 looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
                 kept.standing.append(looked)
-                if _store_view(looked, home, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
+                if _store_view(looked, home, rules[stay.id], now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)
     await _save(raw, touched, ids, now)
     return kept
@@ -275,7 +275,7 @@ def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
     )
 
 
-def _store_view(looked: LookedAt, home: Home, now: datetime, *, of_reporter_alone: bool) -> bool:
+def _store_view(looked: LookedAt, home: Home, rules: Stay, now: datetime, *, of_reporter_alone: bool) -> bool:
     """Put the evaluation into the row; False when nothing changed."""
     row, seen = looked.row, looked.seen
     times = _times(looked, now)
@@ -285,7 +285,7 @@ def _store_view(looked: LookedAt, home: Home, now: datetime, *, of_reporter_alon
     clocks = [clock_json(clock) | kept | {"late_by": by.value if by else None} for (clock, kept, _), by in zip(stored, late, strict=True)]
     row.late_by = sorted({by.value for by in late if by is not None})
     looked.fresh = [(shown, fresh) for shown, (_, _, fresh) in zip(clocks, stored, strict=True) if fresh]
-    programs = sorted(program.id for program in home.programs) or row.programs
+    programs = home.program_ids(rules) or row.programs
     changes = (seen.next_change_at, next_step_at(seen, now, row.snoozed_until) if row.home_id else None, row.hand_over_at)
     change_at = min((at for at in changes if at is not None), default=None)
     after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id, of_reporter_alone)

@@ -4,12 +4,14 @@ Not here: which days are holidays (``app.standards.calendars``), which rule a pr
 (``clock``). Nothing here knows what day it is today.
 """
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final, Protocol
 
 ONE_DAY: Final = timedelta(days=1)
 SATURDAY: Final = 5
+MONTHS_A_YEAR: Final = 12
 
 
 class Holidays(Protocol):
@@ -27,6 +29,8 @@ class ClockUnit(StrEnum):
     HOURS = "hours"
     CALENDAR_DAYS = "calendar_days"
     BUSINESS_DAYS = "business_days"
+    CALENDAR_MONTHS = "calendar_months"
+    """To the same day of a later month, or its last one."""
 
 
 def local_date(at: datetime, zone: tzinfo) -> date:
@@ -69,8 +73,17 @@ def due_at(anchor_at: datetime, count: int, unit: ClockUnit, zone: tzinfo, holid
     if unit is ClockUnit.HOURS:
         return anchor_at.astimezone(UTC) + timedelta(hours=count)
     first = local_date(anchor_at, zone)
+    if unit is ClockUnit.CALENDAR_MONTHS:
+        return end_of_day(add_months(first, count), zone)
     last = first + timedelta(days=count) if unit is ClockUnit.CALENDAR_DAYS else add_business_days(first, count, holidays)
     return end_of_day(last, zone)
+
+
+def add_months(start: date, count: int) -> date:
+    """Give the same day of a later month, or its last day where it is shorter."""
+    months = start.year * MONTHS_A_YEAR + start.month - 1 + count
+    year, month = divmod(months, MONTHS_A_YEAR)
+    return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
 def age_on(born_on: date, on: date) -> int:

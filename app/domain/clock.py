@@ -114,8 +114,12 @@ def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: dateti
     """Give the state of a running clock. Contacts may repeat and come in any order; a voided one is as if it had never been."""
     counted = [(one.occurred_at, one.id, counts_toward(one, window)) for one in contacts]
     satisfying = [(occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.satisfies]
-    if satisfying:
-        return _clock(window, ClockState.MET, "met_by_contact: what the clock asks for was done in time", by=min(satisfying))
+    contacts_min = window.definition.satisfied_by.contacts_min
+    if contacts_min > 1:
+        satisfying = _separate(satisfying)
+    if len(satisfying) >= contacts_min:
+        done = sorted(satisfying)[contacts_min - 1]
+        return _clock(window, ClockState.MET, "met_by_contact: what the clock asks for was done in time", by=done)
     attempts_min = window.definition.satisfied_by.attempts_min
     attempts = _separate((occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.attempt)
     if attempts_min and len(attempts) >= attempts_min:

@@ -14,6 +14,7 @@ from typing import Final
 from app.domain.behavioral import BehavioralKind
 from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.diagnosis import DiagnosisGroup
 from app.domain.stay import Disposition, Stay, StayClass
 
 NOT_WORD: Final = re.compile(r"[^0-9a-z]+")
@@ -56,6 +57,8 @@ class Satisfaction:
     topics: frozenset[ContactTopic] = frozenset()
     """All of these must have been done."""
     live_two_way: bool = False
+    contacts_min: int = 1
+    """So many separate contacts in time, each as asked for."""
     attempts_min: int = 0
     """This many separate attempts in time satisfy it too; 0 where only reaching the person will do."""
     attempt_types: frozenset[ContactType] = frozenset()
@@ -113,6 +116,8 @@ class TriggerFilter:
     behavioral: frozenset[BehavioralKind] = frozenset()
     """MENTAL_HEALTH and SUBSTANCE_USE; a stay that is both fits either."""
     dispositions: frozenset[Disposition] = frozenset()
+    diagnoses: frozenset[DiagnosisGroup] = frozenset()
+    """Any of these, in any position."""
 
     def misfits(self, stay: Stay) -> tuple[str, ...]:
         """Say why a stay does not fit; nothing when it does."""
@@ -123,6 +128,8 @@ class TriggerFilter:
             reasons.append("kind_not_in_program: not a behavioral-health stay of the kind this program follows")
         if self.dispositions and stay.disposition not in self.dispositions:
             reasons.append(f"disposition_not_in_program: a discharge to {stay.disposition} starts nothing here")
+        if self.diagnoses and not self.diagnoses & stay.signal.any_position:
+            reasons.append("diagnosis_not_in_program: none of the diagnoses that this program follows")
         return tuple(reasons)
 
 
@@ -141,6 +148,10 @@ class ProgramDefinition:
     """Kinds of organizations that follow people up under it."""
     organization_roles: frozenset[str] = frozenset()
     """Program roles that make an organization of another kind do so too."""
+    joins: bool = False
+    """It follows whom its trigger fits, beside whatever program the panel names."""
+    runs_while: frozenset[ContactOutcome] = frozenset()
+    """What stops no clock of this program: that the person is `in_facility`, or `incarcerated`."""
     effective_from: date | None = None
     effective_to: date | None = None
     """Exclusive."""
@@ -211,6 +222,11 @@ class ProgramCatalog:
     def ids_named(self, named: str) -> frozenset[str]:
         """Give the ids of the known programs that a panel row names."""
         return frozenset(self.aliases[name] for name in _names(named, self.aliases) if name in self.aliases)
+
+    def joined(self, on: date, organization_kind: str, organization_roles: Iterable[str] = ()) -> tuple[ProgramDefinition, ...]:
+        """Give the programs that join whatever else an organization follows people up under."""
+        roles = frozenset(organization_roles)
+        return tuple(one for one in self.programs if one.joins and one.in_force(on) and one.is_for(organization_kind, roles))
 
     def choose(self, named: str, on: date, *, organization_kind: str, organization_roles: Iterable[str] = ()) -> ProgramChoice:
         """Choose the programs for what a panel row calls its program: one name, or several separated by ; , / | or +.

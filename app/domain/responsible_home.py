@@ -45,6 +45,11 @@ class Home:
             return False
         return self.home_id is None or any(program.clocks_for(rules) for program in self.programs)
 
+    def program_ids(self, rules: Stay) -> list[str]:
+        """Give the ids of its programs, those that join last, and only where they start something."""
+        own = sorted(program.id for program in self.programs if not program.joins)
+        return own + sorted(program.id for program in self.programs if program.joins and program.clocks_for(rules))
+
 
 @dataclass(frozen=True, slots=True)
 class Responsible:
@@ -155,7 +160,8 @@ def _with_reporter(
     if all(home.home_id != reporter.id for home in homes):
         choice = rulebook.programs.choose("", day, organization_kind=reporter.kind, organization_roles=reporter.program_roles)
         if choice.programs:
-            homes = [*homes, Home(reporter.id, choice.programs, None)]
+            joined = rulebook.programs.joined(day, reporter.kind, reporter.program_roles)
+            homes = [*homes, Home(reporter.id, (*choice.programs, *joined), None)]
     return homes, covered
 
 
@@ -169,7 +175,10 @@ def _leading(
         for key, program in programs_of(ground, organization, day, rulebook.programs).items():
             if led[key].lead.organization_id == organization_id:
                 programs[program.id] = program
-    return Home(organization_id, tuple(programs.values()), grounds[0]) if programs else None
+    if not programs:
+        return None
+    joined = rulebook.programs.joined(day, organization.kind, organization.program_roles)
+    return Home(organization_id, (*programs.values(), *(one for one in joined if one.id not in programs)), grounds[0])
 
 
 def _lost(claim: Attribution, directory: Directory, day: date, led: Mapping[str, Led], rulebook: Rulebook) -> str | None:

@@ -45,7 +45,9 @@ class Disposition(StrEnum):
     """Where a stay ended to: what a discharge code (UB-04 form locator 17, PV1-36) means for follow-up."""
 
     HOME = "home"
-    """The community: also home health, custodial or supportive housing, and custody, where a team can follow."""
+    """The community: also home health, and custodial or supportive housing, where a team can follow."""
+    CUSTODY = "custody"
+    """To court or law enforcement: followed like HOME, and by what programs ask for there."""
     AGAINST_ADVICE = "against_advice"
     """Left against medical advice: followed like HOME, and flagged, for the risk is higher."""
     TRANSFER = "transfer"

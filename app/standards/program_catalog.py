@@ -8,9 +8,11 @@ from typing import Final
 from app.domain.behavioral import BehavioralKind
 from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.diagnosis import DiagnosisGroup
 from app.domain.program import (
     ClockAnchor,
     ClockDefinition,
+    EscalationPart,
     ProgramCatalog,
     ProgramDefinition,
     Satisfaction,
@@ -63,7 +65,8 @@ def _starts_before_end(one: ProgramDefinition, other: ProgramDefinition) -> bool
 
 
 def _program(table: TomlTable) -> ProgramDefinition:
-    clocks = tuple(_clock(one) for one in table.tables("clock"))
+    told = _escalation(table)
+    clocks = tuple(_clock(one, told) for one in table.tables("clock"))
     if not clocks:
         table.fail("clock", "is missing: a program needs at least one")
     no_repetition(table.place, "clock", [clock.id for clock in clocks])
@@ -79,10 +82,13 @@ def _program(table: TomlTable) -> ProgramDefinition:
                 classes=trigger.codes("classes", StayClass, required=True),
                 behavioral=trigger.codes("behavioral", BehavioralKind),
                 dispositions=trigger.codes("dispositions", Disposition),
+                diagnoses=trigger.codes("diagnoses", DiagnosisGroup),
             ),
             clocks=clocks,
             organization_kinds=frozenset(table.texts("organization_kinds", required=True)),
             organization_roles=frozenset(table.texts("organization_roles")),
+            joins=table.boolean("joins"),
+            runs_while=table.codes("runs_while", ContactOutcome),
             effective_from=table.day("effective_from"),
             effective_to=table.day("effective_to"),
         ),
@@ -91,7 +97,19 @@ def _program(table: TomlTable) -> ProgramDefinition:
     return found
 
 
-def _clock(table: TomlTable) -> ClockDefinition:
+def _escalation(table: TomlTable) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Read from which share of a clock's time on which people of the home are told; none: as our policy has it."""
+    told = []
+    for one in table.tables("escalate"):
+        parts = one.codes("to", EscalationPart, required=True)
+        told.append((one.integer("at_percent"), tuple(part.value for part in EscalationPart if part in parts)))
+        one.finish()
+    if [percent for percent, _ in told] != sorted({percent for percent, _ in told}):
+        table.fail("escalate", "must be in ascending order of at_percent, each once")
+    return tuple(told)
+
+
+def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> ClockDefinition:
     satisfied_by = _satisfaction(table.table("satisfied_by"))
     calendar = table.text("holiday_calendar", default="")
     if calendar:
@@ -109,6 +127,7 @@ def _clock(table: TomlTable) -> ClockDefinition:
             day_zero_counts_for=table.codes("day_zero_counts_for", StayClass) if table.has("day_zero_counts_for") else frozenset(StayClass),
             holiday_calendar=calendar,
             escalate_at_percent=table.integers("escalate_at_percent"),
+            escalate_to=told,
             priority=table.integer("priority", default=100),
         ),
     )
@@ -124,6 +143,7 @@ def _satisfaction(table: TomlTable) -> Satisfaction:
         outcomes=table.codes("outcomes", ContactOutcome, required=True),
         topics=table.codes("topics", ContactTopic),
         live_two_way=table.boolean("live_two_way"),
+        contacts_min=table.integer("contacts_min", default=1),
         attempts_min=table.integer("attempts_min", default=0),
         attempt_types=table.codes("attempt_types", ContactType),
     )

@@ -81,7 +81,8 @@ def test_a_calendar_asks_each_year_by_itself(day: date) -> None:
 @pytest.mark.parametrize(
     ("code", "meaning"),
     [
-        ("01", Disposition.HOME), ("1", Disposition.HOME), (" 01 ", Disposition.HOME), ("06", Disposition.HOME), ("21", Disposition.HOME),
+        ("01", Disposition.HOME), ("1", Disposition.HOME), (" 01 ", Disposition.HOME), ("06", Disposition.HOME),
+        ("21", Disposition.CUSTODY),
         ("81", Disposition.HOME), ("86", Disposition.HOME), ("home", Disposition.HOME),
         ("07", Disposition.AGAINST_ADVICE), ("7", Disposition.AGAINST_ADVICE), ("aadvice", Disposition.AGAINST_ADVICE),
         ("02", Disposition.TRANSFER), ("05", Disposition.TRANSFER), ("43", Disposition.TRANSFER), ("65", Disposition.TRANSFER),

@@ -291,7 +291,9 @@ class FollowUpDocument(Noticed):
     documents_total: int
     snooze: Annotated[SnoozeDocument | None, Field(description="While it lasts; a breach is told all the same")] = None
     owners: list[OwnerDocument]
-    history: Annotated[list[HistoryDocument], Field(description="Who gave it to whom, who let it rest and woke it, oldest first")] = []
+    history: Annotated[
+        list[HistoryDocument], Field(default_factory=list, description="Who gave it to whom, who let it rest and woke it, oldest first")
+    ]
 
 
 FollowUpPage = Listing[FollowUpDocument]

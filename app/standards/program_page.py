@@ -1,0 +1,125 @@
+"""The programs for readers, written from what was loaded: `python -m app.standards.program_page` prints the page, `… schema` the schema.
+
+A test holds the committed page and schema to it. Not here: reading the files (`program_catalog`).
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Final
+
+from app.domain.behavioral import BehavioralKind
+from app.domain.calendar import ClockUnit
+from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.diagnosis import DiagnosisGroup
+from app.domain.program import ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
+from app.domain.stay import Disposition, StayClass
+from app.standards.program_catalog import program_catalog
+
+__all__ = ["page", "schema"]
+_HEAD: Final = """# Programs
+
+Written from `programs/*.toml` by `python -m app.standards.program_page`: change those, not this. A clock counts from the discharge
+unless it says otherwise; the day of the anchor is day 0. At a share of its time the people named beside it are told, once each.
+"""
+
+
+def page() -> str:
+    """Give the page."""
+    return "\n".join([_HEAD, *(_program(one) for one in sorted(program_catalog().programs, key=lambda one: (one.id, one.version)))])
+
+
+def _program(program: ProgramDefinition) -> str:
+    trigger = program.trigger
+    parts = [
+        f"classes {_listed(trigger.classes)}",
+        *([f"kind {_listed(trigger.behavioral)}"] if trigger.behavioral else []),
+        *([f"discharged to {_listed(trigger.dispositions)}"] if trigger.dispositions else []),
+        *([f"any diagnosis of {_listed(trigger.diagnoses)}"] if trigger.diagnoses else []),
+    ]
+    since = f" from {program.effective_from}" if program.effective_from else ""
+    until = f" until {program.effective_to}" if program.effective_to else ""
+    lines = [
+        f"## {program.title} (`{program.id}`, version {program.version}{since}{until})",
+        "",
+        program.basis,
+        "",
+        f"Starts after: {'; '.join(parts)}.{' Joins whatever program the panel names.' if program.joins else ''}"
+        + (f" Goes on while the person is {_listed(program.runs_while)}." if program.runs_while else ""),
+        "",
+        "| clock | due | satisfied by | told at |",
+        "|---|---|---|---|",
+        *(_clock(one) for one in program.clocks),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _clock(clock: ClockDefinition) -> str:
+    due = f"{clock.count} {clock.unit.value.replace('_', ' ')}{f' ({clock.holiday_calendar})' if clock.holiday_calendar else ''}"
+    anchored = "" if clock.anchor is ClockAnchor.DISCHARGE else f" after the {clock.anchor}"
+    only = f"; after {_listed(clock.classes)} only" if clock.classes else ""
+    asked = clock.satisfied_by
+    said = [
+        *([f"{asked.contacts_min} contacts"] if asked.contacts_min > 1 else []),
+        *([_listed(asked.types)] if asked.types else ["any contact"]),
+        *([f"with {_listed(asked.with_whom)}"] if asked.with_whom else []),
+        *([f"by {_listed(asked.roles)}"] if asked.roles else []),
+        *(["live both ways"] if asked.live_two_way else []),
+        *([f"having done {_listed(asked.topics)}"] if asked.topics else []),
+        *([f"or {asked.attempts_min} attempts"] if asked.attempts_min else []),
+    ]
+    told = "; ".join(f"{percent} %: {', '.join(clock.told_at(percent))}" for percent in clock.escalate_at_percent) or "the breach"
+    return f"| {clock.title} (`{clock.id}`) | {due}{anchored}{only} | {', '.join(said)} | {told} |"
+
+
+def _listed(codes: Iterable[StrEnum]) -> str:
+    return ", ".join(sorted(code.value for code in codes))
+
+
+def schema() -> dict[str, Any]:
+    """Give the JSON schema of a program file, for editors; the loader asks for more (periods, uniqueness, calendars)."""
+    text, count = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
+    satisfied: dict[str, Any] = {
+        "types": _codes(ContactType), "with": _codes(ContactWith), "roles": _codes(ContactRole),
+        "outcomes": _codes(ContactOutcome), "topics": _codes(ContactTopic), "live_two_way": {"type": "boolean"},
+        "contacts_min": count, "attempts_min": count, "attempt_types": _codes(ContactType),
+    }  # fmt: skip
+    clock: dict[str, Any] = {
+        "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {"type": "integer", "minimum": 1},
+        "satisfied_by": _table(satisfied, ["outcomes"]), "classes": _codes(StayClass),
+        "anchor": {"enum": [one.value for one in ClockAnchor]},
+        "day_zero_counts_for": _codes(StayClass), "holiday_calendar": text,
+        "escalate_at_percent": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 100}}, "priority": count,
+    }  # fmt: skip
+    trigger: dict[str, Any] = {
+        "classes": _codes(StayClass), "behavioral": _codes(BehavioralKind), "dispositions": _codes(Disposition),
+        "diagnoses": _codes(DiagnosisGroup),
+    }  # fmt: skip
+    escalate = _table({"at_percent": {"type": "integer", "minimum": 1, "maximum": 100}, "to": _codes(EscalationPart)}, ["at_percent", "to"])
+    day = {"type": "string", "format": "date"}
+    whole: dict[str, Any] = {
+        "id": text, "title": text, "version": text, "basis": text, "aliases": _texts(), "organization_kinds": _texts(),
+        "organization_roles": _texts(), "joins": {"type": "boolean"}, "runs_while": _codes(ContactOutcome), "effective_from": day,
+        "effective_to": day, "trigger": _table(trigger, ["classes"]), "escalate": {"type": "array", "items": escalate},
+        "clock": {"type": "array", "minItems": 1, "items": _table(clock, ["id", "title", "unit", "count", "satisfied_by"])},
+    }  # fmt: skip
+    required = ["id", "title", "version", "basis", "organization_kinds", "trigger", "clock"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A program of Warm Handoff", **_table(whole, required)}
+
+
+def _codes(codes: type[StrEnum]) -> dict[str, Any]:
+    return {"type": "array", "items": {"enum": [one.value for one in codes]}, "uniqueItems": True}
+
+
+def _texts() -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string", "minLength": 1}, "uniqueItems": True}
+
+
+def _table(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n" if sys.argv[1:] == ["schema"] else page())
