@@ -328,6 +328,8 @@ def contact_json(contact: Contact) -> dict[str, Any]:
         "diagnoses": list(contact.diagnoses),
         "place_of_service": contact.place_of_service,
         "note": contact.note,
+        "place": contact.place,
+        "review_on": contact.review_on.isoformat() if contact.review_on else None,
         "next_action": contact.next_action,
         "next_action_due_on": contact.next_action_due_on.isoformat() if contact.next_action_due_on else None,
         "voided_at": contact.voided_at.isoformat() if contact.voided_at else None,

@@ -184,6 +184,10 @@ class ContactEntry:
     diagnoses: tuple[str, ...] = ()
     place_of_service: str | None = None
     note: str | None = None
+    place: str | None = None
+    """Where the person is, of `in_facility` and `incarcerated`."""
+    review_on: date | None = None
+    """When to ask again whether they are still there."""
     next_action: str | None = None
     next_action_due_on: date | None = None
 

@@ -30,6 +30,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 """Our policy: a caller's clock may run this much ahead of ours before its "now" counts as the future."""
 TEXT_LENGTH_MAX: Final = 8_000
 LIST_LENGTH_MAX: Final = 50
+REVIEW_WITHIN: Final = timedelta(days=366)
 MINUTES_A_DAY: Final = 24 * 60
 TAXONOMY: Final = re.compile(r"[0-9A-Z]{10}")
 VISIT_CODE: Final = re.compile(r"[0-9A-Z]{5}(?:-[0-9A-Z]{2}){0,4}")
@@ -190,6 +191,8 @@ def read_contact(said: Mapping[str, object], *, now: datetime) -> tuple[ContactE
     diagnoses = reader.shaped("diagnoses", DIAGNOSIS, "is not an ICD-10-CM code: three to seven characters, dotted or not")
     place_of_service = _place_of_service(reader)
     note = reader.text("note")
+    place = reader.text("place")
+    review_on = _review_on(reader, occurred_at, outcome, place)
     next_action = reader.text("next_action")
     next_action_due_on = reader.day("next_action_due_on")
     _check_sense(reader, occurred_at, kind, outcome, now=now, live_two_way=live_two_way)
@@ -213,11 +216,25 @@ def read_contact(said: Mapping[str, object], *, now: datetime) -> tuple[ContactE
             diagnoses=diagnoses,
             place_of_service=place_of_service,
             note=note,
+            place=place,
+            review_on=review_on,
             next_action=next_action,
             next_action_due_on=next_action_due_on,
         ),
         (),
     )
+
+
+def _review_on(reader: FieldReader, occurred_at: datetime | None, outcome: ContactOutcome | None, place: str | None) -> date | None:
+    """Read when to ask again where the person is; it belongs to the two outcomes that say so, and lies ahead, within a year."""
+    review_on = reader.day("review_on")
+    if outcome is not None and outcome not in (ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED):
+        for key, said in (("place", place), ("review_on", review_on)):
+            if said is not None:
+                reader.problem(f"/{key}", "not_for_this_outcome", "belongs to the outcomes in_facility and incarcerated")
+    elif review_on is not None and occurred_at is not None and not occurred_at.date() < review_on <= occurred_at.date() + REVIEW_WITHIN:
+        reader.problem("/review_on", "not_in_range", "is not a day after the contact, within a year of it")
+    return review_on
 
 
 def _npi(reader: FieldReader) -> str | None:

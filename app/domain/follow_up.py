@@ -5,16 +5,18 @@ any order. So a cancelled discharge, a readmission, a merge or a voided contact 
 storing and assigning follow-ups, and measure status (``measure``): the two ledgers are never mixed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
-from app.domain.calendar import NO_HOLIDAYS, Holidays
+from app.domain.absence import Absence, absences, due_after
+from app.domain.calendar import NO_HOLIDAYS, Holidays, local_date
 from app.domain.clock import Clock, ClockState, ClockWindow, Counts, clock_window, counts_toward, evaluate_clock, idle_clock, stopped_clock
 from app.domain.clock import next_change_at as clock_changes_at
-from app.domain.contact import Contact
+from app.domain.contact import Contact, ContactOutcome
 from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
 
@@ -82,6 +84,8 @@ class FollowUpView:
     flags: tuple[FollowUpFlag, ...] = ()
     superseded_by: str | None = None
     """The id of the stay that took over."""
+    resumed_at: datetime | None = None
+    """When the review date of an absence let the clocks run again, the last time."""
     next_change_at: datetime | None = None
     """When to evaluate again although nothing happens."""
 
@@ -122,7 +126,7 @@ def evaluate(
     facts: FollowUpFacts, programs: Iterable[ProgramDefinition], contacts: Iterable[Contact], calendars: Calendars, now: datetime
 ) -> FollowUpView:
     """Evaluate one follow-up."""
-    stay = facts.stay
+    stay, programs = facts.stay, tuple(programs)
     definitions = [clock for program in programs for clock in program.clocks_for(stay)]
     done = _each_once(contacts)
     if stay.cancelled:
@@ -132,7 +136,9 @@ def evaluate(
         windows = _windows(facts, definitions, stay.cancelled_discharge_at, calendars)
         why = "discharge_cancelled: the discharge was taken back" if stay.cancelled_discharge_at else "in_house: not discharged"
         return _idle(FollowUpState.INPATIENT, why, windows, ClockState.VOID)
-    windows = _windows(facts, definitions, stay.discharged_at, calendars)
+    away = absences(done, stay, facts.stays)
+    runs_while = {clock.id: program.runs_while for program in programs for clock in program.clocks}
+    windows = _windows(facts, definitions, stay.discharged_at, calendars, away, runs_while)
     stops = _stops(facts, stay.discharged_at)
     stop = min((one for one in stops if one.at <= now), key=lambda one: one.at, default=None)
     if stop is not None:
@@ -151,8 +157,22 @@ def evaluate(
         )
         changes += [until] if until is not None else []
         return _view(facts, FollowUpState.SUSPENDED, (reason,), windows, clocks, next_change_at=min(changes, default=None))
+    now_away = next((one for one in away if one.starts_at <= now < one.ends_at), None)
+    if now_away is not None:
+        reason = f"{now_away.outcome}: where clocks wait until {local_date(now_away.ends_at, stay.zone)}, or until something is heard"
+        running = tuple(
+            idle_clock(window, ClockState.SUSPENDED, reason)
+            if clock.state is ClockState.PENDING and now_away.outcome not in runs_while[clock.id]
+            else clock
+            for window, clock in zip(windows, running, strict=True)
+        )
+        changes.append(now_away.ends_at)
+        changes += [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
+        state = FollowUpState.SUSPENDED if any(one.state is ClockState.SUSPENDED for one in running) else FollowUpState.OPEN
+        return _view(facts, state, (reason,), windows, running, next_change_at=min(changes))
     changes += [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
-    return _view(facts, FollowUpState.OPEN, _open_reasons(stay), windows, running, next_change_at=min(changes, default=None))
+    seen = _view(facts, FollowUpState.OPEN, _open_reasons(stay), windows, running, next_change_at=min(changes, default=None))
+    return replace(seen, resumed_at=max((one.ends_at for one in away if one.reviewed and one.ends_at <= now), default=None))
 
 
 def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect, ...]:
@@ -176,7 +196,12 @@ def _each_once(contacts: Iterable[Contact]) -> list[Contact]:
 
 
 def _windows(
-    facts: FollowUpFacts, definitions: Iterable[ClockDefinition], anchor_at: datetime | None, calendars: Calendars
+    facts: FollowUpFacts,
+    definitions: Iterable[ClockDefinition],
+    anchor_at: datetime | None,
+    calendars: Calendars,
+    away: Sequence[Absence] = (),
+    runs_while: Mapping[str, frozenset[ContactOutcome]] = MappingProxyType({}),
 ) -> tuple[ClockWindow, ...]:
     if anchor_at is None:
         return ()
@@ -185,7 +210,10 @@ def _windows(
         told_at = facts.notified_at if one.anchor is ClockAnchor.NOTIFICATION else None
         holidays = calendars(one.holiday_calendar) if one.holiday_calendar else NO_HOLIDAYS
         starts_at = anchor_at if told_at is None else max(told_at, anchor_at)
-        windows.append(clock_window(one, starts_at, facts.stay.zone, facts.stay.stay_class, holidays))
+        window = clock_window(one, starts_at, facts.stay.zone, facts.stay.stay_class, holidays)
+        # What was over before is over; what waits has as much time left afterwards as it had.
+        stopping = [absence for absence in away if absence.outcome not in runs_while.get(one.id, frozenset())]
+        windows.append(replace(window, due_at=due_after(window.due_at, one.unit, stopping, facts.stay.zone, holidays)))
     return tuple(windows)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from app.domain.absence import AWAY
 from app.domain.clock import Clock, ClockState
 from app.domain.contact import Contact
 from app.domain.escalation import Level, Step
@@ -21,6 +22,7 @@ from app.domain.safety import LIFELINE, TOLD_TO, positive
 DONE_LATE: Final = "done_late"
 LOST: Final = "lost_in_transfer"
 READMITTED: Final = "readmitted"
+RESUMED: Final = "resumed"
 SAFETY: Final = "safety"
 SAFETY_TAKEN_BACK: Final = "safety_taken_back"
 
@@ -102,6 +104,11 @@ def alerts(seen: FollowUpView, reasons_before: Sequence[str]) -> list[Alert]:
     if seen.state is FollowUpState.SUPERSEDED and FollowUpFlag.READMITTED in seen.flags and not _had(reasons_before, READMITTED):
         found.append(
             Alert(READMITTED, NotificationType.FOLLOW_UP_READMITTED, seen.anchor_at, seen.reasons[0], Level.WARNING, ("assignee",))
+        )
+    if seen.resumed_at is not None and any(_had(reasons_before, one) for one in AWAY):
+        why = "resumed: the review date has come; find out where the person is, the clocks run again"
+        found.append(
+            Alert(RESUMED, NotificationType.FOLLOW_UP_RESUMED, seen.resumed_at, why, Level.WARNING, ("assignee",), seen.resumed_at)
         )
     return found
 

@@ -89,6 +89,10 @@ class NewContact(Request):
     diagnoses: Annotated[Any, _CODE_LIST] = None
     place_of_service: Annotated[Any, _schema(type="string", description="CMS place of service, two digits", examples=["11"])] = None
     note: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
+    place: Annotated[Any, _schema(type="string", description="Where the person is: with in_facility and incarcerated")] = None
+    review_on: Annotated[
+        Any, _schema(type="string", format="date", description="With these: until then program clocks wait; left out, two weeks")
+    ] = None
     next_action: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
     next_action_due_on: Annotated[Any, _schema(type="string", format="date")] = None
     author: Annotated[
@@ -226,6 +230,8 @@ class ContactDocument(Document):
     diagnoses: list[str]
     place_of_service: str | None
     note: str | None
+    place: str | None = None
+    review_on: Day | None = None
     next_action: str | None
     next_action_due_on: Day | None
     voided_at: Instant | None

@@ -1,0 +1,27 @@
+"""A person in custody: clocks wait and the home is told when they run again; the measure goes on all the while. On the whole road."""
+
+from tests.api.test_timers import call, told
+from tests.api.world import ADMIT, World
+from tests.support.messages import adt
+
+
+async def test_clocks_wait_for_who_is_in_custody_and_the_measure_does_not(world: World) -> None:
+    await world.send(ADMIT)
+    at = "20260306142500-0500"
+    final = (("F32.2", "F"),)
+    await world.send(adt("A03", at, control="C2", admitted="20260302100000-0500", discharged=at, disposition="21", diagnoses=final))
+    made = await call(world, outcome="incarcerated", place="County jail", review_on="2026-03-12")
+    assert (made["place"], made["review_on"], made["follow_up"]["state"]) == ("County jail", "2026-03-12", "suspended")
+    clocks = {clock["id"]: clock["state"] for clock in made["follow_up"]["clocks"]}
+    assert {state for name, state in clocks.items() if name.startswith("mainecare_bhh.")} == {"suspended"}
+    assert {state for name, state in clocks.items() if name.startswith("custody.")} == {"pending"}
+    assert (made["follow_up"]["program"], made["follow_up"]["programs"]) == ("mainecare_bhh", ["mainecare_bhh", "custody"])
+    (fuh,) = [one for one in made["follow_up"]["measures"] if one["measure"] == "FUH"]
+    assert (fuh["status"], fuh["due_7_on"]) == ("pending", "2026-03-13")
+    world.stage.clock.advance(days=6)
+    await world.stage.pass_time()
+    (resumed,) = [one for one in await told(world) if one["type"] == "follow_up.resumed"]
+    assert resumed["occurred_at"] == "2026-03-12T04:00:00+00:00"
+    (follow_up,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
+    assert follow_up["state"] == "open"
+    assert follow_up["measures"][0]["due_7_on"] == "2026-03-13"

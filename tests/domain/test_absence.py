@@ -1,0 +1,95 @@
+"""A person in a facility or in custody: program clocks wait until the review or something new, and have the time left that they had."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.clock import ClockState
+from app.domain.contact import Contact, ContactOutcome, ContactType
+from app.domain.contact_entry import read_contact
+from app.domain.follow_up import FollowUpState, FollowUpView
+from app.domain.stay import Disposition
+from tests.domain.follow_up_builders import local, make_contact, make_stay, make_visit
+from tests.domain.test_follow_up import BHH, STAY, look, program, states
+
+C, S = ClockState, FollowUpState
+TOLD = make_contact("2026-11-19 10:00", contact_id="j", outcome=ContactOutcome.INCARCERATED)
+JAIL = replace(TOLD, review_on=date(2026, 12, 1), place="County")
+"""Thursday, the day after the discharge; the review is on Tuesday 1 December."""
+
+
+def due(view: FollowUpView) -> dict[str, str]:
+    return {clock.id.rpartition(".")[2]: clock.due_at.isoformat() for clock in view.clocks}
+
+
+def test_clocks_wait_until_the_review_and_have_the_time_left_that_they_had() -> None:
+    away = look(now="2026-11-20", contacts=[JAIL])
+    assert (away.state, set(states(away).values())) == (S.SUSPENDED, {C.SUSPENDED})
+    assert away.reasons[0].startswith("incarcerated:")
+    assert "County" not in str(away.reasons)
+    assert away.next_change_at == local("2026-12-01 00:00")
+    back = look(now="2026-12-01 00:00", contacts=[JAIL])
+    assert (back.state, set(states(back).values())) == (S.OPEN, {C.PENDING})
+    assert due(back) == {
+        "contact_2bd": local("2026-12-02 23:59:59").isoformat(),
+        "medication_review": local("2026-12-02 23:59:59").isoformat(),
+        "follow_up_7d": local("2026-12-07 23:59:59").isoformat(),
+        "follow_up_30d": local("2026-12-30 23:59:59").isoformat(),
+    }
+
+
+def test_a_contact_that_reaches_the_person_ends_it_and_counts() -> None:
+    reached = make_contact("2026-11-23 09:00", contact_id="r")
+    seen = look(now="2026-11-23 10:00", contacts=[JAIL, reached])
+    assert (seen.state, states(seen)["contact_2bd"]) == (S.OPEN, C.MET)
+    assert due(seen)["follow_up_7d"] == local("2026-11-29 23:59:59").isoformat()
+
+
+def test_a_visit_to_an_emergency_department_is_a_new_event() -> None:
+    seen = look(now="2026-11-24", contacts=[JAIL], stays=[STAY, make_visit("E", "2026-11-23")])
+    assert (seen.state, states(seen)["follow_up_7d"]) == (S.OPEN, C.PENDING)
+
+
+def test_what_was_over_before_stays_over_and_a_voided_one_stops_nothing() -> None:
+    late = replace(JAIL, occurred_at=local("2026-11-23 10:00"))
+    assert states(look(now="2026-11-24", contacts=[late]))["contact_2bd"] is C.OVERDUE
+    assert look(now="2026-11-20", contacts=[replace(JAIL, voided_at=local("2026-11-19 11:00"))]).state is S.OPEN
+
+
+def test_without_a_review_date_it_is_asked_again_after_two_weeks() -> None:
+    seen = look(now="2026-11-20", contacts=[replace(JAIL, review_on=None)])
+    assert seen.next_change_at == local("2026-12-03 00:00")
+
+
+def test_a_discharge_to_custody_starts_clocks_that_run_there() -> None:
+    stay = make_stay(admitted="2026-11-10", discharged="2026-11-18", disposition=Disposition.CUSTODY)
+    seen = look(stay, "2026-11-20", contacts=[JAIL], programs=[BHH, program("custody")])
+    own, joined = ("contact_2bd", "medication_review", "follow_up_7d", "follow_up_30d"), ("handoff_2bd", "release_plan_7d")
+    assert states(seen) == dict.fromkeys(own, C.SUSPENDED) | dict.fromkeys(joined, C.PENDING)
+    handed = make_contact("2026-11-20 09:00", contact_id="h", type=ContactType.COLLATERAL_JAIL, live_two_way=True)
+    assert states(look(stay, "2026-11-20", contacts=[JAIL, handed], programs=[program("custody")]))["handoff_2bd"] is C.MET
+
+
+@given(st.permutations([JAIL, make_contact("2026-11-23 09:00", contact_id="r"), make_contact("2026-11-24 09:00", contact_id="n")]))
+def test_the_order_in_which_contacts_come_changes_nothing(contacts: Sequence[Contact]) -> None:
+    assert look(now="2026-11-25", contacts=contacts) == look(now="2026-11-25", contacts=[*contacts[::-1], contacts[0]])
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"outcome": "reached", "review_on": "2026-12-01"}, "/review_on"),
+        ({"outcome": "reached", "place": "County"}, "/place"),
+        ({"outcome": "incarcerated", "review_on": "2026-11-19"}, "/review_on"),
+        ({"outcome": "in_facility", "review_on": "2028-01-01"}, "/review_on"),
+    ],
+)
+def test_a_place_and_its_review_belong_to_who_is_away(said: dict[str, str], pointer: str) -> None:
+    at = local("2026-11-19 10:00")
+    entry, problems = read_contact({"occurred_at": at.isoformat(), "type": "phone", **said}, now=at)
+    assert entry is None
+    assert [problem.pointer for problem in problems] == [pointer]
