@@ -123,6 +123,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
                 looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
+                looked.by_history = any(str(one.id) == seen.superseded_by and one.mode not in TOLD_MODES for one in stays)
                 kept.standing.append(looked)
                 if _store_view(looked, home, rules[stay.id], now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)

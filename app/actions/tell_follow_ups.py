@@ -125,7 +125,7 @@ def _to_home(
 
 async def _alerts(raw: Raw, looked: Sequence[LookedAt], now: datetime) -> list[_Notice]:
     """Tell the home once of what became of its follow-up without it, and of what a contact says of danger."""
-    listed = [(one, alert) for one in looked for alert in alerts(one.seen, one.reasons_before)]
+    listed = [(one, alert) for one in looked if not one.by_history for alert in alerts(one.seen, one.reasons_before)]
     found = [(one, alert, Once(one.row.id, alert.name, 0, alert.version_at, one.row.id)) for one, alert in listed]
     found += await _safety(raw, looked)
     if not found:

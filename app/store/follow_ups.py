@@ -72,6 +72,8 @@ class LookedAt:
     clocks_before: Sequence[Mapping[str, Any]]
     fresh: list[tuple[dict[str, Any], tuple[Step, ...]]] = field(default_factory=list)
     """A clock as it is shown, and its steps."""
+    by_history: bool = False
+    """The stay that took over is known from history alone, of which nobody is told."""
 
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
