@@ -15,7 +15,8 @@ from app.domain.event_order import sort_key
 from app.domain.person import RecordClaim, json_facts
 from app.domain.reported_stay import ReportedStay
 from app.domain.trigger import Trigger
-from app.pipeline.rooms import Batch, OpenTransaction, Rooms, in_hand
+from app.pipeline.in_hand import in_hand
+from app.pipeline.rooms import Batch, OpenTransaction, Rooms
 from app.store import encounters
 from app.store.directory import RegistryReader
 from app.store.encounters import EncounterRow, EventRow

@@ -26,22 +26,21 @@ from app.actions.record import record
 from app.actions.tell_follow_ups import tell_follow_ups
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
-from app.domain.encounter import EncounterState, account_of, view
+from app.domain.encounter import EncounterState, account_of
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
-from app.domain.going_live import mode_now, past_of
+from app.domain.going_live import mode_now
 from app.domain.happening import Kind
-from app.domain.heard import heard_after, read_heard
 from app.domain.inbound import Outcome
 from app.domain.interpreted import OF_ANOTHER_PERSON, Held, Interpreted
 from app.domain.late_release import LateCause, Release, release_of
 from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
-from app.domain.origin_registry import place_status
 from app.domain.person import Resolved, claim_of
 from app.domain.rulebook import Rulebook
-from app.domain.stay_in_hand import StayInHand, signal_of
+from app.domain.stay_in_hand import StayInHand
 from app.domain.stay_name import key_at
+from app.pipeline.in_hand import in_hand
 from app.ports import Cipher, Clock, Ids, Readers
 from app.store import answers, consents, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
 from app.store.answers import Answers
@@ -363,44 +362,3 @@ def _standing(item: Interpreted, stay: EncounterRow | None, joined: Joined) -> E
         return joined.standing.get((stay.facility_id, stay.visit_authority, stay.visit_number), stay)
     named = [one.survivor for one in item.event.renames] + ([item.event.moved_account] if item.event.moved_account else [])
     return next((found for one in named if (found := joined.standing.get(key_at(item.feed.organization_id, one)))), None)
-
-
-def in_hand(
-    row: EncounterRow, directory: Directory, rulebook: Rulebook, cause_id: UUID | None, heard_at: datetime | None = None,
-    *, asked_at: datetime,
-) -> StayInHand:  # fmt: skip
-    """Read off what a stored stay is. With `heard_at` what stands from now on is noted as heard then, in the row."""
-    seen = view(EncounterState.from_json(row.state))
-    if heard_at is not None:
-        row.heard = heard_after(row.heard, seen, heard_at)
-    facility = directory.organizations.get(row.facility_id) if row.facility_id else None
-    feed = directory.feeds.get(row.feed_id) if row.feed_id else None
-    reporter = directory.organizations.get(row.reported_by) if row.reported_by else None
-    on = (seen.discharged_at or seen.admitted_at or row.created_at).date()
-    return StayInHand(
-        id=row.id,
-        person_id=row.person_id,
-        record_id=row.record_id,
-        visit_number=row.visit_number,
-        mode=row.mode,
-        source=row.source,
-        view=seen,
-        signal=signal_of(seen, facility, feed.profile if feed else None, rulebook, on),
-        facility=facility,
-        facility_text=seen.facts.get("facility_name"),
-        reported_by=row.reported_by,
-        reporter_zone=reporter.time_zone if reporter else None,
-        cause_id=cause_id,
-        past=past_of(row.state),
-        heard=read_heard(row.heard),
-        place=place_status(
-            facility,
-            directory.registrations.get(facility.id, ()) if facility else (),
-            seen.facts,
-            (seen.admitted_at or seen.discharged_at or row.created_at).date(),
-            (seen.discharged_at or asked_at).date(),
-        ),
-        consents=row.consents,
-        law=rulebook.privacy,
-        asked_at=asked_at,
-    )

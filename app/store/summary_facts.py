@@ -96,9 +96,7 @@ class Receipted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is kept around follow-ups, each oldest first: the chain of owners, the facts, those taken back included, what was done, and
-    what the ledger says was received.
-    """
+    """What is kept around follow-ups, oldest first: owners, facts (those taken back too), what was done, what measures rest on."""
 
     owners: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
     facts: dict[UUID, list[SummaryFact]] = field(default_factory=dict)
