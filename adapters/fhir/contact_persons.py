@@ -62,12 +62,7 @@ def _people(reading: Reading, patient: Entry) -> tuple[Known[tuple[ContactPerson
     """Read Patient.contact and the RelatedPerson entries; one that both name is one. A related person who is not active counts not."""
     resource = patient.resource
     guarantor_entries = _guarantors(reading)
-    related = [
-        entry
-        for entry in reading.bundle.of_type("RelatedPerson")
-        if entry.resource.get("active") is not False
-        and reading.bundle.find(entry.resource.get("patient"), entry.resource) in (None, patient)
-    ]
+    related = [entry for entry in reading.of_patient("RelatedPerson", "patient", patient) if entry.resource.get("active") is not False]
     listed = [_person(reading, one, f"{patient.path}.contact[{at}]") for at, one in enumerate(objects(resource.get("contact")))]
     listed += [_related(reading, entry, guarantor_entries) for entry in related]
     kept = [person for person in listed if not person.says_nothing]

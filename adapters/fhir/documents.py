@@ -25,11 +25,17 @@ _IN_ERROR = "entered-in-error"
 
 
 def documents_of(reading: Reading, patient: Entry, encounter: Entry | None, trigger: Trigger) -> tuple[DocumentPointer, ...]:
-    """Read every DocumentReference about the patient; with a stay, those that are of no other stay."""
+    """Read every DocumentReference about the patient; with a stay, those that are of no other stay.
+
+    One without a subject is of whom the message is about, if the focus leads to it; a subject that is not this patient is another one.
+    """
     found: list[DocumentPointer] = []
     for position, entry in enumerate(reading.bundle.of_type("DocumentReference"), 1):
-        if reading.bundle.find(entry.resource.get("subject"), entry.resource) not in (None, patient):
-            reading.note(ProblemCode.TABLE_VALUE, f"{entry.path}.subject", "The document is of another patient; it was left out.")
+        subject = entry.resource.get("subject")
+        is_loose = entry.index in reading.bundle.unreached
+        if is_loose or (subject is not None and reading.bundle.find(subject, entry.resource) != patient):
+            sentence = "No reference says that the document is of this patient; it was left out (DV-6)."
+            reading.note(ProblemCode.UNKNOWN_KEY, f"{entry.path}.subject", sentence)
         elif encounter is not None and not _is_of(reading, entry, encounter):
             reading.note(ProblemCode.TABLE_VALUE, f"{entry.path}.context", "The document is of another stay; it was left out.")
         else:

@@ -43,9 +43,9 @@ def _is_not_read(said: Json) -> bool:
 
 def _member_numbers(reading: Reading, patient: Entry) -> Iterator[Identifier | None]:
     """Read the numbers that active coverages of the patient give; the subscriber's number only where the patient is the subscriber."""
-    for coverage in reading.bundle.of_type("Coverage"):
+    for coverage in reading.of_patient("Coverage", "beneficiary", patient):
         resource = coverage.resource
-        if text(resource.get("status")) != "active" or reading.bundle.find(resource.get("beneficiary"), resource) not in (None, patient):
+        if text(resource.get("status")) != "active":
             continue
         payor = next((name for one in objects(resource.get("payor")) if (name := reading.name_of(one, resource))), "")
         for said in objects(resource.get("identifier")):

@@ -3,11 +3,12 @@
 A doubt is a warning with its place; it never stops a message. Not here: which elements are read (`people`, `stays`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from adapters.fhir.bundle import MessageBundle
+from adapters.fhir.bundle import Entry, MessageBundle
 from adapters.fhir.codes import KNOWN_SYSTEMS
 from adapters.fhir.values import Json, code, member, objects, text
 from app.domain.adt_event import Identifier
@@ -40,6 +41,15 @@ class Reading:
         """Keep a warning of a code that a map of the profile would mend."""
         self.note(ProblemCode.TABLE_VALUE, location, sentence)
         self.unmapped.append(self.notes[-1])
+
+    def of_patient(self, kind: str, name: str, patient: Entry) -> Iterator[Entry]:
+        """Give the entries of a type whose reference leads to the patient (DV-6). Of any other, nobody knows whose they are: left out."""
+        for entry in self.bundle.of_type(kind):
+            if self.bundle.find(entry.resource.get(name), entry.resource) == patient:
+                yield entry
+            else:
+                sentence = f"No reference says that the {kind} is of this patient; it was left out (DV-6)."
+                self.note(ProblemCode.UNKNOWN_KEY, f"{entry.path}.{name}", sentence)
 
     def authority(self, system: str) -> str:
         """Name an assigning authority: by the feed's map, else the OID or URI itself, else the feed's own; upper case as in HL7 v2."""

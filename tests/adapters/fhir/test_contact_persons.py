@@ -71,9 +71,16 @@ def test_a_contact_and_a_related_person_who_are_one_are_read_as_one() -> None:
 
 @pytest.mark.parametrize(
     ("elements", "counts"),
-    [({}, True), ({"active": True}, True), ({"active": False}, False), ({"patient": {"reference": "Patient/other"}}, True)],
+    [
+        ({}, True),
+        ({"active": True}, True),
+        ({"active": False}, False),
+        ({"patient": {"reference": "Patient/other"}}, False),
+        ({"patient": {"display": "the patient"}}, False),
+        ({"patient": None}, False),
+    ],
 )
-def test_who_is_not_active_any_more_counts_not(elements: Json, *, counts: bool) -> None:
+def test_who_is_not_active_any_more_or_whose_relative_nobody_knows_counts_not(elements: Json, *, counts: bool) -> None:
     assert names(with_patient((related(name=[BETA], **elements),))) == (["Beta Zztest"] if counts else [])
 
 

@@ -112,6 +112,21 @@ def test_what_is_wrong_is_refused_with_its_place() -> None:
     assert refused(summary_report("B1", subject={"reference": "Group/1"})) == ["Bundle.entry[6].resource.subject.reference"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_read"),
+    [
+        ({"subject": None}, True),
+        ({"subject": {"reference": "Patient/somebody-else"}}, False),
+        ({"subject": {"display": "somebody"}}, False),
+        ({"subject": None, "context": None}, False),
+    ],
+)
+def test_dv_6_a_document_of_which_nobody_knows_whose_it_is_is_left_out(changed: dict[str, Any], *, is_read: bool) -> None:
+    """DV-6: without a subject it is the patient's where it is of the stay; a subject that is not in the bundle is somebody else."""
+    message = with_document(bundle("A08", "20260306160000-0500", control="B1"), document_reference(**changed))
+    assert bool(read(message).documents) is is_read
+
+
 def test_a_document_of_another_stay_is_left_out() -> None:
     stay = bundle("A03", "20260306143000-0500", control="B1", discharged="20260306142500-0500")
     other = {**stay["entry"][1]["resource"], "id": "other"}

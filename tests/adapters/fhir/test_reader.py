@@ -165,6 +165,17 @@ def test_a_coverage_gives_the_persons_own_number_only() -> None:
         assert len(read(document).identifiers) == 2, change
 
 
+@pytest.mark.parametrize("beneficiary", [{"reference": "Patient/somebody-else"}, {"display": "the patient"}, None])
+def test_dv_6_a_coverage_of_which_nobody_knows_whose_it_is_gives_no_number(beneficiary: Json | None) -> None:
+    """DV-6: its payor leads to it from the stay, and that makes it nobody's: a number would make two people one."""
+    document = discharge()
+    payor = resource(document, "Encounter")["serviceProvider"]
+    said = {"subscriberId": "S1", "relationship": {"coding": [{"code": "self"}]}, "identifier": [typed("MB", "urn:plan", "S1-01")]}
+    document["entry"].append(coverage(beneficiary=beneficiary, payor=[payor], **said))
+    assert len(read(document).identifiers) == 2
+    assert "Bundle.entry[7].resource.beneficiary" in {note.location for note in READER.notes(written(document), SENDER)}
+
+
 def test_the_place_is_read_up_the_chain_of_locations() -> None:
     document = discharge()
     kinds = {"bed": "bd", "room": "ro", "ward": "wa", "site": "si"}
