@@ -1,10 +1,13 @@
 """What a recipient may read now of what it was told then: may they still be told, and how much, asked again at every read.
 
 A notification whose right to be told ended after it was numbered stays as `{sequence, id, type: notification.withdrawn}`, so the
-sequence has no gap and says no more. Not here: reading the outbox, or the rule itself (domain/privacy).
+sequence has no gap and says no more. Where a record has left the person since, or the stay went to another, the person is given as
+known now: what was told of two people as one, next of kin too, is read of the one alone. Not here: reading the outbox, or the rule
+itself (domain/privacy).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,8 +17,11 @@ from app.domain.directory import Directory
 from app.domain.happening import NotificationType
 from app.domain.privacy import NOTHING, Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
+from app.domain.telling import person_content
 from app.domain.viewer import Viewer
+from app.store import people
 from app.store.encounter_reads import ReadStay, rows_behind
+from app.store.encounters import EncounterRow
 from app.store.ended_rights import not_to_be_sent
 from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
@@ -40,6 +46,7 @@ async def present_notifications(
     ended = {row.id for row in rows if row.never_theirs and not viewer.is_operator}
     if sent_at is not None and rows:
         ended = await not_to_be_sent(raw, [row.id for row in rows], sent_at)
+    shown_people = await _people_now(raw, [row for row in rows if row.id not in ended], stays, directory)
     decisions: dict[tuple[UUID, UUID], Decision] = {}
     shown: list[dict[str, Any]] = []
     for row in rows:
@@ -55,8 +62,28 @@ async def present_notifications(
         key = (row.encounter_id, recipient.id)
         if key not in decisions:
             decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient_of(recipient))
-        shown.append(present(row, decisions[key]))
+        content = replace(row, payload={**row.payload, "person": shown_people[row.id]}) if row.id in shown_people else row
+        shown.append(present(content, decisions[key]))
     return shown
+
+
+async def _people_now(
+    raw: Raw, rows: Sequence[StoredNotification], stays: Mapping[UUID, EncounterRow], directory: Directory
+) -> dict[UUID, dict[str, Any]]:
+    """Give, by notification, the person of the stay as known now, where the person it was told of is not whole any more."""
+    whose = {
+        row.id: stay.person_id
+        for row in rows
+        if row.tier != Tier.ID_ONLY
+        and (stay := stays.get(row.encounter_id)) is not None
+        and (row.has_parted or row.payload["person"]["id"] != public_id(Kind.PERSON, stay.person_id))
+    }
+    records = await people.describe(raw, set(whose.values())) if whose else {}
+    return {
+        row.id: person_content(whose[row.id], records.get(whose[row.id], ()), row.recipient_id, row.tier, directory)
+        for row in rows
+        if row.id in whose
+    }
 
 
 def present(row: StoredNotification, decision: Decision) -> dict[str, Any]:

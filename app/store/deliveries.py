@@ -15,6 +15,7 @@ import orjson
 from asyncpg import Record
 
 from app.domain.delivery import AttemptResult, DeliveryState, OrderMode, Settlement
+from app.store.ended_rights import HAS_PARTED
 from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
 
@@ -85,7 +86,7 @@ class Claimed:
     notification: StoredNotification
 
 
-_CLAIM: Final = """
+_CLAIM: Final = f"""
 with room as (
     select * from unnest($1::uuid[], $2::bool[], $3::int[]) as r(subscription_id, in_line, deliveries_max)
 ), head as (
@@ -105,7 +106,7 @@ with room as (
     returning d.subscription_id, d.sequence, d.fence, d.attempts, d.notification_id
 )
 select c.subscription_id, c.sequence, c.fence, c.attempts, n.id, n.recipient_id, n.sequence as number, n.type, n.tier, n.encounter_id,
-       n.created_at, n.cause_id, n.payload
+       n.created_at, n.cause_id, n.payload, {HAS_PARTED} as has_parted
 from claimed c join notification n on n.id = c.notification_id
 order by c.subscription_id, c.sequence
 """
@@ -281,6 +282,7 @@ def _claimed(row: Record) -> Claimed:
         created_at=row["created_at"],
         cause_id=row["cause_id"],
         payload=orjson.loads(payload) if isinstance(payload, str) else payload,
+        has_parted=row["has_parted"],
     )
     return Claimed(row["subscription_id"], row["sequence"], row["fence"], row["attempts"], notification)
 

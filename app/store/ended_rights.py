@@ -13,6 +13,11 @@ NEVER_THEIRS = """
 """
 """Of a notification `n`: the claim was taken back for the day of its event (pk_telling). That it was taken back may be read."""
 
+HAS_PARTED = """
+exists (select 1 from person p where p.id = n.person_id and p.left_at > n.created_at - interval '1 hour')
+"""
+"""Of a notification `n`: a record has left its person since (pk_person). The hour: both times are when a transaction began."""
+
 _LEFT = """
 exists (select 1 from panel_member m where m.person_id = e.person_id and m.organization_id = n.recipient_id)
 and not exists (select 1 from panel_member m where m.person_id = e.person_id and m.organization_id = n.recipient_id

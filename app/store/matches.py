@@ -260,7 +260,8 @@ async def note_moves(raw: Raw, moved: Mapping[UUID, tuple[UUID, UUID]], reasons:
     """Add to the history of people: which record went from whom to whom, and why. Nothing is ever taken from it."""
     if moved:
         await raw.execute(
-            "insert into record_move (record_id, from_person_id, to_person_id, moved_at, reasons)"
+            "with parted as (update person p set left_at = $5 from (select distinct f from unnest($2::uuid[]) as f) as n where p.id = n.f)"
+            " insert into record_move (record_id, from_person_id, to_person_id, moved_at, reasons)"
             " select r, f, t, $5, g::jsonb from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) as n(r, f, t, g)",
             list(moved),
             [one[0] for one in moved.values()],

@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from app.domain.privacy import PROTECTED
 from app.domain.viewer import Viewer
-from app.store.ended_rights import NEVER_THEIRS
+from app.store.ended_rights import HAS_PARTED, NEVER_THEIRS
 from app.store.raw import Raw
 
 
@@ -35,10 +35,12 @@ class StoredNotification:
     """What the recipient reads, without `sequence`."""
     never_theirs: bool = False
     """The claim was taken back for the day of the event: it may be read no more."""
+    has_parted: bool = False
+    """A record has left whom it was told of: what it says of a person may be of two."""
 
 
 _COLUMNS = f"""n.id, n.recipient_id, n.sequence, n.type, n.tier, n.encounter_id, n.created_at, n.cause_id, n.payload,
-{NEVER_THEIRS} as never_theirs"""
+{NEVER_THEIRS} as never_theirs, {HAS_PARTED} as has_parted"""
 
 
 def _stored(row: Record) -> StoredNotification:

@@ -92,6 +92,34 @@ async def test_an_answer_reaches_who_was_not_told_and_taking_it_back_retracts(st
     assert ("encounter.cancelled", told[0]["id"]) in [(item["type"], item["supersedes"]) for item in after]
 
 
+async def test_what_was_told_of_two_as_one_is_read_of_the_one_once_they_are_parted(story: World) -> None:
+    """The other's next of kin, numbers and record number were told with the stay; now they are a stranger's."""
+    api, home = story.api, story.keys["home"]
+    kin = "NK1|1|Zzaldr^Mary|MTH^Mother||2075550155|||C"
+    other = adt(
+        "A01", "20260305143000-0500", control="C9", mrn="M9", visit="V9", medicaid=None, name="Aldr^An", born="19800120", extra=(kin,)
+    )
+    await story.send(other)
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        ids = {row["value"]: row["id"] for row in await raw.fetch("select id, value from patient_record where source = 'adt'")}
+    body = {"left_record_id": str(ids["M1"]), "right_record_id": str(ids["M9"]), "outcome": "same", "reason": "Same person, misspelt."}
+    story.ids["match_id"] = (await api.json("POST", "/v1/matches", ADMIN_KEY, 201, json=body))["id"]
+    await story.stage.settle()
+    await story.send(adt("A08", "20260306160000-0500", control="C10", diagnoses=(("I10", "F"),)))
+    told = (await api.json("GET", "/v1/notifications", home, 200))["items"]
+    of_both = [item for item in told if "Mary Zzaldr" in str(item.get("person"))]
+    assert {item["encounter"]["visit_number"] for item in of_both} >= {"V1"}, "the stay of the one, told while both were one"
+    await answer(story, outcome="different")
+    await story.stage.settle()
+    after = (await api.json("GET", "/v1/notifications", home, 200))["items"]
+    assert [item["sequence"] for item in after[: len(told)]] == [item["sequence"] for item in told]
+    assert not [word for word in ("Zzaldr", "2075550155", "M9", "Aldr") if word in str(after)]
+    ones = [item for item in after if item["id"] in {one["id"] for one in of_both} and item["type"] != "notification.withdrawn"]
+    assert {(item["person"]["last_name"], item["encounter"]["visit_number"]) for item in ones} == {("Alder", "V1")}
+    alone = await api.json("GET", f"/v1/notifications/{ones[0]['id']}", home, 200)
+    assert alone["person"] == ones[0]["person"]
+
+
 async def test_only_the_exchange_may_ask_and_answer(story: World) -> None:
     await ask_about_two(story)
     path = f"/v1/matches/{story.ids['match_id']}"

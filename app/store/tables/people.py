@@ -10,6 +10,7 @@ person = Table(
     Column("id", Id, primary_key=True),
     Column("created_at", Instant, nullable=False),
     Column("merged_into", Id, comment="the person that its records went to; never deleted"),
+    Column("left_at", Instant, comment="when a record last went from here to another person: what was told before may be of both"),
 )
 
 patient_record = Table(
