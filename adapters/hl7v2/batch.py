@@ -92,10 +92,11 @@ class BatchReader:
     def _take(self, data: bytes, *, final: bool) -> list[bytes | Overlong]:
         held = self._held + data
         if not self._is_begun:
-            if len(held.lstrip(_AROUND)) < len(_MARK) and len(held) < _HEAD_OCTETS and not final:
+            # The first character that is neither blank nor of a mark says what it is.
+            if not held.lstrip(_AROUND + _MARK) and len(held) < _HEAD_OCTETS and not final:
                 self._held = held
                 return []
-            self._is_begun, self._is_xml = True, is_xml(held)
+            self._is_begun, self._is_xml = True, is_xml(held[:_HEAD_OCTETS])
             held = held if self._is_xml else held.removeprefix(_MARK)
         if self._is_xml:
             return self._take_whole(held, final=final)

@@ -247,9 +247,9 @@ def test_an_acknowledgement_of_xml_is_xml_and_says_what_the_er7_one_says(version
 def test_a_file_in_xml_is_one_message_however_it_comes() -> None:
     body = twin(discharge(segment("NTE", f3="x\\X0D\\MSH|^~")), "\n")
     assert split_batch(b"\xef\xbb\xbf\n" + body + b"\n").messages == (body,)
-    for size in (1, 7, 4096):
+    for whole, size in ((body, 1), (body, 7), (body, 4096), (b"\xef\xbb\xbf" + body, 3)):
         reader = BatchReader()
-        found = [one for start in range(0, len(body), size) for one in reader.feed(body[start : start + size])] + reader.close()
+        found = [one for start in range(0, len(whole), size) for one in reader.feed(whole[start : start + size])] + reader.close()
         assert (found, reader.strays, reader.warnings) == ([body], [], [])
     reader = BatchReader(1000)
     (cut,) = [*reader.feed(body * 30), *reader.close()]
