@@ -27,6 +27,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff\u202a-\u202e\u
 _STORED: Final = re.compile(r"([0-9a-f]{32})-([0-9]{1,4})-(.+)", re.DOTALL)
 _LINE_ENDS: Final = b"\r\n\x1c"
 _TRAILERS: Final = {b"FHS": b"FTS", b"BHS": b"BTS"}
+_ROOT: Final = re.compile(rb"<([^\s/>?!]+)")
 
 ENDS_OCTETS: Final = 4096
 """So much of a file's beginning and end is looked at to tell whether it looks whole."""
@@ -144,12 +145,19 @@ def is_candidate(name: str) -> bool:
 
 
 def looks_whole(head: bytes, tail: bytes, *, is_roster: bool) -> bool:
-    """Tell whether a file ends as a finished one does: with a line end, and a batch with the trailer that its header promises."""
+    """Tell whether a file ends as a finished one does: with a line end, and a batch with the trailer that its header promises.
+
+    XML ends with the end of its root, after which nothing has to come.
+    """
+    begun = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")
+    if begun[:1] == b"<" and not is_roster:
+        root = _ROOT.search(begun)
+        return root is not None and tail.rstrip(_LINE_ENDS + b" \t\x00").endswith(b"</" + root[1] + b">")
     if tail[-1:] not in (b"\r", b"\n", b"\x1c"):
         return False
     if is_roster:
         return True
-    trailer = _TRAILERS.get(head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\x0b\r\n ")[:3])
+    trailer = _TRAILERS.get(begun[:3])
     last = re.split(rb"[\r\n]", tail.rstrip(_LINE_ENDS + b" \t\x00"))[-1].lstrip(b"\x0b")
     return trailer is None or last.startswith(trailer)
 
