@@ -111,7 +111,7 @@ bench: $(READY)
 	@exec $(BIN)/python -m tests.load
 
 # A finding ends the run: its input is in .fuzz/findings, its traceback is the last that was printed.
-TARGETS ?= framer tokens escapes batch reader json fhir
+TARGETS ?= framer tokens escapes batch reader xml json fhir
 SECONDS_EACH ?= 600
 fuzz: $(READY_TO_TEST)
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH); done

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz TARGET [--seconds N | --runs N] [--seed N] [--folder DIR]`: fuzz one target, guided by coverage.
 
-    framer  tokens  escapes  batch  reader  json  fhir
+    framer  tokens  escapes  batch  reader  xml  json  fhir
 
 Inputs that reach something new are kept in FOLDER/TARGET and begin the next run; a finding is written to FOLDER/findings and ends the
 run with a traceback. Put its smallest form into `tests/fuzz/found/TARGET/`, where pytest tries it, and then mend the code.

@@ -12,13 +12,16 @@ from typing import Final
 
 from adapters.hl7v2.ack import Er7AckWriter
 from adapters.hl7v2.batch import BatchReader, split_batch
-from adapters.hl7v2.er7 import ABSENT, STANDARD, Delimiters, Er7Message, field_tree, join_field, read_delimiters, tokenize
+from adapters.hl7v2.encodings import as_er7
+from adapters.hl7v2.encodings import tokenize as either
+from adapters.hl7v2.er7 import ABSENT, STANDARD, Delimiters, Er7Message, cut, field_tree, join_field, read_delimiters, tokenize
 from adapters.hl7v2.escapes import escape, unescape
 from adapters.hl7v2.framing import Aborted, Frame, Garbage, MllpFramer, TooLong, wrap
 from adapters.hl7v2.reader import Hl7v2Reader
+from adapters.hl7v2.xml_form import Er7Text, is_xml, read_xml
 from app.domain.adt_event import AdtEvent
 from app.domain.feed import FeedProfile
-from app.domain.inbound import AckCode, ProblemCode, Severity
+from app.domain.inbound import AckCode, Problem, ProblemCode, Severity
 from tests.adapters.hl7v2.support import FEED
 
 AT: Final = datetime(2026, 1, 5, 19, 30, tzinfo=UTC)
@@ -160,6 +163,36 @@ def batch(data: bytes) -> None:
             assert not isinstance(message, bytes) or len(message) <= _SMALL
 
 
+def spend_on_xml(data: bytes) -> None:
+    """Read one message in XML, as deep as its fields."""
+    found = read_xml(data)
+    if isinstance(found, Er7Text):
+        for _ in cut(found.decoded, found.delimiters).segments():
+            pass
+
+
+def xml(data: bytes) -> None:
+    """XML is refused with a place, or is ER7 of which every line is a segment and whose MSH is the first; a batch file of one (HOH-1).
+
+    Its acknowledgement is XML that says what the one in ER7 says, and both are read alike.
+    """
+    found, message = as_er7(data), either(data)
+    assert isinstance(found, Problem) is (isinstance(message, Problem) and is_xml(data))
+    if is_xml(data) and isinstance(message, Er7Message):
+        assert found == message.text.encode()
+        lines = message.text.split("\r")
+        assert [line[:3] for line in lines] == [segment.name for segment in message.segments()], "a value has begun a segment"
+        assert lines[0].startswith("MSH")
+        assert "\n" not in message.text
+    reader(data)
+    batch(data)
+    written = WRITER.write(data, READER.header(data), AckCode.AA, (), control_id="ZZA1", at=AT)
+    assert is_xml(written) is is_xml(data)
+    spoken = as_er7(written)
+    assert isinstance(spoken, bytes)
+    assert b"\rMSA" in spoken
+
+
 def spend_on_reader(data: bytes) -> None:
     """Take one message and interpret it."""
     READER.problems(data, READER.header(data), FEED)
@@ -182,7 +215,8 @@ def reader(data: bytes) -> None:
             assert found.identifiers
             assert found.occurred_at.tzinfo is not None
         if header.readable:
-            answer = WRITER.write(data, header, AckCode.AE, problems, control_id="ZZA1", at=AT)
+            answer = as_er7(WRITER.write(data, header, AckCode.AE, problems, control_id="ZZA1", at=AT))
+            assert isinstance(answer, bytes)
             assert answer.split(b"\r")[1][:6] == f"MSA{header.field_separator}AE".encode()
             # It echoes fields of MSH: where they are beyond a limit, so is it.
             assert isinstance(tokenize(answer), Er7Message) or not isinstance(tokenize(data, feed.profile.charset), Er7Message)

@@ -17,7 +17,10 @@ WORDS: Final = (
     b"ADT^A43", b"ADT^A45", b"ADT^A47", b"ADT^A51", b"|2.5.1|", b"|P|", b"UNICODE UTF-8", b"UNICODE UTF-16", b"8859/1", b"ISO IR87",
     b"ISO IR159", b"ASCII", b"20260105143000-0500", b"20261101013000", b"20260308023000", b"20260231", b"00010101",
     b"99991231235959.9999+1400", b"2026", b"\\F\\", b"\\S\\", b"\\T\\", b"\\R\\", b"\\E\\", b"\\P\\", b"\\X0D\\", b"\\.br\\", b"\\H\\",
-    b"\\C2842\\", b"\\Zx\\",
+    b"\\C2842\\", b"\\Zx\\", b"<ADT_A01>", b"</ADT_A01>", b"<PID.3>", b"</PID.3>", b"<CX.1>", b"<HD.2>", b'<escape V=".br"/>',
+    b"<escape V='",
+    b"&#13;", b"&amp;", b"&lt;", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<!DOCTYPE a [", b"<?xml version='1.0' encoding='ISO-8859-1'?>",
+    b" xmlns='urn:hl7-org:v2xml'", b" xmlns:h='urn:hl7-org:v2xml'", b"<h:", b"<MSH.1>|</MSH.1>", b"<MSH.2>^~\\&amp;</MSH.2>",
 )  # fmt: skip
 
 _JUNK: Final = (

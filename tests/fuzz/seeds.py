@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from adapters.hl7v2.batch import split_batch
+from adapters.hl7v2.er7 import Er7Message, tokenize
+from tests.adapters.hl7v2.xml_twin import can_be_xml, xml_twin
 from tests.support.bundles import EVENTS, bundle
 
 CORPORA: Final = Path(os.environ.get("TEST_CORPORA_DIR") or Path(__file__).parents[2].parent / "shared" / "corpora")
@@ -31,6 +33,18 @@ def messages() -> Iterator[bytes]:
         if not kind.startswith(_NOT_ER7):
             body = path.read_bytes()
             yield from split_batch(body).messages or (body,)
+
+
+def in_xml() -> Iterator[bytes]:
+    """Give HL7v2 messages in XML, indented too, and those of the public corpora that are."""
+    for number, body in enumerate(messages()):
+        message = tokenize(body)
+        if isinstance(message, Er7Message) and message.first("MSH") is not None and can_be_xml(message):
+            yield xml_twin(message, layout="\n  " if number % 2 else "")
+    for kind, path in _corpora():
+        if kind.startswith("XML"):
+            yield path.read_bytes()
+    yield b'<ADT_A01><MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2></MSH><PID><PID.5>a<escape V=".br"/>b&#13;c</PID.5></PID></ADT_A01>'
 
 
 def documents() -> Iterator[bytes]:

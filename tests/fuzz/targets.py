@@ -38,6 +38,7 @@ TARGETS: Final = {
         Target("escapes", hl7v2.escapes, hl7v2.spend_on_escapes, seeds.texts, 4_096),
         Target("batch", hl7v2.batch, hl7v2.spend_on_batch, seeds.files),
         Target("reader", hl7v2.reader, hl7v2.spend_on_reader, seeds.messages),
+        Target("xml", hl7v2.xml, hl7v2.spend_on_xml, seeds.in_xml),
         Target("json", fhir.strict_json, fhir.spend_on_json, seeds.documents, is_json=True),
         Target("fhir", fhir.reader, fhir.spend_on_reader, seeds.documents, 65_536, is_json=True),
     )
