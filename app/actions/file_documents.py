@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from app.domain.document import DocumentKey, document_key, heard, own_key, replaced, view
+from app.domain.document import DocumentKey, DocumentPointer, document_key, heard, own_key, replaced, view
 from app.domain.event_order import sort_key
 from app.domain.interpreted import Interpreted
 from app.domain.person import Resolved
@@ -62,6 +62,7 @@ def _take(rows: dict[DocumentKey, DocumentRow], item: Interpreted, resolved: Res
     for pointer in event.documents:
         key = own_key(facility, pointer, event.content_hash)
         row = _row_of(rows, key, received_at, mode, ids)
+        row.received_at = _since(row, pointer, received_at)
         row.said = heard(row.said, place, pointer, message_id=item.message_id, record_id=resolved.record_id, visit=visit)
         if pointer.parent is not None and pointer.replaces_parent:
             of_old = document_key(facility, pointer.parent)
@@ -74,9 +75,18 @@ def _row_of(rows: dict[DocumentKey, DocumentRow], key: DocumentKey, received_at:
     row = rows.get(key)
     if row is None:
         row = rows[key] = DocumentRow(ids.new(), *key, said={}, received_at=received_at, mode=mode)
-    row.received_at = min(row.received_at, received_at)
     row.mode = min(row.mode, mode, key=MODES.index)
     return row
+
+
+def _since(row: DocumentRow, pointer: DocumentPointer, received_at: datetime) -> datetime:
+    """Say when something to read first came; until then, when it was first heard of. An announcement (T01) is nothing received."""
+    seen = view(row.said)
+    had = seen is not None and (seen.content is not None or seen.link is not None)
+    brings = pointer.content is not None or pointer.link is not None
+    if brings == had:
+        return min(row.received_at, received_at)
+    return received_at if brings else row.received_at
 
 
 def _read_off(row: DocumentRow, persons: Mapping[UUID, UUID]) -> None:

@@ -628,7 +628,12 @@ def upgrade() -> None:
             "mode", sa.Text(), nullable=False, comment="live | shadow | backfill | test: the strongest of the messages that told of it"
         ),
         sa.Column("said", sa.JSON(none_as_null=True), nullable=False, comment="what the messages said, by sort key"),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False, comment="when the first message came"),
+        sa.Column(
+            "received_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when something to read first came; until then, the first message",
+        ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_document_facility_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),

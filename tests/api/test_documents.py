@@ -1,5 +1,6 @@
 """Documents from the door to whoever may read them: MDM, ORU and DocumentReference, by the doors they come through."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -212,9 +213,14 @@ async def test_a_summary_that_is_only_announced_is_not_received_until_its_conten
     assert (announced["is_discharge_summary"], announced["has_content"]) == (True, False)
     assert (await encounter(story))["has_discharge_summary"] is False
     assert (await follow_up(story))["summary"]["received_at"] is None
+    story.stage.clock.advance(hours=5)
+    came_at = story.stage.clock.now()
     await story.send(mdm("T02", "20260306161000-0500", control="D2"))
     assert (await encounter(story))["has_discharge_summary"] is True
-    assert (await follow_up(story))["summary"]["received_at"] is not None
+    assert datetime.fromisoformat((await follow_up(story))["summary"]["received_at"]) == came_at, "not when it was announced"
+    story.stage.clock.advance(hours=1)
+    await story.send(mdm("T02", "20260306162000-0500", control="D3"), mdm("T01", "20260306163000-0500", control="D4", observations=()))
+    assert datetime.fromisoformat((await follow_up(story))["summary"]["received_at"]) == came_at, "the first time stands"
 
 
 @pytest.mark.parametrize("of_result", [False, True])

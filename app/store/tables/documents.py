@@ -18,7 +18,7 @@ document = Table(
     Column("is_restricted", Boolean, nullable=False, comment="shown to the hospital and the operator only"),
     Column("mode", Text, nullable=False, comment="live | shadow | backfill | test: the strongest of the messages that told of it"),
     Column("said", Payload, nullable=False, comment="what the messages said, by sort key"),
-    Column("received_at", Instant, nullable=False, comment="when the first message came"),
+    Column("received_at", Instant, nullable=False, comment="when something to read first came; until then, the first message"),
     Column("updated_at", Instant, nullable=False),
     # One row for a document, whichever of its messages comes first; a later one finds it here.
     UniqueConstraint("facility_id", "authority", "number"),
