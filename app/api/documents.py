@@ -2,13 +2,13 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 
 from app.actions.read_document import locate_document
 from app.api.answers import JsonResponse, ok
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
-from app.api.paging import listing
+from app.api.paging import PageOfQuery, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import not_found
 from app.api.schemas.common import DocumentId
 from app.api.schemas.unfiled_documents import UnfiledDocumentPage, unfiled_json
@@ -24,6 +24,8 @@ router = APIRouter(route_class=GuardedRoute, tags=["encounters"])
 Reader = Annotated[Viewer, Depends(Access(Scope.NOTIFICATIONS_READ, Scope.FOLLOW_UPS_READ, Scope.ADT_WRITE))]
 
 Hospital = Annotated[Viewer, Depends(Access(Scope.ADT_WRITE, Scope.ADMIN))]
+
+_LIST = "unfiled"
 
 _SUFFIXES: Final = {
     "application/pdf": ".pdf",
@@ -48,19 +50,17 @@ _ANSWER: Final = {
 }
 
 
-@router.get("/v1/documents/unfiled", responses=ok(UnfiledDocumentPage, "The newest, at most so many"))
-async def list_unfiled(
-    viewer: Hospital,
-    services: FromServices,
-    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
-) -> Response:
+@router.get("/v1/documents/unfiled", responses=ok(UnfiledDocumentPage, "A page, the newest first"))
+async def list_unfiled(viewer: Hospital, services: FromServices, page: PageOfQuery) -> Response:
     """List the documents of the key's facility that found no stay: nobody sees them with one, and no home knows of them.
 
     A document finds its stay by the visit's number and the person, whichever comes first; correct the number and send it again.
+    A page looks at 10,000 documents: it may be short or empty and have a `next` all the same.
     """
+    key = read_cursor(_LIST, page.cursor, read_uuid)
     async with services.unit_of_work(viewer) as connection:
-        found = await unfiled_documents(await raw_connection(connection), viewer, limit=limit)
-    return JsonResponse(listing([unfiled_json(one) for one in found], None))
+        found = await unfiled_documents(await raw_connection(connection), viewer, after=key[0] if key else None, limit=page.limit)
+    return JsonResponse(listing([unfiled_json(one) for one in found.documents], spell_cursor(_LIST, found.below) if found.below else None))
 
 
 @router.get("/v1/documents/{document_id}/content", responses={200: _ANSWER})

@@ -26,7 +26,7 @@ from app.store.directory import RegistryReader
 from app.store.hints import hint_once
 from app.store.inbound_reads import InboundFilter, InboundMessage, find_message, list_messages, read_messages, trace_message
 from app.store.set_aside import AsideFilter, groups, of_a_kind
-from app.store.unfiled_documents import unfiled_documents
+from app.store.unfiled_documents import UnfiledDocument, unfiled_documents
 from app.wiring import build_rooms, rulebook
 from app.wiring.diagnosis import message_search, reinterpreter
 
@@ -142,7 +142,15 @@ def unfiled(limit: Annotated[int, typer.Option(min=1, max=1000)] = 100, *, as_js
 
     async def run() -> list[dict[str, Any]]:
         async with open_office(load_settings()) as office, office.raw() as raw:
-            return [unfiled_json(one) for one in await unfiled_documents(raw, OPERATOR, limit=limit)]
+            found: list[UnfiledDocument] = []
+            below: UUID | None = None
+            while len(found) < limit:
+                page = await unfiled_documents(raw, OPERATOR, after=below, limit=limit - len(found))
+                found.extend(page.documents)
+                below = page.below
+                if below is None:
+                    break
+            return [unfiled_json(one) for one in found]
 
     output.table(asyncio.run(run()), _UNFILED_COLUMNS, none="Every document has its stay.")
 

@@ -639,6 +639,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
         sa.UniqueConstraint("facility_id", "authority", "number", name=op.f("uq_document_facility_id_authority_number")),
     )
+    op.create_index("ix_document_facility", "document", ["facility_id", "id"], unique=False)
     op.create_index("ix_document_record", "document", ["record_id"], unique=False, postgresql_where=sa.text("record_id IS NOT NULL"))
     op.create_index(
         "ix_document_visit", "document", ["facility_id", "visit_key"], unique=False, postgresql_where=sa.text("visit_key IS NOT NULL")
@@ -1674,6 +1675,7 @@ def downgrade() -> None:
     op.drop_table("escalation_contact")
     op.drop_index("ix_document_visit", table_name="document", postgresql_where=sa.text("visit_key IS NOT NULL"))
     op.drop_index("ix_document_record", table_name="document", postgresql_where=sa.text("record_id IS NOT NULL"))
+    op.drop_index("ix_document_facility", table_name="document")
     op.drop_table("document")
     op.drop_index(
         "ix_consent_unreviewed",

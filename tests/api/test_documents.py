@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.store import unfiled_documents
 from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, ER7, FHIR_JSON, World
 from tests.support.bundles import bundle, written
 from tests.support.documents import PDF, document_reference, mdm, oru, summary_report, with_document
@@ -236,7 +237,7 @@ async def test_bytes_that_cannot_be_decoded_are_answered_aa_and_warned_of_where_
     assert [(one["severity"], one["location"]) for one in newest["problems"]] == [("W", "OBX^1^5^1^5")]
 
 
-async def test_documents_that_found_no_stay_are_listed_until_it_comes(story: World) -> None:
+async def test_documents_that_found_no_stay_are_listed_until_it_comes(story: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def listed(who: str) -> list[tuple[str, str]]:
         key = story.keys.get(who, ADMIN_KEY)
         items = (await story.api.json("GET", "/v1/documents/unfiled", key, 200))["items"]
@@ -247,5 +248,18 @@ async def test_documents_that_found_no_stay_are_listed_until_it_comes(story: Wor
     await story.send(mdm(control="D2", number="D2", visit=None), oru(control="D3", visit="V7"))
     assert await listed("hospital") == await listed("operator") == [("24323-8", "no_stay"), ("18842-5", "no_number")]
     assert await listed("stranger") == []
+    path, key = "/v1/documents/unfiled", story.keys["hospital"]
+    first = await story.api.json("GET", path, key, 200, params={"limit": 1})
+    second = await story.api.json("GET", path, key, 200, params={"limit": 1, "after": first["next"]})
+    assert [one["type_code"] for one in (*first["items"], *second["items"])] == ["24323-8", "18842-5"]
+    assert second["next"] is None
+    with monkeypatch.context() as small:
+        small.setattr(unfiled_documents, "LOOKED_AT_MAX", 1)
+        pages, after = [], None
+        while not pages or after:
+            page = await story.api.json("GET", path, key, 200, params={"after": after} if after else {})
+            pages.append(page["items"])
+            after = page["next"]
+    assert [len(items) for items in pages] == [1, 1, 0, 0], "what was looked at ends a page, not the list"
     await story.send(adt("A01", "20260303080000-0500", control="V7", visit="V7", admitted="20260303080000-0500"))
     assert await listed("hospital") == [("18842-5", "no_number")]

@@ -21,6 +21,7 @@ from app.store import (
     notification_reads,
     set_aside,
     summary_facts,
+    unfiled_documents,
 )
 from app.store.encounter_reads import EncounterFilter
 from app.store.inbound_reads import InboundFilter
@@ -110,6 +111,10 @@ READS: dict[str, tuple[Read, set[str]]] = {
 
 OF_AN_ORGANIZATION: dict[str, tuple[Read, set[str]]] = {
     "messages": (_messages(), {"ix_inbound_message_organization"}),
+    "documents without a stay": (
+        lambda raw, viewer: unfiled_documents.unfiled_documents(raw, viewer, after=SOMETHING, limit=100),
+        {"ix_document_facility", "ix_encounter_person"},
+    ),
     "messages refused": (_messages(outcome="rejected"), {"ix_inbound_message_refused"}),
     "stays": (
         lambda raw, viewer: encounter_reads.list_encounters(raw, viewer, EncounterFilter(), after=SOMETHING, limit=101),

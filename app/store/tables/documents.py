@@ -25,6 +25,8 @@ document = Table(
 )
 # A stay finds its documents by its numbers.
 Index("ix_document_visit", document.c.facility_id, document.c.visit_key, postgresql_where=document.c.visit_key.is_not(None))
+# A hospital looks for those that found no stay, newest first.
+Index("ix_document_facility", document.c.facility_id, document.c.id)
 # A record that turns out to be another person's takes its documents along.
 Index("ix_document_record", document.c.record_id, postgresql_where=document.c.record_id.is_not(None))
 
