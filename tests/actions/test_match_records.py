@@ -260,13 +260,13 @@ def a_history(chance: random.Random) -> list[RecordClaim]:
         other = mrn(own.authority, chance.choice("123"))
         drawn = chance.random()
         if drawn < 0.1:
-            said = replace(said, source=PANEL, own=Identifier("PANEL", "", chance.choice("12")), retires=())
+            said = said._replace(source=PANEL, own=Identifier("PANEL", "", chance.choice("12")), retires=())
         elif drawn < 0.2:
-            said = replace(said, links=(other,))
+            said = said._replace(links=(other,))
         elif drawn < 0.3:
-            said = replace(said, parts_from=(other,))
+            said = said._replace(parts_from=(other,))
         elif drawn < 0.36 and not retires:
-            said = replace(said, belongs_to=other)
+            said = said._replace(belongs_to=other)
         history.append(said)
     return history
 
