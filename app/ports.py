@@ -108,6 +108,10 @@ class Cipher(Protocol):
         """Give the clear bytes. Key id 0 is clear text."""
         ...
 
+    def pseudonym(self, number: str) -> str:
+        """Give a name that stands for a number, always the same one, from which nobody without the key finds the number."""
+        ...
+
 
 class Waker(Protocol):
     """A hint that there is work, never the truth: polling once a second is the truth."""

@@ -4,6 +4,8 @@ Keys are derived from one secret with HKDF (RFC 5869), one per purpose, so that 
 comes from (settings), and which columns are encrypted (actions).
 """
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from typing import Final
@@ -16,6 +18,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 CLEAR: Final = 0
 _NONCE_OCTETS: Final = 12
 _KEY_OCTETS: Final = 32
+_PSEUDONYM_OCTETS: Final = 12
+_LETTERS: Final = str.maketrans("0123456789abcdef", "ABCDEFGHJKLMNPQR")
+"""No digits, so that nothing reads a number out of it."""
 
 
 class UnreadableError(Exception):
@@ -34,6 +39,7 @@ class AesGcmCipher:
         """Take the keys by id (1 and above); the highest encrypts."""
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._newest = max(keys)
+        self._pseudonyms = derive(keys[min(keys)], "pseudonym/1")
 
     def encrypt(self, clear: bytes, context: bytes) -> tuple[int, bytes]:
         """Give the key id and nonce + ciphertext; the context is authenticated with it."""
@@ -53,3 +59,7 @@ class AesGcmCipher:
         except InvalidTag as error:
             message = f"a stored body does not open with key {key_id}; is HANDOFF_SECRET_KEY the one it was stored with?"
             raise UnreadableError(message) from error
+
+    def pseudonym(self, number: str) -> str:
+        """Give letters that stand for a number. By the oldest key, for a newer one must not give a known person another name."""
+        return hmac.digest(self._pseudonyms, number.encode(), hashlib.sha256)[:_PSEUDONYM_OCTETS].hex().translate(_LETTERS)

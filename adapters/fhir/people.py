@@ -15,8 +15,11 @@ from adapters.fhir.structure import NAME_CHARACTERS_MAX
 from adapters.fhir.times import read_date, read_moment
 from adapters.fhir.values import Json, code_or_words, erased, known, member, objects, text, texts
 from app.domain.adt_event import NOT_A_PERSON_TYPES, Identifier, PersonFacts
+from app.domain.features import ssn4_of
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
+from app.domain.shared_identifier import SOCIAL_SECURITY
+from app.domain.social_security import names_somebody
 
 _RECORD_TYPES = ("MR", "PI")
 _VOICE = ("phone", "sms")
@@ -30,7 +33,25 @@ def patient_identifiers(reading: Reading, patient: Entry) -> tuple[Identifier, .
     said = [one for one in objects(patient.resource.get("identifier")) if not _is_not_read(one)]
     ordered = sorted(said, key=_rank)
     found = [reading.identifier(one) for one in ordered] + list(_member_numbers(reading, patient))
-    return tuple(dict.fromkeys(one for one in found if one is not None and one.type not in NOT_A_PERSON_TYPES))
+    named = tuple(dict.fromkeys(one for one in found if one is not None and one.type not in NOT_A_PERSON_TYPES))
+    return named or _social_security_number(reading, patient)
+
+
+def _social_security_number(reading: Reading, patient: Entry) -> tuple[Identifier, ...]:
+    """Where nothing else names the record, the whole number does, for the time of reading only (`app.domain.social_security`)."""
+    for said in _ssns(patient):
+        if names_somebody(text(said.get("value"))) and (one := reading.identifier(said, SOCIAL_SECURITY)) is not None:
+            return (one,)
+    return ()
+
+
+def _ssns(patient: Entry) -> list[Json]:
+    """Give the identifiers that are social security numbers and were not retired."""
+    return [
+        one
+        for one in objects(patient.resource.get("identifier"))
+        if (text(one.get("system")) in SSN or has_type(one, SOCIAL_SECURITY)) and text(one.get("use")) != OLD
+    ]
 
 
 def _rank(said: Json) -> int:
@@ -84,6 +105,8 @@ def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
         contact_persons=reached.contact_persons,
         guarantors=reached.guarantors,
         interpreter=reached.interpreter,
+        # What only stands in for a number says nothing.
+        ssn4=next((four for said in _ssns(patient) if (four := ssn4_of(text(said.get("value"))))), None),
     )
 
 

@@ -178,7 +178,7 @@ def _begin(bundle: MessageBundle, feed: Feed) -> Reading | Problem:
 
 def _nobody(patient: Entry | None) -> Problem:
     place = f"{patient.path}.identifier" if patient is not None else "Bundle.entry"
-    sentence = "The patient needs an identifier of the person; account, visit and social security numbers are not read as one."
+    sentence = "The patient needs an identifier of the person; account and visit numbers do not name one."
     return error(ProblemCode.REQUIRED_FIELD_MISSING, place, sentence)
 
 

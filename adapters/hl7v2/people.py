@@ -16,6 +16,7 @@ from app.domain.features import ssn4_of
 from app.domain.inbound import ProblemCode
 from app.domain.known import ERASED, Erasure, Known
 from app.domain.shared_identifier import SOCIAL_SECURITY
+from app.domain.social_security import names_somebody
 
 IDENTIFIER_OCTETS_MAX: Final = 255
 """Of the number, the authority and the type each, in UTF-8: the standard's longest (HD) has 227 characters. What is longer is damage,
@@ -67,12 +68,19 @@ def identifiers(reading: Reading, segment: Segment, field: int) -> tuple[Identif
 def patient_identifiers(reading: Reading, pid: Segment) -> tuple[Identifier, ...]:
     """Read PID-3; where it is empty, PID-2, in which senders before 2.3 carried the same number."""
     found = identifiers(reading, pid, 3)
-    if len(found) > 1:
-        # A social security number is no hospital's name for its record: its last four digits are among the facts.
-        found = tuple(one for one in found if one.type != SOCIAL_SECURITY) or found
+    if SOCIAL_SECURITY in pid.raw(3):
+        found = _without_social_security(found)
     if found or pid.raw(3).strip() not in {"", NULL}:
         return found
     return identifiers(reading, pid, PERSON_LEVEL_SUBSTITUTE)
+
+
+def _without_social_security(found: tuple[Identifier, ...]) -> tuple[Identifier, ...]:
+    """Leave out social security numbers, whose last four digits are among the facts; where there is nothing else, one names the record.
+
+    It is a name for the time of reading only (`app.domain.social_security`).
+    """
+    return tuple(one for one in found if one.type != SOCIAL_SECURITY) or tuple(one for one in found if names_somebody(one.value))[:1]
 
 
 def local_identifiers(reading: Reading) -> tuple[Identifier, ...]:
@@ -89,7 +97,7 @@ def local_identifiers(reading: Reading) -> tuple[Identifier, ...]:
 
 def prior_identifiers(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:
     """Read the ids that a merge retires: MRG-1, and MRG-4 where senders up to 2.3 put the internal id."""
-    return tuple(dict.fromkeys([*identifiers(reading, mrg, 1), *identifiers(reading, mrg, 4)]))
+    return _without_social_security(tuple(dict.fromkeys([*identifiers(reading, mrg, 1), *identifiers(reading, mrg, 4)])))
 
 
 def person_facts(reading: Reading, pid: Segment) -> PersonFacts:

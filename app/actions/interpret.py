@@ -14,6 +14,7 @@ from app.domain.inbound import Problem, ProblemCode, Severity
 from app.domain.interpreted import Held, Interpreted
 from app.domain.known import stated
 from app.domain.person import TEST_MARK, normalised
+from app.domain.social_security import Pseudonym, veiled
 from app.ports import AdtReader
 
 TEST_LAST_NAMES = frozenset({"ZZTEST", "ZZZTEST", "XXTEST", "TESTPATIENT"})
@@ -24,7 +25,7 @@ TEST_FIRST_NAMES = frozenset({"", "TEST", "PATIENT", "ZZTEST", "TESTPATIENT"})
 
 
 def interpret(
-    message_id: UUID, body: bytes, feed: Feed, reader: AdtReader, mode: FeedMode | None = None
+    message_id: UUID, body: bytes, feed: Feed, reader: AdtReader, pseudonym: Pseudonym, mode: FeedMode | None = None
 ) -> Held | tuple[list[Interpreted], Sequence[Problem]]:
     """Read the message by its feed's profile, in the mode in which it was received: everything it tells, or the problems.
 
@@ -37,10 +38,11 @@ def interpret(
     event = reader.read(body, at)
     if not isinstance(event, AdtEvent):
         return [], event
-    tests = [mode is FeedMode.TEST or _is_test(one, at) for one in event.all]
+    told = [veiled(one, pseudonym) for one in event.all]
+    tests = [mode is FeedMode.TEST or _is_test(one, at) for one in told]
     return [
         Interpreted(message_id, at, _apart(one) if is_test else one, is_test=is_test, mode=mode)
-        for one, is_test in zip(event.all, tests, strict=True)
+        for one, is_test in zip(told, tests, strict=True)
     ], ()
 
 

@@ -138,7 +138,8 @@ def features(
         phones=frozenset(
             [number for one in (said("phone"), said("phone2")) if one and (number := phone_of(one)) and number not in not_theirs]
         ),
-        ssn4=ssn4_of(ssn or said("ssn") or said("ssn4")),
+        # What is said of the number itself first: as an identifier it may be a pseudonym.
+        ssn4=ssn4_of(said("ssn")) or ssn4_of(said("ssn4")) or ssn4_of(ssn),
         identifiers=frozenset(held),
         is_newborn=is_newborn,
         birth_order=_order(said("birth_order"), order.group(1) if order else ""),

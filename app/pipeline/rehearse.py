@@ -75,7 +75,7 @@ class Rehearsals:
         if arrival.feed is None or arrival.code is not AckCode.AA or not reader.is_supported(arrival.header.trigger):
             return Rehearsal(arrival, arrival.problems)
         message_id = self.rooms.ids.new()
-        read = interpret(message_id, envelope.body, arrival.feed, reader)
+        read = interpret(message_id, envelope.body, arrival.feed, reader, self.rooms.cipher.pseudonym)
         if isinstance(read, Held):
             return Rehearsal(arrival, (*arrival.problems, read.problem))
         told, problems = read

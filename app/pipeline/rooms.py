@@ -173,7 +173,7 @@ class Rooms:
             if feed is None or not reader.is_supported(reader.header(body).trigger):
                 batch.outcomes.append(OutcomeRow(message.id, Outcome.IGNORED))
                 continue
-            read = interpret(message.id, body, feed, reader, message.mode)
+            read = interpret(message.id, body, feed, reader, self.cipher.pseudonym, message.mode)
             if feed.is_aggregator:
                 batch.waited.append(message.id)
             if isinstance(read, Held):

@@ -386,3 +386,32 @@ def test_nothing_raises_whatever_is_asked_of_whatever_bytes(body: bytes) -> None
     assert READER.problems(body, header, SENDER)
     assert isinstance(READER.read(body, SENDER), list | tuple)
     assert READER.notes(body, SENDER)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ends"),
+    [
+        ([{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "219-45-6781"}], "6781"),
+        ([{"system": "urn:oid:2.16.840.1.113883.4.1", "value": "219456781"}], "6781"),
+        ([typed("SS", "urn:other", "000-00-0000"), typed("SS", "urn:other", "6781")], "6781"),
+        ([{"use": "old", "system": "http://hl7.org/fhir/sid/us-ssn", "value": "219-45-6781"}], None),
+        ([{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "999-99-9999"}], None),
+        ([{"system": "http://hl7.org/fhir/sid/us-ssn"}], None),
+    ],
+)
+def test_of_a_social_security_number_the_last_four_digits_are_read(numbers: list[Json], ends: str | None) -> None:
+    document = discharge()
+    resource(document, "Patient")["identifier"] = [typed("MR", "HOSPA", "M1"), *numbers]
+    event = read(document)
+    assert (event.person.ssn4, event.identifiers) == (ends, (Identifier("HOSPA", "MR", "M1"),))
+    assert "21945" not in repr(event)
+
+
+def test_a_social_security_number_names_a_record_only_where_nothing_else_does_and_it_is_whole() -> None:
+    document = discharge()
+    resource(document, "Patient")["identifier"] = [{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "219-45-6781"}]
+    assert [one.type for one in read(document).identifiers] == ["SS"]
+    for value in ("6781", "999-99-9999"):
+        resource(document, "Patient")["identifier"] = [{"system": "http://hl7.org/fhir/sid/us-ssn", "value": value}]
+        (problem,) = READER.notes(written(document), SENDER)
+        assert problem.location == "Bundle.entry[2].resource.identifier"

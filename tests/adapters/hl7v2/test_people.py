@@ -243,3 +243,16 @@ def test_a_social_security_number_among_the_identifiers_is_no_identifier() -> No
     assert found.identifiers == (Identifier("ZZAUTH", "MR", "ZZ1"),)
     assert found.person.ssn4 == "6781"
     assert "21945" not in repr(found)
+
+
+def test_a_social_security_number_names_a_record_only_where_nothing_else_does_and_it_is_whole() -> None:
+    assert event(segment("PID", f3="219456781^^^SSA^SS")).identifiers == (Identifier("SSA", "SS", "219456781"),)
+    for value in ("6781", "999-99-9999"):
+        found = READER.read(er7(msh("A31"), EVN, segment("PID", f3=f"{value}^^^SSA^SS")), FEED)
+        assert [one.location for one in found] == ["PID^1^3"]
+
+
+def test_a_merge_names_no_social_security_number_beside_another() -> None:
+    found = READER.read(er7(msh("A40"), EVN, "PID|1||ZZ1^^^ZZHOSP^MR", "MRG|219456781^^^SSA^SS~ZZ9^^^ZZHOSP^MR"), FEED)
+    assert isinstance(found, AdtEvent)
+    assert found.prior_identifiers == (Identifier("ZZHOSP", "MR", "ZZ9"),)
