@@ -15,7 +15,7 @@ from adapters.hl7v2.documents import Group, content_of, documents_of, groups, he
 from adapters.hl7v2.encodings import as_er7, tokenize
 from adapters.hl7v2.er7 import Delimiters, Er7Message, first_line, no_header, read_delimiters, strip_envelope
 from adapters.hl7v2.facilities import facility_codes, location_of
-from adapters.hl7v2.people import person_facts
+from adapters.hl7v2.people import identifiers, person_facts
 from adapters.hl7v2.reading import Reading, zone_of
 from adapters.hl7v2.subjects import OF_SEVERAL, Subject
 from adapters.hl7v2.visits import diagnoses, visit_facts, visit_named
@@ -203,6 +203,7 @@ class Hl7v2Reader:
             renames=subject.renames,
             moved_account=subject.moved_account,
             other_patient=subject.other_patient,
+            mothers=identifiers(reading, subject.pid, 21) if subject.pid.raw(21) else (),
             parent=subject.parent,
             visit=visit,
             diagnoses=facts,

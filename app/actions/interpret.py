@@ -75,6 +75,7 @@ def _apart(event: AdtEvent) -> AdtEvent:
         renames=tuple(Rename(_marked(one.retired), _marked(one.survivor)) for one in event.renames),
         moved_account=_marked_if(event.moved_account),
         other_patient=tuple(map(_marked, event.other_patient)),
+        mothers=tuple(map(_marked, event.mothers)),
         parent=_marked_if(event.parent),
         visit=visit,
         person=person,

@@ -77,6 +77,8 @@ async def replay_set_aside(body: ReplayFilter, viewer: Reader, services: FromSer
     """Try messages that were set aside again, by their feeds' present settings: first a dry run, which reads them and stores nothing.
 
     A dry run says how many can be read now and why the others still cannot. `dry_run: false` puts all of them on the queue.
+    Those that give a known number to somebody else (205) are among them only where that code is asked for: to replay one says that it
+    is a correction.
     """
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)

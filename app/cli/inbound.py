@@ -17,6 +17,7 @@ from app.cli.exits import refused, usage
 from app.cli.names import read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.inbound import Outcome
+from app.domain.interpreted import OF_ANOTHER_PERSON
 from app.domain.message_search import read_query
 from app.domain.public_id import Kind
 from app.domain.reinterpretation import Reinterpretation
@@ -167,7 +168,10 @@ def replay(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put messages on the queue again, to be read with their feeds' present settings. Replaying what went well changes nothing."""
+    """Put messages on the queue again, to be read with their feeds' present settings. Replaying what went well changes nothing.
+
+    Those that give a known number to somebody else are replayed by their ids or with --code 205 only: it says that they are corrections.
+    """
     output = Output(as_json=as_json)
     if bool(message_id) == bool(outcome or feed or code or location):
         raise usage(
@@ -238,7 +242,8 @@ async def _again(office: Office, wanted: AsideFilter) -> tuple[Reinterpretation,
 async def _fitting(office: Office, wanted: InboundFilter) -> list[UUID]:
     async with office.raw() as raw:
         found = await list_messages(raw, OPERATOR, wanted, after=None, limit=_REPLAYED_MAX)
-    return [one.id for one in found if one.feed_id is not None]
+    # To replay a message that gives a number to somebody else says that it is a correction: only by its code, or by its id.
+    return [one.id for one in found if one.feed_id is not None and OF_ANOTHER_PERSON not in one.outcome_problems]
 
 
 def _wanted(outcome: str | None, feed: str | None, control_id: str | None) -> InboundFilter:

@@ -226,6 +226,8 @@ class AdtEvent:
     """A44: the account that goes to the patient of PID-3 with all its stays."""
     other_patient: tuple[Identifier, ...] = ()
     """The other of an A24 or A37 (the second PID), or the patient that an A43 takes the record of PID-3 from (MRG-4)."""
+    mothers: tuple[Identifier, ...] = ()
+    """What a message about a newborn says the mother's numbers are (PID-21)."""
     parent: Identifier | None = None
     """A43: the patient (PID-2) to whom the record of PID-3 goes."""
     visit: VisitFacts | None = None

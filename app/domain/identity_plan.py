@@ -21,6 +21,7 @@ from app.domain.tie import Tie, TieLevel
 
 _DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4")
 _NOBODY = UUID(int=0)
+_REFUSED = Resolved(_NOBODY, _NOBODY, (), is_refused=True)
 
 
 class IdentityMovedError(Exception):
@@ -107,11 +108,18 @@ class IdentityPlan:
         self._refused: set[int] = set()
         """Places of claims of which nothing is learned."""
         for place, claim in enumerate(claims):
-            about = self._by_own.get((claim.source, claim.own)) if claim.is_doubted else None
-            if about is not None and is_another(about, claim):
+            if claim.is_doubted and self._is_of_another(claim, is_another):
                 self._refused.add(place)
             else:
                 self._take(claim)
+
+    def _is_of_another(self, claim: RecordClaim, is_another: Callable[[PatientRecord, RecordClaim], bool]) -> bool:
+        about = self._by_own.get((claim.source, claim.own))
+        if claim.is_under_mothers_number:
+            # Once somebody has said that the record is the newborn's, it is.
+            born = claim.facts.get("birth_date")
+            return born is None or about is None or known(about.said).get("birth_date") != born
+        return about is not None and is_another(about, claim)
 
     @classmethod
     def again(cls, records: Iterable[PatientRecord], new_id: Callable[[], UUID]) -> "IdentityPlan":
@@ -339,10 +347,13 @@ class IdentityPlan:
             touched[person].update((person, self.stored_people[record_id]))
         results = []
         for place, claim in enumerate(self._claims):
+            if place in self._refused:
+                results.append(_REFUSED)
+                continue
             record = self._by_own[(claim.source, claim.own)]
             reasons = self.reasons.get(record.id, ())
             others = frozenset(touched.get(record.person_id, ()))
-            results.append(Resolved(record.id, record.person_id, reasons, others, place in self._refused))
+            results.append(Resolved(record.id, record.person_id, reasons, others))
         return results
 
 

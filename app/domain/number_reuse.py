@@ -5,17 +5,16 @@ one. Only what no correction does is doubted. Not here: what is done with such a
 number (shared_identifier).
 """
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from app.domain.comparison import agreements
 from app.domain.comparison_weights import Field, Outcome, Weights
 from app.domain.features import Features
+from app.domain.newborn import NEWLY_BORN
 
 MOTHER_YEARS: Final = 11
 """Our policy: nobody so much older than a newborn is another newborn."""
-NEWLY_BORN: Final = timedelta(days=366)
-"""Our policy: a record whose birth date lies no longer before the message may be that of a newborn under the mother's number."""
 
 
 def is_another_person(known: Features, said: Features, on: date, weights: Weights) -> bool:

@@ -12,6 +12,7 @@ from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
 from app.domain.contact_person import ContactPerson, contact_person_json
 from app.domain.known import Erasure
 from app.domain.latest import Said
+from app.domain.newborn import identifiers_of, is_under_mothers_number
 from app.domain.stand_in import NO_NAMES, NOBODY, may_be_newborns
 from app.domain.telephone import Telephone, telephone_json
 from app.domain.trigger import Trigger
@@ -40,6 +41,8 @@ class RecordClaim(NamedTuple):
     belongs_to: Identifier | None = None
     links: tuple[Identifier, ...] = ()
     parts_from: tuple[Identifier, ...] = ()
+    is_under_mothers_number: bool = False
+    """Whether it says itself that its number is that of the newborn's mother (PID-21): then it is about nobody known by the number."""
     is_doubted: bool = False
     """Whether it is refused where it is plainly about somebody else than what is known of the record; not once a person has looked."""
 
@@ -98,7 +101,7 @@ class Resolved:
     moved_people: frozenset[UUID] = frozenset()
     """People whose records were joined or parted by this claim: their stays must be reconsidered."""
     is_refused: bool = False
-    """Nothing was learned: the number is that of somebody else."""
+    """Nothing was learned: the number is that of somebody else, and the claim is about nobody yet."""
 
 
 def json_facts(facts: PersonFacts) -> dict[str, Any]:
@@ -162,9 +165,10 @@ def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False) -> Rec
     return RecordClaim(
         source=ADT_SOURCE,
         own=event.identifiers[0],
-        identifiers=event.identifiers,
+        identifiers=identifiers_of(event),
         sort_key=sort_key,
         facts=json_facts(event.person),
+        is_under_mothers_number=is_under_mothers_number(event),
         retires=event.prior_identifiers,
         belongs_to=event.parent,
         links=other if event.trigger == Trigger.LINK else (),

@@ -40,6 +40,7 @@ def veiled(event: AdtEvent, pseudonym: Pseudonym) -> AdtEvent:
         identifiers=tuple(map(instead, event.identifiers)),
         prior_identifiers=tuple(map(instead, event.prior_identifiers)),
         other_patient=tuple(map(instead, event.other_patient)),
+        mothers=tuple(map(instead, event.mothers)),
         parent=instead(event.parent) if event.parent else None,
         renames=tuple(Rename(instead(one.retired), instead(one.survivor)) for one in event.renames),
     )

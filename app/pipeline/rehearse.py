@@ -12,7 +12,7 @@ from app.actions.receive import Arrival, judge
 from app.domain.adt_event import AdtEvent
 from app.domain.event_order import sort_key
 from app.domain.inbound import AckCode, Envelope, Problem
-from app.domain.interpreted import Held
+from app.domain.interpreted import OF_ANOTHER_PERSON, Held
 from app.domain.notification import Desired
 from app.domain.person import claim_of
 from app.domain.stay_in_hand import StayInHand
@@ -83,7 +83,10 @@ class Rehearsals:
             return Rehearsal(arrival, tuple(problems))
         now = self.rooms.clock.now()
         understood, event = told[0], told[0].event
-        resolved = await identify(raw, [claim_of(item.event, sort_key(item.event)) for item in told], ids=self.rooms.ids, now=now)
+        claims = [claim_of(item.event, sort_key(item.event), is_doubted=True) for item in told]
+        resolved = await identify(raw, claims, ids=self.rooms.ids, now=now)
+        if any(whose.is_refused for whose in resolved):
+            return Rehearsal(arrival, (*arrival.problems, OF_ANOTHER_PERSON), event, understood.is_test)
         batch = Batch()
         await self.rooms.record(raw, batch, told, resolved, now)
         (outcome,) = batch.outcomes

@@ -41,6 +41,13 @@ select h.message_id, h.feed_id, h.code, h.place, $5
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as h(message_id, feed_id, code, place)
 """
 
+# A row of a hold goes with its release, and how many there were is asked afterwards. In order, as others may count at the same time.
+_COUNT_HELD = """
+insert into feed_hour as h (feed_id, hour_at, held)
+select feed_id, date_trunc('hour', $2::timestamptz), count(*) from unnest($1::uuid[]) as n(feed_id) group by feed_id order by feed_id
+on conflict (feed_id, hour_at) do update set held = h.held + excluded.held
+"""
+
 _MAPPED_MEANWHILE = """
 with released as (
     delete from held_message h using feed_facility f
@@ -53,12 +60,14 @@ on conflict (message_id) do nothing
 
 async def hold(raw: Raw, worked_on: Sequence[UUID], held: Sequence[HeldRow], lanes: int, now: datetime) -> None:
     """Note what messages wait for; those that were worked on and are not held wait no more (pk_held_message)."""
-    await raw.execute("delete from held_message where message_id = any($1::uuid[])", list(worked_on))
+    waited = await raw.fetch("delete from held_message where message_id = any($1::uuid[]) returning message_id", list(worked_on))
     if not held:
         return
     messages = [row.message_id for row in held]
     await raw.fetch("select 1 from feed where id = any($1::uuid[]) order by id for share", sorted({row.feed_id for row in held}))
     await raw.execute(_HOLD, messages, [row.feed_id for row in held], [row.code for row in held], [row.place for row in held], now)
+    before = {row["message_id"] for row in waited}
+    await raw.execute(_COUNT_HELD, [row.feed_id for row in held if row.message_id not in before], now)
     # The registry of this batch may be older than a mapping that was committed before the lock above was given.
     await raw.execute(_MAPPED_MEANWHILE, messages, lanes)
 

@@ -59,7 +59,7 @@ with {_WAITING}, opened as (
     union all
     select 'set_aside', coalesce(sum(h.set_aside), 0)::bigint from feed_hour h where h.hour_at >= $1
     union all
-    select 'unmapped_facilities', count(*) from held_message h where h.held_at >= $1
+    select 'unmapped_facilities', coalesce(sum(h.held), 0)::bigint from feed_hour h where h.hour_at >= $1
 )
 select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
     coalesce(w.clocks_running, 0) as clocks_running

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.inbound import Format
+from app.domain.interpreted import OF_ANOTHER_PERSON
 from app.domain.viewer import Viewer
 from app.store.feed_counts import first_id_at
 from app.store.inbound import Waiting
@@ -64,6 +65,7 @@ select e.id, e.feed_id, m.organization_id, m.cipher_key_id, m.body, m.received_a
 from (
     select id, feed_id from explained
     where feed_id is not null and ($5::text is null or code = $5) and ($6::text is null or location = $6)
+        and ($5::text is not null or code <> $8 or location <> $9)
     order by id limit $7
 ) e join inbound_message m on m.id = e.id order by e.id
 """
@@ -97,8 +99,13 @@ async def groups(raw: Raw, viewer: Viewer, wanted: AsideFilter) -> list[dict[str
 
 
 async def of_a_kind(raw: Raw, viewer: Viewer, wanted: AsideFilter, most: int) -> Sequence[Waiting]:
-    """Give the oldest of the messages that can be tried again (a feed claims them), with their bytes."""
-    rows = await raw.fetch(_OF_A_KIND, _whose(viewer), wanted.feed_id, *wanted.span(), wanted.code, wanted.location, most)
+    """Give the oldest of the messages that can be tried again (a feed claims them), with their bytes.
+
+    To try again one that gives a number to somebody else is to say that it is a correction: those are given only where their code is
+    asked for.
+    """
+    answer = (OF_ANOTHER_PERSON.code.value, OF_ANOTHER_PERSON.location)
+    rows = await raw.fetch(_OF_A_KIND, _whose(viewer), wanted.feed_id, *wanted.span(), wanted.code, wanted.location, most, *answer)
     return [
         Waiting(
             row["id"],

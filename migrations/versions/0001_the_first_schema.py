@@ -994,6 +994,13 @@ def upgrade() -> None:
             "set_aside", sa.Integer(), server_default="0", nullable=False, comment="accepted, and set aside when they were first worked on"
         ),
         sa.Column(
+            "held",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="began in this hour to wait for somebody to say which organization a facility is",
+        ),
+        sa.Column(
             "control_ids_reused",
             sa.Integer(),
             server_default="0",

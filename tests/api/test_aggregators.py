@@ -98,6 +98,26 @@ async def test_an_unmapped_facility_is_held_and_listed_and_released_by_mapping_i
     assert [(one["code"], one["held"]) for one in await facilities(world, feed)] == [("NORTH", 0), ("WEST", 0)]
 
 
+async def test_what_came_into_the_queue_is_counted_when_it_waits_no_more_too_and_each_message_once(world: World) -> None:
+    async def queue() -> tuple[int, int]:
+        listed = (await world.api.json("GET", "/v1/queues", ADMIN_KEY, 200))["items"]
+        found = {one["id"]: one for one in listed}["unmapped_facilities"]
+        return found["waiting"], found["opened_in_30_days"]
+
+    feed = await aggregator(world)
+    await send(world, message("NORTH", "N1"))
+    await send(world, message("SOUTH", "S1", visit="V2"))
+    await world.stage.settle()
+    assert await queue() == (2, 2)
+    (waiting, *_) = (await world.api.json("GET", "/v1/inbound?outcome=set_aside", ADMIN_KEY, 200))["items"]
+    await world.api.json("POST", f"/v1/inbound/{waiting['id']}/replay", ADMIN_KEY, 202)
+    await world.stage.settle()
+    assert await queue() == (2, 2)
+    await map_to(world, feed, "NORTH", "north")
+    await world.stage.settle()
+    assert await queue() == (1, 2)
+
+
 async def test_a_message_that_names_no_facility_waits_too(world: World) -> None:
     feed = await aggregator(world, ["EVN-7", "PV1-39"])
     await send(world, message("NORTH", "N1"))

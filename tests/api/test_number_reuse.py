@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from app import wiring
 from app.domain.follow_up import FollowUpState
 from tests.api.test_attribution import told
-from tests.api.world import World, load_panel
+from tests.api.world import ER7, World, load_panel
 from tests.support.messages import adt
 
 ZEB = {"name": "Quill^Zebulon", "born": "19501231", "sex": "M", "medicaid": None, "visit": "V9"}
@@ -78,3 +79,99 @@ async def test_a_newborn_under_its_mothers_number_does_not_become_its_mother(sto
     assert len(await aside(story)) == 1
     person = (await story.api.json("GET", "/v1/encounters", story.keys["home"], 200))["items"][0]["person"]
     assert (person["first_name"], person["birth_date"]) == ("Ann", "1980-01-02")
+
+
+BABY = {"name": "Alder^Lily", "born": "20260308", "medicaid": None, "visit": "V9"}
+
+
+def with_mother(message: bytes, number: str) -> bytes:
+    """Say in PID-21 who the mother is."""
+    lines = message.decode().split("\r")
+    place = next(place for place, line in enumerate(lines) if line.startswith("PID|"))
+    fields = [*lines[place].split("|"), *[""] * 22][:22]
+    fields[21] = f"{number}^^^HOSPA^MR"
+    lines[place] = "|".join(fields)
+    return "\r".join(lines).encode()
+
+
+async def test_a_newborn_of_whom_the_message_says_that_the_number_is_the_mothers_waits_though_nobody_knows_the_number(story: World) -> None:
+    await story.send(with_mother(adt("A01", "20260308100000-0500", control="C8", mrn="M70", **BABY), "M70"))
+    (message,) = await aside(story)
+    mother = {"name": "Birch^Maud", "born": "19900101", "medicaid": None, "visit": "V8"}
+    await story.send(adt("A01", "20260308090000-0500", control="C9", mrn="M70", **mother))
+    assert [one["id"] for one in await aside(story)] == [message["id"]], "the mother's own is taken"
+    # Once somebody has said that a number is the newborn's, what follows is taken.
+    await story.send(with_mother(adt("A01", "20260308100000-0500", control="D1", mrn="M71", **BABY), "M71"))
+    (other,) = [one for one in await aside(story) if one["id"] != message["id"]]
+    await story.api.json("POST", f"/v1/inbound/{other['id']}/replay", story.keys["hospital"], 202)
+    await story.stage.settle()
+    await story.send(with_mother(adt("A08", "20260308110000-0500", control="D2", mrn="M71", **BABY), "M71"))
+    assert [one["id"] for one in await aside(story)] == [message["id"]]
+
+
+@pytest.mark.parametrize(("number", "said"), [("M1", BABY), ("M72", {"medicaid": None, "visit": "V9", "name": "Alder^Edith"})])
+async def test_a_newborn_with_its_own_number_is_taken_and_a_grown_up_whatever_is_in_pid_21(
+    story: World, number: str, said: dict[str, str]
+) -> None:
+    await story.send(with_mother(adt("A01", "20260308100000-0500", control="C8", mrn="M72", **said), number))
+    assert await aside(story) == []
+
+
+async def test_the_mothers_number_beside_the_newborns_own_makes_no_one_person_of_them(story: World) -> None:
+    beside = adt("A01", "20260308100000-0500", control="C8", mrn="M72", **BABY).replace(b"M72^^^HOSPA^MR", b"M72^^^HOSPA^MR~M1^^^HOSPA^MR")
+    await story.send(with_mother(beside, "M1"))
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        held = await raw.fetch(
+            "select i.value from record_identifier i join patient_record r on r.id = i.record_id where r.value = 'M72' order by 1"
+        )
+    assert [row["value"] for row in held] == ["M72"]
+
+
+async def test_a_replay_of_everything_that_was_set_aside_answers_no_such_question(story: World) -> None:
+    world = story
+    await world.send(adt("A01", "20260308100000-0500", control="C8", **ZEB))
+    everything = {"dry_run": False}
+    tried = await world.api.json("POST", "/v1/inbound/replay", world.keys["hospital"], 200, json=everything)
+    assert tried["replayed"] == 0
+    tried = await world.api.json("POST", "/v1/inbound/replay", world.keys["hospital"], 200, json={**everything, "location": "PID^1^3"})
+    assert tried["replayed"] == 0
+    await world.stage.settle()
+    assert len(await aside(world)) == 1
+    tried = await world.api.json("POST", "/v1/inbound/replay", world.keys["hospital"], 200, json={**everything, "code": "205"})
+    assert tried["replayed"] == 1
+    await world.stage.settle()
+    assert await aside(world) == []
+
+
+async def test_what_waits_so_is_counted_and_ages(story: World) -> None:
+    async def queue() -> dict[str, Any]:
+        listed = await story.api.json("GET", "/v1/queues", story.keys["operator"], 200)
+        return {one["id"]: one for one in listed["items"]}["set_aside"]
+
+    assert ((await queue())["waiting"], (await queue())["alert"]) == (0, "none")
+    await story.send(adt("A01", "20260308100000-0500", control="C8", **ZEB))
+    assert ((await queue())["waiting"], (await queue())["alert"]) == (1, "none")
+    story.stage.clock.advance(hours=24 * 14)
+    assert (await queue())["alert"] == "overdue"
+
+
+async def test_a_validation_says_that_it_would_wait(story: World) -> None:
+    body = adt("A01", "20260308100000-0500", control="C8", **ZEB)
+    said = await story.api.json("POST", "/hl7v2/$validate", story.keys["hospital"], 200, content=body, headers=ER7)
+    assert said["reaches"] == []
+    assert ("205", "PID^1^3") in {(one["code"], one["location"]) for one in said["problems"]}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_two_who_contradict_each_other_about_a_new_number_are_not_both_taken(story: World, at_once: bool) -> None:
+    for control, said in (
+        ("D1", {**ZEB, "mrn": "M90"}),
+        ("D2", {**ZEB, "mrn": "M90", "name": "Birch^Maud", "born": "19900101", "sex": "F"}),
+    ):
+        await story.api.call(
+            "POST", "/hl7v2", story.keys["hospital"], content=adt("A01", "20260308100000-0500", control=control, **said), headers=ER7
+        )
+        if not at_once:
+            await story.stage.settle()
+    await story.stage.settle()
+    assert [one["control_id"] for one in await aside(story)] == ["D2"]

@@ -9,6 +9,7 @@ from app.cli.exits import ExitCode
 from tests.cli.conftest import Handoff
 from tests.cli.test_looking import ADMIT, NAMELESS, _send
 from tests.support.databases import Database
+from tests.support.messages import adt
 
 
 @pytest.fixture
@@ -56,6 +57,15 @@ def test_what_was_set_aside_is_counted_rehearsed_and_replayed(received: Handoff)
     assert received("inbound", "replay", "--code", "101", "--yes", "--json").json == {"replayed": 1}
     (waiting,) = received("inbound", "list", "--outcome", "waiting", "--json").json["items"]
     assert waiting["control_id"] == "C2"
+
+
+def test_what_gives_a_number_to_somebody_else_is_replayed_by_its_code_or_id_alone(received: Handoff, database: Database) -> None:
+    other = adt("A01", "20260303100000-0500", control="C3", name="Quill^Zebulon", born="19501231", sex="M", medicaid=None, visit="V9")
+    asyncio.run(_send(database, other, is_worked=True))
+    for said, count in ((("--outcome", "set_aside"), 1), (("--location", "PID^1^3"), 0)):
+        assert received("inbound", "replay", *said, "--yes", "--json").json == {"replayed": count}
+        assert [one["control_id"] for one in received("inbound", "list", "--outcome", "set_aside", "--json").json["items"]] == ["C3"]
+    assert received("inbound", "replay", "--code", "205", "--yes", "--json").json == {"replayed": 1}
 
 
 @pytest.mark.parametrize(

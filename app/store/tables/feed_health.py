@@ -23,6 +23,7 @@ feed_hour = Table(
     _count("messages", "received, without repetitions of the same message"),
     _count("refused", "answered AE or AR at the door"),
     _count("set_aside", "accepted, and set aside when they were first worked on"),
+    _count("held", "began in this hour to wait for somebody to say which organization a facility is"),
     _count("control_ids_reused", "their MSH-10 was used before by another message (ACK-7)"),
     _count("events", "became an event of a stay or person"),
     _count("late", "happened long before they were received"),
