@@ -8,7 +8,7 @@ statements (store/panel_stage), who may upload for whom (api).
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -32,11 +32,12 @@ from app.domain.panel import (
     roster_sort_keys,
 )
 from app.domain.person import RecordClaim, Resolved
-from app.domain.roster import Layout, RawRow, RowError, layout_of
+from app.domain.roster import Layout, RawRow, RowError, RowErrorCode, layout_of
 from app.domain.roster_change import Removal
 from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, RowReader, claim_of_row
 from app.ports import Ids
 from app.store.newcomers import Admission, admission
+from app.store.panel_doubts import error_of, mrns_of_others, refuse
 from app.store.panel_stage import OpenStage, Stage, StagedRow
 from app.store.raw import Raw
 
@@ -78,7 +79,7 @@ class Upload:
     mode: UploadMode
     dry_run: bool = False
     force: bool = False
-    """Let a replace end more claims than the shrink guard allows."""
+    """Let a replace end more claims than the shrink guard allows, and take rows that give a known number to somebody else."""
     file_name: str = ""
     id: UUID | None = None
     """Given by a caller that must be able to tell, after a crash, whether this very upload was committed."""
@@ -146,7 +147,8 @@ async def load_panel(
                 return result
             if result.needs_force and not upload.force:
                 raise PanelWouldShrinkError(difference, limits.guard)
-            await _identify_rows(services, stage, organization.id, now)
+            refused = await _identify_rows(services, stage, organization.id, now, is_doubted=not upload.force)
+            result = await _doubted(stage, result, refused, has_mrns=intake.has_mrns)
             if await _apply(stage, result, limits):
                 return result
 
@@ -191,35 +193,35 @@ async def _stream(roster: AsyncIterable[bytes] | bytes) -> AsyncIterator[bytes]:
             yield data
 
 
-async def _identify_rows(services: PanelServices, stage: Stage, organization_id: UUID, now: datetime) -> None:
+async def _identify_rows(services: PanelServices, stage: Stage, organization_id: UUID, now: datetime, *, is_doubted: bool) -> list[int]:
     """Find the people of the rows that are to be asserted, each chunk in its own transactions, so that the feed goes on meanwhile.
 
-    While the database takes one chunk, a thread prepares the next.
+    While the database takes one chunk, a thread prepares the next. Give the rows that name somebody by the number of somebody else.
     """
     sort_key, limits = roster_sort_keys(now), services.limits
     seeds = services.ids.new(), services.ids.new()
 
     def prepare(rows: Sequence[StagedRow]) -> _Chunk:
-        claims = {row.number: claim_of_row(row.cells(), organization_id, sort_key(row.number)) for row in rows}
+        claims = {row.number: claim_of_row(row.cells(), organization_id, sort_key(row.number), is_doubted=is_doubted) for row in rows}
         unknown = [(row.number, claims[row.number]) for row in rows if not row.is_known]
         return _Chunk(claims, admission(newcomers_among(unknown) if len(unknown) >= limits.newcomers_min else []))
 
     async def admit_chunk(raw: Raw, chunk: _Chunk) -> set[int]:
         return await stage.admit(raw, chunk.admission, seeds, now)
 
-    async def identify_chunk(raw: Raw, claims: Mapping[int, RecordClaim]) -> None:
-        found = await services.identify(raw, list(claims.values()), ids=services.ids, now=now)
-        await stage.save_records(raw, zip(claims, (resolved.record_id for resolved in found), strict=True))
+    async def identify_chunk(raw: Raw, claims: Mapping[int, RecordClaim]) -> list[int]:
+        found = dict(zip(claims, await services.identify(raw, list(claims.values()), ids=services.ids, now=now), strict=True))
+        await stage.save_records(raw, ((number, one.record_id) for number, one in found.items() if not one.is_refused))
+        return [number for number, one in found.items() if one.is_refused]
 
-    async def take(chunk: _Chunk) -> None:
+    async def take(chunk: _Chunk) -> list[int]:
         rest = chunk.claims
         if chunk.admission.numbers:
             met = await stage.in_transaction(partial(admit_chunk, chunk=chunk), redo_on=services.redo_on)
             rest = chunk.without_admitted(met)
-        if rest:
-            await stage.in_transaction(partial(identify_chunk, claims=rest), redo_on=services.redo_on)
+        return await stage.in_transaction(partial(identify_chunk, claims=rest), redo_on=services.redo_on) if rest else []
 
-    chunk = _Chunk({}, admission([]))
+    chunk, refused = _Chunk({}, admission([])), list[int]()
     after = 0
     while rows := await stage.unidentified(after, limits.chunk_claims):
         after = rows[-1].number
@@ -229,8 +231,27 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
             raise taken
         if isinstance(prepared, BaseException):
             raise prepared
+        refused += taken
         chunk = prepared
-    await take(chunk)
+    return [*refused, *await take(chunk)]
+
+
+async def _doubted(stage: Stage, result: UploadResult, refused: Sequence[int], *, has_mrns: bool) -> UploadResult:
+    """Say which rows are not taken after all, and whose mrn is somebody else's."""
+    errors = [error_of(row, RowErrorCode.NUMBER_OF_ANOTHER) for row in refused]
+    added, changed = await stage.in_transaction(partial(refuse, rows=refused)) if refused else (0, 0)
+    warnings = await stage.in_transaction(partial(mrns_of_others, limit=ERRORS_SHOWN_MAX)) if has_mrns else ()
+    difference = result.difference
+    return replace(
+        result,
+        accepted=result.accepted - len(refused),
+        rejected=result.rejected + len(refused),
+        difference=replace(
+            difference, added=difference.added - added, changed=difference.changed - changed, kept=difference.kept + changed
+        ),
+        errors=first_errors([*result.errors, *errors]),
+        warnings=first_errors([*result.warnings, *warnings]),
+    )
 
 
 async def _apply(stage: Stage, result: UploadResult, limits: UploadLimits) -> bool:
@@ -312,6 +333,11 @@ class _Intake:
     def file_hash(self) -> bytes:
         """SHA-256 of what was read."""
         return self._hash.digest()
+
+    @property
+    def has_mrns(self) -> bool:
+        """Tell whether the roster has a column of hospitals' numbers."""
+        return self._layout is not None and "mrn" in self._layout.names
 
     def feed(self, piece: bytes) -> _Read:
         """Read a piece of the file. In a thread; raises `RosterRefusedError`."""

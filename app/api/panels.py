@@ -76,7 +76,9 @@ async def upload_roster(
         ),
     ] = UploadMode.DELTA,
     dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,  # noqa: FBT002 - a query parameter
-    force: Annotated[bool, Query(description="Let an upload end more claims than the guard allows.")] = False,  # noqa: FBT002 - a query parameter
+    force: Annotated[
+        bool, Query(description="Let an upload end more claims than the guard allows, and take rows of a number of somebody else.")
+    ] = False,
     file_name: Annotated[str, Query(max_length=200, description="For people, in the list of uploads.", examples=["panel-march.csv"])] = "",
 ) -> Response:
     """Load a roster onto an organization's panel.

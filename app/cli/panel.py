@@ -42,7 +42,12 @@ def load(
     ] = UploadMode.DELTA,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Let an upload end more claims than the guard allows.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Let an upload end more claims than the guard allows, and take rows that give a known number to somebody else."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Load a roster. Good rows are taken although others are bad; bad ones are named with row, column, reason and remedy."""

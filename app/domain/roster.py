@@ -200,6 +200,7 @@ class RowErrorCode(StrEnum):
     OTHER_PERSON = "other_person"
     SEVERAL_PEOPLE = "several_people"
     CONTRADICTED = "contradicted"
+    NUMBER_OF_ANOTHER = "number_of_another"
     # From here on warnings: the row is taken.
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"
@@ -209,6 +210,7 @@ class RowErrorCode(StrEnum):
     OVERRIDDEN_ROW = "overridden_row"
     ADDED_BEFORE = "added_before"
     NOT_YET_ADDED = "not_yet_added"
+    MRN_OF_ANOTHER = "mrn_of_another"
 
 
 _DATE_REMEDY: Final = "Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too."
@@ -249,6 +251,13 @@ MESSAGES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.SEVERAL_PEOPLE: "The number of this row is that of several people on the panel. Nothing was ended. Give their member_id.",
     RowErrorCode.CONTRADICTED: (
         "The row removes what another row of the file says is on the panel. Nothing was ended. Keep the row that is right."
+    ),
+    RowErrorCode.NUMBER_OF_ANOTHER: (
+        "The number by which the row names the person is that of somebody else by name, birth date and sex, or of a newborn's mother. Give"
+        " this person a number of their own; where all of it is a correction of the same person, upload with force."
+    ),
+    RowErrorCode.MRN_OF_ANOTHER: (
+        "The mrn is not this person's by name and birth date: the hospital's stays under it are not told to you. Check the number."
     ),
     RowErrorCode.ADDED_BEFORE: "The row adds a claim that was on the panel already; it was taken as a change.",
     RowErrorCode.NOT_YET_ADDED: "The row changes a claim that was not on the panel; it was added, so that nobody goes untold.",

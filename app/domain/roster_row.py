@@ -117,7 +117,7 @@ def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
     return OwnId(NO_AUTHORITY, ROW_TYPE, _digest(*parts).hex()) if all(parts) else None
 
 
-def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str) -> RecordClaim:
+def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str, *, is_doubted: bool = False) -> RecordClaim:
     """Say whom an accepted row is about."""
     own = own_id(cells, organization_id)
     if own is None:
@@ -135,6 +135,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str)
         identifiers=tuple(identifiers),
         sort_key=sort_key,
         facts={name: cells[name] for name in (*FACT_COLUMNS, *MEASURE_COLUMNS) if name in cells} | contact_facts(cells),
+        is_doubted=is_doubted,
     )
 
 
