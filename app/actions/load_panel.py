@@ -8,7 +8,7 @@ statements (store/panel_stage), who may upload for whom (api).
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -241,17 +241,7 @@ async def _doubted(stage: Stage, result: UploadResult, refused: Sequence[int], *
     errors = [error_of(row, RowErrorCode.NUMBER_OF_ANOTHER) for row in refused]
     added, changed = await stage.in_transaction(partial(refuse, rows=refused)) if refused else (0, 0)
     warnings = await stage.in_transaction(partial(mrns_of_others, limit=ERRORS_SHOWN_MAX)) if has_mrns else ()
-    difference = result.difference
-    return replace(
-        result,
-        accepted=result.accepted - len(refused),
-        rejected=result.rejected + len(refused),
-        difference=replace(
-            difference, added=difference.added - added, changed=difference.changed - changed, kept=difference.kept + changed
-        ),
-        errors=first_errors([*result.errors, *errors]),
-        warnings=first_errors([*result.warnings, *warnings]),
-    )
+    return result.without(errors, added, changed, warnings)
 
 
 async def _apply(stage: Stage, result: UploadResult, limits: UploadLimits) -> bool:

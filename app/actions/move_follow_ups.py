@@ -5,7 +5,7 @@ Called with what keep_follow_ups came to. Not here: who should have it (domain/h
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -66,7 +66,7 @@ async def move_follow_ups(
     moves: list[HandOver] = []
     for one in standing:
         mine = by_follow_up.get(one.row.id, [])
-        target = _target(one, directory, rulebook, now)
+        target = _target(one, mine, directory, rulebook, now)
         pending = next((transfer for transfer in mine if transfer.state == "offered"), None)
         refused = {transfer.to_id for transfer in mine if transfer.state == "declined"}
         if pending is not None and not _still_stands(pending, one, target, now):
@@ -96,12 +96,21 @@ async def move_follow_ups(
     return await _notices(raw, untold, {one.row.id: one for one in standing}, directory, ids, now) if untold else []
 
 
-def _target(one: Moving, directory: Directory, rulebook: Rulebook, now: datetime) -> Attribution | None:
+def _target(one: Moving, held: Sequence[Transfer], directory: Directory, rulebook: Rulebook, now: datetime) -> Attribution | None:
     if one.row.state not in MOVING_STATES or one.row.home_id is None or one.stay.reported_by is not None:
         return None
-    found = home_now(one.row.home_id, one.row.programs, one.claims, local_date(now, one.stay.zone), directory, rulebook)
-    # Who has a follow-up of the same stay needs no second one.
-    return None if found is None or found.organization_id in one.others | one.disowning else found
+    today = local_date(now, one.stay.zone)
+    found = home_now(one.row.home_id, one.row.programs, one.claims, today, directory, rulebook)
+    # Who has a follow-up of the same stay needs no second one, and who gave this one away does not get it back unasked.
+    passed = one.others | one.disowning | given_away_by(held, one.row.home_id, one.claims, today)
+    return None if found is None or found.organization_id in passed else found
+
+
+def given_away_by(held: Sequence[Transfer], home_id: UUID, claims: Sequence[Attribution], today: date) -> frozenset[UUID]:
+    """Give the homes that handed it to the present one themselves, as long as that one claims the person: two people agreed on it."""
+    if not any(claim.organization_id == home_id and claim.holds_on(today) for claim in claims):
+        return frozenset()
+    return frozenset(one.from_id for one in held if (one.to_id, one.source, one.state) == (home_id, "home", "accepted"))
 
 
 def _still_stands(pending: Transfer, one: Moving, target: Attribution | None, now: datetime) -> bool:

@@ -76,9 +76,7 @@ async def upload_roster(
         ),
     ] = UploadMode.DELTA,
     dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,  # noqa: FBT002 - a query parameter
-    force: Annotated[
-        bool, Query(description="Let an upload end more claims than the guard allows, and take rows of a number of somebody else.")
-    ] = False,
+    force: Annotated[bool, Query(description="Let it end more than the guard allows, and take numbers of somebody else.")] = False,  # noqa: FBT002 - a query parameter
     file_name: Annotated[str, Query(max_length=200, description="For people, in the list of uploads.", examples=["panel-march.csv"])] = "",
 ) -> Response:
     """Load a roster onto an organization's panel.

@@ -73,10 +73,9 @@ async def _target(services: Services, found: FollowUpRow, body: TransferRequest)
     stay = services.read_stay(stays[found.encounter_id], directory)
     today = local_date(services.clock.now(), stay.zone)
     held = [one for one in claimed if one.organization_id == body.to and one.role in HOME_ROLES and one.holds_on(today)]
-    if not held or body.to == found.home_id:
-        raise invalid("/to", "is no other home that claims the person today")
-    if has_one:
-        raise invalid("/to", "has a follow-up of this stay already")
+    if not held or body.to == found.home_id or has_one:
+        # One sentence for all: it is not told whether another organization claims the person, or follows up.
+        raise invalid("/to", "is no organization that this follow-up can go to")
     assert found.home_id is not None  # noqa: S101 - the caller has looked
     right = home_now(found.home_id, found.programs, claimed, today, directory, services.follow_ups.rulebook)
     return held[0], right is not None and right.organization_id == body.to

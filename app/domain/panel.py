@@ -133,6 +133,20 @@ class UploadResult:
     needs_force: bool
     """The shrink guard refuses the real run (a dry run says it instead of failing)."""
 
+    def without(self, refused: Sequence[RowError], added: int, changed: int, warnings: Sequence[RowError]) -> "UploadResult":
+        """Give the result when rows were refused after all: of what was to be added and changed, so many are not."""
+        difference = self.difference
+        return replace(
+            self,
+            accepted=self.accepted - len(refused),
+            rejected=self.rejected + len(refused),
+            difference=replace(
+                difference, added=difference.added - added, changed=difference.changed - changed, kept=difference.kept + changed
+            ),
+            errors=first_errors([*self.errors, *refused]),
+            warnings=first_errors([*self.warnings, *warnings]),
+        )
+
     def summary(self) -> dict[str, Any]:
         """Give the counts as they are stored and shown."""
         return {

@@ -47,7 +47,6 @@ from app.store.answers import Answers
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
 from app.store.inbound import OutcomeRow, Waiting
-from app.store.notifications import NotificationRow
 from app.store.raw import Raw
 
 OpenTransaction = Callable[[], AbstractAsyncContextManager[Raw]]
@@ -159,7 +158,7 @@ class Rooms:
         batch.releases = dict.fromkeys(released, Release(LateCause.REVIEW))
         if not {row.person_id for row in batch.stays.values()} <= set(whose):
             raise IdentityMovedError
-        told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now)
+        told = await self.tell(raw, await self.keep(raw, batch, directory, now), directory, now, looks_again=True)
         worked = Worked(reconsidered=len(stays), notifications=told.notifications, late=told.late, recipients=told.recipients)
         return Reconsidered(worked, told.follow_ups)
 
@@ -290,7 +289,7 @@ class Rooms:
         row.account = f"{account[0]}|{account[1]}" if account else None
         return stay
 
-    async def tell(self, raw: Raw, stays: Sequence[StayInHand], directory: Directory, now: datetime) -> Told:
+    async def tell(self, raw: Raw, stays: Sequence[StayInHand], directory: Directory, now: datetime, *, looks_again: bool = False) -> Told:
         """Rooms 6 and 7. Numbers are given in the last statements before the commit."""
         if not stays:
             return Told()
@@ -317,17 +316,13 @@ class Rooms:
         rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
         late = sum(row.payload["late"] is not None for row in rows)
         rows.extend(await tell_follow_ups(raw, kept.standing, directory, ids=self.ids, now=now))
-        rows.extend(await self._move(raw, kept, claimed, answered, directory, now))
-        recipients = await notifications.number_and_insert(raw, rows, now)
-        return Told(desired, len(rows), late, tuple(recipients), kept.views)
-
-    async def _move(
-        self, raw: Raw, kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered: Answers, directory: Directory, now: datetime
-    ) -> list[NotificationRow]:
-        """Ask the operator about homes that claim the same program, and move the follow-ups whose person has another home by now."""
         conflicts = [(stay.person_id, stay.id, led) for stay, led in kept.conflicts]
         await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
-        return await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now)
+        if looks_again:
+            await answers.close_conflicts(raw, [stay.id for stay in stays], conflicts, now)
+        rows.extend(await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now))
+        recipients = await notifications.number_and_insert(raw, rows, now)
+        return Told(desired, len(rows), late, tuple(recipients), kept.views)
 
 
 def _without_refused(

@@ -98,17 +98,43 @@ _OPEN_CONFLICTS = """
 insert into review (id, kind, state, opened_at, person_id, encounter_id, conflict_key, subject)
 select id, 'attribution_conflict', 'open', $6, person_id, encounter_id, conflict_key, subject::jsonb
 from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[]) as n(id, person_id, encounter_id, conflict_key, subject)
-on conflict do nothing
+on conflict (person_id, conflict_key) where conflict_key is not null
+do update set state = 'open', opened_at = excluded.opened_at, resolved_at = null, resolution = null
+where review.state = 'dismissed' and review.resolved_by is null
 """
+_CLOSE_CONFLICTS = """
+update review r set state = 'dismissed', resolution = $4, resolved_at = $5
+from encounter e
+where e.id = r.encounter_id and r.encounter_id = any($1::uuid[]) and r.state = 'open' and r.kind = 'attribution_conflict'
+    and not exists (select from unnest($2::uuid[], $3::text[]) as n(person_id, conflict_key)
+        where n.person_id = e.person_id and n.conflict_key = r.conflict_key)
+"""
+AGREED = "the rosters agree by now"
 
 
 async def open_conflicts(raw: Raw, conflicts: Sequence[tuple[UUID, UUID, Led]], ids: Sequence[UUID], now: datetime) -> None:
-    """Ask the operator, once, about homes that claim the same program of a person: (person, stay, who leads and who does not)."""
+    """Ask the operator, once, about homes that claim the same program of a person: (person, stay, who leads and who does not).
+
+    What closed by itself is asked again; what a person decided is not.
+    """
     rows = []
     for id_, (person_id, encounter_id, led) in zip(ids, conflicts, strict=True):
-        homes = sorted({led.lead.organization_id, *(one.organization_id for one in led.others)})
+        homes = _homes(led)
         subject = {"program": led.program, "lead": str(led.lead.organization_id), "homes": [str(home) for home in homes]}
-        key = " ".join([led.program, *(home.hex for home in homes)])
-        rows.append((id_, person_id, encounter_id, key, orjson.dumps(subject).decode()))
+        rows.append((id_, person_id, encounter_id, _conflict_key(led), orjson.dumps(subject).decode()))
     if rows:
         await raw.execute(_OPEN_CONFLICTS, *(list(column) for column in zip(*rows, strict=True)), now)
+
+
+async def close_conflicts(raw: Raw, looked_at: Sequence[UUID], conflicts: Sequence[tuple[UUID, UUID, Led]], now: datetime) -> None:
+    """Close what is asked about these stays and is no conflict any more: nobody has to decide it (ix_review_encounter_id)."""
+    people, keys = [person_id for person_id, _, _ in conflicts], [_conflict_key(led) for _, _, led in conflicts]
+    await raw.execute(_CLOSE_CONFLICTS, list(looked_at), people, keys, AGREED, now)
+
+
+def _homes(led: Led) -> list[UUID]:
+    return sorted({led.lead.organization_id, *(one.organization_id for one in led.others)})
+
+
+def _conflict_key(led: Led) -> str:
+    return " ".join([led.program, *(home.hex for home in _homes(led))])

@@ -214,3 +214,31 @@ async def test_a_queue_that_ages_is_said_once_and_that_it_was_worked_off_too(sto
         assert await queues.alerts(raw) == {"identity": "overdue"}
     await decide(story, review, "dismissed")
     assert [await look(), await look()] == [[("identity", "none")], []]
+
+
+async def test_a_conflict_closes_by_itself_when_the_rosters_agree_and_is_asked_again_when_they_do_not(world: World) -> None:
+    async def asked() -> list[tuple[str, str | None]]:
+        found = (await world.api.json("GET", "/v1/reviews?kind=attribution_conflict", ADMIN_KEY, 200))["items"]
+        return [(one["state"], one["resolution"]) for one in found]
+
+    await organization(world, "other", "behavioral_health_home")
+    claimed = ANN_AT_HOME.replace("HOMEB", "HOMEO")
+    await load_panel(world, "other", claimed)
+    await world.send(DISCHARGE)
+    assert await asked() == [("open", None)]
+    query = {"mode": "replace", "force": "true"}
+    path, headers = f"/v1/panels/{world.ids['other']}/uploads", {"content-type": "text/csv"}
+    never = claimed.replace("effective_from,", "effective_from,effective_to,").replace("2026-01-01,", "2026-01-01,2026-02-01,")
+    await world.api.json("POST", path, world.keys["other"], 201, content=never, headers=headers, params=query)
+    await world.stage.settle()
+    assert await asked() == [("dismissed", "the rosters agree by now")]
+    await world.api.json("POST", path, world.keys["other"], 201, content=claimed, headers=headers, params=query)
+    await world.stage.settle()
+    assert await asked() == [("open", None)]
+    # What a person decided stands.
+    (review,) = (await world.api.json("GET", "/v1/reviews?state=open", ADMIN_KEY, 200))["items"]
+    await decide(world, review, "dismissed")
+    await world.api.json("POST", path, world.keys["other"], 201, content=never, headers=headers, params=query)
+    await world.api.json("POST", path, world.keys["other"], 201, content=claimed, headers=headers, params=query)
+    await world.stage.settle()
+    assert [state for state, _ in await asked()] == ["dismissed"]

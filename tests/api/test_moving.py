@@ -226,3 +226,43 @@ async def test_what_became_a_part_2_programs_is_in_no_list_of_offers_and_reviews
             assert len((await moved.api.json("GET", path, moved.keys[who], 200))["items"]) == seen, (who, path, status)
     for path in ("/v1/transfers", "/v1/reviews"):
         assert len((await moved.api.json("GET", path, ADMIN_KEY, 200))["items"]) == 1
+
+
+async def test_what_was_given_by_hand_to_a_home_that_does_not_lead_does_not_bounce_back(story: World) -> None:
+    await organization(story, "next", "health_home", program_roles=["health_home"])
+    (follow_up,) = await worklist(story, "home")
+    story.ids["follow_up_id"] = follow_up["id"]
+    story.stage.clock.advance(days=1)
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", basis="claims"))
+    await story.stage.settle()
+    await act(story, "home", "", 201, to=story.ids["next"])
+    await act(story, "next", "/accept")
+    # Home B leads still, and the rosters are looked at again.
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", basis="loyalty"))
+    await story.stage.settle()
+    story.stage.clock.advance(days=4)
+    await story.stage.pass_time()
+    assert await offers(story, "home") == [("home", "accepted")]
+    assert [one["home"]["id"] for one in await worklist(story, "next")] == [story.ids["next"]]
+    # The home that has it claims the person no more.
+    await load_panel(story, "next", ann("N-1", since="2026-03-07", until="2026-03-08", basis="loyalty"))
+    await story.stage.settle()
+    assert await offers(story, "home") == [("home", "accepted"), ("roster", "offered")]
+
+
+async def test_a_refused_offer_says_nothing_of_whom_another_organization_claims(story: World) -> None:
+    for who in ("next", "other"):
+        await organization(story, who, "behavioral_health_home")
+    (follow_up,) = await worklist(story, "home")
+    story.ids["follow_up_id"] = follow_up["id"]
+    # One has a follow-up of the stay of its own, one claims nobody, one is no home, one is not there.
+    await load_panel(story, "next", ann("N-1", since="2026-01-01", program="TCM", basis="claims"))
+    await story.stage.settle()
+    said = []
+    for to in (story.ids["next"], story.ids["other"], story.ids["plan"], story.ids["home"], "org_" + "0" * 32):
+        refused = await story.api.call("POST", f"/v1/follow-ups/{follow_up['id']}/transfer", story.keys["home"], json={"to": to})
+        if refused.status_code != 201:
+            document = refused.json()
+            said.append((refused.status_code, document["detail"], document["errors"]))
+    assert len(said) >= 4
+    assert len({str(one) for one in said}) == 1
