@@ -285,6 +285,10 @@ def _may_be_generations(left: Features, right: Features, found: dict[Field, Outc
 
 
 def _deaths_differ(left: Features, right: Features) -> bool:
+    """Say whether two days of death, a death and its denial, or a death before a birth are told of them.
+
+    A record that is silent about it denies nothing: where somebody died is often the only place that knows.
+    """
     if left.died_on and right.died_on and left.died_on != right.died_on:
         return True
     if {left.is_deceased, right.is_deceased} == {True, False}:
