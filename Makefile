@@ -5,6 +5,7 @@
 #   make serve   the service        make bench   the figures of this machine
 #   make fuzz    hostile input for what reads strangers' bytes, ten minutes a target (SECONDS_EACH=600 TARGETS="framer fhir")
 #   make histories  measures against their slow second implementation, on HISTORIES=100000 random histories
+#   make properties  histories in any order, hundreds of them instead of a few: minutes
 #   make foreign the npm clients that a test of MLLP needs
 #   make lock    the pinned requirements anew, from pyproject.toml
 
@@ -28,7 +29,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test histories check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz foreign coverage lock migration-rebase clean
+.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz histories properties foreign coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -115,6 +116,9 @@ TARGETS ?= framer tokens escapes batch reader xml json fhir
 SECONDS_EACH ?= 600
 fuzz: $(READY_TO_TEST)
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH); done
+
+properties: $(READY_TO_TEST)
+	TEST_PROPERTIES=deep $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS) tests/properties
 
 # By the lock file, with the scripts of packages off; npm comes with the requirements of the tests.
 FOREIGN := tests/outside/foreign

@@ -14,7 +14,7 @@ from app.cli.names import named_organization, read_id
 from app.cli.output import JsonFlag, Output
 from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
-from app.pipeline.rooms import in_hand
+from app.pipeline import in_hand
 from app.settings import load_settings
 from app.store import encounters, follow_up_reads, transfers
 from app.store.directory import RegistryReader
@@ -72,7 +72,7 @@ def offer(
                 if found.state not in MOVING:
                     raise refused("The follow-up is not open.", "Only an open one can go to another home.")
                 directory, rules, now = await RegistryReader().current(raw), rulebook(), office.clock.now()
-                read_stay = partial(in_hand, directory=directory, rulebook=rules, cause_id=None)
+                read_stay = partial(in_hand, directory=directory, rulebook=rules, cause_id=None, asked_at=now)
                 try:
                     by_right = await is_theirs_by_right(
                         raw, found, home.id, read_stay=read_stay, directory=directory, rulebook=rules, now=now

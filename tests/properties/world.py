@@ -20,9 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
 from app.actions.identify import IdentityMovedError, identify
+from app.actions.load_panel import Upload, load_panel
 from app.domain.adt_event import Identifier
 from app.domain.encounter import EncounterState
 from app.domain.inbound import AckCode, Door, Envelope
+from app.domain.organization import Organization, OrganizationKind
+from app.domain.panel import UploadMode
 from app.domain.person import RecordClaim
 from app.intake import Intake
 from app.pipeline import BatchFailedError, Pipeline
@@ -34,6 +37,7 @@ from app.store.raw import Raw
 from app.store.roles import Role
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock
+from tests.support.rosters import panel_services
 
 NOW = datetime(2026, 3, 20, 15, 0, tzinfo=UTC)
 ORGANIZATIONS = (
@@ -111,7 +115,13 @@ class World:
         return replace(built, on_defect=self.defects.append)
 
     async def claim(self, claimed: Claimed) -> None:
-        """Put a line on a panel as an upload does: find the person, add the claim, ask for their stays to be looked at again."""
+        """Put a line on a panel: by a real upload where it names the person, else as an upload does.
+
+        Find the person, add the claim, ask for their stays to be looked at again.
+        """
+        if claimed.first is not None:
+            await self.upload(claimed)
+            return
         organization = self.organizations[claimed.organization]
         facts = {"first_name": claimed.first, "last_name": claimed.last, "birth_date": claimed.born, "sex": claimed.sex}
         number = next(self.numbers)
@@ -135,6 +145,26 @@ class World:
             except Exception as error:
                 if not is_unavailable(error):
                     raise
+
+    async def upload(self, claimed: Claimed) -> None:
+        """Load a roster of one line onto a panel, as the door for rosters does."""
+        kind = dict(ORGANIZATIONS)[claimed.organization]
+        organization = Organization(self.organizations[claimed.organization], claimed.organization, OrganizationKind(kind), NOW)
+        named = (claimed.first, claimed.last, claimed.born, claimed.sex, claimed.medicaid or "")
+        columns = "first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,basis"
+        row = ",".join([*(part or "" for part in named), "BHH", claimed.effective_from.isoformat(), claimed.basis or ""])
+        services = panel_services(self.engine(), self.ids)
+        while True:
+            try:
+                result = await load_panel(services, organization, f"{columns}\n{row}\n".encode(), Upload(UploadMode.DELTA), now=NOW)
+            except IdentityMovedError:
+                continue
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                continue
+            assert (result.accepted, result.errors) == (1, ()), result
+            return
 
 
 RULES = wiring.rulebook()
