@@ -92,11 +92,12 @@ async def change_organization(
 ) -> Response:
     """Change fields of an organization.
 
-    Only the operator may change `part2_status`, `facility_type` and `program_roles`, because they decide what others are told. When
-    `part2_status` or `facility_type` changes, every stay there is decided again.
+    Only the operator may change `part2_status`, `facility_type`, `program_roles`, `known_as` and `adt_wait_hours`, because they decide
+    what others are told. When `part2_status` or `facility_type` changes, every stay there is decided again; a new wait holds for
+    transfers there that are looked at from then on.
     """
     changes = body.changes()
-    if changes.keys() & {"part2_status", "facility_type", "program_roles"}:
+    if changes.keys() & {"part2_status", "facility_type", "program_roles", "known_as", "adt_wait_hours"}:
         _require_operator(viewer)
     async with services.unit_of_work(viewer) as connection:
         before = await store.find_organization(connection, viewer, organization_id)

@@ -36,6 +36,10 @@ def add(
     call_back: Annotated[str | None, typer.Option(help="Telephone that is answered, for those who follow its patients up.")] = None,
     direct_address: Annotated[str | None, typer.Option(help="Address for Direct secure messaging.")] = None,
     records_contact: Annotated[str | None, typer.Option(help="Who gives out records.")] = None,
+    known_as: Annotated[list[str] | None, typer.Option(help="What others' PV1-37 calls it; repeat for several.")] = None,
+    adt_wait_hours: Annotated[
+        int | None, typer.Option(help="It sends no ADT, or late: so long its admission after a transfer is awaited.")
+    ] = None,
     *,
     as_json: JsonFlag = False,
 ) -> None:
@@ -50,6 +54,8 @@ def add(
             "call_back_number": call_back,
             "direct_address": direct_address,
             "records_contact": records_contact,
+            "known_as": known_as,
+            "adt_wait_hours": adt_wait_hours,
         }
         async with open_office(load_settings()) as office, office.operator() as connection:
             parent_id = (await named_organization(connection, parent)).id if parent is not None else None

@@ -12,6 +12,7 @@ from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
 from app.domain.origin_registry import PlaceKind, Registration
 from app.domain.provider import ProviderLink
+from app.domain.public_id import Kind, public_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Directory:
     """Facility -> what was registered of its house, units and services, and stands."""
     providers: Mapping[str, Sequence[ProviderLink]] = field(default_factory=dict)
     """NPI -> for which organizations the practitioner works, an organization's own NPI included."""
+
+    by_destination: Mapping[str, UUID] = field(default_factory=dict)
+    """What messages call a place that a patient went to (PV1-37), normalized -> the organization; what names two names none."""
 
     @classmethod
     def of(
@@ -78,6 +82,7 @@ class Directory:
             by_organization=by_organization,
             registrations=registered,
             providers=providers,
+            by_destination=_by_destination(by_id.values(), by_organization),
             part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
         )
 
@@ -88,6 +93,12 @@ class Directory:
         """
         programs = self.part2_authorities.get(authority.upper())
         return programs is not None and reader_id is not None and reader_id not in programs
+
+    def destination(self, said: str | None) -> Organization | None:
+        """Find the organization that a message names as where the patient went, if the registry knows it by that name."""
+        # PV1-37 is coded: code and text are subcomponents, but an ampersand may be part of a name too.
+        parts = (_plain(part) for part in (said or "", *(said or "").split("&")))
+        return next((self.organizations[found] for part in parts if (found := self.by_destination.get(part)) is not None), None)
 
     def feed_of(self, application: str, facility: str, *, named: str | None, organization_id: UUID | None) -> Feed | None:
         """Find the source of a message: the feed the door named, else MSH-3/MSH-4, else the organization's single feed.
@@ -136,6 +147,21 @@ def _by_application(feeds: Iterable[Feed]) -> dict[tuple[str, str | None], Feed]
             key = application, None if is_of_all else feed.sending_facility
             found[key] = None if key in found else feed
     return {key: feed for key, feed in found.items() if feed is not None}
+
+
+def _by_destination(organizations: Iterable[Organization], feeds: Mapping[UUID, Sequence[Feed]]) -> dict[str, UUID]:
+    """Index organizations by id, name, NPI, MSH-4 of their feeds and what the registry says others call them."""
+    named: dict[str, set[UUID]] = {}
+    for one in organizations:
+        sent = [_namespace(feed.sending_facility) for feed in feeds.get(one.id, ()) if not feed.is_aggregator]
+        for name in (public_id(Kind.ORGANIZATION, one.id), one.name, one.npi or "", *sent, *one.known_as):
+            named.setdefault(_plain(name), set()).add(one.id)
+    return {name: next(iter(whose)) for name, whose in named.items() if name and len(whose) == 1}
+
+
+def _plain(name: str) -> str:
+    """Give a name without case, spaces and punctuation."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _namespace(text: str) -> str:

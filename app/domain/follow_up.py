@@ -26,6 +26,7 @@ CLOSED_BY_HOME: Final = "closed_by_home"
 TRANSFER_WAIT: Final = timedelta(days=1)
 """Our policy: how long a transfer may take to show up as an admission before the person counts as lost on the way."""
 MOVED_ON: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE, Disposition.NONACUTE})
+IN_TRANSFER: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE})
 RESIDENTIAL: Final = frozenset({CareLevel.PSYCHIATRIC_RESIDENTIAL, CareLevel.SUBSTANCE_USE_RESIDENTIAL})
 """Treatment where the person lives: a team still follows them there, so it ends no follow-up."""
 
@@ -210,7 +211,12 @@ def _windows(
         told_at = facts.notified_at if one.anchor is ClockAnchor.NOTIFICATION else None
         holidays = calendars(one.holiday_calendar) if one.holiday_calendar else NO_HOLIDAYS
         starts_at = anchor_at if told_at is None else max(told_at, anchor_at)
+        wait = facts.stay.transfer_wait if facts.stay.disposition in IN_TRANSFER else None
+        runs_from = starts_at if wait is None else max(starts_at, anchor_at + wait)
+        # Nobody can be in time for what was due while everybody had to wait; what was done meanwhile is done.
         window = clock_window(one, starts_at, facts.stay.zone, facts.stay.stay_class, holidays)
+        if runs_from > starts_at:
+            window = replace(window, due_at=clock_window(one, runs_from, facts.stay.zone, facts.stay.stay_class, holidays).due_at)
         # What was over before is over; what waits has as much time left afterwards as it had.
         stopping = [absence for absence in away if absence.outcome not in runs_while.get(one.id, frozenset())]
         windows.append(replace(window, due_at=due_after(window.due_at, one.unit, stopping, facts.stay.zone, holidays)))
@@ -242,7 +248,7 @@ def _taken_over(stay: Stay, other: Stay, anchor_at: datetime) -> _Stop:
     flag = None
     if stay.stay_class is StayClass.EMERGENCY:
         why = "admitted_after_emergency: an inpatient stay followed the visit"
-    elif stay.disposition in MOVED_ON and at < anchor_at + TRANSFER_WAIT:
+    elif stay.disposition in MOVED_ON and at < anchor_at + (stay.transfer_wait or TRANSFER_WAIT):
         why = "transferred: the receiving stay has begun"
     else:
         why, flag = "readmitted: within 30 days", FollowUpFlag.READMITTED
@@ -255,7 +261,9 @@ def _takes_over(stay: Stay, other: Stay) -> bool:
 
 def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datetime | None] | None:
     """Say what a discharged person is still waited for, and until when; nothing when they are in the community."""
-    if stay.disposition in (Disposition.TRANSFER, Disposition.ADMITTED_HERE) and now < anchor_at + TRANSFER_WAIT:
+    if stay.disposition in IN_TRANSFER and stay.transfer_wait is not None and now < (until := anchor_at + stay.transfer_wait):
+        return f"transfer: to a place that sends no ADT or late; its admission is awaited for {_hours(stay.transfer_wait)} hours", until
+    if stay.disposition in IN_TRANSFER and stay.transfer_wait is None and now < anchor_at + TRANSFER_WAIT:
         return "transfer: the receiving admission is awaited for a day", anchor_at + TRANSFER_WAIT
     if stay.disposition is Disposition.NONACUTE and stay.stay_class is not StayClass.EMERGENCY:
         return "nonacute: in nonacute care; follow-up starts when that ends", None
@@ -266,12 +274,18 @@ def _open_reasons(stay: Stay) -> tuple[str, ...]:
     match stay.disposition:
         case Disposition.AGAINST_ADVICE:
             return ("discharged: left against medical advice, the risk is higher",)
+        case Disposition.TRANSFER | Disposition.ADMITTED_HERE if stay.transfer_wait is not None:
+            return (f"lost_in_transfer: no receiving admission within {_hours(stay.transfer_wait)} hours, from when on the clocks run",)
         case Disposition.TRANSFER | Disposition.ADMITTED_HERE:
             return ("lost_in_transfer: no receiving admission within a day, so the clocks run from the discharge",)
         case Disposition.UNKNOWN:
             return ("discharged: where to is not known; followed like a discharge home",)
         case _:
             return (f"discharged: to {stay.disposition}",)
+
+
+def _hours(wait: timedelta) -> int:
+    return round(wait / timedelta(hours=1))
 
 
 def _idle(state: FollowUpState, why: str, windows: tuple[ClockWindow, ...], clocks: ClockState) -> FollowUpView:
@@ -293,7 +307,7 @@ def _view(
     flags = []
     if facts.stay.disposition is Disposition.AGAINST_ADVICE:
         flags.append(FollowUpFlag.AGAINST_ADVICE)
-    if state is FollowUpState.OPEN and facts.stay.disposition in (Disposition.TRANSFER, Disposition.ADMITTED_HERE):
+    if state is FollowUpState.OPEN and facts.stay.disposition in IN_TRANSFER:
         flags.append(FollowUpFlag.LOST_IN_TRANSFER)
     if stop is not None and stop.flag is not None:
         flags.append(stop.flag)

@@ -7,7 +7,7 @@ grant, never by being the parent. Not here: feeds (feed.py), keys (credential.py
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -67,6 +67,8 @@ WELL_KNOWN_PROGRAM_ROLES: Final = frozenset(
 )
 """Roles that the shipped programs use. A role is data: any other lower-case word is taken too and simply fits no shipped program."""
 
+ADT_WAIT_HOURS_MAX: Final = 720
+"""Our policy: after thirty days without word nobody waits any more."""
 DEFAULT_TIME_ZONE: Final = "America/New_York"
 DEFAULT_HOLIDAY_CALENDAR: Final = "US"
 
@@ -109,8 +111,17 @@ class Organization:
     holiday_calendar: str = DEFAULT_HOLIDAY_CALENDAR
     """For business-day clocks: a country, or country and subdivision, such as US-ME."""
     call_back: CallBack = CallBack()
+    known_as: tuple[str, ...] = ()
+    """How others' messages call it as the place a patient went to (PV1-37), beside its name, its NPI and its feeds' MSH-4."""
+    adt_wait_hours: int | None = None
+    """How long after a transfer there its admission may take to be heard of, where it sends no ADT or late. None: a day, as everywhere."""
     units: Mapping[str, CallBack] = field(default_factory=dict)
     """Unit as its messages write it (PV1-3.1), upper case -> how it is reached, where that differs from the house."""
+
+    @property
+    def transfer_wait(self) -> timedelta | None:
+        """The wait of its own, where it has one."""
+        return None if self.adt_wait_hours is None else timedelta(hours=self.adt_wait_hours)
 
     def reached_at(self, unit: str | None) -> CallBack:
         """Say how those who had the patient are reached: the unit, and the house for what the unit does not say."""

@@ -95,6 +95,8 @@ class Stay:
     signal: BehavioralSignal = NO_SIGNAL
     planned: bool = False
     """Admitted as planned (PV1-4): no return that should not have happened."""
+    transfer_wait: timedelta | None = None
+    """How long the admission of a transfer is awaited, where the place it went to is known to send no ADT or late. None: a day."""
     through_emergency: bool = False
     """It began as an emergency visit."""
     admitted_on: date | None = field(init=False)

@@ -74,6 +74,8 @@ class StayInHand:
     """When what is worked on came here."""
     release: Release | None = None
     """What is worked on had waited for a person."""
+    destination: Organization | None = None
+    """Where its messages say the patient went (PV1-37), if the registry knows it by that name."""
     place: PlaceStatus = UNKNOWN_PLACE
     """What the registry says of where it was."""
     consents: tuple[Consent, ...] = ()
@@ -157,6 +159,7 @@ def stay_for_rules(stay: StayInHand, rulebook: Rulebook) -> Stay:
         care_level=_CARE.get(stay.facility.facility_type, CareLevel.ACUTE) if stay.facility else CareLevel.ACUTE,
         signal=stay.signal,
         planned=str(view.facts.get("admission_type") or "").upper() in PLANNED_TYPES,
+        transfer_wait=stay.destination.transfer_wait if stay.destination else None,
         through_emergency=bool(view.phases) and view.phases[0].encounter_class is EncounterClass.EMERGENCY,
     )
 

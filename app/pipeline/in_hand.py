@@ -41,6 +41,7 @@ def in_hand(
         cause_id=cause_id,
         past=past_of(row.state),
         heard=read_heard(row.heard),
+        destination=directory.destination(seen.facts.get("discharged_to")),
         place=place_status(
             facility,
             directory.registrations.get(facility.id, ()) if facility else (),

@@ -87,6 +87,8 @@ async def read(raw: Raw) -> Directory:
                 time_zone=row["time_zone"],
                 holiday_calendar=row["holiday_calendar"],
                 call_back=CallBack(row["call_back_number"], row["direct_address"], row["records_contact"]),
+                known_as=tuple(row["known_as"]),
+                adt_wait_hours=row["adt_wait_hours"],
                 units=units.get(row["id"], {}),
             )
             for row in organizations

@@ -76,6 +76,8 @@ async def add_organization(connection: Connection, new: Organization) -> None:
             call_back_number=new.call_back.call_back_number,
             direct_address=new.call_back.direct_address,
             records_contact=new.call_back.records_contact,
+            known_as=list(new.known_as),
+            adt_wait_hours=new.adt_wait_hours,
         )
     )
 
@@ -228,4 +230,6 @@ def _organization(row: Row[Any]) -> Organization:
         time_zone=row.time_zone,
         holiday_calendar=row.holiday_calendar,
         call_back=CallBack(row.call_back_number, row.direct_address, row.records_contact),
+        known_as=tuple(row.known_as),
+        adt_wait_hours=row.adt_wait_hours,
     )

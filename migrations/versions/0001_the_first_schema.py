@@ -306,10 +306,24 @@ def upgrade() -> None:
         sa.Column("call_back_number", sa.Text(), nullable=True),
         sa.Column("direct_address", sa.Text(), nullable=True),
         sa.Column("records_contact", sa.Text(), nullable=True),
+        sa.Column(
+            "known_as",
+            postgresql.ARRAY(sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="what others' messages call it in PV1-37",
+        ),
+        sa.Column(
+            "adt_wait_hours",
+            sa.Integer(),
+            nullable=True,
+            comment="how long an admission after a transfer there may go unheard; null: a day",
+        ),
         sa.CheckConstraint(
             "kind in ('hospital','health_home','behavioral_health_home','plan','agency','hie')", name=op.f("ck_organization_kind")
         ),
         sa.CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name=op.f("ck_organization_part2_status")),
+        sa.CheckConstraint("adt_wait_hours between 1 and 720", name=op.f("ck_organization_adt_wait_hours")),
         sa.ForeignKeyConstraint(["parent_id"], ["organization.id"], name=op.f("fk_organization_parent_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
     )

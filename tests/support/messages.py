@@ -47,6 +47,7 @@ def adt(  # one keyword for each thing that tests vary
     admitted: str = "",
     discharged: str = "",
     disposition: str = "",
+    destination: str = "",
     diagnoses: tuple[tuple[str, str], ...] = (),
     merged: str | None = None,
     mrg: Mapping[int, str] | None = None,
@@ -60,7 +61,7 @@ def adt(  # one keyword for each thing that tests vary
 ) -> bytes:
     """Write one ADT message. `at` is EVN-2 and, unless `sent` says otherwise, MSH-7; `diagnoses` are (code, DG1-6).
 
-    `merged` is MRG-1; `mrg` gives more of its fields as they are written; `moved_to` is PID-2.
+    `merged` is MRG-1; `mrg` gives more of its fields as they are written; `moved_to` is PID-2; `destination` is PV1-37.
     """
     segments = [
         f"MSH|^~\\&|{application}|{facility}|HANDOFF|HIE|{sent or at}||ADT^{trigger}|{control}|{processing}|2.5.1",
@@ -78,6 +79,7 @@ def adt(  # one keyword for each thing that tests vary
             44: admitted,
             45: discharged,
             36: disposition,
+            37: destination,
         }
         if visit is not None:
             fields[19] = f"{visit}^^^{facility}^VN"

@@ -21,6 +21,7 @@ from app.domain.adt_event import EncounterClass
 from app.domain.happening import Kind as EventKind
 from app.domain.happening import NotificationType
 from app.domain.organization import (
+    ADT_WAIT_HOURS_MAX,
     DEFAULT_HOLIDAY_CALENDAR,
     DEFAULT_TIME_ZONE,
     CallBack,
@@ -37,7 +38,7 @@ from app.store.organizations import Grant, Preferences
 _EVENT_TYPES_MAX = 20
 _LIST_MAX = 500
 _RULES_MAX = 200
-_MAY_BE_NULL = frozenset({"npi", "call_back_number", "direct_address", "records_contact"})
+_MAY_BE_NULL = frozenset({"npi", "call_back_number", "direct_address", "records_contact", "adt_wait_hours"})
 _EVENT_WORDS = frozenset(kind.value for kind in EventKind) | {NotificationType.TRANSFERRED.rpartition(".")[2], "contacted", "closed"}
 
 
@@ -87,6 +88,20 @@ Npi = Annotated[str, AfterValidator(_npi), Field(description="National Provider 
 ProgramRole = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"), Field(examples=["community_care_team"])]
 HolidayCalendar = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), Field(examples=["US-ME"])]
 
+KnownAs = Annotated[
+    tuple[ShortText, ...],
+    Field(max_length=50, description="What others' messages call it as the place a patient went to (PV1-37)", examples=[["ZZSNF"]]),
+]
+AdtWaitHours = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=ADT_WAIT_HOURS_MAX,
+        description="It sends no ADT, or late: so long after a transfer there its admission is awaited before clocks start. Else a day.",
+        examples=[72],
+    ),
+]
+
 
 class NewOrganization(Request):
     """An organization to add. Only the operator of the exchange may."""
@@ -103,6 +118,8 @@ class NewOrganization(Request):
     call_back_number: CallBackNumber | None = None
     direct_address: DirectAddress | None = None
     records_contact: Annotated[ShortText | None, Field(description="Who gives out records")] = None
+    known_as: KnownAs = ()
+    adt_wait_hours: AdtWaitHours | None = None
 
     def organization(self, id_: UUID, created_at: datetime) -> Organization:
         """Give the organization."""
@@ -119,6 +136,8 @@ class NewOrganization(Request):
             time_zone=self.time_zone,
             holiday_calendar=self.holiday_calendar,
             call_back=CallBack(self.call_back_number, self.direct_address, self.records_contact),
+            known_as=self.known_as,
+            adt_wait_hours=self.adt_wait_hours,
         )
 
 
@@ -135,9 +154,11 @@ class OrganizationChange(Request):
     call_back_number: CallBackNumber | None = None
     direct_address: DirectAddress | None = None
     records_contact: ShortText | None = None
+    known_as: KnownAs | None = None
+    adt_wait_hours: AdtWaitHours | None = None
 
     def changes(self) -> dict[str, Any]:
-        """Give the columns to set. `npi` and how the organization is reached may be set to null."""
+        """Give the columns to set. `npi`, `adt_wait_hours` and how the organization is reached may be set to null."""
         given = self.model_dump(exclude_unset=True, mode="json")
         return {name: value for name, value in given.items() if value is not None or name in _MAY_BE_NULL}
 
@@ -182,6 +203,8 @@ class OrganizationDocument(Document):
     call_back_number: Annotated[str | None, Field(examples=["207-555-0140"])]
     direct_address: str | None
     records_contact: str | None
+    known_as: list[str]
+    adt_wait_hours: int | None
     created_at: Instant
 
 
@@ -279,6 +302,8 @@ def organization_json(found: Organization) -> dict[str, Any]:
         "time_zone": found.time_zone,
         "holiday_calendar": found.holiday_calendar,
         **call_back_json(found.call_back),
+        "known_as": list(found.known_as),
+        "adt_wait_hours": found.adt_wait_hours,
         "created_at": found.created_at,
     }
 

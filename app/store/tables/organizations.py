@@ -21,8 +21,11 @@ organization = Table(
     Column("call_back_number", Text),
     Column("direct_address", Text),
     Column("records_contact", Text),
+    Column("known_as", Texts, nullable=False, server_default=text("'{}'"), comment="what others' messages call it in PV1-37"),
+    Column("adt_wait_hours", Integer, comment="how long an admission after a transfer there may go unheard; null: a day"),
     CheckConstraint("kind in ('hospital','health_home','behavioral_health_home','plan','agency','hie')", name="kind"),
     CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name="part2_status"),
+    CheckConstraint("adt_wait_hours between 1 and 720", name="adt_wait_hours"),
 )
 
 facility_unit = Table(
