@@ -314,7 +314,9 @@ def _times(looked: LookedAt, now: datetime) -> Times | None:
         row.received_at = min(stay.heard.get(Kind.DISCHARGED) or now, stay.received_at or now)
     if row.anchor_at != looked.seen.anchor_at:
         row.first_opened_at = None
-    return Times(looked.seen.anchor_at, row.received_at, row.told_at)
+    claim, day = looked.claim, looked.seen.anchor_on
+    claimed_at = claim.known_since(day, row.received_at) if claim is not None and day is not None else None
+    return Times(looked.seen.anchor_at, row.received_at, row.told_at, claimed_at)
 
 
 def clock_json(clock: Clock) -> dict[str, Any]:

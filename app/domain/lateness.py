@@ -1,7 +1,8 @@
 """Who was late, where a clock is: the hospital's feed, this service, or the home. By the times of one discharge. Pure.
 
-A home that was told while it had a fair share of the time left is answerable for the rest. Where it was not, whoever took longer of the
-two ways before it is: the feed from the discharge to receipt, we from receipt to telling.
+A home that was told while it had a fair share of the time left is answerable for the rest. Where it was not, whoever took longest of
+the ways before it is: the feed from the discharge to receipt, the home until its own roster said that the person is its, and we from
+when both were known to telling.
 """
 
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Times:
     discharged_at: datetime
     received_at: datetime | None = None
     told_at: datetime | None = None
+    claimed_at: datetime | None = None
+    """When the home's roster first said that it is responsible. None: nobody's roster decides, or it is not known."""
 
 
 def late_by(window: ClockWindow, clock: Clock, times: Times) -> LateBy | None:
@@ -47,5 +50,9 @@ def late_by(window: ClockWindow, clock: Clock, times: Times) -> LateBy | None:
     if times.told_at is not None and times.told_at <= fair_until:
         return LateBy.HOME
     by_feed = max(received_at - times.discharged_at, timedelta())
-    by_us = times.told_at - received_at if times.told_at is not None else timedelta.max
-    return LateBy.FEED if by_feed >= by_us else LateBy.US
+    known_at = max(received_at, times.claimed_at or received_at)
+    by_home = known_at - received_at
+    by_us = times.told_at - known_at if times.told_at is not None else timedelta.max
+    if by_feed >= max(by_us, by_home):
+        return LateBy.FEED
+    return LateBy.US if by_us >= by_home else LateBy.HOME

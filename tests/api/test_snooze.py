@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.api.test_timers import call, pass_until, steps, the_follow_up
-from tests.api.world import World
+from tests.api.world import ANN_AT_HOME, World, load_panel
 
 
 async def snooze(world: World, status: int = 200, **said: Any) -> dict[str, Any]:
@@ -82,3 +82,12 @@ async def test_who_was_late_is_the_home_when_it_was_told_in_time(story: World) -
         "first_attempt_at": tried_at.isoformat(),
     }
     assert (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200, params={"late_by": "late_by_feed"}))["items"] == []
+
+
+async def test_who_was_late_is_the_home_when_its_own_roster_came_after_the_discharge(story: World) -> None:
+    story.stage.clock.advance(days=6)
+    await load_panel(story, "stranger", ANN_AT_HOME.replace("BHH", "Health Home").replace("HOMEB", "HOMED"))
+    await story.stage.settle()
+    await story.stage.pass_time()
+    (mine,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["stranger"], 200))["items"]
+    assert {one["late_by"] for one in mine["clocks"] if one["state"] == "overdue"} == {"late_by_home"}

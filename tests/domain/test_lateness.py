@@ -40,6 +40,22 @@ def test_who_took_the_time_of_the_home(received: str | None, told: str | None, e
     assert late_by(HUNDRED, evaluate_clock(HUNDRED, [], local(OVER)), times) is expected
 
 
+@pytest.mark.parametrize(
+    ("received", "claimed", "told", "expected"),
+    [
+        ("2026-03-02 00:10", "2026-03-05 00:00", "2026-03-05 00:01", LateBy.HOME),
+        ("2026-03-02 00:10", "2026-02-01 00:00", "2026-03-05 00:01", LateBy.US),
+        ("2026-03-02 00:10", "2026-03-02 12:00", "2026-03-05 00:01", LateBy.US),
+        ("2026-03-04 00:10", "2026-03-05 00:00", "2026-03-05 00:01", LateBy.FEED),
+        ("2026-03-02 00:10", "2026-03-06 12:00", "2026-03-06 12:01", LateBy.HOME),
+        ("2026-03-06 04:30", "2026-03-10 00:00", "2026-03-10 00:01", LateBy.FEED),
+    ],
+)
+def test_a_roster_that_came_late_is_the_homes_doing(received: str, claimed: str, told: str, expected: LateBy) -> None:
+    times = Times(HUNDRED.anchor_at, local(received), local(told), local(claimed))
+    assert late_by(HUNDRED, evaluate_clock(HUNDRED, [], local(OVER)), times) is expected
+
+
 def test_what_is_not_late_is_nobodys_doing() -> None:
     times = Times(HUNDRED.anchor_at, HUNDRED.anchor_at, HUNDRED.anchor_at)
     done = make_contact("2026-03-03")
