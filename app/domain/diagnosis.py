@@ -33,6 +33,8 @@ class DiagnosisGroup(StrEnum):
     """Any mental-health disorder: makes a readmission or a visit a mental-health one."""
     SELF_HARM = "self_harm"
     """Intentional self-harm. Not suicidal thoughts without an act, which are a mental-illness code from 2025."""
+    SUICIDAL_IDEATION = "suicidal_ideation"
+    """Thoughts of suicide without an act: for programs of safety, whatever a measure makes of them."""
     OVERDOSE = "overdose"
     """Drug poisoning, unintentional or undetermined. Intentional poisoning is SELF_HARM, never this."""
     SUD_INDEX = "sud_index"

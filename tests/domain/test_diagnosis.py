@@ -58,8 +58,8 @@ def test_known_codes(code: str, groups: str, why: str) -> None:
 
 
 def test_suicidal_ideation_is_an_index_diagnosis_from_2025() -> None:
-    assert RULES.groups_of("R45.851", IN_2024) == frozenset()
-    assert RULES.groups_of("R45.851", IN_2025) == {G.MENTAL_ILLNESS}
+    assert RULES.groups_of("R45.851", IN_2024) == {G.SUICIDAL_IDEATION}
+    assert RULES.groups_of("R45.851", IN_2025) == {G.MENTAL_ILLNESS, G.SUICIDAL_IDEATION}
     assert RULES.groups_of("R45.89", IN_2025) == frozenset()
 
 

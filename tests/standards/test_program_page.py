@@ -63,6 +63,7 @@ def test_what_joins_fits_its_trigger_alone() -> None:
     joined = {one.id: one for one in program_catalog().joined(ON, "behavioral_health_home")}
     assert set(joined) == {"suicide_safety", "custody"}
     assert joined["suicide_safety"].clocks_for(make_visit("A", "2026-03-06", codes=("F32.2", "T14.91XA")))
+    assert joined["suicide_safety"].clocks_for(make_visit("A", "2026-03-06", codes=("I10", "R45.851")))
     assert not joined["suicide_safety"].clocks_for(make_visit("A", "2026-03-06"))
     assert joined["custody"].clocks_for(make_stay(disposition=Disposition.CUSTODY))
     assert not joined["custody"].clocks_for(make_stay())
