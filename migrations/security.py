@@ -17,7 +17,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import text
 
 from app.store.roles import ALL_PRIVILEGES, Network, Role, policy_comment, table_security_statements
-from app.store.tables.policies import VISIBILITY
+from app.store.tables.policies import VISIBILITY, privileges_on
 
 VERSION_TABLE = "alembic_version"
 
@@ -91,11 +91,12 @@ def _compare(context: AutogenContext, upgrade: UpgradeOps, _schemas: set[str | N
     metadata = context.sorted_tables
     for table in metadata:
         visible, row = VISIBILITY.get(table.name), found.get(table.name)
-        wanted = (policy_comment(visible), visible is not None, 2 if visible is not None else 0, _set(ALL_PRIVILEGES), _set(ALL_PRIVILEGES))
+        privileges = privileges_on(table.name)
+        wanted = (policy_comment(visible), visible is not None, 2 if visible is not None else 0, _set(privileges), _set(privileges))
         is_so = row and (row.visible, row.forced, row.policies, _set(row.app_privileges), _set(row.work_privileges))
         if is_so != wanted:
             before = (row.visible, row.app_privileges) if row else (None, "")
-            upgrade.ops.append(SecureTable(table.name, visible, ALL_PRIVILEGES, before))
+            upgrade.ops.append(SecureTable(table.name, visible, privileges, before))
     return PriorityDispatchResult.CONTINUE
 
 

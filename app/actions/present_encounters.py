@@ -17,6 +17,7 @@ from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
 from app.store import documents, people
+from app.store.audit import saw
 from app.store.encounter_reads import ReadStay, find_encounter
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
@@ -35,6 +36,7 @@ async def present_encounters(
         for row, stay in zip(rows, stays, strict=True)
         if (decision := seen_by(viewer, row.facility_id, row.reported_by, stay, directory)).tier.tells
     ]
+    saw(row.person_id for row, _, _ in seen)
     records = await people.describe(raw, {row.person_id for row, _, _ in seen}) if seen else {}
     into = await _seen_targets(raw, viewer, [row for row, _, _ in seen], directory, read_stay)
     whole = [row.id for row, _, decision in seen if decision.tier is Tier.FULL]

@@ -32,6 +32,7 @@ from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
 from app.store import claims, documents, encounters, follow_ups, people, summary_facts
+from app.store.audit import saw
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
@@ -70,6 +71,7 @@ class FollowUpPresenter:
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
         shown = []
+        seen: set[UUID] = set()
         for row in rows:
             stay = by_id.get(row.encounter_id)
             reader = _reader(viewer, row, directory)
@@ -91,6 +93,8 @@ class FollowUpPresenter:
             contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
             shown.append(_shown(row, stay, reader, decision, directory, contacts, measures,
                                 told_of, around.of(row.id), papers, now))  # fmt: skip
+            seen.add(row.person_id)
+        saw(seen)
         return shown
 
     def _of_receipts(self) -> Mapping[str, Evidence]:

@@ -20,6 +20,7 @@ from app.domain.public_id import Kind, public_id
 from app.domain.telling import person_content
 from app.domain.viewer import Viewer
 from app.store import people
+from app.store.audit import saw
 from app.store.encounter_reads import ReadStay, rows_behind
 from app.store.encounters import EncounterRow
 from app.store.ended_rights import not_to_be_sent
@@ -49,6 +50,7 @@ async def present_notifications(
     shown_people = await _people_now(raw, [row for row in rows if row.id not in ended], stays, directory)
     decisions: dict[tuple[UUID, UUID], Decision] = {}
     shown: list[dict[str, Any]] = []
+    seen: set[UUID] = set()
     for row in rows:
         if row.id in ended:
             shown.append(withdrawn(row))
@@ -64,6 +66,9 @@ async def present_notifications(
             decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient_of(recipient))
         content = replace(row, payload={**row.payload, "person": shown_people[row.id]}) if row.id in shown_people else row
         shown.append(present(content, decisions[key]))
+        if decisions[key].tier.tells:
+            seen.add(stay.person_id)
+    saw(seen)
     return shown
 
 

@@ -14,6 +14,7 @@ from app.domain.privacy import Tier, may_be_told, recipient_of
 from app.domain.seeing import tier_of
 from app.domain.viewer import Viewer
 from app.store import documents
+from app.store.audit import saw
 from app.store.documents import DocumentRow
 from app.store.encounter_reads import ReadStay, find_encounter, rows_behind
 from app.store.raw import Raw
@@ -35,6 +36,7 @@ async def locate_document(raw: Raw, viewer: Viewer, document_id: UUID, *, direct
         return None
     if not await _may_read(raw, viewer, row, seen, directory, read_stay):
         return None
+    saw([] if row.person_id is None else [row.person_id])
     return Located(seen.content_message, seen.content)
 
 

@@ -20,6 +20,7 @@ from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
 from app.store import answers, attribution_reads
 from app.store.attribution_reads import Homeless
+from app.store.audit import saw
 from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
 
@@ -61,6 +62,7 @@ async def why_encounter(
         answered = await answers.of_people(raw, [stay.person_id])
         desired = attribute(stay, claimed, directory, rulebook, answered)
         candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=organization_id)
+        saw([stay.person_id])
     return JsonResponse(
         {
             "encounter_id": public_id(Kind.ENCOUNTER, stay.id),
@@ -118,5 +120,6 @@ async def list_referral_candidates(
         known = await tellable(services, [(one.encounter_id, reader.id) for one in found]) if reader else frozenset()
         shown += [one for one in found if reader is None or (one.encounter_id, reader.id) in known]
     rows, more = cut(shown, page.limit)
+    saw(one.person_id for one in rows)
     cursor = spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None
     return JsonResponse(listing([referral_json(one) for one in rows], cursor))

@@ -18,6 +18,7 @@ from app.api.operation_outcome import FHIR_JSON, outcome_of_problem, speaks_fhir
 from app.api.problems import MEDIA_TYPE, ProblemType, problem_document
 from app.api.services import RequestAnswered, Services
 from app.domain.viewer import Viewer
+from app.store.audit import close_sheet, open_sheet
 from app.store.failures import is_unavailable
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
@@ -51,6 +52,8 @@ class Doorman:
         trace_id = scope["handoff.trace_id"] = _trace_id(scope, services)
         status = _CLIENT_GONE
         failure: str | None = None
+        # Whatever this task noted before is not this request's.
+        before = open_sheet(None)
 
         async def labelled(message: Message) -> None:
             nonlocal status
@@ -73,6 +76,7 @@ class Doorman:
                 problem = ProblemType.UNAVAILABLE if is_unavailable(error) else ProblemType.DEFECT
                 await _send_problem(labelled, problem, trace_id, in_fhir=speaks_fhir(scope["path"]))
         finally:
+            close_sheet(before)
             viewer: Viewer | None = scope.get("handoff.viewer")
             services.observe(
                 RequestAnswered(

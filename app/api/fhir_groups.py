@@ -31,6 +31,7 @@ from app.domain.panel_group import GroupMember, ListedRows, rows_to_add, rows_to
 from app.domain.public_id import Kind, public_id, read_public_id
 from app.domain.roster import RowError
 from app.domain.viewer import Scope, Viewer
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.organizations import find_organization, manages
 from app.store.panel_groups import held_of, read_groups, read_members
@@ -154,7 +155,8 @@ async def read_group(
             raise not_found("group")
         today = _today(services, organization)
         found = await read_members(raw, organization_id, today, after=key[0] if key else None, limit=limit + 1)
-    shown, more = cut(found, limit)
+        shown, more = cut(found, limit)
+        saw(one.person_id for one in shown)
     if more and count is None:
         sentence = f"The group has more than {MEMBERS_MAX} members. Read it page by page with _count, and follow the header Link."
         raise ProblemError(ProblemType.INVALID, sentence)

@@ -1,5 +1,6 @@
 """The class of every route: who asks, how often, how much, and in which content type, before the route itself sees anything.
 
+Who asks for people, or changes rights, leaves a line in the audit (api/audited).
 Order: key (401, 429), scope (403), content type (415), size (413), time (408), strict JSON (400), then the contract (422) and the route.
 """
 
@@ -11,10 +12,13 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from app.api.audited import close_line, sheet_of
 from app.api.auth import Authenticator, access_of
 from app.api.limits import BodyKind, limited
 from app.api.problems import ProblemError, ProblemType
+from app.api.services import Services
 from app.api.strict_json import StrictJsonError, read_strict_json
+from app.store.audit import open_sheet
 
 JSON: Final = "application/json"
 
@@ -51,26 +55,43 @@ class GuardedRoute(APIRoute):
         takes_json = self.body_field is not None
         takes_query = _takes_query(self.dependant)
         template = self.path_format
+        operation = self.operation_id or self.name
 
-        async def guarded(request: Request) -> Response:
-            request.scope["handoff.route"] = template
-            body = BodyKind.JSON
-            if access is not None:
-                authenticator: Authenticator = request.app.state.authenticator
-                peer = request.client.host if request.client else None
-                viewer = await authenticator.viewer(request.headers.get("authorization"), peer)
-                request.scope["handoff.viewer"] = viewer
-                request.state.viewer = viewer
-                access.check(viewer)
-                body = access.body
+        async def admitted(request: Request) -> Response:
             if takes_query and b"%00" in request.scope["query_string"]:
                 # PostgreSQL stores no NUL, and no honest value has one.
                 raise ProblemError(ProblemType.INVALID, "A parameter contains a NUL.")
             if takes_json and _has_body(request):
                 require_content_type(request, (JSON,))
             limits = request.app.state.services.limits
+            body = access.body if access is not None else BodyKind.JSON
             receive = limited(request.receive, limits.octets_max(body), request.headers.get("content-length"), limits)
-            return await handle(StrictRequest(request.scope, receive))
+            strict = request.scope["handoff.asked"] = StrictRequest(request.scope, receive)
+            return await handle(strict)
+
+        async def guarded(request: Request) -> Response:
+            request.scope["handoff.route"] = template
+            if access is None:
+                return await admitted(request)
+            authenticator: Authenticator = request.app.state.authenticator
+            services: Services = request.app.state.services
+            peer = request.client.host if request.client else None
+            viewer = await authenticator.viewer(request.headers.get("authorization"), peer)
+            request.scope["handoff.viewer"] = viewer
+            request.state.viewer = viewer
+            sheet = sheet_of(request, operation, viewer, services)
+            if sheet is None:
+                access.check(viewer)
+                return await admitted(request)
+            open_sheet(sheet)
+            try:
+                access.check(viewer)
+                response = await admitted(request)
+            except ProblemError as problem:
+                await close_line(services, viewer, sheet, problem.status_code)
+                raise
+            await close_line(services, viewer, sheet, response.status_code)
+            return response
 
         return guarded
 

@@ -23,6 +23,7 @@ from app.api.schemas.inbound import (
 )
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.inbound_reads import WAITING, InboundFilter, find_message, list_messages, trace_message
 
@@ -61,6 +62,7 @@ async def show_inbound(message_id: MessageId, viewer: Reader, services: FromServ
     """Show one message with its text, the answer that was given, and what became of it."""
     async with services.unit_of_work(viewer) as connection:
         found = await find_message(await raw_connection(connection), viewer, message_id)
+        saw([found[0].person_id] if found is not None and found[0].person_id is not None else ())
     if found is None:
         raise not_found("message")
     message, stored = found
@@ -78,6 +80,7 @@ async def trace_inbound(message_id: MessageId, viewer: Reader, services: FromSer
         raw = await raw_connection(connection)
         found = await find_message(raw, viewer, message_id)
         trace = None if found is None else await trace_message(raw, viewer, message_id)
+        saw([found[0].person_id] if found is not None and found[0].person_id is not None else ())
     if found is None or trace is None:
         raise not_found("message")
     return JsonResponse(trace_json(found[0], trace))

@@ -27,6 +27,7 @@ from app.api.schemas.inbound_search import (
 from app.domain.message_search import read_query
 from app.domain.viewer import Scope, Viewer
 from app.store import set_aside
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.inbound_reads import read_messages
 from app.store.set_aside import AsideFilter
@@ -49,7 +50,8 @@ async def search_inbound(body: InboundSearch, viewer: Reader, services: FromServ
         raw = await raw_connection(connection)
         ways = await services.messages.search(raw, viewer, query, before=key[0] if key else None, limit=body.limit + 1)
         found = await read_messages(raw, viewer, list(ways))
-    shown, more = cut(found, body.limit)
+        shown, more = cut(found, body.limit)
+        saw(one.person_id for one in shown if one.person_id is not None)
     items = [inbound_json(one) | {"found_by": ways[one.id]} for one in shown]
     return JsonResponse(listing(items, spell_cursor(_LIST, shown[-1].id) if more else None))
 

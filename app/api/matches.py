@@ -36,6 +36,7 @@ from app.domain.organization import OrganizationKind
 from app.domain.tie import TieKind, TieOutcome, TieState
 from app.domain.viewer import OPERATOR, Viewer
 from app.store import match_reads, people
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.raw import Raw
 
@@ -61,7 +62,8 @@ async def list_matches(
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
         found = await match_reads.list_matches(raw, state, kind, after=key[0] if key else None, limit=page.limit + 1)
-    shown, more = cut(found, page.limit)
+        shown, more = cut(found, page.limit)
+        saw(person for row in shown for person in row.people)
     return JsonResponse(listing([match_json(row) for row in shown], spell_cursor(_LIST, shown[-1].id) if more else None))
 
 
@@ -199,4 +201,5 @@ async def _detail(services: Services, match_id: UUID) -> dict[str, object]:
             raise not_found("match")
         records = {record.id: record for record in await people.by_id(raw, found.tie.pair)}
         decisions = await match_reads.decisions_of(raw, [match_id])
+        saw(found.people)
     return match_detail_json(found, records[found.tie.left], records[found.tie.right], decisions[match_id])

@@ -41,6 +41,7 @@ from app.domain.rate import rates_of
 from app.domain.trust import trust_of
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import measure_reads, measure_trust
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.measure_reads import GROUPS, LineFilter
 
@@ -201,7 +202,8 @@ async def list_measure_events(  # each is a parameter of the query
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
-    shown, more = cut(found, page.limit)
+        shown, more = cut(found, page.limit)
+        saw(row["person_id"] for row in shown)
     cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
     was_then = lines.known_at is not None
     return JsonResponse(listing([event_json(row, directory, wanted.today, was_then=was_then) for row in shown], cursor))
@@ -220,7 +222,8 @@ async def list_measure_gaps(wanted: FromQuery, viewer: Reader, services: FromSer
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
-    shown, more = cut(found, page.limit)
+        shown, more = cut(found, page.limit)
+        saw(row["person_id"] for row in shown)
     cursor = spell_cursor(_GAPS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
     return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.today) for row in shown], cursor))
 

@@ -25,6 +25,7 @@ from app.domain.privacy import Tier
 from app.domain.telling import person_content
 from app.domain.viewer import Scope, Viewer
 from app.store import people
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.follow_up_reads import FollowUpFilter
 from app.store.members import is_member
@@ -102,6 +103,7 @@ async def _members(
         for claim in claims:
             by_person.setdefault(claim.person_id, []).append(claim)
         records = await people.describe(await raw_connection(connection), by_person) if by_person else {}
+        saw(by_person)
     shown = [
         member_json(person_content(person_id, records.get(person_id, ()), whose, Tier.MINIMAL, directory), found)
         for person_id, found in by_person.items()

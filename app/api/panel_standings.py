@@ -18,6 +18,7 @@ from app.api.schemas.panel_standings import PanelConflictPage, PanelDocument, Pa
 from app.domain.attribution import Role
 from app.domain.panel_standing import AgeLimits
 from app.domain.viewer import Scope, Viewer
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.panel_conflicts import read_conflicts
 from app.store.panel_standings import find_standing, read_standings, set_limits
@@ -69,7 +70,8 @@ async def list_panel_conflicts(
             after=(key[0], key[1]) if key else None,
             limit=page.limit + 1,
         )
-    shown, more = cut(found, page.limit)
+        shown, more = cut(found, page.limit)
+        saw(one.person_id for one in shown)
     cursor = spell_cursor(_CONFLICTS, shown[-1].person_id, shown[-1].role) if more else None
     return JsonResponse(listing([one.document() for one in shown], cursor))
 

@@ -33,6 +33,7 @@ from app.domain.panel import PanelWouldShrinkError, RosterTooLargeError, UploadM
 from app.domain.roster import RosterRefusedError
 from app.domain.viewer import Scope, Viewer
 from app.store import panels as store
+from app.store.audit import saw
 from app.store.organizations import find_organization, manages
 
 router = APIRouter(route_class=GuardedRoute, tags=["panels"])
@@ -149,7 +150,8 @@ async def list_panel(
         found = await store.members(
             connection, viewer, organization_id, as_of=day, known_at=known_at, after=key[0] if key else None, limit=page.limit + 1
         )
-    shown, more = cut(found, page.limit)
+        shown, more = cut(found, page.limit)
+        saw(one.person_id for one in shown)
     return JsonResponse(listing([member_claim_json(one) for one in shown], spell_cursor(_MEMBERS, shown[-1].id) if more else None))
 
 

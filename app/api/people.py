@@ -20,6 +20,7 @@ from app.domain.public_id import Kind, public_id
 from app.domain.telling import person_content
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import match_reads, people, person_reads
+from app.store.audit import saw
 from app.store.encounter_reads import EncounterFilter, list_encounters
 from app.store.engine import raw_connection
 from app.store.members import is_member
@@ -56,6 +57,7 @@ async def show_person(
         stays = await list_encounters(raw, viewer, EncounterFilter(person_id=now_id), after=None, limit=SHOWN_MAX)
         shown = await present_encounters(raw, viewer, stays, directory=directory, read_stay=services.read_stay)
         claims = await person_reads.claims_on(raw, viewer, now_id, as_of, known_at, SHOWN_MAX)
+        saw([now_id])
     seen = frozenset(record.id for record in records if may_see(record, viewer, directory))
     # The history belongs to no organization; what the viewer may see of it is picked out.
     async with services.unit_of_work(OPERATOR) as connection:

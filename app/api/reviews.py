@@ -27,6 +27,7 @@ from app.api.tellable import tellable
 from app.domain.answer import ReviewKind, ReviewState
 from app.domain.viewer import Scope, Viewer
 from app.store import follow_up_reads, reviews
+from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.notification_reads import find_follow_up_of, may_read_outbox
 from app.store.raw import Raw
@@ -103,8 +104,9 @@ async def list_reviews(
     shown, more = cut(found, page.limit)
     about = {one.id: (one.encounter_id, one.organization_id) for one in shown if one.encounter_id and one.organization_id}
     known = about.values() if viewer.is_operator else await tellable(services, list(about.values()))
-    items = [review_json(one) for one in shown if one.id not in about or about[one.id] in known]
-    return JsonResponse(listing(items, spell_cursor(_LIST, shown[-1].id) if more else None))
+    told = [one for one in shown if one.id not in about or about[one.id] in known]
+    saw(one.person_id for one in told)
+    return JsonResponse(listing([review_json(one) for one in told], spell_cursor(_LIST, shown[-1].id) if more else None))
 
 
 @router.post(

@@ -16,6 +16,7 @@ from app.api.services import Services
 from app.api.tellable import tellable
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import follow_up_reads, transfers
+from app.store.audit import saw
 from app.store.engine import raw_connection
 
 router = APIRouter(route_class=GuardedRoute, tags=["follow-ups"])
@@ -108,5 +109,6 @@ async def list_transfers(
     shown, more = cut(found, page.limit)
     whose = viewer.organization_id
     known = await tellable(services, [(one.transfer.encounter_id, whose) for one in shown]) if whose and not viewer.is_operator else None
-    items = [transfer_json(one) for one in shown if known is None or (one.transfer.encounter_id, whose) in known]
-    return JsonResponse(listing(items, spell_cursor(_LIST, shown[-1].transfer.id) if more else None))
+    told = [one for one in shown if known is None or (one.transfer.encounter_id, whose) in known]
+    saw(one.person_id for one in told if one.person_id is not None)
+    return JsonResponse(listing([transfer_json(one) for one in told], spell_cursor(_LIST, shown[-1].transfer.id) if more else None))

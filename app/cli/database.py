@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgresql.embedded import EmbeddedPostgres
 from app import wiring
 from app.cli.exits import refused
+from app.cli.noted import note_command
 from app.domain.viewer import OPERATOR
 from app.settings import Settings
 from app.store.connection import Connection, OpenUnitOfWork
@@ -105,6 +106,8 @@ class Office:
 @asynccontextmanager
 async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """Open the database, see to its schema, and give what a command works with."""
+    # Every command is the operator's doing: whom it shows and what it changes is noted with what it reads and writes.
+    note_command()
     stack = open_database(settings)
     database = await asyncio.to_thread(stack.__enter__)
     try:

@@ -23,6 +23,7 @@ from app.domain.public_id import Kind
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
+from app.store.audit import saw
 from app.store.directory import RegistryReader
 from app.store.hints import hint_once
 from app.store.inbound_reads import InboundFilter, InboundMessage, find_message, list_messages, read_messages, trace_message
@@ -85,6 +86,7 @@ def show(
             if found is None or trace is None:
                 raise refused(f"There is no message {message_id}.", "`handoff inbound list` shows the newest.")
             message, stored = found
+            saw([] if message.person_id is None else [message.person_id], message_id)
             document = trace_json(message, trace)
             if text:
                 body = office.keys.cipher.decrypt(stored.cipher_key_id, stored.body, message.id.bytes)
@@ -118,7 +120,9 @@ def search(limit: Annotated[int, typer.Option(min=1, max=200)] = 50, *, as_json:
     async def run() -> list[dict[str, Any]]:
         async with open_office(load_settings()) as office, office.raw() as raw:
             ways = await message_search(office.work, office.keys).search(raw, OPERATOR, read_query(typed), before=None, limit=limit)
-            return [inbound_json(one) | {"found_by": ways[one.id]} for one in await read_messages(raw, OPERATOR, list(ways))]
+            found = await read_messages(raw, OPERATOR, list(ways))
+            saw(one.person_id for one in found if one.person_id is not None)
+            return [inbound_json(one) | {"found_by": ways[one.id]} for one in found]
 
     output.table(asyncio.run(run()), _FOUND_COLUMNS, none="No message says so.")
 

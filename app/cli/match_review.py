@@ -20,6 +20,7 @@ from app.domain.public_id import Kind
 from app.domain.tie import TieKind, TieOutcome, TieState
 from app.settings import load_settings
 from app.store import match_reads, people
+from app.store.audit import saw
 from app.store.hints import hint_once
 
 _COLUMNS = ("id", "kind", "state", "outcome", "level", "weight", "opened_at")
@@ -43,7 +44,9 @@ def list_(
 
     async def run() -> list[dict[str, Any]]:
         async with open_office(load_settings()) as office, office.raw() as raw:
-            return [match_json(row) for row in await match_reads.list_matches(raw, wanted, of_kind, after=None, limit=limit)]
+            found = await match_reads.list_matches(raw, wanted, of_kind, after=None, limit=limit)
+            saw(person for row in found for person in row.people)
+            return [match_json(row) for row in found]
 
     output.table(asyncio.run(run()), _COLUMNS, none="Nothing is asked.")
 
@@ -143,6 +146,7 @@ async def _detail(office: Office, match_id: str) -> dict[str, Any]:
             raise _unknown(match_id)
         records = {record.id: record for record in await people.by_id(raw, found.tie.pair)}
         decisions = await match_reads.decisions_of(raw, [id_])
+        saw(found.people)
     return match_detail_json(found, records[found.tie.left], records[found.tie.right], decisions[id_])
 
 

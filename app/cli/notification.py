@@ -19,6 +19,7 @@ from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
 from app.store import answers
+from app.store.audit import saw
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
@@ -101,6 +102,7 @@ def why_not(
             answered = await answers.of_people(raw, [stay.person_id])
             desired = attribute(stay, claimed, directory, rulebook, answered)
             candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=only)
+            saw([stay.person_id])
         return [candidate_json(one) for one in candidates]
 
     candidates = asyncio.run(run())

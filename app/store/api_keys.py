@@ -8,7 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, insert, or_, select, update
 
+from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.audit import altered
 from app.store.connection import Connection
 from app.store.tables.organizations import api_key
 
@@ -48,6 +50,7 @@ async def find_key_holder(connection: Connection, viewer: Viewer, digest: bytes,
 
 async def add_key(connection: Connection, new: ApiKey, digest: bytes) -> None:
     """Add a key. Row-level security refuses one for an organization that the viewer is not."""
+    altered(Kind.KEY, new.id)
     await connection.execute(
         insert(api_key).values(
             id=new.id,
@@ -78,6 +81,7 @@ async def list_keys(
 
 async def revoke_key(connection: Connection, viewer: Viewer, key_id: UUID, now: datetime) -> ApiKey | None:
     """End a key of the viewer's organization, and give it; one that was revoked before keeps its time. None when there is none."""
+    altered(Kind.KEY, key_id)
     query = update(api_key).where(api_key.c.id == key_id)
     if not viewer.is_operator:
         query = query.where(api_key.c.organization_id == viewer.organization_id)

@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Row, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.feed import Feed, FeedMode, FeedProfile
+from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.audit import altered
 from app.store.connection import Connection
 from app.store.directory import profile_from
 from app.store.tables.organizations import feed, feed_version
@@ -54,6 +56,7 @@ def _visible(viewer: Viewer) -> ColumnElement[bool]:
 
 async def add_feed(connection: Connection, new: Feed, created_at: datetime, by: UUID | None = None) -> bool:
     """Add one; False when another feed of the network has the same MSH-3 and MSH-4 (uq_feed_sending_application_sending_facility)."""
+    altered(Kind.FEED, new.id)
     added = await connection.execute(
         insert(feed)
         .values(
@@ -95,6 +98,7 @@ async def list_feeds(connection: Connection, viewer: Viewer, *, organization_id:
 
 async def change_feed(connection: Connection, viewer: Viewer, feed_id: UUID, changes: Mapping[str, Any], now: datetime) -> Feed | None:
     """Change fields of one of the viewer's, as a new version; None when there is none. Messages that were read stay read."""
+    altered(Kind.FEED, feed_id)
     values = {**changes, "version": feed.c.version + 1}
     rows = await connection.execute(update(feed).where(feed.c.id == feed_id, _visible(viewer)).values(**values).returning(feed))
     row = rows.one_or_none()

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from app.domain.public_id import Kind
 from app.domain.tie import Pair, Tie, TieKind, TieLevel, TieOutcome, TieState
 from app.store import people
+from app.store.audit import altered
 from app.store.matches import grounds_of
 from app.store.raw import Raw
 
@@ -106,6 +108,7 @@ update identity_match set outcome = $2, updated_at = $5 where id = $1 returning 
 
 async def decide(raw: Raw, match_id: UUID, outcome: TieOutcome | None, by: str, reason: str, now: datetime) -> Pair | None:
     """Add an answer; give the two records, None when there is no such question."""
+    altered(Kind.MATCH, match_id)
     # The number is read after the row is ours.
     await raw.fetch("select id from identity_match where id = $1 for update", match_id)
     row = await raw.fetchrow(_DECIDE, match_id, outcome.value if outcome else None, by, reason, now)

@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
+from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.audit import altered
 from app.store.connection import Connection
 from app.store.tables.encounters import encounter
 from app.store.tables.inbound import reconsideration
@@ -60,6 +62,7 @@ def manages(viewer: Viewer, organization_id: UUID) -> bool:
 
 async def add_organization(connection: Connection, new: Organization) -> None:
     """Add one. `parent_id` must exist; ask `find_organization` first."""
+    altered(Kind.ORGANIZATION, new.id)
     await connection.execute(
         insert(organization).values(
             id=new.id,
@@ -105,6 +108,7 @@ async def change_organization(
     connection: Connection, viewer: Viewer, organization_id: UUID, changes: Mapping[str, Any]
 ) -> Organization | None:
     """Change fields of one that the viewer manages, and give it as it is now; None when there is none."""
+    altered(Kind.ORGANIZATION, organization_id)
     if not manages(viewer, organization_id):
         return None
     rows = await connection.execute(update(organization).where(organization.c.id == organization_id).values(**changes).returning(*_COLUMNS))
@@ -134,6 +138,7 @@ async def grant(connection: Connection, viewer: Viewer, new: Grant) -> Grant | N
     """Let the grantee see the organization's rows; give the grant that stands (an earlier one is kept). None: not the viewer's to give."""
     if not manages(viewer, new.organization_id):
         return None
+    altered(Kind.ORGANIZATION, new.grantee_id)
     await connection.execute(
         upsert(organization_grant)
         .values(organization_id=new.organization_id, grantee_id=new.grantee_id, granted_at=new.granted_at)
@@ -165,6 +170,7 @@ async def revoke_grant(connection: Connection, viewer: Viewer, organization_id: 
     """End a grant; False when there was none, or it is not the viewer's to end."""
     if not manages(viewer, organization_id):
         return False
+    altered(Kind.ORGANIZATION, grantee_id)
     ended = await connection.execute(
         delete(organization_grant).where(
             organization_grant.c.organization_id == organization_id, organization_grant.c.grantee_id == grantee_id
@@ -191,6 +197,7 @@ async def write_preferences(
 
     The organization's row is locked meanwhile, so two writers make two versions one after the other.
     """
+    altered(Kind.ORGANIZATION, new.organization_id)
     if not manages(viewer, new.organization_id):
         return None
     await connection.execute(select(organization.c.id).where(organization.c.id == new.organization_id).with_for_update())

@@ -27,6 +27,8 @@ VIEWER_IS_OPERATOR = f"(SELECT coalesce(current_setting('{OPERATOR_SETTING}', tr
 """SQL: whether the operator of the exchange asks."""
 
 ALL_PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE"
+READ_AND_ADD = "SELECT, INSERT"
+"""Of a table whose rows nobody may change or take away, the owner neither: it would have to give itself the right again, visibly."""
 
 
 class Role(StrEnum):
@@ -78,6 +80,8 @@ def table_security_statements(network: Network, table: str, visible: str | None,
     statements = [f"REVOKE ALL ON {table} FROM {work}, {app}"]
     if privileges:
         statements.append(f"GRANT {privileges} ON {table} TO {work}, {app}")
+    if privileges == READ_AND_ADD:
+        statements.append(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {owner}")
     statements += [f"DROP POLICY IF EXISTS {table}_work ON {table}", f"DROP POLICY IF EXISTS {table}_app ON {table}"]
     if visible is None:
         return [*statements, f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY", f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"]

@@ -16,8 +16,10 @@ from asyncpg import Record
 
 from app.domain.delivery import OrderMode
 from app.domain.endpoint import BreakerPhase, DisabledReason, EndpointHealth, Tally, permitted_from
+from app.domain.public_id import Kind
 from app.domain.subscription import Channel, SealedSecret, Subscription, SubscriptionStatus
 from app.domain.viewer import Viewer
+from app.store.audit import altered
 from app.store.raw import Raw
 
 _COLUMNS: Final = (
@@ -28,6 +30,7 @@ _COLUMNS: Final = (
 
 async def add(raw: Raw, new: Subscription) -> None:
     """Store a new subscription. It starts after the recipient's last notification: `fanned_out_sequence` says so."""
+    altered(Kind.SUBSCRIPTION, new.id)
     await raw.execute(
         "insert into subscription (id, organization_id, channel, url, description, event_types, order_mode, status, status_reason, "
         "breaker, secrets, fanned_out_sequence, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
@@ -72,6 +75,7 @@ async def list_own(raw: Raw, viewer: Viewer, *, organization_id: UUID | None, af
 
 async def save(raw: Raw, changed: Subscription) -> None:
     """Store what its owner may change, the secrets, the status and the health. The row is locked by the caller's `find`."""
+    altered(Kind.SUBSCRIPTION, changed.id)
     await raw.execute(
         "update subscription set url = $2, description = $3, event_types = $4, order_mode = $5, status = $6, status_reason = $7, "
         "breaker = $8, secrets = $9 where id = $1",

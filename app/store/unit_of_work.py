@@ -13,6 +13,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.viewer import Viewer
+from app.store.audit import write_noted
 from app.store.engine import raw_connection
 from app.store.roles import OPERATOR_SETTING, VIEWER_SETTING
 
@@ -23,6 +24,8 @@ _ROLLBACK_S_MAX: Final = 2.0
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, viewer: Viewer | None) -> AsyncIterator[AsyncConnection]:
     """Open a transaction as the viewer; commit when the block ends, roll back when it raises or is cancelled.
+
+    What the task has noted for the audit (store/audit) is written with it.
 
     `None` is for work that asks for nobody (the work role, whose policy does not look): the app role then sees no row at all.
     """
@@ -36,6 +39,7 @@ async def unit_of_work(engine: AsyncEngine, viewer: Viewer | None) -> AsyncItera
         try:
             await raw.execute(_begin(viewer))
             yield connection
+            await write_noted(raw)
             await raw.execute("COMMIT")
             finished = True
         finally:

@@ -48,9 +48,59 @@ def upgrade() -> None:
         sa.Column("status_code", sa.Integer(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("response_excerpt", sa.Text(), nullable=True),
+        sa.Column("xid", sa.BigInteger(), server_default=sa.text("((pg_current_xact_id())::text)::bigint"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempt")),
     )
     op.create_index("ix_attempt_delivery", "attempt", ["subscription_id", "sequence"], unique=False)
+    op.create_index("ix_attempt_xid", "attempt", ["xid"], unique=False, postgresql_using="brin", postgresql_with={"autosummarize": True})
+    op.create_table(
+        "audit_event",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
+        sa.Column("xid", sa.BigInteger(), server_default=sa.text("((pg_current_xact_id())::text)::bigint"), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="read | query | export | change"),
+        sa.Column("action", sa.Text(), nullable=False, comment="the operation's name in the contract, or the command's words"),
+        sa.Column("door", sa.Text(), nullable=False, comment="http | command"),
+        sa.Column("organization_id", sa.Uuid(), nullable=True, comment="whose key; null: the operator"),
+        sa.Column("whose_id", sa.Uuid(), nullable=True, comment="as whom the rows were read, by a grant or by the operator"),
+        sa.Column("key_id", sa.Uuid(), nullable=True),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("people", postgresql.ARRAY(sa.Uuid()), nullable=False, comment="everybody on the page"),
+        sa.Column("targets", postgresql.ARRAY(sa.Text()), nullable=False, comment="public ids of what was read or changed"),
+        sa.Column("query_hash", postgresql.BYTEA(), nullable=True, comment="keyed hash of what was asked"),
+        sa.Column("outcome", sa.Text(), nullable=False, comment="success | refused"),
+        sa.Column("trace_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+        comment="Rows are only added.",
+    )
+    op.create_index("ix_audit_event_organization", "audit_event", ["organization_id", "id"], unique=False)
+    op.create_index("ix_audit_event_people", "audit_event", ["people"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_audit_event_xid", "audit_event", ["xid"], unique=False, postgresql_using="brin", postgresql_with={"autosummarize": True}
+    )
+    op.create_table(
+        "audit_link",
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("from_xid", sa.BigInteger(), nullable=False, comment="the first transaction whose rows it holds"),
+        sa.Column("to_xid", sa.BigInteger(), nullable=False, comment="the first that it does not hold any more"),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=True, comment="of its newest row"),
+        sa.Column("rows_hash", postgresql.BYTEA(), nullable=False, comment="SHA-256 over the SHA-256 of each row"),
+        sa.Column("link_hash", postgresql.BYTEA(), nullable=False, comment="SHA-256 over the link before and this one's content"),
+        sa.Column("signature", postgresql.BYTEA(), nullable=False, comment="Ed25519 over the link's hash"),
+        sa.Column("linked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_audit_link")),
+        sa.UniqueConstraint("from_xid", name=op.f("uq_audit_link_from_xid")),
+        comment="The chain: one link a batch. Rows are only added.",
+    )
+    op.create_table(
+        "audit_removal",
+        sa.Column("link_number", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("link_number", name=op.f("pk_audit_removal")),
+        comment="Links whose rows retention removed: the link still proves what they were. Rows are only added.",
+    )
     op.create_table(
         "disclosure",
         sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered; append-only"),
@@ -64,10 +114,14 @@ def upgrade() -> None:
         sa.Column("notification_id", sa.Uuid(), nullable=True),
         sa.Column("cause_id", sa.Uuid(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("xid", sa.BigInteger(), server_default=sa.text("((pg_current_xact_id())::text)::bigint"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
         comment="The ledger: every change of a decision, told or not told, with its reasons. Rows are only added.",
     )
     op.create_index("ix_disclosure_encounter", "disclosure", ["encounter_id", "id"], unique=False)
+    op.create_index(
+        "ix_disclosure_xid", "disclosure", ["xid"], unique=False, postgresql_using="brin", postgresql_with={"autosummarize": True}
+    )
     op.create_table(
         "feed_watch",
         sa.Column("id", sa.Integer(), nullable=False, comment="one row"),
@@ -1401,10 +1455,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_timer_notice_follow_up", "timer_notice", ["follow_up_id"], unique=False)
     op.secure_table("adt_event", visible="exists (select 1 from encounter e where e.id = encounter_id)")
-    op.secure_table("attempt", visible="exists (select 1 from subscription s where s.id = subscription_id)")
+    op.secure_table("attempt", visible="exists (select 1 from subscription s where s.id = subscription_id)", privileges="SELECT, INSERT")
+    op.secure_table(
+        "audit_event",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or whose_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)",
+        privileges="SELECT, INSERT",
+    )
+    op.secure_table("audit_link", visible="false", privileges="SELECT, INSERT")
+    op.secure_table("audit_removal", visible="false", privileges="SELECT, INSERT")
     op.secure_table(
         "disclosure",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        privileges="SELECT, INSERT",
     )
     op.secure_table("feed_watch")
     op.secure_table("held_message")
@@ -1612,6 +1674,9 @@ def downgrade() -> None:
     op.secure_table("held_message", privileges="")
     op.secure_table("feed_watch", privileges="")
     op.secure_table("disclosure", privileges="")
+    op.secure_table("audit_removal", privileges="")
+    op.secure_table("audit_link", privileges="")
+    op.secure_table("audit_event", privileges="")
     op.secure_table("attempt", privileges="")
     op.secure_table("adt_event", privileges="")
     op.drop_index("ix_timer_notice_follow_up", table_name="timer_notice")
@@ -1787,8 +1852,16 @@ def downgrade() -> None:
     op.drop_index("ix_held_message_facility", table_name="held_message")
     op.drop_table("held_message")
     op.drop_table("feed_watch")
+    op.drop_index("ix_disclosure_xid", table_name="disclosure", postgresql_using="brin", postgresql_with={"autosummarize": True})
     op.drop_index("ix_disclosure_encounter", table_name="disclosure")
     op.drop_table("disclosure")
+    op.drop_table("audit_removal")
+    op.drop_table("audit_link")
+    op.drop_index("ix_audit_event_xid", table_name="audit_event", postgresql_using="brin", postgresql_with={"autosummarize": True})
+    op.drop_index("ix_audit_event_people", table_name="audit_event", postgresql_using="gin")
+    op.drop_index("ix_audit_event_organization", table_name="audit_event")
+    op.drop_table("audit_event")
+    op.drop_index("ix_attempt_xid", table_name="attempt", postgresql_using="brin", postgresql_with={"autosummarize": True})
     op.drop_index("ix_attempt_delivery", table_name="attempt")
     op.drop_table("attempt")
     op.drop_index("ix_adt_event_record", table_name="adt_event", postgresql_where=sa.text("encounter_id IS NULL"))

@@ -5,16 +5,16 @@ from tests.support.messages import adt
 from tests.support.queries import QueryRecorder
 
 PAGES = {
-    "/v1/notifications": ("home", 3),
-    "/v1/follow-ups": ("home", 7),
-    "/v1/encounters": ("home", 3),
+    "/v1/notifications": ("home", 4),
+    "/v1/follow-ups": ("home", 8),
+    "/v1/encounters": ("home", 4),
     "/v1/subscriptions": ("home", 1),
     "/v1/inbound": ("hospital", 1),
     "/v1/feeds": ("hospital", 1),
     "/v1/keys": ("home", 1),
     "/v1/organizations": ("operator", 1),
 }
-"""Path -> who reads it, and how many statements it may cost."""
+"""Path -> who reads it, and how many statements it may cost; pages with people on them one for the audit."""
 PEOPLE = 6
 
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
+from app.store.tables.audit import newest_written, written_by
 from app.store.tables.base import Document, Id, Instant, Texts, metadata
 
 subscription = Table(
@@ -66,5 +67,7 @@ attempt = Table(
     Column("status_code", Integer),
     Column("error", Text),
     Column("response_excerpt", Text),
+    written_by(),
 )
 Index("ix_attempt_delivery", attempt.c.subscription_id, attempt.c.sequence)
+newest_written(attempt)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
 
+from app.store.tables.audit import newest_written, written_by
 from app.store.tables.base import Bytes, Document, Id, Instant, Payload, metadata
 
 recipient_sequence = Table(
@@ -78,6 +79,8 @@ disclosure = Table(
     Column("notification_id", Id),
     Column("cause_id", Id),
     Column("decided_at", Instant, nullable=False),
+    written_by(),
     comment="The ledger: every change of a decision, told or not told, with its reasons. Rows are only added.",
 )
 Index("ix_disclosure_encounter", disclosure.c.encounter_id, disclosure.c.id)
+newest_written(disclosure)

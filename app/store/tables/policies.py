@@ -5,6 +5,8 @@ visible); the operator sees all. Equality on indexed columns only, because other
 their index under a policy (DESIGN section 2.10). The `work` role's policy is true.
 """
 
+from app.store.roles import ALL_PRIVILEGES, READ_AND_ADD
+
 VIEWER = "(select nullif(current_setting('handoff.viewer', true), '')::uuid)"
 """Evaluated once a statement, not once a row."""
 
@@ -93,6 +95,9 @@ VISIBILITY: dict[str, str] = {
     "summary_fact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "api_key": owned("organization_id"),
     "idempotency_key": owned("organization_id"),
+    "audit_event": f"organization_id = {VIEWER} or whose_id = {VIEWER}",
+    "audit_link": NOBODY,
+    "audit_removal": NOBODY,
 }
 """Table -> SQL predicate. The migration writes `using (operator or predicate)` for the app role."""
 
@@ -123,3 +128,11 @@ WITHOUT_PATIENT_DATA = frozenset(
     }
 )
 """Tables that need no policy: ids and configuration only. A test fails for a table that is in neither list."""
+
+APPEND_ONLY = frozenset({"audit_event", "audit_link", "audit_removal", "disclosure", "attempt"})
+"""Tables whose rows nobody changes or takes away: work and app may read and add, and the owner has given up UPDATE, DELETE, TRUNCATE."""
+
+
+def privileges_on(table: str) -> str:
+    """Give what work and app may do with a table."""
+    return READ_AND_ADD if table in APPEND_ONLY else ALL_PRIVILEGES
