@@ -113,6 +113,23 @@ class Cipher(Protocol):
         ...
 
 
+class Signer(Protocol):
+    """Signs what must be known as ours later on."""
+
+    @property
+    def public_key(self) -> bytes:
+        """With which anybody can check."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Give the signature."""
+        ...
+
+    def is_signed(self, message: bytes, signature: bytes) -> bool:
+        """Tell whether it is ours."""
+        ...
+
+
 class Waker(Protocol):
     """A hint that there is work, never the truth: polling once a second is the truth."""
 

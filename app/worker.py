@@ -53,6 +53,7 @@ from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import Metrics
 from app.telemetry.words import Loop, Part
+from app.wiring.audited import build_audit_chain
 from app.wiring.drops import build_drops
 from app.wiring.measured import MeasuredSender
 
@@ -101,6 +102,7 @@ class Worker:
         self._feed_watch = wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids)
         self._panel_watch = wiring.build_panel_watch(settings, self._engine, clock=clock)
         self._queue_watch = wiring.build_queue_watch(settings, self._engine, clock=clock)
+        self._audit_chain = build_audit_chain(settings, self._engine, clock=clock)
         self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
         self._sender = MeasuredSender(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
@@ -270,13 +272,15 @@ class Worker:
         for over in watched.closed:
             silent_for_s = int((over.closed_at - over.last_message_at).total_seconds())
             self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
+        linked = await self._audit_chain.link_once()
+        self._metrics.audit_linked(linked.rows, linked.oldest_at, now)
         for turned in await self._panel_watch.watch_once():
             self._log.emit(panel_event(turned.organization_id, turned.state.value, turned.age_days))
         for queue in await self._queue_watch.watch_once():
             self._log.emit(QueueTurned(queue.queue, queue.alert.value, int((now - (queue.oldest_at or now)).total_seconds())))
         if not watched.has_more and (stays := await self._presumptions.presume_once(self._settings.batch_max)):
             self._log.emit(StaysPresumedEnded(stays))
-        return watched.has_more
+        return watched.has_more or linked.has_more
 
     async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
         worked = await self._round(Loop.PIPELINE, round_, size_max)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,7 @@ from app import wiring
 from app.cli.database import Database
 from app.cli.http_client import HttpClient, NoAnswerError, NotReachedError
 from app.settings import PREFIX, Settings, warnings
+from app.store import audit_chain
 from app.store.backlog import Backlog, read_backlog
 from app.store.inspection import Inspection, inspect
 from app.store.roles import Role
@@ -29,6 +30,8 @@ FLUSHES_PER_S_MIN: Final = 50
 OLDEST_MAX: Final = timedelta(minutes=2)
 COMPARED_WITHIN: Final = timedelta(hours=1)
 """Our policy: who is alike is found by then, or somebody should know that it is not."""
+LINKED_WITHIN: Final = timedelta(minutes=10)
+"""Our policy: the chain is minutes behind at most, or somebody should know what holds it."""
 CONNECTIONS_SHARE_MAX: Final = 0.8
 _PORT_TIMEOUT_S: Final = 3.0
 _READY: Final = 200
@@ -153,9 +156,21 @@ async def check_backlog(settings: Settings, database: Database, clock: wiring.Sy
     try:
         async with wiring.open_transaction(engine)() as raw:
             waiting = await read_backlog(raw)
+            unlinked = await audit_chain.unlinked(raw)
     finally:
         await engine.dispose()
-    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting)]
+    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting), _chain(*unlinked, clock)]
+
+
+def _chain(rows: int, oldest_at: datetime | None, clock: wiring.SystemClock) -> Check:
+    if oldest_at is None:
+        return Check("audit", Grade.GOOD, "every row of the audit and the ledger is in the chain")
+    age = clock.now() - oldest_at
+    said = f"{rows:,} rows of the audit and the ledger are in no link of the chain, the oldest for {age.total_seconds():.0f} s"
+    if age > LINKED_WITHIN:
+        remedy = "See that workers run, and that no transaction was left open (pg_stat_activity): one holds the chain back."
+        return Check("audit", Grade.WARNING, said, remedy)
+    return Check("audit", Grade.GOOD, said)
 
 
 def _queue(waiting: Backlog, clock: wiring.SystemClock) -> Check:

@@ -65,7 +65,14 @@ class Metrics:
         self.attempt_time = histogram("delivery_attempt_seconds", "One webhook attempt.", buckets=_SECONDS)
         self.requests = counter("http_requests", "HTTP requests answered.", "method", "route", "status")
         self.request_time = histogram("http_request_seconds", "HTTP requests, long polls included.", "route", buckets=_SECONDS)
+        self.audit_rows = counter("audit_rows_linked", "Rows of the audit, the ledger and the attempts that were put into the chain.")
+        self.audit_lag = gauge("audit_unlinked_seconds", "Age of the oldest of them that is in no link yet.", mode="livemostrecent")
         self.defects = counter("defects", "Errors that no rule expects; the log has their places.")
+
+    def audit_linked(self, rows: int, oldest_at: datetime | None, now: datetime) -> None:
+        """Count what was put into the audit chain, and say how far it lags."""
+        self.audit_rows.inc(rows)
+        self.audit_lag.set(max(0.0, (now - oldest_at).total_seconds()) if oldest_at is not None else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
