@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from adapters.fhir.audit_events import BALP
 from adapters.fhir.codes import DA_VINCI_EVENTS, EVENTS, NOTIFICATION_EVENT, OWN_EVENT, V2_EVENT
 
 GUIDE: Final = "http://hl7.org/fhir/us/davinci-alerts"
@@ -57,6 +58,27 @@ GROUP: Final[dict[str, Any]] = {
     ],
 }
 """What app/api/fhir_groups.py offers; a test calls each of them."""
+AUDIT_EVENT: Final[dict[str, Any]] = {
+    "type": "AuditEvent",
+    "supportedProfile": [
+        f"{BALP}/StructureDefinition/IHE.BasicAudit.{name}"
+        for name in ("Read", "PatientRead", "Query", "PatientQuery", "Create", "PatientCreate", "Update", "PatientUpdate")
+    ]
+    + [f"{BALP}/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Source"],
+    "documentation": "The audit, newest first, in JSON; admin. IHE BALP patterns.",
+    "interaction": [{"code": "read"}, {"code": "search-type"}],
+    "searchParam": [
+        {"name": "patient", "type": "reference", "definition": "http://hl7.org/fhir/SearchParameter/AuditEvent-patient"},
+        {"name": "agent", "type": "reference", "definition": "http://hl7.org/fhir/SearchParameter/AuditEvent-agent"},
+        {
+            "name": "date",
+            "type": "date",
+            "definition": "http://hl7.org/fhir/SearchParameter/AuditEvent-date",
+            "documentation": "ge and lt.",
+        },
+    ],
+}
+"""What app/api/audit.py offers."""
 
 
 MEASURE: Final[dict[str, Any]] = {
@@ -84,8 +106,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
         "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate, "
-        "in JSON and XML; keeps Da Vinci member attribution lists as Group and answers Measure/$evaluate-measure, in JSON. Other reads "
-        "and searches, and subscriptions are not "
+        "in JSON and XML; keeps Da Vinci member attribution lists as Group, answers Measure/$evaluate-measure, and gives the audit as "
+        "AuditEvent, in JSON. Other reads and searches, and subscriptions are not "
         "offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
@@ -103,7 +125,7 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
                     | ({"operation": [_VALIDATE]} if name == "Bundle" else {"documentation": _NO_INTERACTION})
                     for name, profiles in PROFILES.items()
                 ]
-                + [GROUP, MEASURE],
+                + [GROUP, MEASURE, AUDIT_EVENT],
                 "operation": [
                     {
                         "name": "process-message",

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from app.api import (
     attribution,
+    audit,
     consents,
     docs,
     documents,
@@ -86,6 +87,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     feeds.router,
     feed_facilities.router,
     keys.router,
+    audit.router,
     # Before the messages: `set-aside` is no id.
     inbound_search.router,
     inbound.router,
@@ -110,6 +112,7 @@ _TAGS: Final = [
     {"name": "consents", "description": "What patients signed or refused, and the record of emergencies."},
     {"name": "feeds", "description": "Configured ADT sources."},
     {"name": "keys", "description": "API keys."},
+    {"name": "audit", "description": "Who looked at what, who was told what, and the evidence of it."},
     {"name": "operations", "description": "For supervisors and developers; open to everybody, without patient data."},
 ]
 

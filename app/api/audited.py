@@ -62,6 +62,10 @@ AUDITED: Final[dict[str, AuditKind]] = {
     "read_content": _X,
     "why_encounter": _R,
     "list_referral_candidates": _Q,
+    # The audit itself.
+    "list_audit": _Q,
+    "search_audit_events": _Q,
+    "read_audit_event": _R,
     # Panels.
     "read_group": _R,
     "add_member": _C,

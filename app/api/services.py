@@ -13,6 +13,7 @@ from app.actions.present_follow_ups import FollowUpPresenter
 from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
+from app.domain.audit import AuditLine
 from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
 from app.domain.directory import Directory
@@ -26,7 +27,9 @@ from app.domain.rate import Rate
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
+from app.domain.viewer import Viewer
 from app.ports import Cipher, Clock, Ids, Readers, Sender, Waker
+from app.store.audit_reads import AuditFilter
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
@@ -124,6 +127,22 @@ class MeasureReportFormat(Protocol):
         ...
 
 
+class AuditFormat(Protocol):
+    """The audit as FHIR AuditEvents (AUD-1)."""
+
+    def event(self, line: AuditLine) -> dict[str, Any]:
+        """Write one."""
+        ...
+
+    def bundle(self, lines: Sequence[AuditLine], *, self_url: str, next_url: str | None) -> dict[str, Any]:
+        """Write a page of search results."""
+        ...
+
+
+ReadAudit = Callable[[Viewer, AuditFilter, UUID | None, int], Awaitable[list[AuditLine]]]
+"""Gives a page of the lines that the viewer may see, newest first, before an id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether this process tree can serve, and each part of it by name: `schema`, `http`, `mllp`, `work`, ..."""
@@ -213,6 +232,8 @@ class Services:
     """Gives the CapabilityStatement of the FHIR face."""
     groups: GroupFormat
     measure_reports: MeasureReportFormat
+    audit: ReadAudit
+    audit_events: AuditFormat
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     REVIEW = "rev"
     CONSENT = "cns"
     REGISTRATION = "reg"
+    AUDIT_LINE = "aud"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

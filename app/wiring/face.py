@@ -12,6 +12,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.fhir.audit_events import AuditEvents
 from adapters.fhir.capability import capability_statement
 from adapters.fhir.groups import Groups
 from adapters.fhir.measure_reports import MeasureReports
@@ -49,6 +50,7 @@ from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
 from app.telemetry.events import ConnectionClosed
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
+from app.wiring.audited import audit_reader
 from app.wiring.diagnosis import advice, message_search, place_namer, reinterpreter
 from app.wiring.panels import panel_services
 
@@ -167,6 +169,8 @@ def build_services(
         capabilities=partial(capability_statement, version=version(), url=_fhir_base(settings)),
         groups=Groups(),
         measure_reports=MeasureReports(),
+        audit=audit_reader(transaction),
+        audit_events=AuditEvents(),
         registry=RegistryReader(),
         read_stay=read_stay(rules, clock),
         go_live=partial(take_over, transaction, clock),

@@ -126,6 +126,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/fhir/Group/{organization_id}/$member-remove"): Recipe(
         "home", 200, lambda _: _MEMBER, path_ids=_ITS_HOME, bad_json={"resourceType": "Parameters"}
     ),
+    ("GET", "/v1/audit"): Recipe("operator", bad_params=_LIMIT),
+    ("GET", "/fhir/AuditEvent"): Recipe("operator", bad_params={"_count": 0}),
+    ("GET", "/fhir/AuditEvent/{line_id}"): Recipe("operator"),
     ("GET", "/v1/notifications"): Recipe("home", bad_params={"after": "x"}),
     ("GET", "/v1/notifications/stream"): Recipe("home", bad_params={"after": -1}, streams=True),
     ("GET", "/v1/notifications/{notification_id}"): Recipe("home"),
