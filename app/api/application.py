@@ -10,6 +10,7 @@ from app.api import (
     attribution,
     audit,
     consents,
+    disclosures,
     docs,
     documents,
     encounters,
@@ -88,6 +89,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     feed_facilities.router,
     keys.router,
     audit.router,
+    disclosures.router,
     # Before the messages: `set-aside` is no id.
     inbound_search.router,
     inbound.router,

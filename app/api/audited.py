@@ -66,6 +66,10 @@ AUDITED: Final[dict[str, AuditKind]] = {
     "list_audit": _Q,
     "search_audit_events": _Q,
     "read_audit_event": _R,
+    "list_disclosures": _Q,
+    "search_disclosures": _Q,
+    "show_evidence": _X,
+    "export_evidence": _X,
     # Panels.
     "read_group": _R,
     "add_member": _C,

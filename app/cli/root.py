@@ -34,6 +34,7 @@ NOUNS: Final = {
     "review": "What recipients said is not theirs, for a person to decide.",
     "transfer": "Follow-ups on their way to another home.",
     "notification": "What was told, to whom, and why.",
+    "disclosure": "To whom a person's events were told.",
     "audit": "Who looked at what, and the proof that nobody changed it.",
     "doctor": "Check everything that the service needs.",
     "config": "Look at the settings.",

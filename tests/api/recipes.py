@@ -61,6 +61,7 @@ _CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcom
 _SUMMARY_REQUESTED = {"fact": "requested", "at": "2026-03-06T14:45:00-05:00", "via": "fax", "author": "C. Sample"}
 _ANSWER = {"outcome": "different", "reason": "Two people of one name; the hospital was asked."}
 _LIMIT = {"limit": 0}
+_MARCH = {"since": "2026-03-01T00:00:00-05:00", "until": "2026-04-01T00:00:00-04:00"}
 _SUBSCRIPTION = {"url": "https://receiver.example.org/handoff"}
 _ITS_HOME = {"organization_id": "home"}
 _MEMBER = {
@@ -126,6 +127,10 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/fhir/Group/{organization_id}/$member-remove"): Recipe(
         "home", 200, lambda _: _MEMBER, path_ids=_ITS_HOME, bad_json={"resourceType": "Parameters"}
     ),
+    ("GET", "/v1/disclosures"): Recipe("operator", params=lambda ids: {"person_id": ids["person_id"]}, bad_params=_LIMIT),
+    ("POST", "/v1/disclosures/search"): Recipe("operator", 200, lambda _: {"identifier": "MAINECARE|MC1"}, bad_json={"identifier": "odd"}),
+    ("GET", "/v1/reports/cop-evidence"): Recipe("hospital", params=lambda _: _MARCH, bad_params={**_MARCH, "limit": 0}),
+    ("GET", "/v1/reports/cop-evidence.csv"): Recipe("hospital", params=lambda _: _MARCH, bad_params={"since": "x", "until": "y"}),
     ("GET", "/v1/audit"): Recipe("operator", bad_params=_LIMIT),
     ("GET", "/fhir/AuditEvent"): Recipe("operator", bad_params={"_count": 0}),
     ("GET", "/fhir/AuditEvent/{line_id}"): Recipe("operator"),
