@@ -5,20 +5,19 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.actions.attribute import attribute, claims_on
-from app.actions.explain_attribution import explain_attribution
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, Administrator, FromServices
+from app.api.candidates import candidates_of
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
-from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, candidate_json, referral_json
+from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, referral_json
 from app.api.schemas.common import EncounterId, OrganizationId
 from app.api.tellable import tellable
 from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import Scope, Viewer
-from app.store import answers, attribution_reads
+from app.store import attribution_reads
 from app.store.attribution_reads import Homeless
 from app.store.audit import saw
 from app.store.encounter_reads import find_encounter
@@ -46,7 +45,6 @@ async def why_encounter(
 
     For the operator: why something was withheld may itself be what is protected.
     """
-    rulebook = services.follow_ups.rulebook
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
@@ -57,18 +55,14 @@ async def why_encounter(
             raise ProblemError(ProblemType.NOT_PERMITTED, "Only the operator of the exchange may ask this; ask for a notification's why.")
         if organization_id is not None and organization_id not in directory.organizations:
             raise not_found("organization")
-        stay = services.read_stay(found, directory)
-        claimed = (await claims_on(raw, [stay])).get(stay.person_id, [])
-        answered = await answers.of_people(raw, [stay.person_id])
-        desired = attribute(stay, claimed, directory, rulebook, answered)
-        candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=organization_id)
-        saw([stay.person_id])
+        candidates = await candidates_of(services, raw, found, directory, only=organization_id)
+        saw([found.person_id])
     return JsonResponse(
         {
-            "encounter_id": public_id(Kind.ENCOUNTER, stay.id),
-            "person_id": public_id(Kind.PERSON, stay.person_id),
-            "precedence": rulebook.precedence.version,
-            "candidates": [candidate_json(one) for one in candidates],
+            "encounter_id": public_id(Kind.ENCOUNTER, found.id),
+            "person_id": public_id(Kind.PERSON, found.person_id),
+            "precedence": services.follow_ups.rulebook.precedence.version,
+            "candidates": candidates,
         }
     )
 

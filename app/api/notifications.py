@@ -9,21 +9,23 @@ from fastapi.responses import StreamingResponse
 
 from app.api.answers import JsonResponse, ok, plain, refused
 from app.api.auth import Access, Authenticator, FromAuthenticator, FromServices
+from app.api.candidates import candidates_of
 from app.api.guard import GuardedRoute
 from app.api.outbox import Outbox, open_outbox, opened_notification
 from app.api.paging import LIMIT_DEFAULT, LIMIT_MAX, Limit, listing
 from app.api.problems import ProblemType, invalid
+from app.api.schemas.attribution import NotificationWhyDocument
 from app.api.schemas.common import NotificationId, OrganizationId
 from app.api.schemas.notifications import (
     AcknowledgementDocument,
     NotificationDocument,
     NotificationPage,
-    WhyDocument,
     acknowledgement_json,
     why_json,
 )
 from app.domain.happening import NotificationType
 from app.domain.viewer import Scope, Viewer
+from app.store.encounter_reads import find_encounter
 from app.store.notification_reads import NO_REASONS, acknowledge, why_notified
 
 router = APIRouter(route_class=GuardedRoute, tags=["notifications"])
@@ -129,17 +131,22 @@ async def show_notification(notification_id: NotificationId, viewer: Reader, ser
         return JsonResponse(opened.shown)
 
 
-@router.get("/v1/notifications/{notification_id}/why", responses=ok(WhyDocument, "The chain of reasons"))
+@router.get("/v1/notifications/{notification_id}/why", responses=ok(NotificationWhyDocument, "The chain of reasons"))
 async def why_notification(notification_id: NotificationId, viewer: Reader, services: FromServices) -> Response:
     """Say why the recipient was told: the claim, every decision with its reasons, every version, and the message behind it.
 
-    Of what was withheld the recipient reads neither that nor why; the operator reads everything.
+    Of what was withheld the recipient reads neither that nor why; the operator reads everything, and everybody else who was told of the
+    stay or was not. A silence without a notification is asked for by its stay: `/v1/encounters/{id}/why`.
     """
     async with opened_notification(services, viewer, notification_id) as opened:
         if opened.shown["type"] == NotificationType.WITHDRAWN and not viewer.is_operator:
             return JsonResponse(why_json(opened.shown, NO_REASONS))
-        why = await why_notified(opened.raw, opened.viewer, opened.found)
-    return JsonResponse(why_json(opened.shown, why))
+        document = why_json(opened.shown, await why_notified(opened.raw, opened.viewer, opened.found))
+        if viewer.is_operator:
+            stay = await find_encounter(opened.raw, viewer, opened.found.encounter_id)
+            directory = await services.registry.current(opened.raw)
+            document["candidates"] = [] if stay is None else await candidates_of(services, opened.raw, stay, directory, only=None)
+    return JsonResponse(document)
 
 
 @router.post("/v1/notifications/{notification_id}/acknowledge", responses=ok(AcknowledgementDocument, "Noted, once: the first time stands"))

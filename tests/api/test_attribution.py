@@ -335,3 +335,12 @@ async def test_a_page_of_candidates_does_not_give_away_what_is_left_out(world: W
 
 def _uuid(public: str) -> UUID:
     return UUID(public.rpartition("_")[2])
+
+
+async def test_why_of_a_notification_has_everybody_else_for_the_operator_alone(story: World) -> None:
+    path = f"/v1/notifications/{story.ids['notification_id']}/why"
+    seen = await story.api.json("GET", path, ADMIN_KEY, 200)
+    assert {one["organization"]["name"]: one["told"] for one in seen["candidates"]} == {"Home B": True, "Plan C": True}
+    by_stay = await story.api.json("GET", f"/v1/encounters/{story.ids['encounter_id']}/why", ADMIN_KEY, 200)
+    assert seen["candidates"] == by_stay["candidates"]
+    assert not (await story.api.json("GET", path, story.keys["home"], 200)).get("candidates")

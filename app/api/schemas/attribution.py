@@ -17,7 +17,7 @@ from app.api.schemas.common import (
     PersonIdText,
     Request,
 )
-from app.api.schemas.notifications import ClaimDocument, LedgerLine
+from app.api.schemas.notifications import ClaimDocument, LedgerLine, WhyDocument
 from app.domain.follow_up import FollowUpState
 from app.domain.organization import OrganizationKind, is_valid_npi
 from app.domain.public_id import Kind, public_id, public_id_or_none
@@ -83,6 +83,14 @@ class EncounterWhyDocument(Document):
     person_id: PersonIdText
     precedence: Annotated[str, Field(description="The version of the order of precedence", examples=["attribution/2026-11"])]
     candidates: list[CandidateDocument]
+
+
+class NotificationWhyDocument(WhyDocument):
+    """Why a recipient was told; for the operator with everybody else who could have been."""
+
+    candidates: Annotated[
+        list[CandidateDocument] | None, Field(description="For the operator: who else was told of the stay or not, and why")
+    ] = None
 
 
 class CandidateForReferral(Document):
