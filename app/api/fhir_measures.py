@@ -3,6 +3,7 @@
 Not here: FHIR itself (adapters/fhir/measure_reports), and what is counted (measures.py).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date
 from enum import StrEnum
@@ -17,6 +18,7 @@ from app.api.guard import GuardedRoute
 from app.api.measures import Reader, whose
 from app.api.operation_outcome import FHIR_JSON
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.readable_lines import readable_lines, withheld
 from app.domain.public_id import Kind, read_public_id
 from app.domain.rate import rates_of
 from app.store import measure_reads
@@ -75,12 +77,14 @@ async def evaluate_measure(
         raise invalid("/subject", "is for an individual report, and that needs it: Patient/ and the id of a person", where="query")
     rules, now = catalog.rules_for(measure, period_start.year), services.clock.now()
     lines = LineFilter(measure=measure, organizations=whose(viewer, None), from_on=period_start, to_on=period_end, person_id=person_id)
+    events: Sequence[Mapping[str, Any]] = ()
+    if report_type is not ReportType.SUMMARY:
+        events, _ = await readable_lines(services, viewer, lines, after=None, limit=EVENTS_MAX)
+    lines = replace(lines, without=await withheld(services, [lines]))
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         total, _ = rates_of(await measure_reads.count(raw, lines, (), rules.age_bands))
-        is_named = report_type is not ReportType.SUMMARY
-        events = await measure_reads.events(raw, replace(lines), after=None, limit=EVENTS_MAX + 1) if is_named else []
     if len(events) > EVENTS_MAX:
         sentence = (
             f"More than {EVENTS_MAX} events are behind it. Ask for a shorter period, or read the events of /v1/measures page by page."

@@ -17,6 +17,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, spell_cursor
 from app.api.problems import ProblemType, invalid, not_found
+from app.api.readable_lines import readable_lines, withheld
 from app.api.schemas.common import InstantOfQuery, OrganizationId
 from app.api.schemas.measures import (
     LABEL,
@@ -41,7 +42,6 @@ from app.domain.rate import rates_of
 from app.domain.trust import trust_of
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import measure_reads, measure_trust
-from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.measure_reads import GROUPS, LineFilter
 
@@ -134,9 +134,12 @@ FromQuery = Annotated[Asked, Depends(asked)]
 async def list_measures(viewer: Reader, services: FromServices, organization_id: _Whose = None) -> Response:
     """List the measures, the versions of their rules, and from when to when there are events of them."""
     catalog = services.follow_ups.rulebook.measures
-    own = next(iter(whose(viewer, organization_id)), None)
+    organizations = whose(viewer, organization_id)
+    every = [LineFilter(measure=name, organizations=organizations, from_on=date.min, to_on=date.max) for name in catalog.measures]
+    without = await withheld(services, every)
     async with services.unit_of_work(viewer) as connection:
-        spans = await measure_reads.spans(await raw_connection(connection), catalog.measures, own)
+        raw = await raw_connection(connection)
+        spans = await measure_reads.spans(raw, catalog.measures, next(iter(organizations), None), without)
     return JsonResponse(listing([measure_json(catalog.versions_of(name), spans[name]) for name in catalog.measures], None))
 
 
@@ -154,14 +157,17 @@ async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, 
     groups = _groups(group_by)
     if PAYER in groups and lines.organizations:
         raise invalid("/group_by", "payer is for the whole exchange: an organization's own rates are its total", where="query")
+    lines = replace(lines, without=await withheld(services, [lines]))
+    of_payers = replace(lines, organizations=await _payers(services), without=()) if PAYER in groups else None
+    if of_payers is not None:
+        of_payers = replace(of_payers, without=await withheld(services, [of_payers]))
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         counted = await measure_reads.count(raw, lines, [] if PAYER in groups else groups, rules.age_bands)
         total, by_group = rates_of(counted)
-        if PAYER in groups:
-            payers = [one.id for one in directory.organizations.values() if one.kind in COVERING_KINDS]
-            counted = await measure_reads.count(raw, replace(lines, organizations=payers), groups, rules.age_bands) if payers else []
+        if of_payers is not None:
+            counted = await measure_reads.count(raw, of_payers, groups, rules.age_bands) if of_payers.organizations else []
             _, by_group = rates_of(counted)
     months = await _facility_months(services, wanted)
     return JsonResponse(
@@ -198,12 +204,8 @@ async def list_measure_events(  # each is a parameter of the query
     """List the events behind the rates, each with its status and why, by the day of the discharge or visit."""
     lines = replace(wanted.lines, status=status.value if status else None, changed_since=changed_since)
     key = read_cursor(_EVENTS, page.cursor, date.fromisoformat, int)
-    async with services.unit_of_work(viewer) as connection:
-        raw = await raw_connection(connection)
-        directory = await services.registry.current(raw)
-        found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
-        shown, more = cut(found, page.limit)
-        saw(row["person_id"] for row in shown)
+    found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)
+    shown, more = cut(found, page.limit)
     cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
     was_then = lines.known_at is not None
     return JsonResponse(listing([event_json(row, directory, wanted.today, was_then=was_then) for row in shown], cursor))
@@ -218,12 +220,8 @@ async def list_measure_gaps(wanted: FromQuery, viewer: Reader, services: FromSer
     """List the events that are still open and what is missing, with the days left; the one with the fewest first."""
     lines = replace(wanted.lines, status=MeasureState.PENDING.value, mature_before=None)
     key = read_cursor(_GAPS, page.cursor, date.fromisoformat, int)
-    async with services.unit_of_work(viewer) as connection:
-        raw = await raw_connection(connection)
-        directory = await services.registry.current(raw)
-        found = await measure_reads.events(raw, lines, after=(key[0], key[1]) if key else None, limit=page.limit + 1)
-        shown, more = cut(found, page.limit)
-        saw(row["person_id"] for row in shown)
+    found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)
+    shown, more = cut(found, page.limit)
     cursor = spell_cursor(_GAPS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
     return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.today) for row in shown], cursor))
 
@@ -234,6 +232,12 @@ async def _facility_months(services: Services, wanted: Asked) -> tuple[int, int]
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
         return await measure_trust.facility_months(raw, wanted.lines.from_on, min(last, wanted.as_of), wanted.lines.facility_id)
+
+
+async def _payers(services: Services) -> list[UUID]:
+    async with services.unit_of_work(OPERATOR) as connection:
+        directory = await services.registry.current(await raw_connection(connection))
+    return [one.id for one in directory.organizations.values() if one.kind in COVERING_KINDS]
 
 
 def _groups(asked_by: Sequence[str] | None) -> list[str]:

@@ -1,9 +1,10 @@
 """Rates and the events behind them, read from the measure ledger: now, or as they were known at an instant.
 
-Row-level security asks again who may see which line. One statement each.
+Row-level security asks again who may see which line. One statement each. Not here: which lines may not be read any more
+(measure_rights).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -39,6 +40,8 @@ class LineFilter:
     person_id: UUID | None = None
     status: str | None = None
     changed_since: datetime | None = None
+    without: Collection[int] = ()
+    """Lines that whoever asks may not be told of now (actions/withhold_measures)."""
 
     def where(self, alias: str) -> tuple[str, list[Any]]:
         """Give the condition and its values."""
@@ -70,6 +73,7 @@ class LineFilter:
             also(_CHANGED.format(alias=alias, since="{0}"), self.changed_since)
         else:
             also(f"{alias}.known_from >= {{}}", self.changed_since)
+        also(f"{alias}.id <> all({{}}::bigint[])", sorted(self.without) or None)
         return " and ".join(parts), values
 
 
@@ -144,17 +148,24 @@ async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None
     return rows
 
 
-_END = "select l.anchor_on from measure_line l where l.measure = m.measure and l.known_to is null and {whose} order by l.anchor_on"
+_END = "select l.anchor_on from measure_line l where l.measure = m.measure and l.known_to is null and {whose}{without} order by l.anchor_on"
 _SPANS = f"""
 select m.measure, ({_END} limit 1), ({_END} desc limit 1)
 from unnest($1::text[]) as m(measure)
 """
 
 
-async def spans(raw: Raw, measures: Sequence[str], organization_id: UUID | None) -> dict[str, tuple[date | None, date | None]]:
+async def spans(
+    raw: Raw, measures: Sequence[str], organization_id: UUID | None, without: Collection[int] = ()
+) -> dict[str, tuple[date | None, date | None]]:
     """Give the first and the last day that has an event of each measure, for whom it counts (the ends of ix_measure_line_rate)."""
-    if organization_id is None:
-        rows = await raw.fetch(_SPANS.format(whose="l.organization_id is null"), list(measures))
-    else:
-        rows = await raw.fetch(_SPANS.format(whose="l.organization_id = $2"), list(measures), organization_id)
+    values: list[Any] = [list(measures)]
+    whose, but = "l.organization_id is null", ""
+    if organization_id is not None:
+        values.append(organization_id)
+        whose = "l.organization_id = $2"
+    if without:
+        values.append(sorted(without))
+        but = f" and l.id <> all(${len(values)}::bigint[])"
+    rows = await raw.fetch(_SPANS.format(whose=whose, without=but), *values)
     return {measure: (first_on, last_on) for measure, first_on, last_on in (row.values() for row in rows)}

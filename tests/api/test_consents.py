@@ -52,12 +52,13 @@ async def become(world: World, **facts: Any) -> str:
     return found
 
 
-async def sign(world: World, who: str = "operator", status: int = 201, **changed: Any) -> Any:
-    """Record a consent of Ann as somebody."""
+async def sign(world: World, who: str = "operator", status: int = 201, *, settle: bool = True, **changed: Any) -> Any:
+    """Record a consent of Ann as somebody; unless `settle` is false, let the pipeline come to it."""
     person = (await world.api.json("GET", f"/v1/panels/{world.ids['home']}/members", world.keys["home"], 200))["items"][0]["person_id"]
     body = {**TPO, "person_id": person, "discloser_id": world.ids["hospital"], **changed}
     made = await world.api.json("POST", "/v1/consents", world.keys[who], status, json=body)
-    await world.stage.settle()
+    if settle:
+        await world.stage.settle()
     return made
 
 

@@ -1,0 +1,60 @@
+"""Lines of the measure ledger that may be read now: whatever right ended since they were written is asked for first.
+
+Lists and counts leave out the same lines, so a count gives nothing away. Not here: the decision (actions/withhold_measures).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from app.actions.withhold_measures import withheld_lines
+from app.api.services import Services
+from app.domain.directory import Directory
+from app.domain.viewer import OPERATOR, Viewer
+from app.store import measure_reads, measure_rights
+from app.store.audit import saw
+from app.store.engine import raw_connection
+from app.store.measure_reads import LineFilter
+from app.store.measure_rights import LineInDoubt
+
+
+async def withheld(services: Services, asked_for: Sequence[LineFilter]) -> set[int]:
+    """Give the lines that are stored and may not be read now: neither listed nor counted."""
+    now = services.clock.now()
+    async with services.unit_of_work(OPERATOR) as connection:
+        raw = await raw_connection(connection)
+        doubtful = [line for lines in asked_for for line in await measure_rights.in_doubt(raw, lines, now)]
+    return await _decide(services, doubtful)
+
+
+async def readable_lines(
+    services: Services, viewer: Viewer, lines: LineFilter, *, after: tuple[date, int] | None, limit: int
+) -> tuple[list[Mapping[str, Any]], Directory]:
+    """Give a full page of lines and one more where there are more, by the day of the event; who is on it is noted as seen."""
+    lines = replace(lines, without=await withheld(services, [lines]))
+    found: list[Mapping[str, Any]] = []
+    is_last = False
+    while True:
+        async with services.unit_of_work(viewer) as connection:
+            raw = await raw_connection(connection)
+            directory = await services.registry.current(raw)
+            read = await measure_reads.events(raw, lines, after=after, limit=limit + 1)
+            # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
+            organization_id = next(iter(lines.organizations), None)
+            of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
+            hidden = await _decide(services, of_page)
+            is_last = len(read) <= limit
+            after = (read[-1]["anchor_on"], read[-1]["id"]) if read else after
+            found += [row for row in read if row["id"] not in hidden]
+            if is_last or len(found) > limit:
+                saw(row["person_id"] for row in found[:limit])
+                return found, directory
+
+
+async def _decide(services: Services, doubtful: Sequence[LineInDoubt]) -> set[int]:
+    if not doubtful:
+        return set()
+    async with services.unit_of_work(OPERATOR) as connection:
+        raw = await raw_connection(connection)
+        return await withheld_lines(raw, doubtful, await services.registry.current(raw), services.read_stay)

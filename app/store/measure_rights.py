@@ -1,0 +1,52 @@
+"""Lines of the measure ledger whose right to be read may have ended since they were written. Whether it has is the one decision's."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from app.store.measure_reads import LineFilter
+from app.store.raw import Raw
+
+_FURTHEST_EAST: Final = timedelta(hours=14)
+"""Whoever's calendar is ahead of everybody's: there a paper is over first."""
+
+# Few rows each, found by their own index, and nearly always none: stays that wait to be decided again because of a paper or of the
+# registry (pk_reconsideration), and people whose paper is over and has not been noted (ix_consent_ending, ix_consent_ending_soon).
+_IN_DOUBT = """
+select e.id from consent c join encounter e on e.person_id = c.person_id
+where c.state = 'active' and (c.expires_on < {day} or c.ends_at <= {now})
+union select r.encounter_id from reconsideration r where r.cause in ('consent', 'organization')
+"""
+# Of a past day: what counted then and counts no more, or was superseded by such.
+_ENDED = """
+l.known_to is not null and (
+    not exists (select from measure_line s where s.known_to is null and s.encounter_id = l.encounter_id and s.measure = l.measure
+        and s.organization_id is not distinct from l.organization_id)
+    or (l.superseded_by is not null and not exists (select from measure_line s where s.known_to is null
+        and s.encounter_id = l.superseded_by and s.organization_id is not distinct from l.organization_id)))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LineInDoubt:
+    """A line that has to be asked about before anybody reads or counts it."""
+
+    id: int
+    encounter_id: UUID
+    superseded_by: UUID | None
+    organization_id: UUID | None
+
+
+async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDoubt]:
+    """Give the lines of a filter that may no longer be read. As the operator: whoever asks sees neither others' papers nor the queue."""
+    condition, values = wanted.where("l")
+    values.extend(((now + _FURTHEST_EAST).date(), now))
+    doubt = _IN_DOUBT.format(day=f"${len(values) - 1}", now=f"${len(values)}")
+    ended = f" or ({_ENDED})" if wanted.known_at is not None else ""
+    rows = await raw.fetch(
+        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from measure_line l "
+        f"where {condition} and (l.encounter_id in (select id from doubted) or l.superseded_by in (select id from doubted){ended})",
+        *values,
+    )
+    return [LineInDoubt(*row.values()) for row in rows]
