@@ -33,23 +33,22 @@ async def readable_lines(
 ) -> tuple[list[Mapping[str, Any]], Directory]:
     """Give a full page of lines and one more where there are more, by the day of the event; who is on it is noted as seen."""
     lines = replace(lines, without=await withheld(services, [lines]))
+    organization_id = next(iter(lines.organizations), None)
     found: list[Mapping[str, Any]] = []
-    is_last = False
     while True:
         async with services.unit_of_work(viewer) as connection:
             raw = await raw_connection(connection)
             directory = await services.registry.current(raw)
             read = await measure_reads.events(raw, lines, after=after, limit=limit + 1)
-            # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
-            organization_id = next(iter(lines.organizations), None)
-            of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
-            hidden = await _decide(services, of_page)
-            is_last = len(read) <= limit
-            after = (read[-1]["anchor_on"], read[-1]["id"]) if read else after
-            found += [row for row in read if row["id"] not in hidden]
-            if is_last or len(found) > limit:
-                saw(row["person_id"] for row in found[:limit])
-                return found, directory
+        # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
+        of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
+        hidden = await _decide(services, of_page)
+        found += [row for row in read if row["id"] not in hidden]
+        if len(found) > limit or len(read) <= limit:
+            # Written when the request ends: only now is it known who is shown.
+            saw(row["person_id"] for row in found[:limit])
+            return found, directory
+        after = read[-1]["anchor_on"], read[-1]["id"]
 
 
 async def _decide(services: Services, doubtful: Sequence[LineInDoubt]) -> set[int]:

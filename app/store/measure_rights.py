@@ -13,10 +13,15 @@ _FURTHEST_EAST: Final = timedelta(hours=14)
 
 # Few rows each, found by their own index, and nearly always none: stays that wait to be decided again because of a paper or of the
 # registry (pk_reconsideration), and people whose paper is over and has not been noted (ix_consent_ending, ix_consent_ending_soon).
-_IN_DOUBT = """
-select e.id from consent c join encounter e on e.person_id = c.person_id
+_DOUBTED = """
+select e.id, e.person_id from consent c join encounter e on e.person_id = c.person_id
 where c.state = 'active' and (c.expires_on < {day} or c.ends_at <= {now})
-union select r.encounter_id from reconsideration r where r.cause in ('consent', 'organization')
+union select e.id, e.person_id from reconsideration r join encounter e on e.id = r.encounter_id where r.cause in ('consent', 'organization')
+"""
+# As arrays, so that nothing but their people's lines is looked at (ix_measure_line_person).
+_OF_DOUBTED = """
+l.person_id = any(array(select person_id from doubted))
+and (l.encounter_id = any(array(select id from doubted)) or l.superseded_by = any(array(select id from doubted)))
 """
 # Of a past day: what counted then and counts no more, or was superseded by such.
 _ENDED = """
@@ -42,11 +47,11 @@ async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDo
     """Give the lines of a filter that may no longer be read. As the operator: whoever asks sees neither others' papers nor the queue."""
     condition, values = wanted.where("l")
     values.extend(((now + _FURTHEST_EAST).date(), now))
-    doubt = _IN_DOUBT.format(day=f"${len(values) - 1}", now=f"${len(values)}")
-    ended = f" or ({_ENDED})" if wanted.known_at is not None else ""
+    doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}")
+    which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"
     rows = await raw.fetch(
         f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from measure_line l "
-        f"where {condition} and (l.encounter_id in (select id from doubted) or l.superseded_by in (select id from doubted){ended})",
+        f"where {condition} and {which}",
         *values,
     )
     return [LineInDoubt(*row.values()) for row in rows]

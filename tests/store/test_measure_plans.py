@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import measure_lines, measure_reads
+from app.store import measure_lines, measure_reads, measure_rights
 from app.store.engine import raw_connection
 from app.store.measure_reads import LineFilter
 from app.store.unit_of_work import unit_of_work
@@ -112,3 +112,15 @@ async def _check(engine: AsyncEngine, viewer: Viewer | None, read: Read, wanted:
         plan = await plan_of_sql(connection, query, *values)
     assert plan.scanned_tables - {"organization_grant"} == set()
     assert wanted - plan.searched_indexes == set()
+
+
+@pytest.mark.usefixtures("lines")
+async def test_what_is_in_doubt_is_found_by_its_people(engine_app: AsyncEngine) -> None:
+    """Nearly always nobody: no line of anybody else is looked at, however many the organization has."""
+    overheard: Any = Overheard()
+    await measure_rights.in_doubt(overheard, OWN, AT)
+    async with unit_of_work(engine_app, OPERATOR) as connection:
+        ((query, values),) = overheard.asked
+        plan = await plan_of_sql(connection, query, *values)
+    assert "measure_line" not in plan.scanned_tables
+    assert "ix_measure_line_person" in plan.searched_indexes
