@@ -92,6 +92,20 @@ MEASURE: Final[dict[str, Any]] = {
 """What app/api/fhir_measures.py offers."""
 
 
+CONSENT: Final[dict[str, Any]] = {
+    "type": "Consent",
+    "documentation": "Of scope patient-privacy, in JSON. What 42 CFR 2.31 asks of a form is answered 422 where it is "
+    "missing, each with its expression. Ended by POST /v1/consents/{id}/revoke.",
+    "interaction": [{"code": "create"}, {"code": "read"}, {"code": "search-type"}],
+    "searchParam": [
+        {"name": "_id", "type": "token"},
+        {"name": "patient", "type": "reference", "definition": "http://hl7.org/fhir/SearchParameter/clinical-patient"},
+        {"name": "status", "type": "token", "definition": "http://hl7.org/fhir/SearchParameter/Consent-status"},
+    ],
+}
+"""What app/api/fhir_consents.py offers; a test calls each of them."""
+
+
 def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
     """Build the statement. `url` is the base of the face, where it is known."""
     implementation = {"description": "Warm Handoff: ADT in, the responsible health home told."}
@@ -106,8 +120,8 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
         "title": "Warm Handoff, FHIR face",
         "publisher": "Warm Handoff",
         "description": "Receives Da Vinci Unsolicited Notifications by $process-message, and tries them by Bundle/$validate, "
-        "in JSON and XML; keeps Da Vinci member attribution lists as Group, answers Measure/$evaluate-measure, and gives the audit as "
-        "AuditEvent, in JSON. Other reads and searches, and subscriptions are not "
+        "in JSON and XML; keeps Da Vinci member attribution lists as Group and privacy consents as Consent, answers "
+        "Measure/$evaluate-measure, and gives the audit as AuditEvent, in JSON. Other reads and searches, and subscriptions are not "
         "offered on this face.",
         "instantiates": [f"{GUIDE}/CapabilityStatement/notification-receiver"],
         "implementationGuide": [f"{GUIDE}/ImplementationGuide/hl7.fhir.us.davinci-alerts|1.1.0"],
@@ -125,7 +139,7 @@ def capability_statement(*, version: str, url: str | None) -> dict[str, Any]:
                     | ({"operation": [_VALIDATE]} if name == "Bundle" else {"documentation": _NO_INTERACTION})
                     for name, profiles in PROFILES.items()
                 ]
-                + [GROUP, MEASURE, AUDIT_EVENT],
+                + [GROUP, MEASURE, AUDIT_EVENT, CONSENT],
                 "operation": [
                     {
                         "name": "process-message",

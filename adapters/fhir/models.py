@@ -20,6 +20,8 @@ from app.domain.inbound import Problem, ProblemCode
 _REQUIRED = frozenset({"missing", "model_field_validation.missing"})
 _UNKNOWN = "extra_forbidden"
 _PROBLEMS_MAX = 20
+ALONE = ("Consent",)
+"""Read as a resource of its own, not as a part of a message."""
 _ONLY_A_RESOURCE = {"id": "-"}
 """Stands for what is left of an entry without a fullUrl: an empty object is none."""
 _SKIPPED = "root"
@@ -29,21 +31,22 @@ _SKIPPED = "root"
 @cache
 def models() -> Mapping[str, type[BaseModel]]:
     """Load the models of what is read: half a second, so a process with a door does it before it serves."""
-    return {name: get_fhir_model_class(name) for name in (*READ, ENVELOPE)}
+    return {name: get_fhir_model_class(name) for name in (*READ, ENVELOPE, *ALONE)}
 
 
 def envelope_problems(document: Json) -> list[Problem]:
     """Check a Bundle around its resources; that every entry has one is known by now."""
     around = [{name: item for name, item in one.items() if name != RESOURCE} or _ONLY_A_RESOURCE for one in objects(document.get("entry"))]
-    return _problems_of(ENVELOPE, {**document, "entry": around}, ENVELOPE)
+    return problems_of(ENVELOPE, {**document, "entry": around}, ENVELOPE)
 
 
 def model_problems(entry: Entry) -> list[Problem]:
     """Check one resource as a whole."""
-    return _problems_of(entry.type, entry.resource, entry.path) if entry.type in READ else []
+    return problems_of(entry.type, entry.resource, entry.path) if entry.type in READ else []
 
 
-def _problems_of(name: str, resource: Json, path: str) -> list[Problem]:
+def problems_of(name: str, resource: Json, path: str) -> list[Problem]:
+    """Check a resource whose type is known here."""
     try:
         models()[name].model_validate(resource)
     except ValidationError as refused:

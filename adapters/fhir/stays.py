@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from adapters.fhir.bundle import Entry, MessageBundle
 from adapters.fhir.codes import CLASSES, DIAGNOSIS_USES, DISPOSITIONS, ICD_10
 from adapters.fhir.practitioners import attending, named_practitioners
+from adapters.fhir.protection import protected
 from adapters.fhir.reading import OLD, Reading, has_type
 from adapters.fhir.times import Moment, read_moment
 from adapters.fhir.values import Json, absence, code, code_or_words, erased, member, objects, text, words
@@ -68,6 +69,7 @@ def visit_facts(reading: Reading, encounter: Entry, patient: Entry, *, started: 
         discharged_to=reading.name_of(member(hospitalization, "destination"), resource) or None,
         admit_reason=_admit_reason(resource),
         named=named_practitioners(reading, encounter, patient),
+        protected=protected(encounter, patient),
     )
 
 

@@ -10,6 +10,7 @@ from adapters.hl7v2.codes import CLASSES, ICD_10_SYSTEMS
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.people import identifier
 from adapters.hl7v2.practitioners import named_practitioners, practitioner
+from adapters.hl7v2.protection import protected
 from adapters.hl7v2.reading import NULL, Reading, sharpened
 from adapters.hl7v2.timestamps import Timestamp
 from app.domain.adt_event import DiagnosisAction, DiagnosisFact, DiagnosisUse, EncounterClass, Identifier, VisitFacts
@@ -57,20 +58,8 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         expected_admit_at=_time(reading, pv2, 8) if pv2 is not None else None,
         expected_discharge_at=_time(reading, pv2, 9) if pv2 is not None else None,
         named=named_practitioners(reading, pv1, is_of_one=trigger != Trigger.SWAP),
-        protected=_protected(reading) if trigger != Trigger.SWAP else None,
+        protected=protected(reading) if trigger != Trigger.SWAP else None,
     )
-
-
-def _protected(reading: Reading) -> Known[bool]:
-    """PD1-12 (table 0136). Anything that is neither Y nor N is noted and says nothing."""
-    pd1 = reading.message.first("PD1")
-    value = reading.part(pd1, 12) if pd1 is not None else None
-    if pd1 is None or value is None or isinstance(value, Erasure):
-        return value if isinstance(value, Erasure) else None
-    if value.upper() in {"Y", "N"}:
-        return value.upper() == "Y"
-    reading.note(ProblemCode.TABLE_VALUE, pd1.location(12), "Expected Y or N (table 0136).")
-    return None
 
 
 def visit_named(reading: Reading, pv1: Segment | None, pid: Segment) -> VisitFacts:

@@ -4,14 +4,15 @@ Whatever changes here has every stay of the person decided again; what was numbe
 must contain (domain/consent_form), or what it lets go (domain/privacy).
 """
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BeforeValidator, WithJsonSchema
 
+from app.actions.record_consent import record_consent as record
 from app.api.answers import JsonResponse, created, ok, refused
 from app.api.auth import Access, Administrator, FromServices
 from app.api.guard import GuardedRoute
@@ -27,12 +28,7 @@ from app.api.schemas.consents import (
     consent_json,
 )
 from app.api.services import Services
-from app.domain.consent import Category, ConsentKind, RecipientClass
-from app.domain.consent_form import ConsentForm, Signer, ends_at, faults, last_day, not_medical, waits_for_review
-from app.domain.directory import Directory
-from app.domain.measure_history import birth_on
-from app.domain.origin_registry import place_status
-from app.domain.privacy_law import MinorRules, PrivacyLaw
+from app.domain.consent_form import Fault
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import consent_records, people
@@ -54,34 +50,25 @@ async def record_consent(body: NewConsent, viewer: Recorder, services: FromServi
     What an organization asserts of records that another holds counts when a person of the exchange has looked (state `proposed`). A
     refusal counts at once, whoever records it. An emergency or a broken glass counts at once, ends by itself, and is looked at afterwards.
     """
-    form, now = body.form(), services.clock.now()
     async with services.unit_of_work(viewer) as connection:
         record_id = await consent_records.record_of(await raw_connection(connection), body.person_id)
     if record_id is None:
         raise invalid("/person_id", "is no person whom this key's organization sees")
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
-        await people.lock_people(raw, [body.person_id])
-        directory = await services.registry.current(raw)
-        born = birth_on((await people.describe(raw, [body.person_id])).get(body.person_id, ()))
-        law = services.follow_ups.rulebook.privacy
-        minors = _minors(form, directory, law)
-        house = directory.organizations.get(form.discloser_id) if form.discloser_id else None
-        zone = house.time_zone if house else "UTC"
-        today = now.astimezone(ZoneInfo(zone)).date()
-        wrong = [*faults(form, today, born, minors, law), *not_medical(form, dict(directory.organizations))]
-        for name in ("discloser_id", "intermediary_id"):
-            named = getattr(form, name)
-            if named is not None and named not in directory.organizations:
-                wrong.append((name, "names no organization of this exchange"))
-        if wrong:
-            raise _unacceptable(wrong)
-        is_proposed = waits_for_review(form, viewer.organization_id, law)
-        row = _row(form, services.ids.new(), body.person_id, record_id, viewer.organization_id, now)
-        row = ConsentRow(**{**_fields(row), "state": "proposed" if is_proposed else "active", "expires_on": last_day(form, born, minors)})
-        await consent_records.add(raw, [row])
-        if not is_proposed:
-            await people.reconsider_people(raw, [body.person_id], now, "consent")
+        row = await record(
+            raw,
+            body.form(),
+            (body.person_id, record_id),
+            viewer.organization_id,
+            source="api",
+            directory=await services.registry.current(raw),
+            law=services.follow_ups.rulebook.privacy,
+            id_=services.ids.new(),
+            now=services.clock.now(),
+        )
+    if not isinstance(row, ConsentRow):
+        raise _unacceptable(row)
     services.waker.wake("inbound")
     return created(_shown(row, services), f"/v1/consents/{public_id(Kind.CONSENT, row.id)}")
 
@@ -103,7 +90,7 @@ async def list_consents(
             await raw_connection(connection),
             viewer,
             person_id=person_id,
-            state=state,
+            states=None if state is None else [state],
             after=key[0] if key else None,
             limit=page.limit + 1,
         )
@@ -175,59 +162,11 @@ async def _readable(consent_id: UUID, viewer: Viewer, services: Services) -> Con
     return found
 
 
-def _minors(form: ConsentForm, directory: Directory, law: PrivacyLaw) -> MinorRules:
-    """Give who signs for a minor where the records are: by the pack of the house that discloses."""
-    house = directory.organizations.get(form.discloser_id) if form.discloser_id else None
-    registered = directory.registrations.get(house.id, ()) if house else ()
-    name = place_status(house, registered, {}, form.signed_on, form.signed_on).privacy_pack
-    pack = law.packs.get(name) if name else None
-    return pack.minors if pack else MinorRules()
-
-
-def _unacceptable(wrong: list[tuple[str, str]]) -> ProblemError:
+def _unacceptable(wrong: Sequence[Fault]) -> ProblemError:
     count = f"{len(wrong)} fields are" if len(wrong) > 1 else "One field is"
     errors = [FieldError(f"/{name}", message, "body") for name, message in wrong]
     return ProblemError(ProblemType.INVALID, f"{count} not acceptable; see errors.", errors=errors)
 
 
-def _row(form: ConsentForm, id_: UUID, person_id: UUID, record_id: UUID, by: UUID | None, now: datetime) -> ConsentRow:
-    is_exception = form.kind in (ConsentKind.EMERGENCY, ConsentKind.BREAK_GLASS)
-    classes = form.recipient_classes
-    if form.kind is ConsentKind.INTERMEDIARY and not classes:
-        classes = frozenset({RecipientClass.TREATING_PROVIDERS})
-    return ConsentRow(
-        id=id_,
-        person_id=person_id,
-        record_id=record_id,
-        recorded_by=by,
-        kind=form.kind.value,
-        categories=[one.value for one in form.categories or (Category.ALL,)],
-        purposes=[one.value for one in form.purposes],
-        discloser_id=form.discloser_id,
-        recipients=list(form.recipients),
-        recipient_classes=[one.value for one in classes],
-        intermediary_id=form.intermediary_id,
-        scope=form.scope,
-        signed_on=form.signed_on,
-        signed_by=Signer.CLINICIAN.value if is_exception else form.signed_by.value,
-        signature=form.signature.value,
-        expires_on=form.expires_on,
-        expires_upon=form.expires_upon,
-        ends_at=ends_at(form, now),
-        statements=[one.value for one in form.statements],
-        reason=form.reason,
-        document_id=form.document_id,
-        source="api",
-        state="active",
-        asserted_at=now,
-    )
-
-
-def _fields(row: ConsentRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in ConsentRow.__dataclass_fields__}
-
-
 def _shown(row: ConsentRow, services: Services) -> dict[str, Any]:
-    now = services.clock.now().astimezone(UTC)
-    over = (row.expires_on is not None and row.expires_on < now.date()) or (row.ends_at is not None and row.ends_at <= now)
-    return consent_json(row, in_force=row.state == "active" and not over)
+    return consent_json(row, in_force=row.is_in_force(services.clock.now().astimezone(UTC)))

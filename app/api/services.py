@@ -14,6 +14,7 @@ from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
 from app.api.limits import ApiLimits
 from app.domain.audit import AuditLine
+from app.domain.consent_form import Fault
 from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
 from app.domain.directory import Directory
@@ -27,6 +28,7 @@ from app.domain.rate import Rate
 from app.domain.reinterpretation import Reinterpretation
 from app.domain.reported_stay import ReportedStay
 from app.domain.roster import RowError
+from app.domain.stored_consent import AssertedConsent, StoredConsent
 from app.domain.viewer import Viewer
 from app.ports import Cipher, Clock, Ids, Readers, Sender, Waker
 from app.store.audit_reads import AuditFilter
@@ -143,6 +145,30 @@ ReadAudit = Callable[[Viewer, AuditFilter, UUID | None, int], Awaitable[list[Aud
 """Gives a page of the lines that the viewer may see, newest first, before an id."""
 
 
+class ConsentFormat(Protocol):
+    """Consents in FHIR."""
+
+    def resource(self, one: StoredConsent) -> dict[str, Any]:
+        """Write a consent."""
+        ...
+
+    def bundle(self, resources: Sequence[dict[str, Any]], *, self_url: str, next_url: str | None) -> dict[str, Any]:
+        """Write a page of search results."""
+        ...
+
+    def states(self, status: str) -> Sequence[str]:
+        """Give what a status is in our words."""
+        ...
+
+    def read(self, document: object) -> AssertedConsent | Sequence[Problem]:
+        """Read a consent."""
+        ...
+
+    def problems(self, faults: Iterable[Fault]) -> Sequence[Problem]:
+        """Say what a form lacks, each at its place."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether this process tree can serve, and each part of it by name: `schema`, `http`, `mllp`, `work`, ..."""
@@ -234,6 +260,7 @@ class Services:
     measure_reports: MeasureReportFormat
     audit: ReadAudit
     audit_events: AuditFormat
+    consents: ConsentFormat
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
     read_stay: ReadStay

@@ -64,7 +64,7 @@ FHIR_ELEMENTS: Final = frozenset(FHIR_PLACES.values())
 
 LOCAL_FACTS: Final = (
     "class", "patient_type", "disposition", "unit", "hospital_service", "admission_type", "admit_source", "admit_reason",
-    "discharged_to", "facility", "patient_number", "medicaid_id",
+    "discharged_to", "facility", "patient_number", "medicaid_id", "protected",
 )  # fmt: skip
 """What a profile may have read from a segment of the sender's own, in place of the standard field."""
 

@@ -278,8 +278,7 @@ class Rooms:
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value
-        row.admitted_at = view_now.admitted_at
-        row.discharged_at = view_now.discharged_at
+        row.admitted_at, row.discharged_at = view_now.admitted_at, view_now.discharged_at
         row.discharged_on = stay.day_of(view_now.discharged_at) if view_now.discharged_at else None
         row.disposition = view_now.disposition
         row.behavioral_kind = stay.signal.kind.value

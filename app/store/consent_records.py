@@ -9,6 +9,9 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+from app.domain.consent import Category, ConsentKind, Purpose, RecipientClass
+from app.domain.consent_form import ConsentForm, Signature, Signer, Statement
+from app.domain.stored_consent import StoredConsent
 from app.domain.viewer import Viewer
 from app.store.raw import Raw
 
@@ -47,7 +50,48 @@ class ConsentRow:
     revoked_by: UUID | None = None
     revocation_note: str | None = None
 
+    def is_in_force(self, now: datetime) -> bool:
+        """Tell whether it counts now, as far as a list can say: each decision asks the place's own calendar."""
+        over = (self.expires_on is not None and self.expires_on < now.date()) or (self.ends_at is not None and self.ends_at <= now)
+        return self.state == "active" and not over
 
+    def stored(self, now: datetime) -> StoredConsent:
+        """Give it as readers of other formats are shown it."""
+        minutes = round((self.ends_at - self.asserted_at).total_seconds() / 60) if self.ends_at is not None else None
+        form = ConsentForm(
+            kind=ConsentKind(self.kind),
+            signed_on=self.signed_on,
+            categories=frozenset(map(Category, self.categories)),
+            purposes=frozenset(map(Purpose, self.purposes)),
+            scope=self.scope,
+            discloser_id=self.discloser_id,
+            any_discloser=self.discloser_id is None and self.kind in _PAPERS,
+            recipients=tuple(self.recipients),
+            recipient_classes=frozenset(map(RecipientClass, self.recipient_classes)),
+            intermediary_id=self.intermediary_id,
+            signed_by=Signer(self.signed_by),
+            signature=Signature(self.signature),
+            expires_on=self.expires_on,
+            expires_upon=self.expires_upon,
+            minutes=minutes,
+            statements=frozenset(map(Statement, self.statements)),
+            reason=self.reason,
+            document_id=self.document_id,
+        )
+        return StoredConsent(
+            self.id,
+            self.person_id,
+            form,
+            self.state,
+            self.is_in_force(now),
+            self.asserted_at,
+            self.ends_at,
+            self.reviewed_at,
+            self.revoked_at,
+        )
+
+
+_PAPERS = (ConsentKind.TPO, ConsentKind.NAMED, ConsentKind.INTERMEDIARY)
 _NAMES = tuple(ConsentRow.__dataclass_fields__)
 _COLUMNS = ", ".join(f"c.{name}" for name in _NAMES)
 _THEIRS = "($1::uuid is null or c.recorded_by = $1 or c.discloser_id = $1 or (c.state = 'active' and $1 = any(c.recipients)))"
@@ -91,14 +135,16 @@ async def find(raw: Raw, viewer: Viewer, consent_id: UUID) -> ConsentRow | None:
     return None if row is None else _row(row)
 
 
-async def page(raw: Raw, viewer: Viewer, *, person_id: UUID | None, state: str | None, after: UUID | None, limit: int) -> list[ConsentRow]:
+async def page(
+    raw: Raw, viewer: Viewer, *, person_id: UUID | None, states: Sequence[str] | None, after: UUID | None, limit: int
+) -> list[ConsentRow]:
     """Give a page of those that the viewer may read, the newest first."""
     rows = await raw.fetch(
         f"select {_COLUMNS} from consent c where {_THEIRS} and ($2::uuid is null or c.person_id = $2) "
-        "and ($3::text is null or c.state = $3) and ($4::uuid is null or c.id < $4) order by c.id desc limit $5",
+        "and ($3::text[] is null or c.state = any($3)) and ($4::uuid is null or c.id < $4) order by c.id desc limit $5",
         _reader(viewer),
         person_id,
-        state,
+        None if states is None else list(states),
         after,
         limit,
     )

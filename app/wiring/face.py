@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.fhir.audit_events import AuditEvents
 from adapters.fhir.capability import capability_statement
+from adapters.fhir.consents import Consents
 from adapters.fhir.groups import Groups
 from adapters.fhir.measure_reports import MeasureReports
 from adapters.files.refused_rows_csv import RefusedRowsCsv
@@ -171,6 +172,7 @@ def build_services(
         measure_reports=MeasureReports(),
         audit=audit_reader(transaction),
         audit_events=AuditEvents(),
+        consents=Consents(),
         registry=RegistryReader(),
         read_stay=read_stay(rules, clock),
         go_live=partial(take_over, transaction, clock),

@@ -69,6 +69,20 @@ _MEMBER = {
     "parameter": [{"name": "memberId", "valueIdentifier": {"system": "HOMEB", "value": "H-1"}}],
 }
 
+
+def _consent(person_id: str) -> dict[str, Any]:
+    """Give a refusal in FHIR."""
+    return {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": f"Patient/{person_id.partition('_')[2]}"},
+        "dateTime": "2026-03-02",
+        "provision": {"type": "deny"},
+    }
+
+
 _REFUSAL = {"kind": "refusal", "signed_on": "2026-03-02", "reason": "not now"}
 _UNIT = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
 
@@ -119,6 +133,9 @@ RECIPES: dict[tuple[str, str], Recipe] = {
         params=lambda _ids: {"periodStart": "2026-01-01", "periodEnd": "2026-12-31"},
         bad_params={"periodStart": "2026-01-01", "periodEnd": "2025-12-31"},
     ),
+    ("POST", "/fhir/Consent"): Recipe("home", 201, json=lambda ids: _consent(ids["person_id"]), bad_json={"resourceType": "Patient"}),
+    ("GET", "/fhir/Consent"): Recipe("home", bad_params={"_count": 0}),
+    ("GET", "/fhir/Consent/{consent_id}"): Recipe("home"),
     ("GET", "/fhir/Group"): Recipe("home", bad_params={"_count": 0}),
     ("GET", "/fhir/Group/{organization_id}"): Recipe("home", path_ids=_ITS_HOME, bad_params={"_count": 0}),
     ("POST", "/fhir/Group/{organization_id}/$member-add"): Recipe(

@@ -61,7 +61,7 @@ FacilityPlaces = Annotated[tuple[Annotated[str, AfterValidator(_facility_place)]
 Fingerprint = Annotated[str, BeforeValidator(_fingerprint), StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 LocalFact = Literal[
     "class", "patient_type", "disposition", "unit", "hospital_service", "admission_type", "admit_source", "admit_reason",
-    "discharged_to", "facility", "patient_number", "medicaid_id",
+    "discharged_to", "facility", "patient_number", "medicaid_id", "protected",
 ]  # fmt: skip
 Codes = Annotated[tuple[Code, ...], Field(max_length=_ENTRIES_MAX)]
 
@@ -97,7 +97,8 @@ class FeedProfileRequest(Request):
     local_reads: Annotated[
         dict[LocalFact, PlaceText],
         Field(
-            description="What this sender says in a segment of its own; it wins over the standard field",
+            description="What this sender says in a segment of its own; it wins over the standard field. `protected` (a refusal: CON-11, "
+            "ARV-3, or a field of a Z segment) counts beside PD1-12: one yes is enough",
             examples=[{"disposition": "ZPV-3"}],
         ),
     ] = Field(default_factory=dict)

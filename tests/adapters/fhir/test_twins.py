@@ -27,6 +27,7 @@ OWN = {
     "bed": "the builder of HL7 v2 messages writes one",
 }
 
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 STAYS = ("A01", "A02", "A03", "A04", "A05", "A06", "A07", "A08", "A11", "A12", "A13")
 CLASSES = {"A04": st.sampled_from(["E", "O"]), "A05": st.just("P"), "A07": st.just("O")}
 
@@ -56,7 +57,13 @@ def twins(draw: st.DrawFn) -> tuple[bytes, bytes]:
         }
         if trigger == "A05":
             given_fields["admitted"] = ""
-    return adt(trigger, at, control="C1", **given_fields), written(bundle(trigger, at, control="C1", **given_fields))
+    twin = bundle(trigger, at, control="C1", **given_fields)
+    extra: tuple[str, ...] = ()
+    if is_stay and (protected := draw(st.sampled_from([None, "Y", "N"]))):
+        extra = (f"PD1||||||||||||{protected}",)
+        patient = next(one["resource"] for one in twin["entry"] if one["resource"]["resourceType"] == "Patient")
+        patient["meta"] = {"security": [{"system": CONFIDENTIALITY, "code": {"Y": "V", "N": "N"}[protected]}]}
+    return adt(trigger, at, control="C1", extra=extra, **given_fields), written(twin)
 
 
 def leaves(value: Any, name: str = "") -> Any:
