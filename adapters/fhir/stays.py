@@ -20,6 +20,7 @@ _CLASS_NAMES = {one.value: one for one in EncounterClass}
 _MAY_BE_OBSERVATION = frozenset({EncounterClass.OUTPATIENT, EncounterClass.INPATIENT, EncounterClass.EMERGENCY, EncounterClass.UNKNOWN})
 PARTS = {"bd": "bed", "ro": "room", "wa": "unit", "si": "facility", "bu": "facility"}
 """FHIR location-physical-type -> part of PV1-3."""
+_BUILDING = "bu"
 _LEVELS_MAX = 8
 _NOT_SO = frozenset({"refuted", "entered-in-error"})
 _UB_04_DIGITS_MAX = 2
@@ -69,6 +70,7 @@ def visit_facts(reading: Reading, encounter: Entry, patient: Entry, *, started: 
         discharged_to=reading.name_of(member(hospitalization, "destination"), resource) or None,
         admit_reason=_admit_reason(resource),
         named=named_practitioners(reading, encounter, patient),
+        places=_further_places(reading, encounter, place),
         protected=protected(encounter, patient),
     )
 
@@ -109,6 +111,26 @@ def _place(reading: Reading, encounter: Entry) -> dict[str, str]:
         if part is not None and name:
             place.setdefault(part, name)
     return place
+
+
+def _further_places(reading: Reading, encounter: Entry, place: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """Give what else the registry of origins may know the place by: identifiers of the Locations, buildings, parts of the house.
+
+    A serviceProvider that is part of another Organization is a part of the house; the house itself is found by the feed.
+    """
+    found: list[tuple[str, str]] = []
+    current = current_place(encounter)
+    start = reading.bundle.find(member(current, "location"), encounter.resource) if current is not None else None
+    for level in chain(reading.bundle, start):
+        kind = PARTS.get(code(level.resource.get("physicalType")).lower(), "unit")
+        if code(level.resource.get("physicalType")).lower() == _BUILDING:
+            found += [("building", name) for name in (text(level.resource.get("name")), *_numbers(level)) if name]
+        elif kind == "unit":
+            found += [("alias", number) for number in _numbers(level)]
+    provider = reading.bundle.find(encounter.resource.get("serviceProvider"), encounter.resource)
+    if provider is not None and provider.resource.get("partOf"):
+        found += [("alias", name) for name in (text(provider.resource.get("name")), *_numbers(provider)) if name]
+    return tuple(one for one in dict.fromkeys(found) if one[1] != place.get("unit"))
 
 
 def current_place(encounter: Entry) -> Json | None:

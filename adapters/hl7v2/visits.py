@@ -58,8 +58,15 @@ def visit_facts(reading: Reading, pv1: Segment, trigger: str, occurred: Timestam
         expected_admit_at=_time(reading, pv2, 8) if pv2 is not None else None,
         expected_discharge_at=_time(reading, pv2, 9) if pv2 is not None else None,
         named=named_practitioners(reading, pv1, is_of_one=trigger != Trigger.SWAP),
+        places=_places(reading, pv1),
         protected=protected(reading) if trigger != Trigger.SWAP else None,
     )
+
+
+def _places(reading: Reading, pv1: Segment) -> tuple[tuple[str, str], ...]:
+    """Give the building (PL.7), which the registry of origins may know where it knows no unit."""
+    building = reading.text(pv1, 3, 7)
+    return (("building", building),) if building else ()
 
 
 def visit_named(reading: Reading, pv1: Segment | None, pid: Segment) -> VisitFacts:

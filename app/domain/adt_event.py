@@ -175,6 +175,8 @@ class VisitFacts:
     """PID-18, beside a visit number of its own."""
     expected_admit_at: Known[datetime] = None
     """PV2-8."""
+    places: tuple[tuple[str, str], ...] = ()
+    """Further names of where the patient is, for the registry of origins: (building, or alias of the unit; code)."""
     protected: Known[bool] = None
     """PD1-12: the hospital says that access is to be protected."""
     expected_discharge_at: Known[datetime] = None

@@ -52,6 +52,8 @@ NAMED_PREFIX = "named."
 """Begins the facts that hold the NPIs named at a place: `named.PD1-4`."""
 BEEN_PREFIX = "been."
 """Begins the facts that remember every unit and service of the stay, `been.unit.PSY`: who was moved out of a unit was in it."""
+MOVED_PREFIX = "moved."
+"""Begins those that a transfer alone says, with its key, `moved.unit.PSY.<key>`: while the transfer stands, the patient was there."""
 IN_HOUSE = frozenset({EncounterClass.INPATIENT, EncounterClass.OBSERVATION, EncounterClass.OBSTETRICS})
 """The classes of a stay in a bed of the house."""
 
@@ -127,7 +129,7 @@ def apply(state: EncounterState, event: AdtEvent, key: str = "") -> EncounterSta
     key = key or sort_key(event)
     visit = event.visit or VisitFacts()
     return EncounterState(
-        said=learn(state.said, key, _stated(event, visit)),
+        said=learn(state.said, key, _stated(event, visit, key)),
         marks=with_mark(state.marks, mark_of(key, event, visit)),
         diagnoses=with_diagnoses(state.diagnoses, key, event),
         last_key=max(state.last_key, key),
@@ -171,7 +173,7 @@ _NO_CLASS = frozenset({Trigger.CANCEL_ADMIT, Trigger.CANCEL_PRE_ADMIT, *_UNSETTL
 """A cancel names the class it cancels, not the one that remains: it says nothing about the class."""
 
 
-def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
+def _stated(event: AdtEvent, visit: VisitFacts, key: str) -> dict[str, Any]:
     """List the facts a message states as JSON values; erased ones as None. Times and class live in the marks."""
     stated: dict[str, Any] = {}
     if event.person.deceased is not None:
@@ -190,6 +192,7 @@ def _stated(event: AdtEvent, visit: VisitFacts) -> dict[str, Any]:
         stated["expected_admit_at"] = None if visit.expected_admit_at is ERASED else text_of(visit.expected_admit_at)
     if event.trigger not in _UNSETTLED:
         _state_visit(stated, event, visit)
+        _state_places(stated, event, visit, key)
     return stated
 
 
@@ -198,9 +201,6 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
         value = getattr(visit, name)
         if value is not None:
             stated[name] = None if isinstance(value, Erasure) else value
-    for place, code in (("unit", visit.unit), ("service", visit.hospital_service)):
-        if isinstance(code, str) and code.strip():
-            stated[f"{BEEN_PREFIX}{place}.{code.strip().upper()}"] = True
     if visit.protected is not None:
         stated["protected"] = True if visit.protected is True else None
     if isinstance(visit.attending, Practitioner):
@@ -212,6 +212,27 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
         stated["disposition"] = None if isinstance(visit.disposition, Erasure) else visit.disposition
     if isinstance(visit.encounter_class, EncounterClass) and event.trigger not in _NO_CLASS:
         stated["class"] = visit.encounter_class.value
+
+
+def _state_places(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts, key: str) -> None:
+    for place, code in (("unit", visit.unit), ("service", visit.hospital_service), *visit.places):
+        if isinstance(code, str) and code.strip():
+            name = f"{place}.{code.strip().upper()}"
+            stated[f"{MOVED_PREFIX}{name}.{key}" if event.trigger == Trigger.TRANSFER else f"{BEEN_PREFIX}{name}"] = True
+
+
+def _with_places(facts: dict[str, Any], said: Said, marks: list[Mark], transfers: list[Mark]) -> dict[str, Any]:
+    """Give the facts with every place where the patient was: those of a transfer that was struck (A12) are none."""
+    moved = [name for name in facts if name.startswith(MOVED_PREFIX)]
+    if not moved:
+        return facts
+    struck = {mark.key for mark in marks if mark.trigger == Trigger.TRANSFER} - {mark.key for mark in transfers}
+    found = {name: value for name, value in facts.items() if not name.startswith(MOVED_PREFIX)}
+    for name in moved:
+        key = key_of(said, name)
+        if key not in struck:
+            found[f"{BEEN_PREFIX}{name.removeprefix(MOVED_PREFIX).removesuffix(f'.{key}')}"] = True
+    return found
 
 
 def _class_between(state: EncounterState, facts: dict[str, Any], standing: list[Mark], struck: list[tuple[str, str]]) -> EncounterClass:
@@ -238,7 +259,9 @@ def view(state: EncounterState) -> EncounterView:
     last = discharges[-1] if discharges else None
     if last is not None and any(mark.key > last.key and mark.trigger in REOPENING for mark in standing):
         last = None
-    phases = _phases(standing, standing_of(state.marks, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER), encounter_class)
+    transfers = standing_of(state.marks, Trigger.TRANSFER, Trigger.CANCEL_TRANSFER)
+    phases = _phases(standing, transfers, encounter_class)
+    facts = _with_places(facts, state.said, state.marks, transfers)
     leave = leave_of(state.marks) if last is None else None
     ending = (
         pending_of(state.marks, Trigger.PENDING_DISCHARGE, Trigger.CANCEL_PENDING_DISCHARGE, Trigger.DISCHARGE) if last is None else None

@@ -21,7 +21,9 @@ class PlaceKind(StrEnum):
     HOUSE = "house"
     """The facility as its feed names it (MSH-3, MSH-4, serviceProvider); has no code."""
     UNIT = "unit"
-    """PV1-3.1, or the location of a FHIR Encounter."""
+    """PV1-3.1, or the location of a FHIR Encounter, by name or identifier; also the part of the house that its serviceProvider is."""
+    BUILDING = "building"
+    """PV1-3.7, or a location of the type building."""
     SERVICE = "service"
     """PV1-10, Encounter.serviceType."""
 
@@ -59,6 +61,8 @@ class PlaceStatus(NamedTuple):
     privacy_pack: str | None = None
 
 
+ALIAS: Final = "alias"
+"""Another name of the unit: an identifier of its Location, or the part of the house that is the serviceProvider."""
 UNKNOWN_PLACE: Final = PlaceStatus(Part2Status.UNKNOWN)
 _STRICTEST: Final = (Part2Status.SUD_ONLY, Part2Status.PROGRAM, Part2Status.UNKNOWN, Part2Status.NOT_PROGRAM)
 _PROGRAMS: Final = (Part2Status.PROGRAM, Part2Status.SUD_ONLY)
@@ -81,7 +85,7 @@ def place_status(
     told = _strictest(one.part2_status for one in inside)
     if status not in _PROGRAMS and told is not None and told in _PROGRAMS:
         status, is_unit = told, told is Part2Status.PROGRAM
-    elif status is Part2Status.UNKNOWN and told is Part2Status.NOT_PROGRAM and _all_registered(been, inside):
+    elif status is Part2Status.UNKNOWN and told is Part2Status.NOT_PROGRAM and _all_registered(been, _aliases(facts), inside):
         status = Part2Status.NOT_PROGRAM
     every = [*inside, *houses]
     return PlaceStatus(
@@ -98,18 +102,27 @@ def _strictest(said: Iterable[Part2Status | None]) -> Part2Status | None:
     return next((one for one in _STRICTEST if one in statuses), None)
 
 
-def _all_registered(been: set[tuple[PlaceKind, str]], inside: Sequence[Registration]) -> bool:
-    units = {code for place, code in been if place is PlaceKind.UNIT}
+def _all_registered(been: set[tuple[PlaceKind, str]], aliases: set[str], inside: Sequence[Registration]) -> bool:
+    units = {code for place, code in been if place is PlaceKind.UNIT} - aliases
     return bool(units) and units <= {
         one.code for one in inside if one.place is PlaceKind.UNIT and one.part2_status is Part2Status.NOT_PROGRAM
     }
 
 
+def _aliases(facts: Mapping[str, Any]) -> set[str]:
+    prefix, unit = f"{BEEN_PREFIX}{ALIAS}.", f"{BEEN_PREFIX}{PlaceKind.UNIT.value}."
+    return {code for name in facts if (code := name.removeprefix(prefix)) != name and f"{unit}{code}" not in facts}
+
+
 def _been(facts: Mapping[str, Any]) -> set[tuple[PlaceKind, str]]:
-    """Give every unit and service that the stay was in, by all its messages."""
+    """Give every unit, service and building that the stay was in, by all its messages."""
     found = set()
     for name in facts:
         if name.startswith(BEEN_PREFIX):
             place, _, code = name.removeprefix(BEEN_PREFIX).partition(".")
-            found.add((PlaceKind(place), code))
+            # Another name of a unit finds its registration, and its not being registered says nothing.
+            if place == ALIAS:
+                found.add((PlaceKind.UNIT, code))
+            else:
+                found.add((PlaceKind(place), code))
     return found

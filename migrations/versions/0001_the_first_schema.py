@@ -797,7 +797,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "part2_status in ('not_program','program','sud_only','unknown')", name=op.f("ck_origin_registration_part2_status")
         ),
-        sa.CheckConstraint("place in ('house','unit','service')", name=op.f("ck_origin_registration_place")),
+        sa.CheckConstraint("place in ('house','unit','service','building')", name=op.f("ck_origin_registration_place")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_origin_registration_organization_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_origin_registration")),
         comment="Configuration of the exchange; no patient data.",

@@ -69,7 +69,7 @@ origin_registration = Table(
     Column("privacy_pack", Text, comment="which state's rules hold there"),
     Column("asserted_at", Instant, nullable=False, comment="when we learned it"),
     Column("retracted_at", Instant, comment="when we learned that it is not so"),
-    CheckConstraint("place in ('house','unit','service')", name="place"),
+    CheckConstraint("place in ('house','unit','service','building')", name="place"),
     CheckConstraint("code <> '' or place = 'house'", name="code"),
     CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name="part2_status"),
     comment="Configuration of the exchange; no patient data.",
