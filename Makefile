@@ -6,6 +6,7 @@
 #   make fuzz    hostile input for what reads strangers' bytes, ten minutes a target (SECONDS_EACH=600 TARGETS="framer fhir")
 #   make histories  measures against their slow second implementation, on HISTORIES=100000 random histories
 #   make properties  histories in any order, hundreds of them instead of a few: minutes
+#   make canary  ten thousand marked messages through a service: no mark in logs, errors, URLs, or what is not to be read (MESSAGES=10000)
 #   make foreign the npm clients that a test of MLLP needs
 #   make lock    the pinned requirements anew, from pyproject.toml
 
@@ -29,7 +30,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	  "$$path" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$path"; break; }; \
 	done)
 
-.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench fuzz histories properties foreign coverage lock migration-rebase clean
+.PHONY: help setup demo serve test check check-lint check-format check-types check-imports check-dependencies check-contract check-house contract fix bench canary fuzz histories properties foreign coverage lock migration-rebase clean
 
 help:
 	@sed -n 's/^#   *//p' Makefile
@@ -110,6 +111,11 @@ fix: $(READY)
 
 bench: $(READY)
 	@exec $(BIN)/python -m tests.load
+
+# Marked names, numbers, diagnoses and units through a whole service: none may turn up where it must not.
+MESSAGES ?= 10000
+canary: $(READY)
+	@exec $(BIN)/python -m tests.load.canary $(MESSAGES)
 
 # A finding ends the run: its input is in .fuzz/findings, its traceback is the last that was printed.
 TARGETS ?= framer tokens escapes batch reader xml json fhir
