@@ -1,6 +1,7 @@
 """`/v1/documents`: the bytes behind a pointer, and pointers without a stay; those with one are shown with the stay and the follow-up."""
 
 from typing import Annotated, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 
@@ -13,6 +14,7 @@ from app.api.problems import not_found
 from app.api.schemas.common import DocumentId
 from app.api.schemas.unfiled_documents import UnfiledDocumentPage, unfiled_json
 from app.domain.document import SERVED_TYPES
+from app.domain.privacy import Decision, security_labels
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store.documents import message_of
@@ -68,6 +70,7 @@ async def read_content(document_id: DocumentId, viewer: Reader, services: FromSe
     """Give the bytes of a document, as a file to be saved, to whoever may see its whole stay. To everybody else there is none.
 
     They are read out of the message, which is kept verbatim. A document that was taken back, or is not for patient care, has none.
+    Where a consent lets it go, Disclosure-Labels, Disclosure-Notice and Disclosure-Scope accompany it (42 CFR 2.32).
     """
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
@@ -87,4 +90,15 @@ async def read_content(document_id: DocumentId, viewer: Reader, services: FromSe
     media_type = located.content.media_type
     name = public_id(Kind.DOCUMENT, document_id) + _SUFFIXES.get(media_type.partition(";")[0], ".bin")
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Security-Policy": _POLICY}
+    headers |= _travelling(located.decision)
     return Response(content, media_type=media_type, headers=headers)
+
+
+def _travelling(decision: Decision) -> dict[str, str]:
+    """Give what accompanies the bytes (42 CFR 2.32): labels, the notice word for word, and the scope, percent-encoded (RFC 8187)."""
+    found = {}
+    if decision.notices:
+        found["Disclosure-Labels"] = ", ".join(label["code"] for label in security_labels(decision.labels))
+        found["Disclosure-Notice"] = " ".join(one.text for one in decision.notices)
+        found["Disclosure-Scope"] = f"UTF-8''{quote(decision.scope or '', safe='')}"
+    return found

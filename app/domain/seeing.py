@@ -15,14 +15,14 @@ from app.domain.privacy import Decision, Recipient, Tier, may_be_told, recipient
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
 
-_WHOLE: Final = Decision(Tier.FULL, ("its own",))
+ITS_OWN: Final = Decision(Tier.FULL, ("its own",))
 _NOBODY: Final = Decision(Tier.SUPPRESS, ("nobody asks",))
 
 
 def seen_by(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, stay: StayInHand, directory: Directory) -> Decision:
     """Decide what is seen: all of it by the operator, the facility and the reporter, what the rule lets see by everybody else."""
     if viewer.is_operator or viewer.organization_id in (facility_id, reported_by):
-        return _WHOLE
+        return ITS_OWN
     organization = directory.organizations.get(viewer.organization_id) if viewer.organization_id else None
     return may_be_told(stay.origin, recipient_of(organization), Purpose.VIEWING) if organization else _NOBODY
 

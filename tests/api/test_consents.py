@@ -1,6 +1,7 @@
 """Consents from outside: what a Part 2 program, a licensed house and an identified unit let whom read, on every read and every send."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -8,6 +9,7 @@ from app import wiring
 from app.domain.delivery import AttemptOutcome, AttemptResult, WebhookRequest
 from app.settings import load_settings
 from tests.api.world import ADMIN_KEY, ADMIT, NoSender, World, load_panel
+from tests.support.documents import mdm
 from tests.support.messages import adt
 
 ENDED = "20260306142500-0500"
@@ -409,3 +411,23 @@ async def test_a_dry_run_says_whom_a_pack_would_silence_and_changes_nothing(worl
     await sign(world, "hospital", categories=["mental_health"], purposes=["treatment"])
     assert await rehearsed("?privacy_pack=us-me") == {"Home B": (1, 0, []), "Plan C": (1, 1, why)}
     assert await items(world, "/v1/notifications") == before
+
+
+async def test_the_bytes_of_a_document_carry_the_notice_and_the_scope_and_end_with_the_consent(world: World) -> None:
+    """42 CFR 2.32: it accompanies the disclosure itself, whatever the format."""
+    await become(world, part2_status="program")
+    await world.send(ADMIT)
+    consent = await sign(world, "hospital")
+    await world.send(mdm(control="D1"))
+    (stay,) = await items(world, "/v1/encounters")
+    shown = await world.api.json("GET", f"/v1/encounters/{stay['id']}", world.keys["home"], 200)
+    path = f"/v1/documents/{shown['documents'][0]['id']}/content"
+    read = await world.api.get(path, world.keys["home"])
+    assert read.status_code == 200, read.text
+    assert read.headers["disclosure-notice"] == shown["notices"][-1]["text"]
+    assert read.headers["disclosure-labels"] == ", ".join(codes(shown))
+    assert read.headers["disclosure-scope"] == f"UTF-8''{quote(TPO['scope'], safe='')}"
+    own = await world.api.get(path, world.keys["hospital"])
+    assert (own.content, "disclosure-notice" in own.headers) == (read.content, False)
+    await world.api.json("POST", f"/v1/consents/{consent['id']}/revoke", world.keys["hospital"], 200, json={})
+    await world.api.json("GET", path, world.keys["home"], 404)
