@@ -11,8 +11,10 @@ from uuid import UUID
 
 from app.domain.consent import Category, ConsentKind, Purpose, RecipientClass
 from app.domain.consent_form import ConsentForm, Signature, Signer, Statement
+from app.domain.public_id import Kind, public_id
 from app.domain.stored_consent import StoredConsent
 from app.domain.viewer import Viewer
+from app.store.audit import saw
 from app.store.raw import Raw
 
 
@@ -102,6 +104,15 @@ def _row(record: Any) -> ConsentRow:  # noqa: ANN401 - asyncpg's record
     return ConsentRow(**dict(record))
 
 
+def _shown(record: Any) -> ConsentRow | None:  # noqa: ANN401 - asyncpg's record
+    """Give a consent that somebody sees or has changed, and note whose it is."""
+    if record is None:
+        return None
+    row = _row(record)
+    saw([row.person_id], public_id(Kind.CONSENT, row.id))
+    return row
+
+
 def _reader(viewer: Viewer) -> UUID | None:
     return None if viewer.is_operator else viewer.organization_id
 
@@ -121,6 +132,7 @@ async def add(raw: Raw, new: Sequence[ConsentRow]) -> None:
     """Record consents. One statement; what is there already stays as it is."""
     if not new:
         return
+    saw((one.person_id for one in new), *(public_id(Kind.CONSENT, one.id) for one in new))
     columns = ", ".join(_NAMES)
     places = ", ".join(f"${place}" for place in range(1, len(_NAMES) + 1))
     await raw.executemany(
@@ -132,7 +144,7 @@ async def add(raw: Raw, new: Sequence[ConsentRow]) -> None:
 async def find(raw: Raw, viewer: Viewer, consent_id: UUID) -> ConsentRow | None:
     """Give one that the viewer may read (pk_consent)."""
     row = await raw.fetchrow(f"select {_COLUMNS} from consent c where {_THEIRS} and c.id = $2", _reader(viewer), consent_id)
-    return None if row is None else _row(row)
+    return _shown(row)
 
 
 async def page(
@@ -148,7 +160,9 @@ async def page(
         after,
         limit,
     )
-    return [_row(row) for row in rows]
+    found = [_row(row) for row in rows]
+    saw(one.person_id for one in found)
+    return found
 
 
 async def revoke(raw: Raw, consent_id: UUID, by: UUID | None, note: str | None, now: datetime) -> ConsentRow | None:
@@ -161,7 +175,7 @@ async def revoke(raw: Raw, consent_id: UUID, by: UUID | None, note: str | None, 
         now,
         note,
     )
-    return None if row is None else _row(row)
+    return _shown(row)
 
 
 async def review(raw: Raw, consent_id: UUID, *, accept: bool, note: str | None, now: datetime) -> ConsentRow | None:
@@ -176,4 +190,4 @@ async def review(raw: Raw, consent_id: UUID, *, accept: bool, note: str | None, 
         now,
         note,
     )
-    return None if row is None else _row(row)
+    return _shown(row)

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from app.domain.organization import FacilityType, Part2Status
 from app.domain.origin_registry import PlaceKind, Registration
+from app.domain.public_id import Kind
+from app.store.audit import altered
 from app.store.raw import Raw
 
 _COLUMNS = (
@@ -51,6 +53,7 @@ async def of_organization(raw: Raw, organization_id: UUID, *, after: UUID | None
 
 async def add(raw: Raw, new: Registration) -> None:
     """Register a place."""
+    altered(Kind.REGISTRATION, new.id)
     await raw.execute(
         f"insert into origin_registration ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.id,
@@ -69,6 +72,7 @@ async def add(raw: Raw, new: Registration) -> None:
 
 async def retract(raw: Raw, organization_id: UUID, registration_id: UUID, now: datetime) -> bool:
     """Say that it is not so; False where nothing such stands."""
+    altered(Kind.REGISTRATION, registration_id)
     done = await raw.fetchval(
         "update origin_registration set retracted_at = $3 where organization_id = $1 and id = $2 and retracted_at is null returning true",
         organization_id,

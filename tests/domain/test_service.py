@@ -19,7 +19,7 @@ QUALIFYING = [
     # measure year, what, service, FUH counts, FUM counts, FUA counts
     ("2025", "psychotherapy for depression", visit("2025-04-02"), True, True, False),
     ("2025", "the same by a psychologist", visit("2025-04-02", provider=PSYCHOLOGIST), True, True, True),
-    ("2025", "a psychologist, no diagnosis", visit("2025-04-02", diagnoses=(), provider=PSYCHOLOGIST), True, False, True),
+    ("2025", "a psychologist, no diagnosis", visit("2025-04-02", diagnoses=(), provider=PSYCHOLOGIST), True, True, True),
     ("2025", "secondary depression", visit("2025-04-02", "99213", diagnoses=("I10", "F32.2")), True, True, False),
     ("2025", "alcohol", visit("2025-04-02", "99213", diagnoses=("F10.20",)), False, False, True),
     ("2025", "in remission", visit("2025-04-02", "99213", diagnoses=("F10.21",)), False, False, False),
