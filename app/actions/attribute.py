@@ -16,6 +16,7 @@ from app.domain.directory import Directory
 from app.domain.happening import Happening, Kind, happenings
 from app.domain.named_provider import named_providers
 from app.domain.notification import Desired, Withheld, digest_of
+from app.domain.own_status import may_name
 from app.domain.panel_standing import EXPIRED_WORDS
 from app.domain.precedence import Lateness, Led
 from app.domain.preference import Question, wished
@@ -61,7 +62,8 @@ def attribute(
                 ordered = sorted(grounds, key=rulebook.precedence.order)
                 answer = answers.get((stay.id, organization_id))
                 denial = answer.kind if answer is not None and answer.denies(day) else None
-                standing = _Standing(ordered[0], _leads(organization_id, ordered, led), day, denial)
+                lead = _leads(stay, organization_id, ordered, led, directory)
+                standing = _Standing(ordered[0], lead, day, denial)
                 desired.append(_desired(stay, happening, ordered, standing, directory, rulebook, is_latest=is_latest))
     return desired
 
@@ -76,11 +78,15 @@ class _Standing:
     denial: AnswerKind | None = None
 
 
-def _leads(organization_id: UUID, grounds: Sequence[Attribution], led: Mapping[str, Led]) -> bool | None:
-    """Tell whether a home leads one of its programs; None for who is no home."""
+def _leads(
+    stay: StayInHand, organization_id: UUID, grounds: Sequence[Attribution], led: Mapping[str, Led], directory: Directory
+) -> bool | None:
+    """Tell whether a home leads one of its programs; None for who is no home, and where only a home leads that it may not know of."""
     if all(ground.role not in HOME_ROLES for ground in grounds):
         return None
     mine = [one for one in led.values() if organization_id in {claim.organization_id for claim in (one.lead, *one.others)}]
+    reader = directory.organizations[organization_id]
+    mine = [one for one in mine if may_name(one.lead.organization_id, reader, stay, directory)]
     return any(one.lead.organization_id == organization_id for one in mine) if mine else None
 
 

@@ -15,6 +15,7 @@ from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
 from app.domain.handing_over import ACCEPTED_AFTER, home_now
 from app.domain.happening import NotificationType
+from app.domain.own_status import may_meet
 from app.domain.privacy import may_be_told, recipient_of
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
@@ -103,7 +104,9 @@ def _target(one: Moving, held: Sequence[Transfer], directory: Directory, ruleboo
     found = home_now(one.row.home_id, one.row.programs, one.claims, today, directory, rulebook)
     # Who has a follow-up of the same stay needs no second one, and who gave this one away does not get it back unasked.
     passed = one.others | one.disowning | given_away_by(held, one.row.home_id, one.claims, today)
-    return None if found is None or found.organization_id in passed else found
+    if found is None or found.organization_id in passed:
+        return None
+    return found if may_meet(one.row.home_id, found.organization_id, one.stay, directory) else None
 
 
 def given_away_by(held: Sequence[Transfer], home_id: UUID, claims: Sequence[Attribution], today: date) -> frozenset[UUID]:

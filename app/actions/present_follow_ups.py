@@ -23,6 +23,7 @@ from app.domain.instrument import PHQ9_ITEMS
 from app.domain.measure import Evidence, MeasureStatus, Receipt
 from app.domain.measure_history import Spans, endings, enrolment, history_of
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
+from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
 from app.domain.privacy import Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
@@ -70,6 +71,7 @@ class FollowUpPresenter:
         asking = self._of_receipts()
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
+        known = Asking(directory, self.rulebook.privacy, now)
         shown = []
         seen: set[UUID] = set()
         for row in rows:
@@ -78,21 +80,28 @@ class FollowUpPresenter:
             if stay is None or reader is None:
                 continue
             # Of a stay that is nobody else's news, neither is the follow-up.
-            if not _may_show(stay, reader, private):
+            told_as = recipient_of(reader)
+            if not _may_show(stay, reader, private) or not known.may_name(row.home_id, told_as, stay.consents):
                 continue
-            decision = may_be_told(stay.origin, recipient_of(reader))
+            decision = may_be_told(stay.origin, told_as)
             of_person = stays.get(row.person_id, ())
             allowed = [other for other in of_person if _may_show(other, reader, private)]
             hidden = {other.id for other in of_person} - {other.id for other in allowed}
             person_contacts = [one for (on, _), made in said.get(row.person_id, {}).items() if on not in hidden for one in made]
+            # What a home of which the reader may not know has done meets nothing that the reader sees.
+            person_contacts = known.contacts_for(told_as, person_contacts, stay.consents)
             spans = _coverage(reader, claimed.get(row.person_id, ()))
             heard = [_receipt(one, asking) for one in around.received.get(row.id, ()) if one.organization_id == reader.id]
             told_of = records.get(row.person_id, ())
             measures = () if decision.conceals else self._measures(stay, allowed, person_contacts, told_of, spans, heard, directory, now)
             papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()))
-            contacts = said.get(row.person_id, {}).get((row.encounter_id, row.id), [])
-            shown.append(_shown(row, stay, reader, decision, directory, contacts, measures,
-                                told_of, around.of(row.id), papers, now))  # fmt: skip
+            contacts = known.contacts_for(told_as, said.get(row.person_id, {}).get((row.encounter_id, row.id), []), stay.consents)
+            first = row.first_home_id or row.home_id
+            first = first if known.may_name(first, told_as, stay.consents) else row.home_id
+            owners, log = around.of(row.id)
+            chain = [one for one in owners if known.may_name(one["organization_id"], told_as, stay.consents)]
+            shown.append(_shown(row, stay, reader, decision, directory, first, contacts, measures,
+                                told_of, (chain, log), papers, now))  # fmt: skip
             seen.add(row.person_id)
         saw(seen)
         return shown
@@ -182,6 +191,7 @@ def _shown(  # everything a follow-up is made of
     reader: Organization,
     decision: Decision,
     directory: Directory,
+    first_home_id: UUID | None,
     said: Sequence[Contact],
     measures: Sequence[MeasureStatus],
     records: Sequence[PatientRecord],
@@ -206,7 +216,7 @@ def _shown(  # everything a follow-up is made of
         "person": person_content(row.person_id, records, reader.id, tier, directory),
         "encounter": encounter,
         "home": _named(home),
-        "home_at_discharge": _named(directory.organizations.get(row.first_home_id or row.home_id)) if row.home_id else None,
+        "home_at_discharge": _named(directory.organizations.get(first_home_id)) if first_home_id else None,
         "program": row.programs[0] if row.programs else None,
         "programs": row.programs,
         "state": row.state,

@@ -13,6 +13,7 @@ from app.domain.calendar import local_date
 from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
 from app.domain.handing_over import ACCEPTED_AFTER, home_now
+from app.domain.own_status import may_meet
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import OPERATOR, Viewer
@@ -44,9 +45,11 @@ async def is_theirs_by_right(
     stays = await encounter_reads.rows_behind(raw, OPERATOR, [found.encounter_id])
     claimed = (await claims.of_people(raw, [found.person_id])).get(found.person_id, [])
     has_one = await transfers.has_follow_up(raw, found.encounter_id, to)
-    today = local_date(now, read_stay(stays[found.encounter_id]).zone)
+    stay = read_stay(stays[found.encounter_id])
+    today = local_date(now, stay.zone)
     held = [one for one in claimed if one.organization_id == to and one.role in HOME_ROLES and one.holds_on(today)]
-    if found.home_id is None or not held or to == found.home_id or has_one:
+    # Whether a home that the other may not know of claims the person is answered like whether a stranger does.
+    if found.home_id is None or not held or to == found.home_id or has_one or not may_meet(found.home_id, to, stay, directory):
         raise NotForThemError
     right = home_now(found.home_id, found.programs, claimed, today, directory, rulebook)
     return right is not None and right.organization_id == to

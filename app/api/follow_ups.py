@@ -24,6 +24,7 @@ from app.actions.follow_up_work import (
     record_contact,
     void_contact,
 )
+from app.actions.know_homes import know_homes
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
@@ -139,9 +140,12 @@ async def follow_up_page(services: Services, viewer: Viewer, wanted: FollowUpFil
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         after = FollowUpCursor(key[0], key[1]) if key else None
-        found = await reads.page(raw, viewer, wanted, covers=covers(viewer, directory), after=after, limit=limit + 1)
+        now, rulebook = services.clock.now(), services.follow_ups.rulebook
+        known = await know_homes(raw, viewer, directory, rulebook, now, person_id=wanted.person_id)
+        covering = covers(viewer, directory)
+        found = await reads.page(raw, viewer, wanted, covers=covering, after=after, limit=limit + 1, known=known)
         rows, more = cut(found, limit)
-        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=services.clock.now())
+        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=now)
     last = spell_cursor(name, reads.sort_value(rows[-1], by_change=by_change), rows[-1].id) if more else None
     return listing(shown, last)
 
@@ -317,9 +321,11 @@ async def shown_follow_up(services: Services, viewer: Viewer, follow_up_id: UUID
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
-        found = await reads.one(raw, viewer, follow_up_id, covers=covers(viewer, directory))
+        now = services.clock.now()
+        known = await know_homes(raw, viewer, directory, services.follow_ups.rulebook, now)
+        found = await reads.one(raw, viewer, follow_up_id, covers=covers(viewer, directory), known=known)
         rows = [] if found is None else [found]
-        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=services.clock.now())
+        shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=now)
     if not shown:
         raise not_found("follow-up")
     return shown[0]

@@ -37,6 +37,7 @@ from app.api.schemas.measures import (
 from app.api.services import Services
 from app.domain.measure import MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
+from app.domain.own_status import hidden_from
 from app.domain.public_id import Kind, public_id_or_none
 from app.domain.rate import rates_of
 from app.domain.trust import trust_of
@@ -103,6 +104,8 @@ async def asked(  # each is a parameter of the query
     days = read_period(period if period is not None else str(now.year))
     if days is None:
         raise invalid("/period", "is no year, quarter or month: 2026, 2026-Q1, 2026-03", where="query")
+    async with services.unit_of_work(viewer) as connection:
+        directory = await services.registry.current(await raw_connection(connection))
     is_past = as_of is not None and as_of < now
     today = (as_of if as_of is not None and is_past else now).astimezone(UTC).date()
     lines = LineFilter(
@@ -114,6 +117,8 @@ async def asked(  # each is a parameter of the query
         known_at=as_of if is_past else None,
         home_id=home_id,
         facility_id=facility_id,
+        reader_id=viewer.organization_id,
+        reserved=hidden_from(viewer, directory),
     )
     return Asked(catalog.rules_for(measure, days[0].year), lines, lines.known_at or now, today)
 

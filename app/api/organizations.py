@@ -10,6 +10,7 @@ from app.api.auth import Administrator, AnyKey, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.reserved import end_grants_if_reserved, is_reserved
 from app.api.schemas.common import OrganizationId
 from app.api.schemas.organizations import (
     GrantDocument,
@@ -106,20 +107,30 @@ async def change_organization(
         after = await store.change_organization(connection, viewer, organization_id, changes) if changes else before
         if after is None:
             raise not_found("organization")
-        if (after.part2_status, after.facility_type) != (before.part2_status, before.facility_type):
+        said = ((one.part2_status, one.facility_type, one.program_roles) for one in (before, after))
+        if len(set(said)) > 1:
             await store.ask_to_reconsider(connection, viewer, organization_id, services.clock.now())
+        if before.part2_status != after.part2_status or before.program_roles != after.program_roles:
+            await end_grants_if_reserved(connection, organization_id)
     services.waker.wake("inbound")
     return JsonResponse(organization_json(after))
 
 
 @router.post("/v1/organizations/{organization_id}/grants", status_code=201, responses=ok(GrantDocument, "The grant", status=201))
 async def add_grant(organization_id: OrganizationId, body: NewGrant, viewer: Administrator, services: FromServices) -> Response:
-    """Let another organization see this one's rows: its notifications, panel, follow-ups and messages. Repeating it changes nothing."""
+    """Let another organization see this one's rows: its notifications, panel, follow-ups and messages. Repeating it changes nothing.
+
+    An organization whose own status is protected, as a Part 2 program, can give its rows to its parent only (42 CFR 2.12(c)(3)): whom
+    else it may tell is asked of each person's consents.
+    """
     async with services.unit_of_work(viewer) as connection:
         await _require_managed(connection, viewer, organization_id)
         # A grantee is named by whoever gives the grant, so it need not be one that the giver could list.
         if organization_id == body.grantee_id or await store.find_organization(connection, OPERATOR, body.grantee_id) is None:
             raise invalid("/grantee_id", "names no other organization")
+        house = await store.find_organization(connection, viewer, organization_id)
+        if house is not None and house.parent_id != body.grantee_id and await is_reserved(connection, organization_id):
+            raise invalid("/grantee_id", "is not its parent: to be a patient here is protected, and others are told by consent only")
         new = store.Grant(organization_id, body.grantee_id, services.clock.now())
         granted = await store.grant(connection, viewer, new)
     if granted is None:

@@ -13,6 +13,7 @@ from app.api.auth import Administrator, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.reserved import end_grants_if_reserved
 from app.api.schemas.common import OrganizationId, id_reader, id_schema
 from app.api.schemas.consents import (
     ChecklistDocument,
@@ -71,6 +72,7 @@ async def register_origin(
         _require_operator(viewer)
         await origin_registrations.add(await raw_connection(connection), new)
         await organizations.ask_to_reconsider(connection, viewer, organization_id, now)
+        await end_grants_if_reserved(connection, organization_id)
     services.waker.wake("inbound")
     path = f"/v1/organizations/{public_id(Kind.ORGANIZATION, organization_id)}/origins/{public_id(Kind.REGISTRATION, new.id)}"
     return created(registration_json(new), path)
@@ -106,6 +108,7 @@ async def retract_origin(
         if not await origin_registrations.retract(await raw_connection(connection), organization_id, registration_id, now):
             raise not_found("origin")
         await organizations.ask_to_reconsider(connection, viewer, organization_id, now)
+        await end_grants_if_reserved(connection, organization_id)
     services.waker.wake("inbound")
     return no_content()
 

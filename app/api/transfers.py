@@ -13,7 +13,7 @@ from app.api.problems import invalid, not_found
 from app.api.schemas.common import FollowUpId
 from app.api.schemas.reviews import DecideTransferRequest, TransferDocument, TransferPage, TransferRequest, transfer_json
 from app.api.services import Services
-from app.api.tellable import tellable
+from app.api.tellable import meeting, tellable
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import follow_up_reads, transfers
 from app.store.audit import saw
@@ -82,6 +82,12 @@ async def decline_follow_up(follow_up_id: FollowUpId, body: DecideTransferReques
 async def _decide(services: Services, viewer: Viewer, follow_up_id: FollowUpId, body: DecideTransferRequest, state: str) -> Response:
     now = services.clock.now()
     said = {"key_id": str(viewer.key_id) if viewer.key_id else None, "name": body.author or ""}
+    if state == "accepted":
+        async with services.unit_of_work(viewer) as connection:
+            offered = await transfers.latest(await raw_connection(connection), viewer, follow_up_id)
+        # A hand-over tells each of the two that the person is the other's.
+        if offered is None or not await meeting(services, [offered.transfer]):
+            raise not_found("open offer")
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         shown = await decide_offer(raw, viewer, follow_up_id, state, reason=body.reason, by=said, ids=services.ids, now=now)
@@ -109,6 +115,7 @@ async def list_transfers(
     shown, more = cut(found, page.limit)
     whose = viewer.organization_id
     known = await tellable(services, [(one.transfer.encounter_id, whose) for one in shown]) if whose and not viewer.is_operator else None
-    told = [one for one in shown if known is None or (one.transfer.encounter_id, whose) in known]
+    meets = await meeting(services, [one.transfer for one in shown])
+    told = [one for one in shown if known is None or ((one.transfer.encounter_id, whose) in known and one.transfer.id in meets)]
     saw(one.person_id for one in told if one.person_id is not None)
     return JsonResponse(listing([transfer_json(one) for one in told], spell_cursor(_LIST, shown[-1].transfer.id) if more else None))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 
 class ContactType(StrEnum):
@@ -219,6 +220,8 @@ class Contact(ContactEntry):
     source: str
     source_id: str | None = None
     voided_at: datetime | None = None
+    organization_id: UUID | None = None
+    """Who recorded it; None: not asked."""
 
     @staticmethod
     def of(
@@ -231,6 +234,7 @@ class Contact(ContactEntry):
         source: str,
         source_id: str | None = None,
         voided_at: datetime | None = None,
+        organization_id: UUID | None = None,
     ) -> "Contact":
         """Record an entry."""
         said = {one.name: getattr(entry, one.name) for one in fields(ContactEntry)}
@@ -243,4 +247,5 @@ class Contact(ContactEntry):
             source=source,
             source_id=source_id,
             voided_at=voided_at,
+            organization_id=organization_id,
         )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
-from app.domain.origin_registry import PlaceKind, Registration
+from app.domain.origin_registry import PlaceKind, Registration, reserved_houses
 from app.domain.provider import ProviderLink
 from app.domain.public_id import Kind, public_id
 
@@ -33,6 +33,8 @@ class Directory:
 
     registrations: Mapping[UUID, Sequence[Registration]] = field(default_factory=dict)
     """Facility -> what was registered of its house, units and services, and stands."""
+    reserved: frozenset[UUID] = frozenset()
+    """Organizations whose own status may be protected: that somebody is with them passes the decision too (domain/own_status)."""
     providers: Mapping[str, Sequence[ProviderLink]] = field(default_factory=dict)
     """NPI -> for which organizations the practitioner works, an organization's own NPI included."""
 
@@ -81,6 +83,7 @@ class Directory:
             by_application=_by_application(all_feeds),
             by_organization=by_organization,
             registrations=registered,
+            reserved=reserved_houses(by_id.values(), registered),
             providers=providers,
             by_destination=_by_destination(by_id.values(), by_organization),
             part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},

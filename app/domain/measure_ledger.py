@@ -15,13 +15,16 @@ from uuid import UUID
 
 from app.domain.attribution import Attribution, Role, responsible_on
 from app.domain.calendar import age_on, end_of_day
+from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
 from app.domain.measure import Evidence, MeasureCatalog, MeasureState, MeasureStatus, Receipt
 from app.domain.measure_history import birth_on, endings, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
+from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
+from app.domain.privacy import Recipient
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import may_count
@@ -127,10 +130,11 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
         if stay.view.discharged_at is None:
             continue
         rules, day = stay_for_rules(stay, rulebook), stay.day_of(stay.view.discharged_at)
+        known = Asking(directory, stay.law, stay.asked_at)
         denied = person.denied.get(stay.id, frozenset())
         responsible = responsible_homes(stay, rules, person.claims, directory, rulebook, denied=denied)
         homes = [home.home_id for home in responsible.homes if home.home_id is not None]
-        for reader in _readers(homes, person.claims, day, directory):
+        for reader in _readers(homes, person.claims, day, known, stay.consents):
             shows = allowed.get(reader.organization_id)
             if shows is None:
                 shows = [one for one in stays if may_count(reader.organization_id, reader.kind, one, person.claims)]
@@ -140,6 +144,8 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
             hidden = {one.id for one in stays} - {one.id for one in shows}
             contacts = [contact for on, contact in person.contacts if on not in hidden]
+            # What a home of which the reader may not know has done meets nothing that the reader sees.
+            contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
             ended = endings(shows, person.records, directory, rulebook, stay.zone)
             receipts = [
                 Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
@@ -152,8 +158,11 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
     return lines
 
 
-def _readers(homes: Sequence[UUID], claims: Sequence[Attribution], day: date, directory: Directory) -> list[_Reader]:
+def _readers(
+    homes: Sequence[UUID], claims: Sequence[Attribution], day: date, known: Asking, consents: tuple[Consent, ...]
+) -> list[_Reader]:
     """Give for whom a stay counts: the homes that follow it up, who pays, and the exchange where it counts for anybody."""
+    directory = known.directory
     payers: list[UUID] = []
     for organization_id, grounds in responsible_on(claims, day).items():
         organization = directory.organizations.get(organization_id)
@@ -161,12 +170,19 @@ def _readers(homes: Sequence[UUID], claims: Sequence[Attribution], day: date, di
             continue
         if organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds):
             payers.append(organization_id)
-    first = homes[0] if homes else None
+
+    def first(reader: Recipient) -> UUID | None:
+        """Give the first of the homes that the reader may know of."""
+        return next((home for home in homes if known.may_name(home, reader, consents)), None)
+
     readers = [_Reader(home, directory.organizations[home].kind, home) for home in homes]
-    readers += [_Reader(payer, directory.organizations[payer].kind, first, _enrolment_by(claims, {payer})) for payer in payers]
+    for payer in payers:
+        kind = directory.organizations[payer].kind
+        readers.append(_Reader(payer, kind, first(Recipient(kind, payer)), _enrolment_by(claims, {payer})))
     if readers:
         # The state's: it may know no more than a payer may.
-        readers.append(_Reader(None, OrganizationKind.AGENCY, first, _enrolment_by(claims, set(payers))))
+        anybody = Recipient(OrganizationKind.AGENCY)
+        readers.append(_Reader(None, anybody.kind, first(anybody), _enrolment_by(claims, set(payers))))
     return readers
 
 

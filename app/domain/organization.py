@@ -69,6 +69,10 @@ WELL_KNOWN_PROGRAM_ROLES: Final = frozenset(
 
 ADT_WAIT_HOURS_MAX: Final = 720
 """Our policy: after thirty days without word nobody waits any more."""
+
+SUBSTANCE_USE_ROLES: Final = frozenset({"opioid_health_home"})
+"""Roles that say of everybody at the organization that they are treated for substance use."""
+
 DEFAULT_TIME_ZONE: Final = "America/New_York"
 DEFAULT_HOLIDAY_CALENDAR: Final = "US"
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.domain.encounter import BEEN_PREFIX
-from app.domain.organization import FacilityType, Organization, Part2Status
+from app.domain.organization import SUBSTANCE_USE_ROLES, FacilityType, Organization, Part2Status
 
 
 class PlaceKind(StrEnum):
@@ -95,6 +95,30 @@ def place_status(
         facility_type=next((one.facility_type for one in every if one.facility_type is not None), house.facility_type),
         privacy_pack=next((one.privacy_pack for one in every if one.privacy_pack is not None), None),
     )
+
+
+def standing_place(house: Organization, registered: Sequence[Registration]) -> PlaceStatus:
+    """Say what a house itself is, was or will be: whose patients it has had outlives the dates of a registration."""
+    return place_status(house, registered, {}, date.min, date.max)
+
+
+_SUBSTANCE_USE_PLACES: Final = frozenset({FacilityType.SUBSTANCE_USE_RESIDENTIAL, FacilityType.WITHDRAWAL_MANAGEMENT})
+
+
+def is_of_substance_use(house: Organization, place: PlaceStatus) -> bool:
+    """Tell whether to be with the organization says that somebody is treated for substance use, whether or not it is a Part 2 program."""
+    return not SUBSTANCE_USE_ROLES.isdisjoint(house.program_roles) or place.facility_type in _SUBSTANCE_USE_PLACES
+
+
+def reserved_houses(organizations: Iterable[Organization], registered: Mapping[UUID, Sequence[Registration]]) -> frozenset[UUID]:
+    """Give the organizations whose own status may be protected: of these it is asked who may know, everybody else's name is no secret."""
+    found = set()
+    for one in organizations:
+        place = standing_place(one, registered.get(one.id, ()))
+        is_in_doubt = place.part2_status is Part2Status.UNKNOWN and is_of_substance_use(one, place)
+        if place.part2_status in _PROGRAMS or is_in_doubt or place.privacy_pack is not None:
+            found.add(one.id)
+    return frozenset(found)
 
 
 def _strictest(said: Iterable[Part2Status | None]) -> Part2Status | None:

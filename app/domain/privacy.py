@@ -79,6 +79,8 @@ class Origin:
     day: date = date.min
     """Today, at the place."""
     now: datetime = LONG_AGO
+    reporter: "Origin | None" = None
+    """Who reported it, where that is an origin of its own: both let it go, or it stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,11 @@ def may_be_told(origin: Origin, recipient: Recipient, purpose: Purpose | None = 
     """
     if origin.is_protected:
         return _PROTECTED_BY_HOSPITAL
+    if origin.reporter is not None:
+        of_place = may_be_told(replace(origin, reporter=None), recipient, purpose)
+        # What somebody reported itself, it knows.
+        is_own = recipient.id == origin.reporter.facility_id
+        return of_place if is_own else _stricter(of_place, may_be_told(origin.reporter, recipient, purpose))
     is_provider = recipient.kind in PROVIDER_KINDS
     if not origin.consents and origin.pack is None:
         return _while_nothing_is_signed(_plain(origin, is_provider=is_provider))

@@ -135,7 +135,8 @@ def responsible_homes(
         for one, grounds in by_organization.items()
     )
     homes, covered = _with_reporter(homes, stay, day, claimed, directory, rulebook, covered=covered)
-    if not homes and covered:
+    # A home of which a payer may have to know nothing is to the payer no home at all: the payer reads the follow-up of nobody.
+    if covered and all(home.home_id in directory.reserved for home in homes):
         homes.append(Home(None, (), None))
     return Responsible(homes, led, why_not)
 

@@ -1,7 +1,7 @@
 """A folded stay with everything rooms 6 and 7 ask of it: what it is, where it was, and whether it is behavioral health."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,9 +14,10 @@ from app.domain.encounter import EncounterView
 from app.domain.feed import FeedProfile
 from app.domain.going_live import Past
 from app.domain.happening import Kind
+from app.domain.home_origin import origin_of_home
 from app.domain.late_release import Release
 from app.domain.organization import FacilityType, Organization
-from app.domain.origin_registry import UNKNOWN_PLACE, PlaceStatus
+from app.domain.origin_registry import UNKNOWN_PLACE, PlaceStatus, Registration
 from app.domain.privacy import LONG_AGO, Origin
 from app.domain.privacy_law import NO_LAW, PrivacyLaw
 from app.domain.rulebook import Rulebook
@@ -60,6 +61,9 @@ class StayInHand:
     facility: Organization | None
     facility_text: str | None = None
     reported_by: UUID | None = None
+    reporter: Organization | None = None
+    """Who reported it, where its own status may be protected."""
+    reporter_registered: Sequence[Registration] = ()
     reporter_zone: str | None = None
     """The calendar of a reported stay at a place that the registry does not know: its reporter's, who is of the same parts."""
     cause_id: UUID | None = None
@@ -99,7 +103,14 @@ class StayInHand:
 
     @property
     def origin(self) -> Origin:
-        """What privacy asks of the source."""
+        """What privacy asks of the source, and of who reported it."""
+        if self.reporter is None:
+            return self._origin_of_place
+        reporter = origin_of_home(self.reporter, self.reporter_registered, self.consents, self.law, self.asked_at)
+        return replace(self._origin_of_place, reporter=reporter)
+
+    @property
+    def _origin_of_place(self) -> Origin:
         place = self.place
         if not self.consents and place.privacy_pack is None:
             return Origin(

@@ -38,6 +38,8 @@ def in_hand(
         facility_text=seen.facts.get("facility_name"),
         reported_by=row.reported_by,
         reporter_zone=reporter.time_zone if reporter else None,
+        reporter=reporter if reporter and reporter.id in directory.reserved else None,
+        reporter_registered=directory.registrations.get(reporter.id, ()) if reporter else (),
         cause_id=cause_id,
         past=past_of(row.state),
         heard=read_heard(row.heard),

@@ -7,7 +7,7 @@ domain/panel_conflict), the statements (store/panel_standings, store/panel_confl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -20,6 +20,7 @@ from app.domain.panel_standing import PanelState, age_days
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Clock
 from app.store import consents, inbound, panel_conflicts, panel_standings, people
+from app.store.directory import RegistryReader
 from app.store.panel_standings import Watched
 from app.store.raw import Raw
 
@@ -47,6 +48,7 @@ class PanelWatch:
     transaction: OpenTransaction
     clock: Clock
     lock_space: int
+    registry: RegistryReader = field(default_factory=RegistryReader)
 
     async def watch_once(self) -> Sequence[Turned]:
         """Do one round; give the panels that turned."""
@@ -57,7 +59,7 @@ class PanelWatch:
             panels = await panel_standings.watched(raw)
             turned = await _judge(raw, panels, now)
             await _count(raw, panels, now)
-            await _find_conflicts(raw, panels, now)
+            await _find_conflicts(raw, panels, (await self.registry.current(raw)).reserved, now)
             over = await consents.end(raw, now)
             if over:
                 await people.reconsider_people(raw, over, now, "consent")
@@ -86,10 +88,11 @@ async def _count(raw: Raw, panels: Sequence[Watched], now: datetime) -> None:
         await panel_standings.count_figures(raw, panel, local_date(now, ZoneInfo(panel.time_zone)), now)
 
 
-async def _find_conflicts(raw: Raw, panels: Sequence[Watched], now: datetime) -> None:
+async def _find_conflicts(raw: Raw, panels: Sequence[Watched], reserved: frozenset[UUID], now: datetime) -> None:
     if not panels:
         return
     day = now.astimezone(UTC).date()
-    mark = blake2b(b"".join([day.isoformat().encode(), *(panel.upload_id.bytes for panel in panels)]), digest_size=16).digest()
+    seen = [*(panel.upload_id for panel in panels), *sorted(reserved)]
+    mark = blake2b(b"".join([day.isoformat().encode(), *(one.bytes for one in seen)]), digest_size=16).digest()
     if await panel_conflicts.found_for(raw) != mark:
-        await panel_conflicts.find_conflicts(raw, day, [role.value for role in EXCLUSIVE_ROLES], mark, now)
+        await panel_conflicts.find_conflicts(raw, day, [role.value for role in EXCLUSIVE_ROLES], mark, now, reserved)

@@ -19,7 +19,15 @@ _ONE = (
     "'discloser_id', c.discloser_id, 'recipients', c.recipients, 'recipient_classes', c.recipient_classes, "
     "'expires_on', c.expires_on, 'ends_at', c.ends_at, 'scope', c.scope)"
 )
-SIGNED = f"(select json_agg({_ONE} order by c.id) from consent c where c.person_id = e.person_id and c.state = 'active') as consents"
+
+
+def signed_papers(alias: str) -> str:
+    """Give the column with what the person of a row signed or refused (ix_consent_person_active)."""
+    of_person = f"c.person_id = {alias}.person_id and c.state = 'active'"
+    return f"(select json_agg({_ONE} order by c.id) from consent c where {of_person}) as consents"
+
+
+SIGNED = signed_papers("e")
 """A column beside a stay `e` (ix_consent_person_active). Whoever may see the stay may have it judged by all of them (policies)."""
 
 

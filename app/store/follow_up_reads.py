@@ -37,6 +37,20 @@ class FollowUpFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownHomes:
+    """Whose patient somebody is, as far as the viewer may know it (domain/own_status)."""
+
+    reserved: frozenset[UUID]
+    """Homes whose own status is protected."""
+    named: frozenset[UUID]
+    """Follow-ups of such homes that the viewer may read."""
+
+
+EVERY_HOME: Final = KnownHomes(frozenset(), frozenset())
+"""Nothing is protected here."""
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUpCursor:
     """Where the last page ended: the sort value and the id behind it."""
 
@@ -63,19 +77,54 @@ _COVERED = (
 )
 
 
-def _visible(viewer: Viewer, *, covers: bool) -> str:
+# Who may not know of a home reads the follow-up of nobody instead, and who may does not read both.
+_KNOWN = (
+    "(f.home_id <> all({reserved}) or f.id = any({named}) or (f.home_id is null and not exists (select 1 from follow_up o "
+    "where o.encounter_id = f.encounter_id and o.id = any({named}) and o.state <> 'void')))"
+)
+_OF_SOMEBODY = (
+    "(f.home_id is not null or not exists (select 1 from follow_up o "
+    "where o.encounter_id = f.encounter_id and o.home_id = any({reserved}) and o.state <> 'void'))"
+)
+
+
+def _visible(viewer: Viewer, known: KnownHomes, values: list[Any], *, covers: bool) -> str:
+    """Give the condition on `f`, and add its parameters behind $1, the viewer."""
     if viewer.is_operator:
         return "($1::uuid is null or $1::uuid is not null)"
-    return f"({_OWN} or {_COVERED})" if covers else _OWN
+    if not covers:
+        return _OWN
+    if not known.reserved:
+        return f"({_OWN} or {_COVERED})"
+    values += [list(known.reserved), list(known.named)]
+    here = {"reserved": f"${len(values) - 1}::uuid[]", "named": f"${len(values)}::uuid[]"}
+    return f"({_OWN} or ({_COVERED} and {_KNOWN.format(**here)}))"
 
 
 async def page(
-    raw: Raw, viewer: Viewer, wanted: FollowUpFilter, *, covers: bool, after: FollowUpCursor | None, limit: int
+    raw: Raw,
+    viewer: Viewer,
+    wanted: FollowUpFilter,
+    *,
+    covers: bool,
+    after: FollowUpCursor | None,
+    limit: int,
+    known: KnownHomes = EVERY_HOME,
 ) -> list[FollowUpRow]:
     """Give one page. `covers`: the viewer is a plan, which sees the follow-ups of the people it covers (ix_follow_up_worklist)."""
     sort = "f.updated_at" if wanted.changed_since is not None else f"coalesce(f.next_due_at, {_FAR})"
     values: list[Any] = [viewer.organization_id]
-    parts = [_visible(viewer, covers=covers)]
+    parts = [_visible(viewer, known, values, covers=covers)]
+    if covers and wanted.assignee is not None:
+        # Who works for another home is not status: what is hidden cannot be found by it either.
+        parts.append(_OWN)
+    if viewer.is_operator and known.reserved:
+        values.append(list(known.reserved))
+        parts.append(_OF_SOMEBODY.format(reserved=f"${len(values)}::uuid[]"))
+    if not viewer.is_operator and wanted.home_id in known.reserved:
+        # Whose it was before says no more than whose it is.
+        values.append(list(known.named))
+        parts.append(f"f.id = any(${len(values)}::uuid[])")
     for condition, value in (
         ("f.state = any({}::text[])", list(wanted.state) if wanted.state else None),
         ("f.next_due_at < {}", wanted.due_before),
@@ -104,11 +153,11 @@ async def page(
     return [read_row(row) for row in rows]
 
 
-async def one(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, covers: bool) -> FollowUpRow | None:
+async def one(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, covers: bool, known: KnownHomes = EVERY_HOME) -> FollowUpRow | None:
     """Give one follow-up if the viewer may see it."""
-    row = await raw.fetchrow(
-        f"select {COLUMNS} from follow_up f where {_visible(viewer, covers=covers)} and f.id = $2", viewer.organization_id, follow_up_id
-    )
+    values: list[Any] = [viewer.organization_id, follow_up_id]
+    visible = _visible(viewer, known, values, covers=covers)
+    row = await raw.fetchrow(f"select {COLUMNS} from follow_up f where {visible} and f.id = $2", *values)
     return read_row(row) if row is not None else None
 
 

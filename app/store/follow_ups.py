@@ -120,7 +120,7 @@ async def _add_contacts(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
 async def contacts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[Contact]]:
     """Give every contact of these follow-ups, voided ones included."""
     rows = await raw.fetch(
-        "select id, follow_up_id, recorded_at, author, source, source_id, voided_at, fields from contact "
+        "select id, follow_up_id, organization_id, recorded_at, author, source, source_id, voided_at, fields from contact "
         "where follow_up_id = any($1::uuid[]) order by id",
         list(follow_ups),
     )
@@ -133,7 +133,8 @@ async def contacts_of(raw: Raw, follow_ups: Iterable[UUID]) -> dict[UUID, list[C
 async def contacts_of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, dict[tuple[UUID, UUID], list[Contact]]]:
     """Give every contact about these people that the viewer may see: person -> stay and follow-up -> contacts."""
     rows = await raw.fetch(
-        "select c.id, c.follow_up_id, c.recorded_at, c.author, c.source, c.source_id, c.voided_at, c.fields, f.person_id, f.encounter_id "
+        "select c.id, c.follow_up_id, c.organization_id, c.recorded_at, c.author, c.source, c.source_id, c.voided_at, c.fields, "
+        "f.person_id, f.encounter_id "
         "from follow_up f join contact c on c.follow_up_id = f.id where f.person_id = any($1::uuid[]) order by c.id",
         list(people),
     )
@@ -164,6 +165,7 @@ def _contact(row: Record) -> Contact:
         source=row["source"],
         source_id=row["source_id"],
         voided_at=row["voided_at"],
+        organization_id=row["organization_id"],
     )
 
 

@@ -14,6 +14,10 @@ from asyncpg import Record
 
 from app.domain.rate import Counted
 from app.store.raw import Raw
+from app.store.tables.measures import measure_line
+from app.store.tables.policies import signed_for
+
+_OTHERS: Final = ", ".join(f"m.{column.name}" for column in measure_line.c if column.name != "home_id")
 
 _CHANGED: Final = """({alias}.known_to is null and {alias}.known_from >= {since} or {alias}.known_to >= {since} and not exists (
 select 1 from measure_line n where n.encounter_id = {alias}.encounter_id and n.measure = {alias}.measure
@@ -42,6 +46,17 @@ class LineFilter:
     changed_since: datetime | None = None
     without: Collection[int] = ()
     """Lines that whoever asks may not be told of now (actions/withhold_measures)."""
+    reader_id: UUID | None = None
+    reserved: frozenset[UUID] = frozenset()
+    """Homes of which it has to be asked whether the reader may know: what a line said once, or says still, is not what may be read."""
+
+    def source(self, values: list[Any]) -> str:
+        """Give the lines, with the home only where it may be known."""
+        if not self.reserved:
+            return "measure_line l"
+        values += [list(self.reserved), self.reader_id]
+        hidden = f"m.home_id = any(${len(values) - 1}::uuid[]) and not {signed_for('m.person_id', f'${len(values)}::uuid')}"
+        return f"(select {_OTHERS}, case when {hidden} then null else m.home_id end as home_id from measure_line m) l"
 
     def where(self, alias: str) -> tuple[str, list[Any]]:
         """Give the condition and its values."""
@@ -113,10 +128,11 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
     columns = ", ".join(
         dict.fromkeys(["anchor_on", *(_COLUMNS.get(name, GROUPS[name].removeprefix("l.")) for name in group_by), "outcome"])
     )
+    source = wanted.source(values)
     numbers = ", ".join(str(number) for number in range(1, len(groups) + 2))
     rows = await raw.fetch(
         f"select {', '.join([*groups, 'l.outcome'])}, sum(l.lines)::bigint from"
-        f" (select {columns}, count(*) as lines from measure_line l where {condition} group by {columns}) as l group by {numbers}",
+        f" (select {columns}, count(*) as lines from {source} where {condition} group by {columns}) as l group by {numbers}",
         *values,
     )
     return [_counted(tuple(row)) for row in rows]
@@ -142,8 +158,10 @@ async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None
         values.extend(after)
         condition += f" and (l.anchor_on, l.id) > (${len(values) - 1}::date, ${len(values)}::bigint)"
     values.append(limit)
+    bound = len(values)
+    source = wanted.source(values)
     rows: list[Record] = await raw.fetch(
-        f"select {_EVENT} from measure_line l where {condition} order by l.anchor_on, l.id limit ${len(values)}", *values
+        f"select {_EVENT} from {source} where {condition} order by l.anchor_on, l.id limit ${bound}", *values
     )
     return rows
 

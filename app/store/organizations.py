@@ -19,6 +19,7 @@ from app.domain.viewer import Viewer
 from app.store.audit import altered
 from app.store.connection import Connection
 from app.store.tables.encounters import encounter
+from app.store.tables.follow_ups import follow_up
 from app.store.tables.inbound import reconsideration
 from app.store.tables.organizations import organization, organization_grant, preference
 
@@ -117,14 +118,15 @@ async def change_organization(
 
 
 async def ask_to_reconsider(connection: Connection, viewer: Viewer, facility_id: UUID, now: datetime) -> int:
-    """Ask for every stay at a facility to be decided again, because what the registry says of it changed. One statement.
+    """Ask for every stay at a facility, or followed up by it, to be decided again: what the registry says of it changed. One statement.
 
-    As the operator's viewer all of its stays are seen (ix_encounter_facility); gives how many.
+    As the operator's viewer all of its stays are seen (ix_encounter_facility, ix_follow_up_worklist); gives how many.
     """
     if not manages(viewer, facility_id):
         return 0
+    followed = select(follow_up.c.encounter_id).where(follow_up.c.home_id == facility_id)
     stays = select(encounter.c.id, literal(now).label("asked_at"), literal("organization").label("cause")).where(
-        encounter.c.facility_id == facility_id
+        or_(encounter.c.facility_id == facility_id, encounter.c.reported_by == facility_id, encounter.c.id.in_(followed))
     )
     asking = upsert(reconsideration).from_select(["encounter_id", "asked_at", "cause"], stays.order_by(encounter.c.id))
     # Asked anew where it was asked already: whoever looks at it now may have read the old registry, and takes off only what it read.
@@ -150,6 +152,17 @@ async def grant(connection: Connection, viewer: Viewer, new: Grant) -> Grant | N
         )
     )
     return Grant(new.organization_id, new.grantee_id, rows.scalar_one())
+
+
+async def end_grants_of(connection: Connection, organization_id: UUID) -> int:
+    """End every grant of an organization but the one to its parent; give how many. For one whose own status is protected by now."""
+    parent = select(organization.c.parent_id).where(organization.c.id == organization_id).scalar_subquery()
+    ended = await connection.execute(
+        delete(organization_grant).where(
+            organization_grant.c.organization_id == organization_id, organization_grant.c.grantee_id.is_distinct_from(parent)
+        )
+    )
+    return ended.rowcount
 
 
 async def list_grants(

@@ -4,7 +4,7 @@ Stored, because an organization may see its own claims only: the row tells it th
 security keeps from it by whom; the operator sees the rows of all. Not here: which roles a person has one of (domain/panel_conflict).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Final
 from uuid import UUID
@@ -30,21 +30,27 @@ with claimed as (
 ), doubled as (
     select person_id, role, (array_agg(since order by since))[2] as since from claimed group by person_id, role having count(*) > 1
 ), found as (
-    select c.person_id, c.role, c.organization_id, d.since
+    select c.person_id, c.role, c.organization_id, d.since, exists (
+        select from claimed o where o.person_id = c.person_id and o.role = c.role and o.organization_id <> c.organization_id
+            and o.organization_id <> all($4::uuid[])) as is_told
     from doubled d join claimed c on c.person_id = d.person_id and c.role = d.role
 ), over as (
     delete from panel_conflict p
     where not exists (select from found f where f.person_id = p.person_id and f.role = p.role and f.organization_id = p.organization_id)
 )
-insert into panel_conflict as p (person_id, role, organization_id, since, found_at)
-select person_id, role, organization_id, since, $3 from found order by person_id, role, organization_id
-on conflict (person_id, role, organization_id) do update set since = excluded.since where p.since <> excluded.since
+insert into panel_conflict as p (person_id, role, organization_id, since, found_at, is_told)
+select person_id, role, organization_id, since, $3, is_told from found order by person_id, role, organization_id
+on conflict (person_id, role, organization_id) do update set since = excluded.since, is_told = excluded.is_told
+where (p.since, p.is_told) <> (excluded.since, excluded.is_told)
 """
 
 
-async def find_conflicts(raw: Raw, day: date, roles: Sequence[str], mark: bytes, now: datetime) -> None:
-    """Bring the conflicts up to date for the panels as they are on a day, and keep the mark."""
-    await raw.execute(_FIND, day, list(roles), now)
+async def find_conflicts(raw: Raw, day: date, roles: Sequence[str], mark: bytes, now: datetime, reserved: Collection[UUID] = ()) -> None:
+    """Bring the conflicts up to date for the panels as they are on a day, and keep the mark.
+
+    `reserved` are the homes whose own status is protected: that one of them claims the person too is told to nobody but the operator.
+    """
+    await raw.execute(_FIND, day, list(roles), now, list(reserved))
     await raw.execute(
         "insert into panel_watch (id, conflicts_of, conflicts_at) values (1, $1, $2) "
         "on conflict (id) do update set conflicts_of = excluded.conflicts_of, conflicts_at = excluded.conflicts_at",
@@ -71,7 +77,7 @@ where c.person_id = any($1::uuid[]) and m.person_id = any($1::uuid[])
     and {whose}
 """
 _ITS_OWN: Final = (
-    "(c.organization_id = {viewer} or exists (select from organization_grant g "
+    "c.is_told and (c.organization_id = {viewer} or exists (select from organization_grant g "
     "where g.organization_id = c.organization_id and g.grantee_id = {viewer}))"
 )
 

@@ -395,6 +395,12 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("since", sa.Date(), nullable=False, comment="the first day on which more than one of the claims holds"),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "is_told",
+            sa.Boolean(),
+            nullable=False,
+            comment="its organization may know; false: only with homes whose own status is protected",
+        ),
         sa.PrimaryKeyConstraint("person_id", "role", "organization_id", name=op.f("pk_panel_conflict")),
     )
     op.create_index("ix_panel_conflict_organization", "panel_conflict", ["organization_id", "person_id", "role"], unique=False)
@@ -1497,7 +1503,7 @@ def upgrade() -> None:
     op.secure_table("organization")
     op.secure_table(
         "panel_conflict",
-        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        visible="is_told and (organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))",
     )
     op.secure_table(
         "panel_member",
@@ -1506,7 +1512,7 @@ def upgrade() -> None:
     op.secure_table("panel_watch")
     op.secure_table(
         "patient_record",
-        visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
+        visible="source = (select nullif(current_setting('handoff.viewer', true), '')::uuid)::text or (exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))) and case when source = 'adt' then true else not exists (select 1 from organization o where o.id = {table}.source::uuid and (exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and (r.part2_status in ('program', 'sud_only') or r.privacy_pack is not null)) or (o.part2_status in ('program', 'sud_only') and not exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status is not null)) or (('opioid_health_home' = any(o.program_roles) or o.facility_type in ('substance_use_residential', 'withdrawal_management') or exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.facility_type in ('substance_use_residential', 'withdrawal_management'))) and (exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status = 'unknown') or (o.part2_status = 'unknown' and not exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status is not null)))))) end)",
     )
     op.secure_table("person")
     op.secure_table("person_index")
@@ -1588,7 +1594,7 @@ def upgrade() -> None:
     op.secure_table("panel_upload_rejection", visible="exists (select 1 from panel_upload u where u.id = upload_id)")
     op.secure_table(
         "follow_up",
-        visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
+        visible="home_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.home_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or (exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))) and ({table}.home_id is null or not exists (select 1 from organization o where o.id = {table}.home_id and (exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and (r.part2_status in ('program', 'sud_only') or r.privacy_pack is not null)) or (o.part2_status in ('program', 'sud_only') and not exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status is not null)) or (('opioid_health_home' = any(o.program_roles) or o.facility_type in ('substance_use_residential', 'withdrawal_management') or exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.facility_type in ('substance_use_residential', 'withdrawal_management'))) and (exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status = 'unknown') or (o.part2_status = 'unknown' and not exists (select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null and r.part2_status is not null)))))) or coalesce((select true from consent c where c.person_id = {table}.person_id and c.state = 'active' and c.kind <> 'refusal' and ((select nullif(current_setting('handoff.viewer', true), '')::uuid) = any(c.recipients) or cardinality(c.recipient_classes) > 0 or c.kind = 'intermediary') limit 1), false)))",
     )
     op.secure_table(
         "review",

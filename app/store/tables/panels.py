@@ -102,6 +102,7 @@ panel_conflict = Table(
     Column("organization_id", Id, primary_key=True),
     Column("since", Date, nullable=False, comment="the first day on which more than one of the claims holds"),
     Column("found_at", Instant, nullable=False),
+    Column("is_told", Boolean, nullable=False, comment="its organization may know; false: only with homes whose own status is protected"),
 )
 # The conflicts of one organization, paged.
 Index("ix_panel_conflict_organization", panel_conflict.c.organization_id, panel_conflict.c.person_id, panel_conflict.c.role)

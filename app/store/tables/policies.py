@@ -50,6 +50,46 @@ def told() -> str:
     )
 
 
+_PROGRAMS = "('program', 'sud_only')"
+_OF_HOUSE = "select 1 from origin_registration r where r.organization_id = o.id and r.place = 'house' and r.retracted_at is null"
+_SAID = f"exists ({_OF_HOUSE} and r.part2_status is not null)"
+_SUBSTANCE_USE_TYPES = "('substance_use_residential', 'withdrawal_management')"
+_OF_SUBSTANCE_USE = (
+    f"('opioid_health_home' = any(o.program_roles) or o.facility_type in {_SUBSTANCE_USE_TYPES} "
+    f"or exists ({_OF_HOUSE} and r.facility_type in {_SUBSTANCE_USE_TYPES}))"
+)
+
+
+def reserved(organization: str) -> str:
+    """Tell whether an organization's own status may be protected: the same as domain/origin_registry.reserved_houses (a test compares)."""
+    return (
+        f"exists (select 1 from organization o where o.id = {organization} and ("
+        f"exists ({_OF_HOUSE} and (r.part2_status in {_PROGRAMS} or r.privacy_pack is not null)) "
+        f"or (o.part2_status in {_PROGRAMS} and not {_SAID}) "
+        f"or ({_OF_SUBSTANCE_USE} and (exists ({_OF_HOUSE} and r.part2_status = 'unknown') "
+        f"or (o.part2_status = 'unknown' and not {_SAID})))))"
+    )
+
+
+def signed_for(person: str, reader: str) -> str:
+    """Tell whether the person signed something that names the reader or a class of recipients; what it allows is the decision's to say."""
+    return (
+        # One row by its index and never all of them hashed, which `exists` leaves to the planner.
+        f"coalesce((select true from consent c where c.person_id = {person} and c.state = 'active' and c.kind <> 'refusal' "
+        f"and ({reader} = any(c.recipients) or cardinality(c.recipient_classes) > 0 or c.kind = 'intermediary') limit 1), false)"
+    )
+
+
+def of_others(home: str, person: str) -> str:
+    """Visible to whoever claims the person, unless it is of a home whose own status is protected and nobody signed for the viewer."""
+    home, person_id = f"{{table}}.{home}", f"{{table}}.{person}"
+    return f"({claimed(person)} and ({home} is null or not {reserved(home)} or {signed_for(person_id, VIEWER)}))"
+
+
+_PANEL_SOURCE = f"case when source = 'adt' then true else not {reserved('{table}.source::uuid')} end"
+"""Hospitals' records; those of a panel say whose patient somebody is."""
+
+
 VISIBILITY: dict[str, str] = {
     "inbound_message": owned("organization_id"),
     "inbound_outcome": "exists (select 1 from inbound_message i where i.id = message_id)",
@@ -57,7 +97,7 @@ VISIBILITY: dict[str, str] = {
     "feed_field": of_feed(),
     "feed_pulse": of_feed(),
     "feed_silence": of_feed(),
-    "patient_record": f"source = {VIEWER}::text or {claimed('person_id')}",
+    "patient_record": f"source = {VIEWER}::text or ({claimed('person_id')} and {_PANEL_SOURCE})",
     "identity_match": NOBODY,
     "match_decision": NOBODY,
     "record_block": NOBODY,
@@ -74,7 +114,7 @@ VISIBILITY: dict[str, str] = {
     "panel_upload": owned("organization_id"),
     "panel_upload_rejection": "exists (select 1 from panel_upload u where u.id = upload_id)",
     "panel_standing": owned("organization_id"),
-    "panel_conflict": owned("organization_id"),
+    "panel_conflict": f"is_told and ({owned('organization_id')})",
     "notification": owned("recipient_id"),
     "notification_acknowledgement": owned("recipient_id"),
     "telling": owned("recipient_id"),
@@ -82,7 +122,7 @@ VISIBILITY: dict[str, str] = {
     "subscription": owned("organization_id"),
     "delivery": "exists (select 1 from subscription s where s.id = subscription_id)",
     "attempt": "exists (select 1 from subscription s where s.id = subscription_id)",
-    "follow_up": f"{owned('home_id')} or {claimed('person_id')}",
+    "follow_up": f"{owned('home_id')} or {of_others('home_id', 'person_id')}",
     "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "review": owned("organization_id"),
     "recipient_answer": owned("organization_id"),
