@@ -114,7 +114,9 @@ def _desired(
     remark = f"; {EXPIRED_WORDS}" if recipient_id in directory.expired_panels else ""
     told_as = f"{claimed_as(ground, why, standing.lead)}{remark}"
     reasons = (*decision.reasons, wish.reason, *((late_reason,) if late_reason else ()), told_as)
-    if decision.tier.tells and not wish.wanted:
+    if decision.lacks_agreement:
+        outcome = Withheld.AGREEMENT
+    elif decision.tier.tells and not wish.wanted:
         outcome, reasons = Withheld.PREFERENCE, (wish.reason,)
     elif decision.tier.tells and stay.mode != "live":
         outcome, reasons = Withheld.NOT_LIVE, (f"{stay.mode} messages are told to nobody",)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.late_release import Late, LateCause, Release
-from app.domain.notification import Change, Desired, Told, reconcile
+from app.domain.notification import Change, Desired, Told, Withheld, reconcile
 from app.domain.person import PatientRecord
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind as IdKind
@@ -66,6 +66,8 @@ def _late(stay: StayInHand, change: Change, last: Told | None, now: datetime) ->
         return None
     if last is not None and last.decision == Tier.HOLD:
         return Release(LateCause.REVIEW, last.decided_at).late(None, now)
+    if last is not None and last.decision == Withheld.AGREEMENT:
+        return Release(LateCause.AGREEMENT, last.decided_at).late(None, now)
     if stay.release is None or (stay.release.since is None and last is not None):
         return None
     return stay.release.late(stay.heard.get(change.kind), now)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
 from app.api import (
+    agreements,
     attribution,
     audit,
     consents,
@@ -80,6 +81,7 @@ ROUTERS: Final[Sequence[APIRouter]] = (
     panel_standings.router,
     organizations.router,
     facility_units.router,
+    agreements.router,
     origins.router,
     privacy_rehearsals.router,
     consents.router,

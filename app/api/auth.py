@@ -21,6 +21,8 @@ from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store.api_keys import find_key_holder
 
 _CHALLENGE: Final = 'Bearer realm="warm-handoff"'
+_OF_OTHERS: Final = frozenset({Scope.FOLLOW_UPS_READ, Scope.FOLLOW_UPS_WRITE, Scope.MEMBERS_READ, Scope.MEASURES_READ})
+"""What is read with these needs an agreement. The outbox may be read without: its numbers are proof, and what they said is withdrawn."""
 _REMEMBERED_MAX: Final = 20_000
 _OPERATOR_CLIENT: Final = "operator"
 
@@ -151,6 +153,11 @@ class Access:
                 f"The key needs the scope {wanted}.",
                 headers={"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{self.any_of[0].value}"'},
                 extra={"required_scopes": [scope.value for scope in self.any_of]},
+            )
+        if not viewer.is_agreed and not viewer.is_operator and not _OF_OTHERS.isdisjoint(self.any_of):
+            raise ProblemError(
+                ProblemType.NOT_PERMITTED,
+                "No agreement of your organization is in force today, so nothing may be read; GET /v1/agreements lists what is on file.",
             )
 
 

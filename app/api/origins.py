@@ -1,9 +1,10 @@
 """`/v1/organizations/{id}/origins`: what is registered of a facility's house, units and services, and what has still to be asked."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Response
 from pydantic import BeforeValidator, WithJsonSchema
@@ -22,11 +23,12 @@ from app.api.schemas.consents import (
     RegistrationPage,
     registration_json,
 )
+from app.domain.agreement import Agreement, AgreementKind, is_in_force
 from app.domain.organization import Organization, Part2Status
-from app.domain.origin_registry import PlaceKind, Registration, place_status
+from app.domain.origin_registry import PlaceKind, Registration, place_status, standing_place
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import organizations, origin_registrations
+from app.store import agreements, organizations, origin_registrations
 from app.store.connection import Connection
 from app.store.engine import raw_connection
 
@@ -34,6 +36,8 @@ router = APIRouter(route_class=GuardedRoute, tags=["organizations"])
 
 _LIST: Final = "origins"
 _UNITS_MAX: Final = 100
+_PAPERS_MAX: Final = 1000
+_LETS_DISCLOSE: Final = frozenset({AgreementKind.QSOA, AgreementKind.BAA})
 RegistrationId = Annotated[UUID, BeforeValidator(id_reader(Kind.REGISTRATION)), WithJsonSchema(id_schema(Kind.REGISTRATION))]
 
 
@@ -116,15 +120,17 @@ async def retract_origin(
 @router.get("/v1/organizations/{organization_id}/origins/checklist", responses=ok(ChecklistDocument, "What has still to be asked"))
 async def checklist(organization_id: OrganizationId, viewer: Administrator, services: FromServices) -> Response:
     """Say what the exchange has still to ask a facility: of its house, and of every unit that its latest messages name."""
-    today = services.clock.now().date()
+    now = services.clock.now()
+    today = now.date()
     async with services.unit_of_work(viewer) as connection:
         house = await _require_seen(connection, viewer, organization_id)
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
         units = await origin_registrations.units_seen(raw, organization_id, most=_UNITS_MAX)
+        papers = await agreements.page(raw, OPERATOR, organization_id, after=None, limit=_PAPERS_MAX)
     registered = directory.registrations.get(organization_id, ())
-    items = _of_house(house, registered, today) + _of_units(units, registered, today)
+    items = _of_house(house, registered, today) + _of_units(units, registered, today) + _of_papers(house, registered, papers, now)
     complete = all(one["done"] for one in items)
     return JsonResponse({"organization_id": public_id(Kind.ORGANIZATION, organization_id), "complete": complete, "items": items})
 
@@ -145,6 +151,16 @@ def _of_units(units: list[tuple[str, int]], registered: Sequence[Registration], 
     said = {one.code for one in registered if one.place is PlaceKind.UNIT and one.part2_status and one.holds_between(today, today)}
     advice = "Does this unit hold itself out as substance-use treatment (42 CFR 2.11)?"
     return [_item("part2_status", PlaceKind.UNIT, unit, advice, stays, done=unit in said) for unit, stays in units]
+
+
+def _of_papers(house: Organization, registered: Sequence[Registration], papers: Sequence[Agreement], now: datetime) -> list[dict[str, Any]]:
+    """Ask a Part 2 program for what lets it hand its records to the exchange without consent."""
+    if standing_place(house, registered).part2_status not in (Part2Status.PROGRAM, Part2Status.SUD_ONLY):
+        return []
+    zone = ZoneInfo(house.time_zone)
+    done = any(one.kind in _LETS_DISCLOSE and is_in_force([one.span(zone)], now) for one in papers)
+    advice = "Is a QSOA or a BAA with the exchange on file and in force (42 CFR 2.12(c)(4), 45 CFR 164.504(e))?"
+    return [_item("agreement", PlaceKind.HOUSE, "", advice, None, done=done)]
 
 
 def _item(question: str, place: PlaceKind, code: str, advice: str, stays: int | None, *, done: bool) -> dict[str, Any]:

@@ -21,6 +21,7 @@ NOUNS: Final = {
     "serve": "Run the service until it is told to stop.",
     "migrate": "Bring the database's schema up to date, or look at it.",
     "org": "Organizations of the exchange.",
+    "agreement": "Agreements: without one in force nobody is told or reads anything.",
     "feed": "Configured ADT sources.",
     "key": "API keys.",
     "panel": "Who is on an organization's panel.",

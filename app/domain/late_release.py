@@ -23,11 +23,15 @@ class LateCause(StrEnum):
     REVIEW = "review"
     """Whether two are one person, or 42 CFR Part 2. Not told apart: that somebody looked at the second tells what the stay is about."""
 
+    AGREEMENT = "agreement"
+    """An agreement of the recipient with the exchange."""
+
 
 _TEXTS: Final = {
     LateCause.SET_ASIDE: "the message could not be used until somebody had looked at it",
     LateCause.UNMAPPED_FACILITY: "the message named a facility that nobody had mapped",
     LateCause.REVIEW: "a person had to decide something first",
+    LateCause.AGREEMENT: "no agreement with the organization was in force",
 }
 
 

@@ -31,6 +31,8 @@ class Withheld(StrEnum):
     """The claim became known too long after the discharge (domain section 3.4): recorded, and not told."""
     ANSWERED = "answered"
     """The recipient answered that it is not theirs, and was found right."""
+    AGREEMENT = "agreement"
+    """No agreement with the recipient is in force: told late when one is signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from app.domain.agreement import Span
+
 
 class OrganizationKind(StrEnum):
     """What an organization is, coarsely. Programs are told apart by `program_roles`, which are data."""
@@ -119,6 +121,8 @@ class Organization:
     """How others' messages call it as the place a patient went to (PV1-37), beside its name, its NPI and its feeds' MSH-4."""
     adt_wait_hours: int | None = None
     """How long after a transfer there its admission may take to be heard of, where it sends no ADT or late. None: a day, as everywhere."""
+    agreed: tuple[Span, ...] | None = None
+    """When the organization may be told, by the agreements on file (domain/agreement); None: nobody has looked."""
     units: Mapping[str, CallBack] = field(default_factory=dict)
     """Unit as its messages write it (PV1-3.1), upper case -> how it is reached, where that differs from the house."""
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from app.domain.agreement import Span, is_in_force
 from app.domain.consent import OVERRIDING, Category, Consent, ConsentKind, Purpose
 from app.domain.organization import FacilityType, Organization, OrganizationKind, Part2Status
 from app.domain.privacy_law import NO_LAW, Default, Notice, PrivacyLaw, StatePack, StateRule, Without, concerned
@@ -55,6 +56,8 @@ class Recipient(NamedTuple):
 
     kind: OrganizationKind
     id: UUID | None = None
+    agreed: tuple[Span, ...] | None = None
+    """When its agreements let it be told; None: it is not asked, as of who is responsible whether or not they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class Decision:
     basis: tuple[str, ...] = ()
     consents: tuple[UUID, ...] = ()
     rules: tuple[str, ...] = ()
+    lacks_agreement: bool = False
+    """It would be told, if an agreement with the recipient were in force."""
     conceals: bool = False
     """What is told must not show why it is so little: no measure, class or label may give it away."""
 
@@ -122,11 +127,28 @@ _FOR_PAYMENT: Final = (Purpose.PAYMENT, Purpose.OPERATIONS)
 
 def recipient_of(organization: Organization) -> Recipient:
     """Give an organization as the decision sees it."""
-    return Recipient(organization.kind, organization.id)
+    # The exchange itself is no party to an agreement with itself.
+    return Recipient(organization.kind, organization.id, None if organization.kind is OrganizationKind.HIE else organization.agreed)
+
+
+_NOT_AGREED: Final = Decision(
+    Tier.SUPPRESS,
+    ("no agreement with the organization is in force today",),
+    basis=("45 CFR 164.504(e)", "45 CFR 171.202(b)"),
+    lacks_agreement=True,
+)
 
 
 def may_be_told(origin: Origin, recipient: Recipient, purpose: Purpose | None = None) -> Decision:
-    """Decide for an event of this origin and this recipient. Unless said, the purpose follows from the recipient's kind.
+    """Decide for an event of this origin and this recipient: by the law first, then whether the recipient takes part at all today."""
+    decision = _by_law(origin, recipient, purpose)
+    if recipient.agreed is not None and decision.tier.tells and not is_in_force(recipient.agreed, origin.now):
+        return _NOT_AGREED
+    return decision
+
+
+def _by_law(origin: Origin, recipient: Recipient, purpose: Purpose | None) -> Decision:
+    """Decide by what was signed and by the law. Unless said, the purpose follows from the recipient's kind.
 
     Providers are told for treatment (45 CFR 164.506(c)(1), no minimum necessary); plans and agencies for payment and
     operations, with the minimum necessary (45 CFR 164.502(b)).
@@ -134,10 +156,10 @@ def may_be_told(origin: Origin, recipient: Recipient, purpose: Purpose | None = 
     if origin.is_protected:
         return _PROTECTED_BY_HOSPITAL
     if origin.reporter is not None:
-        of_place = may_be_told(replace(origin, reporter=None), recipient, purpose)
+        of_place = _by_law(replace(origin, reporter=None), recipient, purpose)
         # What somebody reported itself, it knows.
         is_own = recipient.id == origin.reporter.facility_id
-        return of_place if is_own else _stricter(of_place, may_be_told(origin.reporter, recipient, purpose))
+        return of_place if is_own else _stricter(of_place, _by_law(origin.reporter, recipient, purpose))
     is_provider = recipient.kind in PROVIDER_KINDS
     if not origin.consents and origin.pack is None:
         return _while_nothing_is_signed(_plain(origin, is_provider=is_provider))

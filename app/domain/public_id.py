@@ -33,6 +33,7 @@ class Kind(StrEnum):
     CONSENT = "cns"
     REGISTRATION = "reg"
     AUDIT_LINE = "aud"
+    AGREEMENT = "agr"
 
 
 _DIGITS: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -15,7 +15,7 @@ from app.domain.directory import Directory
 from app.domain.happening import Kind
 from app.domain.organization import COVERING_KINDS, Organization
 from app.domain.precedence import Heard, Lateness, Led, lateness, leads
-from app.domain.privacy import may_be_told, recipient_of
+from app.domain.privacy import Recipient, may_be_told
 from app.domain.program import ProgramCatalog, ProgramDefinition, normalized_program
 from app.domain.rulebook import Rulebook
 from app.domain.stay import Stay, StayClass
@@ -112,7 +112,8 @@ def responsible_homes(
     as_home: dict[UUID, list[Attribution]] = {}
     why_not: dict[UUID, str] = {}
     for organization_id, grounds in by_organization.items():
-        if not may_be_told(stay.origin, recipient_of(directory.organizations[organization_id])).tier.tells:
+        # Without an agreement a home is told nothing; responsible it is, and its clocks run.
+        if not may_be_told(stay.origin, Recipient(directory.organizations[organization_id].kind, organization_id)).tier.tells:
             continue
         for ground in sorted((one for one in grounds if one.role in HOME_ROLES), key=rulebook.precedence.order):
             late, reason = lateness_of(ground, stay, event, day, rulebook)

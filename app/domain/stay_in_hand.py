@@ -120,6 +120,7 @@ class StayInHand:
                 place.is_identified_unit,
                 mental_health_licensed=place.mental_health_licensed,
                 is_protected=self.view.facts.get("protected") is True,
+                now=self.asked_at,
             )
         pack = self.law.packs.get(place.privacy_pack) if place.privacy_pack else None
         return Origin(

@@ -27,6 +27,8 @@ class Viewer:
     scopes: frozenset[str]
     is_operator: bool = False
     key_id: UUID | None = None
+    is_agreed: bool = True
+    """An agreement lets its organization read today (domain/agreement)."""
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the key carries the scope; the operator's carries every one."""

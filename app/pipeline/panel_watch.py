@@ -19,7 +19,7 @@ from app.domain.panel_conflict import EXCLUSIVE_ROLES
 from app.domain.panel_standing import PanelState, age_days
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Clock
-from app.store import consents, inbound, panel_conflicts, panel_standings, people
+from app.store import agreements, consents, inbound, panel_conflicts, panel_standings, people
 from app.store.directory import RegistryReader
 from app.store.panel_standings import Watched
 from app.store.raw import Raw
@@ -60,6 +60,7 @@ class PanelWatch:
             turned = await _judge(raw, panels, now)
             await _count(raw, panels, now)
             await _find_conflicts(raw, panels, (await self.registry.current(raw)).reserved, now)
+            await agreements.release(raw, now)
             over = await consents.end(raw, now)
             if over:
                 await people.reconsider_people(raw, over, now, "consent")

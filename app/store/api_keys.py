@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Date, Row, cast, exists, func, insert, or_, select, update
 
+from app.domain.agreement import LETS_TAKE_PART
 from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
 from app.store.audit import altered
 from app.store.connection import Connection
-from app.store.tables.organizations import api_key
+from app.store.tables.agreements import agreement
+from app.store.tables.organizations import api_key, organization
 
 _SHOWN = tuple(column for column in api_key.c if column.name != "digest")
 
@@ -38,14 +40,34 @@ async def find_key_holder(connection: Connection, viewer: Viewer, digest: bytes,
     if not viewer.is_operator:
         return None
     rows = await connection.execute(
-        select(api_key.c.id, api_key.c.organization_id, api_key.c.scopes).where(
+        select(api_key.c.id, api_key.c.organization_id, api_key.c.scopes, _agreed(now).label("is_agreed"))
+        .join(organization, organization.c.id == api_key.c.organization_id)
+        .where(
             api_key.c.digest == digest,
             api_key.c.revoked_at.is_(None),
             or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now),
         )
     )
     row = rows.one_or_none()
-    return None if row is None else Viewer(organization_id=row.organization_id, scopes=frozenset(row.scopes), key_id=row.id)
+    if row is None:
+        return None
+    return Viewer(organization_id=row.organization_id, scopes=frozenset(row.scopes), key_id=row.id, is_agreed=row.is_agreed)
+
+
+def _agreed(now: datetime) -> ColumnElement[bool]:
+    """Tell whether an agreement of the key's organization is in force, by its own calendar; hospitals and the exchange read without one.
+
+    A hospital reads what it sent itself. What anybody is told of others is asked of the decision once more (domain/privacy).
+    """
+    today = cast(func.timezone(organization.c.time_zone, now), Date)
+    in_force = exists().where(
+        agreement.c.organization_id == organization.c.id,
+        agreement.c.kind.in_([kind.value for kind in LETS_TAKE_PART]),
+        or_(agreement.c.effective_from.is_(None), agreement.c.effective_from <= today),
+        or_(agreement.c.expires_on.is_(None), agreement.c.expires_on >= today),
+        or_(agreement.c.ended_at.is_(None), agreement.c.ended_at > now),
+    )
+    return or_(organization.c.kind.in_(["hospital", "hie"]), in_force)
 
 
 async def add_key(connection: Connection, new: ApiKey, digest: bytes) -> None:

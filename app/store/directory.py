@@ -2,14 +2,16 @@
 
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 
+from app.domain.agreement import LETS_TAKE_PART, Span
 from app.domain.directory import Directory
 from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
 from app.domain.provider import ProviderLink
-from app.store import origin_registrations
+from app.store import agreements, origin_registrations
 from app.store.raw import Raw
 
 
@@ -72,6 +74,11 @@ async def read(raw: Raw) -> Directory:
         "select npi, id, organization_id, asserted_at, effective_from, effective_to from practitioner "
         "where retracted_at is null order by id"
     )
+    zones = {row["id"]: ZoneInfo(row["time_zone"]) for row in organizations}
+    agreed: dict[UUID, list[Span]] = {}
+    for one in await agreements.all_of(raw):
+        if one.kind in LETS_TAKE_PART:
+            agreed.setdefault(one.organization_id, []).append(one.span(zones[one.organization_id]))
     return Directory.of(
         (
             Organization(
@@ -89,6 +96,7 @@ async def read(raw: Raw) -> Directory:
                 call_back=CallBack(row["call_back_number"], row["direct_address"], row["records_contact"]),
                 known_as=tuple(row["known_as"]),
                 adt_wait_hours=row["adt_wait_hours"],
+                agreed=tuple(agreed.get(row["id"], ())),
                 units=units.get(row["id"], {}),
             )
             for row in organizations

@@ -610,8 +610,34 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("encounter_id", "recipient_id", "kind", name=op.f("pk_telling")),
     )
+    op.create_index("ix_telling_agreement", "telling", ["recipient_id"], unique=False, postgresql_where=sa.text("decision = 'agreement'"))
     op.create_index("ix_telling_hold", "telling", ["decided_at"], unique=False, postgresql_where=sa.text("decision = 'hold'"))
     op.create_index("ix_telling_notification", "telling", ["notification_id"], unique=False)
+    op.create_table(
+        "agreement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False, comment="what it is about, in its own words"),
+        sa.Column("effective_from", sa.Date(), nullable=True, comment="null: since the organization joined"),
+        sa.Column("expires_on", sa.Date(), nullable=True, comment="the last day on which it holds; null: until it is ended"),
+        sa.Column("document_id", sa.Text(), nullable=True, comment="where the paper is"),
+        sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned of it"),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True, comment="on receipt, never backwards"),
+        sa.Column(
+            "released_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when what had waited for it was decided again; null: it has not begun, or nobody looked yet",
+        ),
+        sa.CheckConstraint("kind in ('dsa','baa','qsoa','participation')", name=op.f("ck_agreement_kind")),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_agreement_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
+    )
+    op.create_index("ix_agreement_organization", "agreement", ["organization_id", "id"], unique=False)
+    op.create_index(
+        "ix_agreement_unreleased", "agreement", ["effective_from"], unique=False, postgresql_where=sa.text("released_at IS NULL")
+    )
     op.create_table(
         "api_key",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1527,6 +1553,7 @@ def upgrade() -> None:
         "telling",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("agreement", visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)")
     op.secure_table(
         "api_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1661,6 +1688,7 @@ def downgrade() -> None:
     op.secure_table("document", privileges="")
     op.secure_table("consent", privileges="")
     op.secure_table("api_key", privileges="")
+    op.secure_table("agreement", privileges="")
     op.secure_table("telling", privileges="")
     op.secure_table("registry_version", privileges="")
     op.secure_table("record_move", privileges="")
@@ -1790,8 +1818,12 @@ def downgrade() -> None:
     op.drop_table("consent")
     op.drop_index(op.f("ix_api_key_organization_id"), table_name="api_key")
     op.drop_table("api_key")
+    op.drop_index("ix_agreement_unreleased", table_name="agreement", postgresql_where=sa.text("released_at IS NULL"))
+    op.drop_index("ix_agreement_organization", table_name="agreement")
+    op.drop_table("agreement")
     op.drop_index("ix_telling_notification", table_name="telling")
     op.drop_index("ix_telling_hold", table_name="telling", postgresql_where=sa.text("decision = 'hold'"))
+    op.drop_index("ix_telling_agreement", table_name="telling", postgresql_where=sa.text("decision = 'agreement'"))
     op.drop_table("telling")
     op.drop_table("registry_version")
     op.drop_index(op.f("ix_record_move_to_person_id"), table_name="record_move")

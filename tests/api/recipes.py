@@ -99,6 +99,14 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/consents/{consent_id}/review"): Recipe(
         "operator", json=lambda _ids: {"decision": "accept"}, bad_json={"decision": "perhaps"}, path_ids={"consent_id": "exception_id"}
     ),
+    ("POST", "/v1/agreements"): Recipe(
+        "operator",
+        201,
+        json=lambda ids: {"organization_id": ids["home"], "kind": "dsa", "scope": "Follow-up", "effective_from": "2026-01-01"},
+        bad_json={"kind": "handshake"},
+    ),
+    ("GET", "/v1/agreements"): Recipe("home", bad_params=_LIMIT),
+    ("POST", "/v1/agreements/{agreement_id}/end"): Recipe("operator"),
     ("POST", "/v1/organizations/{organization_id}/origins"): Recipe(
         "operator", 201, json=lambda _ids: _UNIT, bad_json={"place": "unit"}, path_ids={"organization_id": "hospital"}
     ),

@@ -200,6 +200,9 @@ class OrganizationDocument(Document):
     facility_type: FacilityType
     time_zone: str
     holiday_calendar: str
+    participation_agreement_id: Annotated[
+        str, Field(description="The agreement under which it was admitted: made with it, without a last day; see /v1/agreements")
+    ]
     call_back_number: Annotated[str | None, Field(examples=["207-555-0140"])]
     direct_address: str | None
     records_contact: str | None
@@ -305,6 +308,7 @@ def organization_json(found: Organization) -> dict[str, Any]:
         "known_as": list(found.known_as),
         "adt_wait_hours": found.adt_wait_hours,
         "created_at": found.created_at,
+        "participation_agreement_id": public_id(Kind.AGREEMENT, found.id),
     }
 
 

@@ -4,6 +4,7 @@ No table names a schema: the search path of the connection is the network (HANDO
 """
 
 from app.store.tables import (
+    agreements,
     audit,
     consents,
     deliveries,
@@ -23,6 +24,7 @@ from app.store.tables import (
 from app.store.tables.base import metadata
 
 __all__ = [
+    "agreements",
     "audit",
     "consents",
     "deliveries",

@@ -62,6 +62,8 @@ telling = Table(
     Column("decided_at", Instant, nullable=False),
 )
 Index("ix_telling_notification", telling.c.notification_id)
+# What waits for an agreement of a recipient: nothing, where all papers are in order.
+Index("ix_telling_agreement", telling.c.recipient_id, postgresql_where=telling.c.decision == "agreement")
 # What waits until somebody decides: few of all.
 Index("ix_telling_hold", telling.c.decided_at, postgresql_where=telling.c.decision == "hold")
 

@@ -1,0 +1,72 @@
+"""Agreements of organizations, and letting what had waited for one be decided again. No patient data but by row-level security."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.domain.agreement import Agreement, AgreementKind
+from app.domain.viewer import Viewer
+from app.store.raw import Raw
+
+_COLUMNS = "id, organization_id, kind, scope, effective_from, expires_on, document_id, asserted_at, ended_at"
+
+
+def _agreement(row: Any) -> Agreement:  # noqa: ANN401 - asyncpg's record
+    return Agreement(**{**row, "kind": AgreementKind(row["kind"])})
+
+
+async def all_of(raw: Raw) -> list[Agreement]:
+    """Read every agreement, for the registry of a batch."""
+    return [_agreement(row) for row in await raw.fetch(f"select {_COLUMNS} from agreement order by id")]
+
+
+async def page(raw: Raw, viewer: Viewer, organization_id: UUID | None, *, after: UUID | None, limit: int) -> list[Agreement]:
+    """Give a page of those that the viewer may see: its own, all for the operator (pk_agreement, ix_agreement_organization)."""
+    rows = await raw.fetch(
+        f"select {_COLUMNS} from agreement where ($1 or organization_id = $2) and ($3::uuid is null or organization_id = $3) "
+        "and ($4::uuid is null or id > $4) order by id limit $5",
+        viewer.is_operator,
+        viewer.organization_id,
+        organization_id,
+        after,
+        limit,
+    )
+    return [_agreement(row) for row in rows]
+
+
+async def add(raw: Raw, new: Agreement) -> None:
+    """Put one on file."""
+    await raw.execute(
+        f"insert into agreement ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        new.id, new.organization_id, new.kind.value, new.scope, new.effective_from, new.expires_on, new.document_id, new.asserted_at,
+        new.ended_at,
+    )  # fmt: skip
+
+
+async def end(raw: Raw, agreement_id: UUID, now: datetime) -> Agreement | None:
+    """End one now; one that was ended before keeps its time. None: there is none."""
+    await raw.execute("update agreement set ended_at = $2 where id = $1 and ended_at is null", agreement_id, now)
+    row = await raw.fetchrow(f"select {_COLUMNS} from agreement where id = $1", agreement_id)
+    return None if row is None else _agreement(row)
+
+
+_RELEASE = """
+with begun as (
+    update agreement set released_at = $1 where released_at is null and (effective_from is null or effective_from <= $2)
+    returning organization_id
+)
+insert into reconsideration (encounter_id, asked_at, cause)
+select distinct t.encounter_id, $1::timestamptz, 'agreement' from telling t
+where t.recipient_id in (select organization_id from begun) and t.decision = 'agreement'
+order by 1
+on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
+"""
+
+
+async def release(raw: Raw, now: datetime) -> int:
+    """Have the stays decided again that waited for an agreement that has begun (ix_agreement_unreleased, ix_telling_agreement).
+
+    A day that has begun anywhere counts; whether it holds at the organization's place is the decision's to say.
+    """
+    done: str = await raw.execute(_RELEASE, now, (now - timedelta(hours=12)).date())
+    return int(done.rpartition(" ")[2])
