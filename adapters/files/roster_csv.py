@@ -7,7 +7,7 @@ one row, never the rest of the file. Not here: what a cell means (app/domain/ros
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, groupby, islice
 from typing import Final
 
@@ -32,8 +32,9 @@ _MAGIC_BYTES: Final = 4
 class RosterCsv:
     """Reads one file: `feed` its bytes, then `close`. `header` is there as soon as its line was fed."""
 
-    def __init__(self) -> None:
-        """Begin a file."""
+    def __init__(self, recognise: Callable[[Sequence[str]], int] = recognised_columns, remedy: str = "") -> None:
+        """Begin a file; another kind of table says which header cells it knows, and which columns a file should begin with."""
+        self._recognise, self._remedy = recognise, remedy
         self.header: tuple[str, ...] | None = None
         self.header_row = 0
         """The line of the header; blank ones may stand before it."""
@@ -63,7 +64,7 @@ class RosterCsv:
         """Give the last rows. Raises `RosterRefusedError` when there was no header."""
         rows = self._take(self._decoder.feed(self._beginning or b"", final=True), final=True)
         if self.header is None:
-            raise RosterRefusedError(_no_header("The file is empty."))
+            raise RosterRefusedError(_no_header("The file is empty.", self._remedy))
         return rows
 
     def _take(self, text: str, *, final: bool) -> list[RawRow]:
@@ -99,7 +100,7 @@ class RosterCsv:
 
     def _overlong(self, line: str) -> RawRow:
         if self.header is None:
-            raise RosterRefusedError(_no_header("The first line is too long to be one."))
+            raise RosterRefusedError(_no_header("The first line is too long to be one.", self._remedy))
         number = self._line_number
         self._line_number += 1
         return RawRow(number, [line[:SHOWN_CHARACTERS_MAX]], RowErrorCode.CELL_TOO_LONG)
@@ -184,10 +185,10 @@ class RosterCsv:
             self._line_number += 1
             if not line.strip(f'{DELIMITERS}" \r\n'):
                 continue
-            self._delimiter = max(DELIMITERS, key=lambda delimiter: recognised_columns(_cells(line, delimiter)))
+            self._delimiter = max(DELIMITERS, key=lambda delimiter: self._recognise(_cells(line, delimiter)))
             cells = _cells(line, self._delimiter)
-            if not recognised_columns(cells):
-                raise RosterRefusedError(_no_header("The first line names no column that we know."))
+            if not self._recognise(cells):
+                raise RosterRefusedError(_no_header("The first line names no column that we know.", self._remedy))
             self.header = tuple(restored(cell.replace(_NUL, LOST)) for cell in cells)
             self.header_row = self._line_number - 1
 
@@ -201,8 +202,10 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
 
 
-def _no_header(what: str) -> list[RowError]:
+def _no_header(what: str, remedy: str) -> list[RowError]:
     message = (
-        f"{what} Begin the file with a header of column names: {', '.join(REQUIRED_COLUMNS)} and others of the {len(COLUMNS)} we know."
+        f"{what} {remedy}"
+        if remedy
+        else f"{what} Begin the file with a header of column names: {', '.join(REQUIRED_COLUMNS)} and others of the {len(COLUMNS)} we know."
     )
     return [RowError(1, "", RowErrorCode.NO_HEADER, message)]

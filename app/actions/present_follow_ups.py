@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.attribution import Attribution
+from app.domain.claim import services_of
 from app.domain.clock import ClockState
 from app.domain.contact import Contact, ContactTopic, TopicItem
 from app.domain.directory import Directory
@@ -20,8 +21,9 @@ from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
 from app.domain.instrument import PHQ9_ITEMS
-from app.domain.measure import Evidence, MeasureStatus, Receipt
+from app.domain.measure import Evidence, EvidenceSource, MeasureStatus, Receipt
 from app.domain.measure_history import Spans, endings, enrolment, history_of
+from app.domain.measure_ledger import Measured
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
@@ -32,7 +34,7 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import claims, documents, encounters, follow_ups, people, summary_facts
+from app.store import claims, documents, encounters, follow_ups, people, service_lines, summary_facts
 from app.store.audit import saw
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
@@ -67,7 +69,11 @@ class FollowUpPresenter:
         records = await people.describe(raw, persons)
         is_reported = any(stay.reported_by is not None for stay in by_id.values())
         private = await follow_ups.of_reporter_alone(raw, persons) if is_reported else set()
-        claimed = await claims.of_people(raw, persons) if _may_cover(viewer, directory) else {}
+        covers = _may_cover(viewer, directory)
+        claimed = await claims.of_people(raw, persons) if covers else {}
+        services = await service_lines.of_people(raw, persons) if covers else {}
+        npis = {line.npi for lines in services.values() for line in lines if line.npi} | _named_providers(said)
+        providers = await service_lines.kinds_of_providers(raw, npis)
         asking = self._of_receipts()
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
@@ -93,7 +99,14 @@ class FollowUpPresenter:
             spans = _coverage(reader, claimed.get(row.person_id, ()))
             heard = [_receipt(one, asking) for one in around.received.get(row.id, ()) if one.organization_id == reader.id]
             told_of = records.get(row.person_id, ())
-            measures = () if decision.conceals else self._measures(stay, allowed, person_contacts, told_of, spans, heard, directory, now)
+            history = Measured(
+                stays=allowed,
+                contacts=[(stay.id, one) for one in person_contacts],
+                records=told_of,
+                services=[one for one in services.get(row.person_id, ()) if one.organization_id == reader.id],
+                providers=providers,
+            )
+            measures = () if decision.conceals else self._measures(stay, history, spans, heard, directory, now)
             papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()))
             contacts = known.contacts_for(told_as, said.get(row.person_id, {}).get((row.encounter_id, row.id), []), stay.consents)
             first = row.first_home_id or row.home_id
@@ -128,27 +141,33 @@ class FollowUpPresenter:
     def _measures(
         self,
         stay: StayInHand,
-        allowed: Sequence[StayInHand],
-        person_contacts: Sequence[Contact],
-        records: Sequence[PatientRecord],
+        person: Measured,
         coverage: Spans | None,
         heard: Sequence[Receipt],
         directory: Directory,
         now: datetime,
     ) -> tuple[MeasureStatus, ...]:
-        if stay not in allowed:
+        if stay not in person.stays:
             return ()
         history = history_of(
-            allowed,
-            person_contacts,
-            records,
+            person.stays,
+            [contact for _, contact in person.contacts],
+            person.records,
             self.rulebook,
             stay.zone,
-            ended=endings(allowed, records, directory, self.rulebook, stay.zone),
+            ended=endings(person.stays, person.records, directory, self.rulebook, stay.zone),
             coverage=coverage,
             receipts=heard,
+            claimed=services_of(person.services, person.providers),
+            providers=person.providers,
         )
         return measure_statuses(stay_for_rules(stay, self.rulebook), history, self.rulebook.measures, now)
+
+
+def _named_providers(said: Mapping[UUID, Mapping[tuple[UUID, UUID], Sequence[Contact]]]) -> set[str]:
+    """Give who rendered visits without saying what they are."""
+    made = (one for mine in said.values() for contacts in mine.values() for one in contacts)
+    return {one.npi for one in made if one.npi and not one.taxonomies}
 
 
 def _receipt(line: Receipted, asking: Mapping[str, Evidence]) -> Receipt:
@@ -305,7 +324,19 @@ def measure_json(status: MeasureStatus) -> dict[str, Any]:
         "due_30_on": status.due_30_on.isoformat() if status.due_30_on else None,
         "met_7_on": status.met_7_on.isoformat() if status.met_7_on else None,
         "met_30_on": status.met_30_on.isoformat() if status.met_30_on else None,
+        "by_contacts": _ground_json(status, EvidenceSource.CONTACTS),
+        "by_claims": _ground_json(status, EvidenceSource.CLAIMS),
         "rule_version": status.rule_version,
+    }
+
+
+def _ground_json(status: MeasureStatus, source: EvidenceSource) -> dict[str, Any]:
+    by = status.by(source)
+    return {
+        "status_7": by.status_7.value,
+        "status_30": by.status_30.value,
+        "met_7_on": by.met_7_on.isoformat() if by.met_7_on else None,
+        "met_30_on": by.met_30_on.isoformat() if by.met_30_on else None,
     }
 
 

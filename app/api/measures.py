@@ -35,7 +35,7 @@ from app.api.schemas.measures import (
     trust_json,
 )
 from app.api.services import Services
-from app.domain.measure import MeasureRules, MeasureState
+from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.own_status import hidden_from
 from app.domain.public_id import Kind, public_id_or_none
@@ -44,7 +44,8 @@ from app.domain.trust import trust_of
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import measure_reads, measure_trust
 from app.store.engine import raw_connection
-from app.store.measure_reads import GROUPS, LineFilter
+from app.store.measure_reads import GROUPS, LineFilter, Told
+from app.store.service_lines import reconciled
 
 router = APIRouter(route_class=GuardedRoute, tags=["measures"])
 
@@ -72,6 +73,12 @@ _Mature = Annotated[bool, Query(description="Only events whose 30 days are over.
 _AsOf = Annotated[InstantOfQuery | None, Query(description="As it was known then.")]
 _Home = Annotated[OrganizationId | None, Query(description="Responsible on the day of the discharge.")]
 _Facility = Annotated[OrganizationId | None, Query(description="Where the stay was.")]
+
+
+_ByEvidence = Annotated[
+    EvidenceSource,
+    Query(description="Whose word of services is heard: contacts of homes, claims that were loaded, or both. Exclusions are the same."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,13 @@ async def list_measures(viewer: Reader, services: FromServices, organization_id:
     responses=ok(RatesDocument, "The rates"),
     openapi_extra=refused(ProblemType.NOT_FOUND),
 )
-async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, group_by: _GroupBy = None) -> Response:
+async def show_rates(
+    wanted: FromQuery,
+    viewer: Reader,
+    services: FromServices,
+    group_by: _GroupBy = None,
+    evidence: _ByEvidence = EvidenceSource.COMBINED,
+) -> Response:
     """Give numerator, denominator, exclusions and rates of a measure, as a whole and by groups.
 
     Totals are never sums of payers: a discharge that two plans cover is in the group of each, and once in the total.
@@ -166,14 +179,17 @@ async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, 
     of_payers = replace(lines, organizations=await _payers(services), without=()) if PAYER in groups else None
     if of_payers is not None:
         of_payers = replace(of_payers, without=await withheld(services, [of_payers]))
+    told = None if evidence is EvidenceSource.COMBINED else Told(source=evidence, today=wanted.today, window_days=rules.window_days)
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
-        counted = await measure_reads.count(raw, lines, [] if PAYER in groups else groups, rules.age_bands)
+        counted = await measure_reads.count(raw, lines, [] if PAYER in groups else groups, rules.age_bands, told)
         total, by_group = rates_of(counted)
         if of_payers is not None:
-            counted = await measure_reads.count(raw, of_payers, groups, rules.age_bands) if of_payers.organizations else []
+            counted = await measure_reads.count(raw, of_payers, groups, rules.age_bands, told) if of_payers.organizations else []
             _, by_group = rates_of(counted)
+        owner = next(iter(lines.organizations), None)
+        listed = await reconciled(raw, owner, rules.measure, lines.from_on, lines.to_on) if owner is not None else None
     months = await _facility_months(services, wanted)
     return JsonResponse(
         {
@@ -184,9 +200,10 @@ async def show_rates(wanted: FromQuery, viewer: Reader, services: FromServices, 
             "to_on": lines.to_on,
             "as_of": wanted.as_of,
             "mature_only": lines.mature_before is not None,
+            "evidence": evidence.value,
             "rule_version": rules.version,
             "total": rate_json(total),
-            "trust": trust_json(trust_of(total, months)),
+            "trust": trust_json(trust_of(total, months), listed),
             "groups": [group_json(groups, group, rate, rules, directory) for group, rate in by_group.items()] if groups else [],
             "statement": STATEMENT,
         }

@@ -9,6 +9,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from app.actions.load_panel import PanelServices
+from app.actions.load_services import ServiceLoading
 from app.actions.present_follow_ups import FollowUpPresenter
 from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
@@ -269,6 +270,7 @@ class Services:
     follow_ups: FollowUpPresenter
     evaluate: Evaluate
     panels: PanelServices
+    service_loading: ServiceLoading
     write_refused: Callable[[Sequence[str]], RefusedRowsWriter]
     """Gives a writer for a roster's header."""
     write_table: Callable[[Iterable[Sequence[str]]], bytes]

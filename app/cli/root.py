@@ -34,6 +34,7 @@ NOUNS: Final = {
     "queue": "Queues in which something waits for a person.",
     "review": "What recipients said is not theirs, for a person to decide.",
     "transfer": "Follow-ups on their way to another home.",
+    "service": "Services that encounter and pharmacy files tell of.",
     "notification": "What was told, to whom, and why.",
     "disclosure": "To whom a person's events were told.",
     "audit": "Who looked at what, and the proof that nobody changed it.",

@@ -5,7 +5,7 @@ and what meets them (``measure_window``), which earlier and later stays move an 
 (``service``), rates over many events, program clocks (``clock``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Final
 
 from app.domain.behavioral import BehavioralKind
 from app.domain.diagnosis import DiagnosisGroup
-from app.domain.service import Service, ServiceReader, ServiceRule
+from app.domain.service import Ground, Service, ServiceReader, ServiceRule
 from app.domain.stay import CareLevel, Stay, StayClass
 
 SHORT_DAYS: Final = 7
@@ -40,6 +40,16 @@ class MeasureState(StrEnum):
     """A fact is missing: the final diagnosis, the birth date."""
     VOID = "void"
     """The discharge or the stay never was."""
+
+
+class EvidenceSource(StrEnum):
+    """Whose word of services is heard."""
+
+    CONTACTS = "contacts"
+    """What homes recorded, and stays that count as services."""
+    CLAIMS = "claims"
+    """What a plan's or a state's encounter and pharmacy files say."""
+    COMBINED = "combined"
 
 
 class Evidence(StrEnum):
@@ -187,6 +197,16 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroundStatus:
+    """Where an event stands by contacts alone, or by claims alone."""
+
+    status_7: MeasureState
+    status_30: MeasureState
+    met_7_on: date | None
+    met_30_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureStatus:
     """The status of one event in one measure. ``status`` is that of the 30 days, which contain the 7."""
 
@@ -208,6 +228,14 @@ class MeasureStatus:
     superseded_by: str | None
     """The id of the stay that counts instead."""
     reasons: tuple[str, ...]
+    by_ground: Mapping[Ground, GroundStatus] | None = None
+    """By contacts alone and by claims alone; None where services do not decide, so that all three are the same."""
+
+    def by(self, source: EvidenceSource) -> GroundStatus:
+        """Give the status as one source of evidence tells it."""
+        if source is EvidenceSource.COMBINED or self.by_ground is None:
+            return GroundStatus(status_7=self.status_7, status_30=self.status_30, met_7_on=self.met_7_on, met_30_on=self.met_30_on)
+        return self.by_ground[Ground.CONTACT if source is EvidenceSource.CONTACTS else Ground.CLAIM]
 
 
 class MeasureCatalog:

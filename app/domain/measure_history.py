@@ -6,6 +6,7 @@ Not here: what a measure makes of it (``episode``).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from types import MappingProxyType
 from typing import Any
 
 from app.domain.attribution import Attribution
@@ -16,8 +17,9 @@ from app.domain.event_order import recorded_instant
 from app.domain.latest import key_of, known, merged
 from app.domain.measure import PersonHistory, Receipt
 from app.domain.person import ADT_SOURCE, PatientRecord
+from app.domain.provider import Providers
 from app.domain.rulebook import Rulebook
-from app.domain.service import service_of
+from app.domain.service import Service, service_of
 from app.domain.stay import Disposition
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
@@ -98,6 +100,8 @@ def history_of(  # everything that a measure asks of a person
     ended: Endings,
     coverage: Spans | None = None,
     receipts: Iterable[Receipt] = (),
+    claimed: Iterable[Service] = (),
+    providers: Providers = MappingProxyType({}),
 ) -> PersonHistory:
     """Gather the history. A contact's day is that of the zone: the facility's whose discharge is asked about."""
     return PersonHistory(
@@ -106,6 +110,6 @@ def history_of(  # everything that a measure asks of a person
         hospice_on=ended.hospice_on,
         coverage=coverage,
         stays=tuple(stay_for_rules(stay, rulebook) for stay in stays),
-        services=tuple(service for contact in contacts if (service := service_of(contact, zone)) is not None),
+        services=(*(service for contact in contacts if (service := service_of(contact, zone, providers)) is not None), *claimed),
         receipts=tuple(receipts),
     )

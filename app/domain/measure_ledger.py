@@ -15,19 +15,22 @@ from uuid import UUID
 
 from app.domain.attribution import Attribution, Role, responsible_on
 from app.domain.calendar import age_on, end_of_day
+from app.domain.claim import ClaimLine, services_of
 from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
-from app.domain.measure import Evidence, MeasureCatalog, MeasureState, MeasureStatus, Receipt
+from app.domain.measure import Evidence, GroundStatus, MeasureCatalog, MeasureState, MeasureStatus, Receipt
 from app.domain.measure_history import birth_on, endings, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
 from app.domain.privacy import Recipient
+from app.domain.provider import Providers
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import may_count
+from app.domain.service import Ground, Service
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
@@ -62,6 +65,12 @@ class MeasureLine:
     superseded_by: UUID | None
     met_7_on: date | None
     met_30_on: date | None
+    met_by: str | None
+    """By contacts alone, by claims alone: 2 in the 7 days, 1 in the 30 only, 0 not; None where services do not decide."""
+    contacts_7_on: date | None
+    contacts_30_on: date | None
+    claims_7_on: date | None
+    claims_30_on: date | None
     age: int | None
     """Full years on the anchor."""
     sex: str | None
@@ -107,6 +116,10 @@ class Measured:
     """Stay -> homes that answered that the person is not theirs, and were found right."""
     heard: Mapping[UUID, Sequence[Heard]] = field(default_factory=dict)
     """Stay -> what homes acknowledged or recorded of its admission and its discharge."""
+    services: Sequence[ClaimLine] = ()
+    """What encounter and pharmacy files say, whoever loaded them, in all versions."""
+    providers: Providers = field(default_factory=dict)
+    """What kinds of provider those are who rendered services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +165,29 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
                 for one in shows
                 for heard in person.heard.get(one.id, ())
             ]
-            history = history_of(shows, contacts, person.records, rulebook, stay.zone, ended=ended, coverage=coverage, receipts=receipts)
+            history = history_of(
+                shows,
+                contacts,
+                person.records,
+                rulebook,
+                stay.zone,
+                ended=ended,
+                coverage=coverage,
+                receipts=receipts,
+                claimed=claims_counted(person.services, reader.organization_id, person.providers),
+                providers=person.providers,
+            )
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines
+
+
+def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:
+    """Give the claims that count for somebody: a payer's files for itself, and all of them for the exchange.
+
+    A home sees no payer's claims, and a status that they alone made would tell it of them.
+    """
+    return services_of((one for one in lines if reader_id in (None, one.organization_id)), providers) if lines else ()
 
 
 def _readers(
@@ -211,6 +243,7 @@ def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[
         superseded_by=UUID(status.superseded_by) if status.superseded_by else None,
         met_7_on=status.met_7_on,
         met_30_on=status.met_30_on,
+        **_by_ground(status),
         age=age_on(born, anchor_on) if born else None,
         **{name: facts.get(name) for name in STRATA},
         provisional=stay.signal.provisional,
@@ -218,6 +251,24 @@ def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[
         reasons=status.reasons,
         next_change_at=_next_change(status, anchor_on, stay.zone),
     )
+
+
+def _by_ground(status: MeasureStatus) -> dict[str, Any]:
+    contacts, claims = (status.by_ground.get(ground) if status.by_ground else None for ground in (Ground.CONTACT, Ground.CLAIM))
+    known = contacts is not None and claims is not None
+    return {
+        "met_by": f"{_level(contacts)}{_level(claims)}" if known else None,
+        "contacts_7_on": contacts and contacts.met_7_on,
+        "contacts_30_on": contacts and contacts.met_30_on,
+        "claims_7_on": claims and claims.met_7_on,
+        "claims_30_on": claims and claims.met_30_on,
+    }
+
+
+def _level(by: GroundStatus | None) -> int:
+    if by is None or by.met_30_on is None:
+        return 0
+    return 1 if by.met_7_on is None else 2
 
 
 def _next_change(status: MeasureStatus, anchor_on: date, zone: tzinfo) -> datetime | None:

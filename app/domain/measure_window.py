@@ -3,15 +3,15 @@
 Not here: whether the event is in the denominator at all (``episode``, ``returning``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from app.domain.measure import ENROLMENT_UNKNOWN, Evidence, MeasureEvent, MeasureState, MeasureStatus, Standing
+from app.domain.measure import ENROLMENT_UNKNOWN, Evidence, GroundStatus, MeasureEvent, MeasureState, MeasureStatus, Standing
 from app.domain.public_id import Kind, public_id
 from app.domain.returning import returns_after
-from app.domain.service import ServiceReader
+from app.domain.service import Ground, Service, ServiceReader
 from app.domain.stay import Stay
 
 
@@ -22,6 +22,7 @@ class _Met(NamedTuple):
     what: str
     id: str
     long_only: bool = False
+    service: Service | None = None
 
 
 _REASONS: Final = {
@@ -44,13 +45,14 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
     Where a fact is missing the days on which it would be met are told all the same.
     """
     open_question = standing is None or standing.status is MeasureState.INDETERMINATE
-    short, long = _first_days(event, reader) if open_question else (None, None)
+    found = _found_in_order(event, reader) if open_question else []
+    short, long = _first_days(event, found)
     met_7_on, met_30_on = short and short.on, long and long.on
     if standing is None:
         status_7 = _outcome(met_7_on, event.due_7_on, event.today)
         status_30 = status_7 if event.rules.window_days else _outcome(met_30_on, event.due_30_on, event.today)
         reason, text = _said_of(event, status_7, status_30)
-        more = _rests_on(short, long) if status_30 is MeasureState.MET else _not_counted(event, reader)
+        more = _rests_on(short, long, found) if status_30 is MeasureState.MET else _not_counted(event, reader)
     else:
         status_7 = status_30 = standing.status
         reason, text, more = standing.reason, standing.text, ()
@@ -70,7 +72,24 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         status_30=status_30,
         superseded_by=None if standing is None else standing.superseded_by,
         reasons=(f"{reason}: {text}", *more, *(ENROLMENT_UNKNOWN if event.history.coverage is None else ())),
+        by_ground=_by_ground(event, found, standing) if open_question and event.rules.evidence is Evidence.SERVICE else None,
     )
+
+
+def _by_ground(event: MeasureEvent, found: Sequence[_Met], standing: Standing | None) -> Mapping[Ground, GroundStatus]:
+    """Say the status by each ground alone. A stay that counts as a service is known without a claim: it stands with the contacts."""
+    told = {}
+    for ground in Ground:
+        short, long = _first_days(event, [one for one in found if (one.what == Ground.CLAIM) == (ground is Ground.CLAIM)])
+        met_7_on, met_30_on = short and short.on, long and long.on
+        status_7, status_30 = _outcome(met_7_on, event.due_7_on, event.today), _outcome(met_30_on, event.due_30_on, event.today)
+        told[ground] = GroundStatus(
+            status_7=standing.status if standing else status_7,
+            status_30=standing.status if standing else status_7 if event.rules.window_days else status_30,
+            met_7_on=met_7_on,
+            met_30_on=met_30_on,
+        )
+    return told
 
 
 def _outcome(met_on: date | None, due_on: date, today: date) -> MeasureState:
@@ -105,9 +124,12 @@ def _said_of(event: MeasureEvent, status_7: MeasureState, status_30: MeasureStat
     return _window_reason(status_7, status_30, first_on, rules.evidence)
 
 
-def _first_days(event: MeasureEvent, reader: ServiceReader) -> tuple[_Met | None, _Met | None]:
+def _found_in_order(event: MeasureEvent, reader: ServiceReader) -> list[_Met]:
+    return sorted(_found(event, reader), key=lambda one: (one.on, one.what != Ground.CONTACT, one.what, one.id, one.long_only))
+
+
+def _first_days(event: MeasureEvent, found: Sequence[_Met]) -> tuple[_Met | None, _Met | None]:
     """Find the first that counts in the short and in the long window; of a single window both are the same."""
-    found = sorted(_found(event, reader))
     until = event.due_7_on if event.rules.window_days else event.due_30_on
     long = next((one for one in found if one.on <= until), None)
     return next((one for one in found if one.on <= event.due_7_on and not one.long_only), None), long
@@ -130,7 +152,7 @@ def _found(event: MeasureEvent, reader: ServiceReader) -> Iterator[_Met]:
         if event.first_on <= service.on <= event.due_30_on:
             rule = reader.qualifying(service, event.rules.services)
             if rule is not None:
-                yield _Met(service.on, "contact", service.id, rule.long_window_only)
+                yield _Met(service.on, service.ground.value, service.id, rule.long_window_only, service)
     for other in event.history.stays:
         if _counts_itself(other, event) and other.admitted_on is not None:
             day = max(other.admitted_on, event.first_on)
@@ -138,13 +160,20 @@ def _found(event: MeasureEvent, reader: ServiceReader) -> Iterator[_Met]:
                 yield _Met(day, "stay", other.id)
 
 
-def _rests_on(short: _Met | None, long: _Met | None) -> tuple[str, ...]:
-    """Name what met the windows, so that the number can be traced."""
-    told = dict.fromkeys(one for one in (short, long) if one is not None and one.id)
+def _rests_on(short: _Met | None, long: _Met | None, found: Sequence[_Met]) -> tuple[str, ...]:
+    """Name what met the windows, so that the number can be traced: a visit that a contact and a claim tell of by both."""
+    met = [one for one in dict.fromkeys((short, long)) if one is not None and one.id]
+    told = dict.fromkeys(other for one in met for other in (one, *(also for also in found if _is_same(one, also))))
     return tuple(f"rests_on: {one.what} {_named(one.what, one.id)} on {one.on.isoformat()}" for one in told)
 
 
+def _is_same(one: _Met, other: _Met) -> bool:
+    return one.service is not None and other.service is not None and one.service.is_same_visit(other.service)
+
+
 def _named(what: str, id_: str) -> str:
+    if what not in _KINDS:
+        return id_
     try:
         return public_id(_KINDS[what], UUID(id_))
     except ValueError:
@@ -163,7 +192,13 @@ def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
     """Say how many visits were looked at and not counted, so that a coordinator sees that their call was not forgotten."""
     if event.rules.evidence is not Evidence.SERVICE:
         return ()
-    services = {one.id: one for one in event.history.services}.values()
+    services: list[Service] = []
+    for one in sorted({one.id: one for one in event.history.services}.values(), key=lambda one: one.ground is not Ground.CONTACT):
+        if not any(one.is_same_visit(other) for other in services):
+            services.append(one)
+    unresolved = sum(
+        event.first_on <= one.on <= event.due_30_on and reader.awaits_provider(one, event.rules.services) for one in event.history.services
+    )
     early = sum(one.on == event.anchor_on < event.first_on for one in services)
     short_of = sum(event.first_on <= one.on <= event.due_30_on and reader.qualifying(one, event.rules.services) is None for one in services)
     told = []
@@ -171,4 +206,6 @@ def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
         told.append(f"day_zero_excluded: {early} on the day of the discharge, which does not count")
     if short_of:
         told.append(f"not_qualifying: {short_of} in the window, without the visit code, provider type or diagnosis it takes")
+    if unresolved:
+        told.append(f"provider_unresolved: {unresolved} in the window would count if the kind of provider behind the NPI were known")
     return tuple(told)

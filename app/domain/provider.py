@@ -1,7 +1,9 @@
-"""For whom a practitioner works: an NPI and an organization, from a day to before a day, and since when that is known."""
+"""For whom a practitioner works, and what kind of provider an NPI is: from a day to before a day, and since when that is known."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -16,3 +18,25 @@ class ProviderLink:
     """None: always."""
     effective_to: date | None = None
     """The first day on which it no longer holds; None is open."""
+
+
+class TaxonomySpan(NamedTuple):
+    """What kind of provider somebody is, during one period."""
+
+    taxonomy: str
+    effective_from: date | None = None
+    effective_to: date | None = None
+    """Exclusive."""
+
+
+Providers = Mapping[str, Sequence[TaxonomySpan]]
+"""NPI -> what kinds of provider they are, as the loaded registry says."""
+
+
+def kinds_of(npi: str | None, on: date, providers: Providers) -> tuple[str, ...]:
+    """Give what kinds of provider somebody was on a day; nothing where nobody says."""
+    return tuple(
+        span.taxonomy
+        for span in providers.get(npi or "", ())
+        if (span.effective_from is None or span.effective_from <= on) and (span.effective_to is None or on < span.effective_to)
+    )

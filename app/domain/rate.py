@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from app.domain.measure import MeasureState
+from app.domain.measure import EvidenceSource, MeasureState
 
 IN_DENOMINATOR: Final = frozenset({MeasureState.MET, MeasureState.NOT_MET, MeasureState.PENDING})
 
@@ -25,6 +25,27 @@ class Counted(NamedTuple):
     lines: int
     provisional: bool = False
     """No final principal diagnosis has come."""
+
+
+_LEVELS: Final = {EvidenceSource.CONTACTS: 0, EvidenceSource.CLAIMS: 1}
+
+
+def as_source_tells(  # what a line says, and which of its windows are open
+    source: EvidenceSource, met_by: str | None, status_7: str, status_30: str, *, is_open_7: bool, is_open_30: bool, single: bool
+) -> tuple[str, str]:
+    """Give both statuses of a line by one source of evidence alone.
+
+    `met_by` is as the ledger has it; where services do not decide, every source says the same. What is not met by the source alone is
+    pending as long as its window is open. `single`: the measure has one window.
+    """
+    if source is EvidenceSource.COMBINED or met_by is None or status_30 not in IN_DENOMINATOR:
+        return status_7, status_30
+    level = int(met_by[_LEVELS[source]])
+    seven, thirty = (
+        MeasureState.MET if level >= least else MeasureState.PENDING if is_open else MeasureState.NOT_MET
+        for least, is_open in ((2, is_open_7), (1, is_open_30))
+    )
+    return seven.value, (seven if single else thirty).value
 
 
 @dataclass(slots=True)

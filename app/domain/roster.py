@@ -201,6 +201,14 @@ class RowErrorCode(StrEnum):
     SEVERAL_PEOPLE = "several_people"
     CONTRADICTED = "contradicted"
     NUMBER_OF_ANOTHER = "number_of_another"
+    # Of encounter and pharmacy files.
+    BAD_CODE = "bad_code"
+    BAD_NDC = "bad_ndc"
+    BAD_NUMBER = "bad_number"
+    UNKNOWN_CLAIM_TYPE = "unknown_claim_type"
+    NOTHING_GIVEN = "nothing_given"
+    VERSION_TAKEN = "version_taken"
+    NOT_A_MEMBER = "not_a_member"
     # From here on warnings: the row is taken.
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"

@@ -1,19 +1,22 @@
 """A service: something that was done for a person and that a quality measure may count. A coordinator's call is none.
 
 A measure asks for visit codes, a kind of provider, a diagnosis or a place; which of them, its rules say as data. Services come from
-contacts that carry codes, later from claims. Not here: which discharge they belong to and in which days they must fall (``measure``).
+contacts that carry codes and from claims (``claim``). Not here: which discharge they belong to and in which days they must fall
+(``measure``).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from app.domain.behavioral import MENTAL_GROUPS
 from app.domain.calendar import local_date
 from app.domain.contact import LIVE_TYPES, Contact, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
+from app.domain.provider import Providers, kinds_of
 
 UNCODED_VISIT: Final = "uncoded_visit"
 """Stands as a code group for a live visit that carries no code: whether it counts, a measure's rules say."""
@@ -26,6 +29,13 @@ RECONCILING_ROLES: Final = frozenset({ContactRole.RN, ContactRole.PRESCRIBER, Co
 CODED_TYPES: Final = LIVE_TYPES | {ContactType.PORTAL, ContactType.EMAIL, ContactType.TEXT}
 """How a visit that has a code can have been made: e-visits are coded too. A voicemail or a letter is no visit whatever it carries."""
 SUBSTANCE_TREATED: Final = frozenset({DiagnosisGroup.SUD_TREATED, DiagnosisGroup.OVERDOSE})
+
+
+class Ground(StrEnum):
+    """What says that a service was given."""
+
+    CONTACT = "contact"
+    CLAIM = "claim"
 
 
 class ServiceNeed(StrEnum):
@@ -55,6 +65,25 @@ class Service:
     """The person was there, and that is all that is known of the kind of visit."""
     medication_dispensed: bool = False
     medication_reconciled: bool = False
+    ndc: str | None = None
+    """What was dispensed: eleven digits."""
+    ground: Ground = Ground.CONTACT
+    npi: str | None = None
+    """Who rendered it."""
+    is_provider_unresolved: bool = False
+    """It names who rendered it, and what that is nobody says: it earns nothing for which the kind of provider counts."""
+
+    def is_same_visit(self, other: "Service") -> bool:
+        """Whether a claim and a contact tell of one visit: the same day, and the same performer or, where one names none, the same visit.
+
+        Two claims, or two contacts, are two services.
+        """
+        if self.ground is other.ground or self.on != other.on or self.ndc is not None or other.ndc is not None:
+            return False
+        if self.npi is not None and other.npi is not None:
+            return self.npi == other.npi
+        mine, theirs = ({code.partition("-")[0] for code in one.visit_codes} for one in (self, other))
+        return not mine.isdisjoint(theirs) or not mine or not theirs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +123,7 @@ class ServiceReader:
         mental_health_providers: Iterable[str],
         no_visit_places: Iterable[str],
         diagnoses: DiagnosisRules,
+        medications: Iterable[str] = (),
     ) -> None:
         self._groups_by_code: dict[str, list[CodeGroup]] = {}
         for group in code_groups:
@@ -102,6 +132,8 @@ class ServiceReader:
         self._providers = frozenset(mental_health_providers)
         self._no_visit_places = frozenset(no_visit_places)
         self._diagnoses = diagnoses
+        self._medications = frozenset(medications)
+        """Labeler and product, the first nine digits of an NDC, of medication for alcohol or opioid use disorder."""
 
     def qualifying(self, service: Service, rules: Sequence[ServiceRule]) -> ServiceRule | None:
         """Give the rule under which a service qualifies; the one with the fewest limits when several do."""
@@ -119,6 +151,12 @@ class ServiceReader:
         fits = [rule for rule in fits if rule.needs_all <= has and (not rule.needs_any or not rule.needs_any.isdisjoint(has))]
         return min(fits, key=lambda rule: rule.long_window_only, default=None)
 
+    def awaits_provider(self, service: Service, rules: Sequence[ServiceRule]) -> bool:
+        """Whether a service does not qualify, and would if who rendered it were known to be a mental-health provider."""
+        if not service.is_provider_unresolved or self.qualifying(service, rules) is not None:
+            return False
+        return self.qualifying(replace(service, taxonomies=tuple(self._providers)[:1]), rules) is not None
+
     def _code_groups(self, service: Service) -> set[str]:
         names = set()
         for code in service.visit_codes:
@@ -127,7 +165,7 @@ class ServiceReader:
                     names.add(group.name)
         if service.live_visit and not service.visit_codes:
             names.add(UNCODED_VISIT)
-        if service.medication_dispensed:
+        if service.medication_dispensed or (service.ndc is not None and service.ndc[:9] in self._medications):
             names.add(MEDICATION_DISPENSED)
         if service.medication_reconciled:
             names.add(MEDICATION_RECONCILED)
@@ -152,7 +190,7 @@ class ServiceReader:
         return has
 
 
-def service_of(contact: Contact, zone: tzinfo) -> Service | None:
+def service_of(contact: Contact, zone: tzinfo, providers: Providers = MappingProxyType({})) -> Service | None:
     """Give a contact as a service on its local date, or nothing where it cannot be one: the patient was not seen or spoken with.
 
     Whether it qualifies is for the rules to say; most contacts of a coordinator carry no code and no provider type, and do not.
@@ -165,13 +203,17 @@ def service_of(contact: Contact, zone: tzinfo) -> Service | None:
         # The list of medicines is reconciled with whoever has it; the patient need not be there.
         on = local_date(contact.occurred_at, zone)
         return Service(id=contact.id, on=on, medication_reconciled=True) if reconciled else None
+    on = local_date(contact.occurred_at, zone)
+    kinds = contact.taxonomies or kinds_of(contact.npi, on, providers)
     return Service(
         id=contact.id,
-        on=local_date(contact.occurred_at, zone),
+        on=on,
         visit_codes=contact.visit_codes,
         diagnoses=contact.diagnoses,
-        taxonomies=contact.taxonomies,
+        taxonomies=kinds,
         place_of_service=contact.place_of_service,
+        npi=contact.npi,
+        is_provider_unresolved=contact.npi is not None and not kinds,
         live_visit=contact.is_live and contact.type in LIVE_TYPES and contact.type is not ContactType.IN_PERSON_HOSPITAL,
         medication_reconciled=reconciled,
     )

@@ -40,7 +40,11 @@ def load_measures(folder: Traversable, visit_codes: Traversable, diagnoses: Diag
     table.text("source")
     table.text("licence")
     groups = tuple(_code_group(one) for one in table.tables("group"))
-    reader = ServiceReader(groups, table.texts("mental_health_providers", required=True), table.texts("no_visit_places"), diagnoses)
+    medications = table.texts("addiction_medication_ndcs")
+    if any(len(ndc) != 9 or not ndc.isdigit() for ndc in medications):  # noqa: PLR2004 - labeler and product
+        table.fail("addiction_medication_ndcs", "must be labelers and products: the first nine digits of an NDC of eleven")
+    providers = table.texts("mental_health_providers", required=True)
+    reader = ServiceReader(groups, providers, table.texts("no_visit_places"), diagnoses, medications)
     table.finish()
     names = {group.name for group in groups} | {UNCODED_VISIT, MEDICATION_DISPENSED, MEDICATION_RECONCILED}
     measures = read_folder(folder)

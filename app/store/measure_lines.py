@@ -12,13 +12,15 @@ from app.store.raw import Raw
 
 _COLUMNS = (
     "encounter_id", "measure", "organization_id", "person_id", "facility_id", "home_id", "period", "anchor_on", "due_7_on", "due_30_on",
-    "status_7", "status_30", "reason", "superseded_by", "met_7_on", "met_30_on", "age", "sex", "race", "ethnicity", "language",
+    "status_7", "status_30", "reason", "superseded_by", "met_7_on", "met_30_on",
+    "met_by", "contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on", "age", "sex", "race", "ethnicity", "language",
     "dual_status", "geography", "provisional", "rule_version", "reasons", "next_change_at",
 )  # fmt: skip
 """In the order of the fields of `MeasureLine`."""
 _TYPES = (
     "uuid", "text", "uuid", "uuid", "uuid", "uuid", "int2", "date", "date", "date",
-    "text", "text", "text", "uuid", "date", "date", "int2", "text", "text", "text", "text",
+    "text", "text", "text", "uuid", "date", "date",
+    "text", "date", "date", "date", "date", "int2", "text", "text", "text", "text",
     "text", "text", "bool", "text", "text", "timestamptz",
 )  # fmt: skip
 _JOINT = "\x1f"

@@ -6,13 +6,14 @@ Row-level security asks again who may see which line. One statement each. Not he
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from asyncpg import Record
 
-from app.domain.rate import Counted
+from app.domain.measure import LONG_DAYS, SHORT_DAYS, EvidenceSource
+from app.domain.rate import Counted, as_source_tells
 from app.store.raw import Raw
 from app.store.tables.measures import measure_line
 from app.store.tables.policies import signed_for
@@ -113,7 +114,17 @@ _COLUMNS: Final = {"month": "anchor_on", "quarter": "anchor_on", "age_band": "ag
 """Of what a group is worked out, where it is no column itself."""
 
 
-async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int]) -> list[Counted]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """By whose evidence lines are counted, and as of which day windows are open."""
+
+    source: EvidenceSource
+    today: date
+    window_days: int
+    """The only window of the measure; 0: the 7 and the 30 days."""
+
+
+async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int], told: Told | None = None) -> list[Counted]:
     """Count the lines by group, statuses and reason: a few rows, whatever the number of lines.
 
     First by the columns as they are (ix_measure_line_rate, _home, _facility, else _facets), then what is worked out of them: a month
@@ -129,25 +140,39 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
         dict.fromkeys(["anchor_on", *(_COLUMNS.get(name, GROUPS[name].removeprefix("l.")) for name in group_by), "outcome"])
     )
     source = wanted.source(values)
+    if told is not None:
+        # The windows of measures that services decide begin with the anchor.
+        for days in (told.window_days or SHORT_DAYS, LONG_DAYS):
+            values.append(told.today - timedelta(days=days))
+            groups.append(f"l.anchor_on >= ${len(values)}")
     numbers = ", ".join(str(number) for number in range(1, len(groups) + 2))
     rows = await raw.fetch(
         f"select {', '.join([*groups, 'l.outcome'])}, sum(l.lines)::bigint from"
         f" (select {columns}, count(*) as lines from {source} where {condition} group by {columns}) as l group by {numbers}",
         *values,
     )
-    return [_counted(tuple(row)) for row in rows]
+    return [_counted(tuple(row), told) for row in rows]
 
 
-def _counted(row: tuple[Any, ...]) -> Counted:
+def _counted(row: tuple[Any, ...], told: Told | None) -> Counted:
     *group, outcome, lines = row
-    # As the column is put together: neither status has a blank in it.
-    status_7, status_30, reason, *provisional = outcome.split(" ")
-    return Counted(tuple(group), status_7, status_30, reason, lines, bool(provisional))
+    # As the column is put together: no part has a blank in it.
+    status_7, status_30, reason, *more = outcome.split(" ")
+    is_provisional = "provisional" in more
+    if told is not None:
+        *group, is_open_7, is_open_30 = group
+        met_by = next((one.removeprefix("by") for one in more if one.startswith("by")), None)
+        status_7, status_30 = as_source_tells(
+            told.source, met_by, status_7, status_30, is_open_7=is_open_7, is_open_30=is_open_30, single=bool(told.window_days)
+        )
+    return Counted(tuple(group), status_7, status_30, reason, lines, is_provisional)
 
 
 _EVENT = (
     "l.id, l.encounter_id, l.person_id, l.facility_id, l.home_id, l.anchor_on, l.due_7_on, l.due_30_on, l.status_7, l.status_30, l.reason, "
-    "l.superseded_by, l.met_7_on, l.met_30_on, l.age, l.rule_version, l.reasons, l.known_from, l.known_to"
+    "l.superseded_by, l.met_7_on, l.met_30_on, "
+    "l.met_by, l.contacts_7_on, l.contacts_30_on, l.claims_7_on, l.claims_30_on, "
+    "l.age, l.rule_version, l.reasons, l.known_from, l.known_to"
 )
 
 

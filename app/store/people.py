@@ -256,6 +256,8 @@ with moved as (
     update panel_member p set person_id = m.person_id from moved m where p.record_id = m.record_id and p.person_id <> m.person_id
 ), consents as (
     update consent c set person_id = m.person_id from moved m where c.record_id = m.record_id and c.person_id <> m.person_id
+), services as (
+    update service v set person_id = m.person_id from moved m where v.record_id = m.record_id and v.person_id <> m.person_id
 ), documents as (
     update document d set person_id = m.person_id from moved m where d.record_id = m.record_id and d.person_id <> m.person_id
 )
@@ -270,7 +272,7 @@ on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = e
 
 
 async def move_records(raw: Raw, moved: dict[UUID, UUID], now: datetime) -> None:
-    """Let stays, panel claims, consents, documents and follow-ups follow their records to another person."""
+    """Let stays, panel claims, consents, services, documents and follow-ups follow their records to another person."""
     await raw.execute(_MOVE, list(moved), list(moved.values()), now)
 
 

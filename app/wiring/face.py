@@ -54,6 +54,7 @@ from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transac
 from app.wiring.audited import audit_reader
 from app.wiring.diagnosis import advice, message_search, place_namer, reinterpreter
 from app.wiring.panels import panel_services
+from app.wiring.services import service_loading
 
 _REFUSALS = {
     Failure.ANSWER_FAILED: (AckCode.AE, "The message could not be taken and nothing was kept. Send it again."),
@@ -180,6 +181,7 @@ def build_services(
         follow_ups=FollowUpPresenter(read_stay(rules, clock), rules),
         evaluate=Desk(rooms, transaction, RegistryReader(), waker).evaluate,
         panels=panel_services(settings, engines.work, ids),
+        service_loading=service_loading(settings, engines.work, ids),
         write_refused=RefusedRowsCsv,
         write_table=table_csv,
         feed_profile=feed_profile(),

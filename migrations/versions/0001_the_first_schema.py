@@ -258,14 +258,25 @@ def upgrade() -> None:
             "outcome",
             sa.Text(),
             sa.Computed(
-                "status_7 || ' ' || status_30 || ' ' || reason || case when provisional then ' provisional' else '' end", persisted=True
+                "status_7 || ' ' || status_30 || ' ' || reason || coalesce(' by' || met_by, '') || case when provisional then ' provisional' else '' end",
+                persisted=True,
             ),
             nullable=True,
-            comment="both statuses, the reason, and whether the diagnosis is open: what is counted, as one value",
+            comment="both statuses, the reason, by which source, and whether the diagnosis is open: what is counted, as one value",
         ),
         sa.Column("superseded_by", sa.Uuid(), nullable=True),
         sa.Column("met_7_on", sa.Date(), nullable=True),
         sa.Column("met_30_on", sa.Date(), nullable=True),
+        sa.Column(
+            "met_by",
+            sa.Text(),
+            nullable=True,
+            comment="by contacts, by claims: 2 within 7 days, 1 later or for the 30 days alone, 0 not; null: not by services",
+        ),
+        sa.Column("contacts_7_on", sa.Date(), nullable=True, comment="by contacts alone"),
+        sa.Column("contacts_30_on", sa.Date(), nullable=True),
+        sa.Column("claims_7_on", sa.Date(), nullable=True, comment="by claims alone"),
+        sa.Column("claims_30_on", sa.Date(), nullable=True),
         sa.Column("age", sa.SmallInteger(), nullable=True, comment="full years on the anchor"),
         sa.Column("sex", sa.Text(), nullable=True),
         sa.Column("race", sa.Text(), nullable=True),
@@ -518,6 +529,17 @@ def upgrade() -> None:
         comment="Assigning authorities that are the exchange's own person index: their ids decide before our matcher.",
     )
     op.create_table(
+        "provider_taxonomy",
+        sa.Column("npi", sa.Text(), nullable=False),
+        sa.Column("taxonomy", sa.Text(), nullable=False, comment="NUCC; empty where the registry knows the NPI and no kind"),
+        sa.Column("effective_from", sa.Date(), nullable=False, comment="-infinity: always"),
+        sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
+        sa.Column("entity", sa.Text(), nullable=False, comment="1 individual, 2 organization"),
+        sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("npi", "taxonomy", "effective_from", name=op.f("pk_provider_taxonomy")),
+        comment="Public registry data, of the form of NPPES. No patient data.",
+    )
+    op.create_table(
         "queue_alert",
         sa.Column("queue", sa.Text(), nullable=False),
         sa.Column("alert", sa.Text(), nullable=False, comment="as it was last said: none | ageing | overdue"),
@@ -529,7 +551,7 @@ def upgrade() -> None:
         "reconsideration",
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False, comment="panel | contact | merge | replay | organization | live"),
+        sa.Column("cause", sa.Text(), nullable=False, comment="panel | contact | merge | replay | organization | live | services"),
         sa.PrimaryKeyConstraint("encounter_id", name=op.f("pk_reconsideration")),
     )
     op.create_table(
@@ -592,6 +614,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_version")),
         comment="Raised by triggers on every change of the registry (migrations/by_hand_0001), so that batches read it only then.",
     )
+    op.create_table(
+        "service",
+        sa.Column("organization_id", sa.Uuid(), nullable=False, comment="the plan or agency that loaded it"),
+        sa.Column("claim_id", sa.Text(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False, comment="of a reversal empty: the whole claim"),
+        sa.Column("adjustment", sa.Integer(), autoincrement=False, nullable=False, comment="a higher one corrects a lower one"),
+        sa.Column("is_reversal", sa.Boolean(), autoincrement=False, nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False, comment="the member's record, by the owner's panel"),
+        sa.Column("service_on", sa.Date(), nullable=True, comment="when it was given: the first of the two times"),
+        sa.Column("visit_codes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("diagnoses", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("place_of_service", sa.Text(), nullable=True),
+        sa.Column("npi", sa.Text(), nullable=True, comment="who rendered it"),
+        sa.Column("taxonomies", postgresql.ARRAY(sa.Text()), nullable=False, comment="as sent"),
+        sa.Column("ndc", sa.Text(), nullable=True, comment="eleven digits"),
+        sa.Column("days_supply", sa.Integer(), nullable=True),
+        sa.Column("admitted_on", sa.Date(), nullable=True),
+        sa.Column("discharged_on", sa.Date(), nullable=True, comment="of inpatient claims, for reconciliation"),
+        sa.Column("row_hash", postgresql.BYTEA(), nullable=False, comment="of what the row says: the same row again is the same version"),
+        sa.Column("upload_id", sa.Uuid(), nullable=False, comment="provenance: the file"),
+        sa.Column("row", sa.Integer(), nullable=False, comment="provenance: its line"),
+        sa.Column("known_from", sa.DateTime(timezone=True), nullable=False, comment="when we learned it: the second of the two times"),
+        sa.PrimaryKeyConstraint("organization_id", "claim_id", "line", "adjustment", "is_reversal", name=op.f("pk_service")),
+        comment="Versions are only added; which of them stands follows from their numbers (domain/claim), never from the order of loading.",
+    )
+    op.create_index(
+        "ix_service_discharge",
+        "service",
+        ["organization_id", "discharged_on"],
+        unique=False,
+        postgresql_where=sa.text("discharged_on IS NOT NULL"),
+    )
+    op.create_index("ix_service_person", "service", ["person_id"], unique=False)
+    op.create_index(op.f("ix_service_record_id"), "service", ["record_id"], unique=False)
     op.create_table(
         "telling",
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
@@ -923,6 +980,23 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["recipient_id"], ["organization.id"], name=op.f("fk_recipient_sequence_recipient_id")),
         sa.PrimaryKeyConstraint("recipient_id", name=op.f("pk_recipient_sequence")),
     )
+    op.create_table(
+        "service_upload",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("file_hash", postgresql.BYTEA(), nullable=False, comment="SHA-256"),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "summary",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=False,
+            comment="counts, by what became of the rows",
+        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_service_upload_organization_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_service_upload")),
+    )
+    op.create_index(op.f("ix_service_upload_organization_id"), "service_upload", ["organization_id"], unique=False)
     op.create_table(
         "stay_name",
         sa.Column("facility_id", sa.Uuid(), nullable=False),
@@ -1542,6 +1616,7 @@ def upgrade() -> None:
     )
     op.secure_table("person")
     op.secure_table("person_index")
+    op.secure_table("provider_taxonomy")
     op.secure_table("queue_alert")
     op.secure_table("reconsideration")
     op.secure_table("record_block", visible="false")
@@ -1549,6 +1624,10 @@ def upgrade() -> None:
     op.secure_table("record_keys", visible="false")
     op.secure_table("record_move", visible="false")
     op.secure_table("registry_version")
+    op.secure_table(
+        "service",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table(
         "telling",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1586,6 +1665,10 @@ def upgrade() -> None:
     op.secure_table("practitioner")
     op.secure_table("preference")
     op.secure_table("recipient_sequence")
+    op.secure_table(
+        "service_upload",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table("stay_name", visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)")
     op.secure_table(
         "subscription",
@@ -1674,6 +1757,7 @@ def downgrade() -> None:
     op.secure_table("delivery", privileges="")
     op.secure_table("subscription", privileges="")
     op.secure_table("stay_name", privileges="")
+    op.secure_table("service_upload", privileges="")
     op.secure_table("recipient_sequence", privileges="")
     op.secure_table("preference", privileges="")
     op.secure_table("practitioner", privileges="")
@@ -1690,6 +1774,7 @@ def downgrade() -> None:
     op.secure_table("api_key", privileges="")
     op.secure_table("agreement", privileges="")
     op.secure_table("telling", privileges="")
+    op.secure_table("service", privileges="")
     op.secure_table("registry_version", privileges="")
     op.secure_table("record_move", privileges="")
     op.secure_table("record_keys", privileges="")
@@ -1697,6 +1782,7 @@ def downgrade() -> None:
     op.secure_table("record_block", privileges="")
     op.secure_table("reconsideration", privileges="")
     op.secure_table("queue_alert", privileges="")
+    op.secure_table("provider_taxonomy", privileges="")
     op.secure_table("person_index", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
@@ -1783,6 +1869,8 @@ def downgrade() -> None:
     op.drop_table("subscription")
     op.drop_index("ix_stay_name_into", table_name="stay_name")
     op.drop_table("stay_name")
+    op.drop_index(op.f("ix_service_upload_organization_id"), table_name="service_upload")
+    op.drop_table("service_upload")
     op.drop_table("recipient_sequence")
     op.drop_index("ix_preference_current", table_name="preference", postgresql_where="is_current")
     op.drop_table("preference")
@@ -1825,6 +1913,10 @@ def downgrade() -> None:
     op.drop_index("ix_telling_hold", table_name="telling", postgresql_where=sa.text("decision = 'hold'"))
     op.drop_index("ix_telling_agreement", table_name="telling", postgresql_where=sa.text("decision = 'agreement'"))
     op.drop_table("telling")
+    op.drop_index(op.f("ix_service_record_id"), table_name="service")
+    op.drop_index("ix_service_person", table_name="service")
+    op.drop_index("ix_service_discharge", table_name="service", postgresql_where=sa.text("discharged_on IS NOT NULL"))
+    op.drop_table("service")
     op.drop_table("registry_version")
     op.drop_index(op.f("ix_record_move_to_person_id"), table_name="record_move")
     op.drop_index(op.f("ix_record_move_record_id"), table_name="record_move")
@@ -1837,6 +1929,7 @@ def downgrade() -> None:
     op.drop_table("record_block")
     op.drop_table("reconsideration")
     op.drop_table("queue_alert")
+    op.drop_table("provider_taxonomy")
     op.drop_table("person_index")
     op.drop_table("person")
     op.drop_index("uq_patient_record_source", table_name="patient_record")

@@ -289,8 +289,8 @@ async def _special(case: Case, status: int) -> int:
             key = {"Idempotency-Key": "two"}
             await case._sent(home, headers=key)
             return await case._sent(home, headers=key, json={**case.recipe.options(ids)["json"], "fact": "reviewed"})
-        case "POST", "/v1/panels/{organization_id}/uploads", 200:
-            return await case._sent(home, params={"dry_run": True})
+        case "POST", ("/v1/panels/{organization_id}/uploads" | "/v1/services/uploads") as path, 200:
+            return await case._sent(home if path.startswith("/v1/panels") else world.keys["plan"], params={"dry_run": True})
         case "POST", "/v1/panels/{organization_id}/uploads", 409:
             await load_panel(world, "home", _roster(8))
             return await case._sent(home, content=_roster(1).encode(), params={"mode": "replace"})

@@ -189,6 +189,15 @@ class LateClockDocument(ClockDocument):
     times: ClockTimesDocument | None = None
 
 
+class GroundStatusDocument(Document):
+    """Where it stands by one source of evidence alone."""
+
+    status_7: MeasureState
+    status_30: MeasureState
+    met_7_on: Day | None
+    met_30_on: Day | None
+
+
 class MeasureStatusDocument(Document):
     """Where the discharge stands in a measure. Program clocks and measures are never mixed."""
 
@@ -205,6 +214,8 @@ class MeasureStatusDocument(Document):
     due_30_on: Day | None
     met_7_on: Day | None
     met_30_on: Day | None
+    by_contacts: Annotated[GroundStatusDocument, Field(description="By what homes recorded, without claims")]
+    by_claims: Annotated[GroundStatusDocument, Field(description="By claims that the asker loaded, without contacts")]
     rule_version: str
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
 from app.domain.directory import Directory
-from app.domain.measure import MeasureRules, MeasureState
+from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.rate import Rate
 from app.domain.trust import Trust
@@ -65,6 +65,15 @@ class RateDocument(Document):
     superseded: Annotated[int, Field(description="A later discharge of the same episode counts instead")]
 
 
+class ClaimsListDocument(Document):
+    """How the events compare with the discharges of the claims that the asker loaded; a day's difference is let pass."""
+
+    claims: Annotated[int, Field(description="Discharges in claims of the period, of whatever diagnosis")]
+    claims_found: Annotated[int, Field(description="Of these, those that a hospital's message told too")]
+    events: Annotated[int, Field(description="Events of the measure")]
+    events_found: Annotated[int, Field(description="Of these, those that a claim tells too")]
+
+
 class TrustDocument(Document):
     """How far the data behind a rate can be relied on."""
 
@@ -76,7 +85,9 @@ class TrustDocument(Document):
     diagnosis_share: float | None
     events_indeterminate: int
     indeterminate_share: float | None
-    claims_list: Annotated[None, Field(description="How the events compare with a loaded claims list; null: none is loaded")]
+    claims_list: Annotated[
+        ClaimsListDocument | None, Field(description="How the events compare with a loaded claims list; null: none is loaded")
+    ]
     statement: Annotated[str, Field(examples=[STATEMENT])]
 
 
@@ -100,6 +111,7 @@ class RatesDocument(Document):
     to_on: Day
     as_of: Instant
     mature_only: Annotated[bool, Field(description="Only events whose 30 days are over")]
+    evidence: Annotated[EvidenceSource, Field(description="Whose word of services is heard", examples=["combined"])]
     rule_version: Annotated[str, Field(examples=["FUH-MY2026"])]
     total: RateDocument
     groups: list[RateGroupDocument]
@@ -125,6 +137,10 @@ class MeasureEventDocument(Document):
     superseded_by: EncounterIdText | None
     met_7_on: Day | None
     met_30_on: Day | None
+    contacts_7_on: Annotated[Day | None, Field(description="By contacts alone")]
+    contacts_30_on: Day | None
+    claims_7_on: Annotated[Day | None, Field(description="By claims alone")]
+    claims_30_on: Day | None
     age: int | None
     final: Annotated[bool, Field(description="The 30 days are over")]
     rule_version: str
@@ -228,6 +244,7 @@ def event_json(row: Mapping[str, Any], directory: Directory, today: date, *, was
         "superseded_by": public_id_or_none(Kind.ENCOUNTER, row["superseded_by"]),
         "met_7_on": row["met_7_on"],
         "met_30_on": row["met_30_on"],
+        **{name: row[name] for name in ("contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on")},
         "age": row["age"],
         "final": row["due_30_on"] < today,
         "rule_version": row["rule_version"],
@@ -243,7 +260,7 @@ def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, 
     return {**event_json(row, directory, today), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
 
 
-def trust_json(trust: Trust) -> dict[str, Any]:
+def trust_json(trust: Trust, claims_list: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Show the trust line."""
     return {
         "facility_months": trust.facility_months,
@@ -254,7 +271,7 @@ def trust_json(trust: Trust) -> dict[str, Any]:
         "diagnosis_share": trust.diagnosis_share,
         "events_indeterminate": trust.events_indeterminate,
         "indeterminate_share": trust.indeterminate_share,
-        "claims_list": None,
+        "claims_list": claims_list,
         "statement": STATEMENT,
     }
 

@@ -20,6 +20,7 @@ from app.store.tables import (
     panels,
     people,
     reviews,
+    services,
 )
 from app.store.tables.base import metadata
 
@@ -41,4 +42,5 @@ __all__ = [
     "panels",
     "people",
     "reviews",
+    "services",
 ]

@@ -104,5 +104,5 @@ reconsideration = Table(
     metadata,
     Column("encounter_id", Id, primary_key=True),
     Column("asked_at", Instant, nullable=False),
-    Column("cause", Text, nullable=False, comment="panel | contact | merge | replay | organization | live"),
+    Column("cause", Text, nullable=False, comment="panel | contact | merge | replay | organization | live | services"),
 )

@@ -26,12 +26,23 @@ measure_line = Table(
     Column(
         "outcome",
         Text,
-        Computed("status_7 || ' ' || status_30 || ' ' || reason || case when provisional then ' provisional' else '' end", persisted=True),
-        comment="both statuses, the reason, and whether the diagnosis is open: what is counted, as one value",
+        Computed(
+            "status_7 || ' ' || status_30 || ' ' || reason || coalesce(' by' || met_by, '')"
+            " || case when provisional then ' provisional' else '' end",
+            persisted=True,
+        ),
+        comment="both statuses, the reason, by which source, and whether the diagnosis is open: what is counted, as one value",
     ),
     Column("superseded_by", Id),
     Column("met_7_on", Date),
     Column("met_30_on", Date),
+    Column(
+        "met_by", Text, comment="by contacts, by claims: 2 within 7 days, 1 later or for the 30 days alone, 0 not; null: not by services"
+    ),
+    Column("contacts_7_on", Date, comment="by contacts alone"),
+    Column("contacts_30_on", Date),
+    Column("claims_7_on", Date, comment="by claims alone"),
+    Column("claims_30_on", Date),
     Column("age", SmallInteger, comment="full years on the anchor"),
     Column("sex", Text),
     Column("race", Text),

@@ -1,0 +1,87 @@
+"""`/v1/services/uploads`: encounter and pharmacy files in. Not here: what a row means (app/domain/claim_row)."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from app.actions.load_services import load_services
+from app.api.answers import JsonResponse, ok, refused
+from app.api.auth import Access, FromServices
+from app.api.guard import GuardedRoute, require_content_type
+from app.api.limits import BodyKind, too_large
+from app.api.panels import CONTENT_TYPES
+from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.schemas.common import OrganizationId
+from app.api.schemas.panels import row_errors_json
+from app.api.schemas.services import ServiceUploadDocument
+from app.domain.organization import COVERING_KINDS
+from app.domain.panel import RosterTooLargeError
+from app.domain.roster import RosterRefusedError
+from app.domain.viewer import Scope, Viewer
+from app.store.organizations import find_organization, manages
+
+router = APIRouter(route_class=GuardedRoute, tags=["measures"])
+
+_EXAMPLE: Final = (
+    "member_id,claim_id,claim_line,adjustment,claim_type,service_date,procedure_code,diagnosis_1,place_of_service,rendering_npi\n"
+    "P-77,CLM-1,1,0,original,2026-03-09,90834,F32.2,11,1234567893\n"
+)
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "description": (
+            "CSV with a header. claim_id and service_date are required, and one of member_id, medicaid_id and mrn, by which the member is"
+            " found on the panel of whoever loads the file. Also read: claim_line, adjustment (a higher one corrects a lower one),"
+            " claim_type (original, replacement, reversal; 1, 7, 8), procedure_code, modifier, diagnosis_1 to diagnosis_12,"
+            " place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on."
+        ),
+        "content": {"text/csv": {"schema": {"type": "string"}, "examples": {"claims": {"value": _EXAMPLE}}}},
+    }
+}
+
+Uploader = Annotated[Viewer, Depends(Access(Scope.PANELS_WRITE, body=BodyKind.ROSTER))]
+
+
+@router.post(
+    "/v1/services/uploads",
+    status_code=201,
+    responses=ok(ServiceUploadDocument, "Taken: what was added", status=201) | ok(ServiceUploadDocument, "Dry run: what would be added"),
+    openapi_extra=refused(ProblemType.INVALID, ProblemType.NOT_FOUND) | _BODY,
+)
+async def upload_services(
+    request: Request,
+    viewer: Uploader,
+    services: FromServices,
+    organization_id: Annotated[OrganizationId | None, Query(description="Whose file: the key's own; the operator names one.")] = None,
+    dry_run: Annotated[bool, Query(description="Say what would be added, and add nothing.")] = False,  # noqa: FBT002 - a query parameter
+    file_name: Annotated[str, Query(max_length=200, description="For people.", examples=["claims-march.csv"])] = "",
+) -> Response:
+    """Load services from an encounter or pharmacy file of a plan or an agency.
+
+    Good rows are taken although others are bad. The same file again adds nothing, and the order of files does not matter: a claim is
+    corrected by its next adjustment, and a reversal takes it back. The services count for the measures of whoever loaded them and of the
+    exchange, never for a home's.
+    """
+    if "content-type" in request.headers:
+        require_content_type(request, CONTENT_TYPES)
+    owner = organization_id or viewer.organization_id
+    if owner is None:
+        raise invalid("/organization_id", "must say whose file this is", where="query")
+    async with services.unit_of_work(viewer) as connection:
+        organization = await find_organization(connection, viewer, owner)
+    if organization is None or not manages(viewer, owner):
+        raise not_found("organization")
+    if organization.kind not in COVERING_KINDS:
+        raise ProblemError(ProblemType.INVALID, "Only plans and agencies load services: they count for those who pay and report.")
+    try:
+        upload = await load_services(
+            services.service_loading, organization, request.stream(), file_name=file_name, dry_run=dry_run, now=services.clock.now()
+        )
+    except RosterRefusedError as refusal:
+        extra = {"rows": row_errors_json(refusal.errors)}
+        raise ProblemError(ProblemType.INVALID, "The file cannot be read as claims; nothing was taken. See rows.", extra=extra) from None
+    except RosterTooLargeError as error:
+        raise too_large(error.bytes_max) from None
+    if not dry_run:
+        services.waker.wake("inbound")
+    return JsonResponse(upload.document(), status_code=200 if dry_run else 201)

@@ -1,0 +1,73 @@
+"""Services of claims, and kinds of providers, as measures read them. Every statement takes a whole batch."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from app.domain.claim import ClaimLine
+from app.domain.provider import TaxonomySpan
+from app.store.raw import Raw
+
+_OF_PEOPLE: Final = """
+select person_id, organization_id, claim_id, line, adjustment, is_reversal, service_on, visit_codes, diagnoses, place_of_service, npi,
+    taxonomies, ndc
+from service where person_id = any($1::uuid[])
+"""
+
+
+async def of_people(raw: Raw, people: Collection[UUID]) -> Mapping[UUID, Sequence[ClaimLine]]:
+    """Give every version of every line about these people (ix_service_person)."""
+    found: dict[UUID, list[ClaimLine]] = defaultdict(list)
+    for row in await raw.fetch(_OF_PEOPLE, list(people)) if people else ():
+        said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        found[said.pop("person_id")].append(ClaimLine(**said))
+    return found
+
+
+async def kinds_of_providers(raw: Raw, npis: Collection[str]) -> Mapping[str, Sequence[TaxonomySpan]]:
+    """Give what kinds of provider these are, as the loaded registry says (pk_provider_taxonomy)."""
+    found: dict[str, list[TaxonomySpan]] = defaultdict(list)
+    if not npis:
+        return found
+    rows = await raw.fetch(
+        "select npi, taxonomy, nullif(effective_from, '-infinity') as effective_from, effective_to from provider_taxonomy"
+        " where npi = any($1::text[]) and taxonomy <> '' order by npi, taxonomy",
+        list(npis),
+    )
+    for row in rows:
+        found[row["npi"]].append(TaxonomySpan(row["taxonomy"], row["effective_from"], row["effective_to"]))
+    return found
+
+
+_RECONCILED: Final = """
+with claimed as (
+    select distinct on (s.claim_id) s.person_id, s.discharged_on, s.is_reversal
+    from service s where s.organization_id = $1 and (s.discharged_on between $2 and $3 or s.is_reversal)
+    order by s.claim_id, s.adjustment desc, s.is_reversal desc
+), discharge as (
+    select distinct person_id, discharged_on from claimed where not is_reversal and discharged_on is not null
+), event as (
+    select distinct l.person_id, l.anchor_on from measure_line l
+    where l.organization_id = $1 and l.measure = $4 and l.known_to is null and l.anchor_on between $2 and $3
+)
+select (select count(*) from discharge) as claims,
+    (select count(*) from discharge d where exists (
+        select from encounter e where e.person_id = d.person_id and e.discharged_on between d.discharged_on - 1 and d.discharged_on + 1
+    )) as claims_found,
+    (select count(*) from event) as events,
+    (select count(*) from event v where exists (
+        select from discharge d where d.person_id = v.person_id and d.discharged_on between v.anchor_on - 1 and v.anchor_on + 1
+    )) as events_found
+where exists (select from service s where s.organization_id = $1 and s.discharged_on is not null)
+"""
+
+
+async def reconciled(raw: Raw, organization_id: UUID, measure: str, from_on: date, to_on: date) -> Mapping[str, int] | None:
+    """Compare the discharges of an owner's claims with what messages told, a day's difference allowed; None where no claim has one.
+
+    By ix_service_discharge, ix_encounter_person and ix_measure_line_rate.
+    """
+    row = await raw.fetchrow(_RECONCILED, organization_id, from_on, to_on, measure)
+    return None if row is None else dict(row)

@@ -1,0 +1,137 @@
+"""Services of encounter and pharmacy files, driven through the front door: files in, statuses and rates by source out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.domain.public_id import Kind, read_public_id
+from app.domain.viewer import Viewer
+from tests.api.test_measures import DAY_31, events, rates, until, visit
+from tests.api.world import World
+
+HEADER = (
+    "member_id,claim_id,claim_line,adjustment,claim_type,service_date,procedure_code,diagnosis_1,place_of_service,rendering_npi,taxonomy\n"
+)
+NPI = "1234567893"
+SEEN = f"P-77,CLM-1,1,0,original,2026-03-09,90834,F32.2,11,{NPI},\n"
+REVERSED = "P-77,CLM-1,,1,reversal,,,,,,\n"
+REPLACED = f"P-77,CLM-1,1,2,replacement,2026-03-20,90834,F32.2,11,{NPI},\n"
+
+
+async def upload(world: World, *rows: str, who: str = "plan", status: int = 201, header: str = HEADER, **params: Any) -> dict[str, Any]:
+    content = (header + "".join(rows)).encode()
+    answer = await world.api.post(
+        "/v1/services/uploads", world.keys[who], content=content, headers={"content-type": "text/csv"}, params=params
+    )
+    assert answer.status_code == status, answer.text
+    await world.stage.settle()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def by_source(world: World, who: str = "plan") -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for source in ("contacts", "claims", "combined"):
+        total = (await rates(world, who, evidence=source))["total"]
+        found[source] = (total["denominator"], total["numerator_7"], total["numerator_30"])
+    return found
+
+
+async def test_a_claim_meets_the_measure_for_its_plan_and_the_exchange_and_not_for_the_home(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    assert await by_source(story) == {"contacts": (1, 0, 0), "claims": (1, 0, 0), "combined": (1, 0, 0)}
+    done = await upload(story, SEEN, file_name="march.csv")
+    assert (done["rows"], done["added"], done["rejected"], done["errors"]) == (1, 1, 0, [])
+    for who in ("plan", "operator"):
+        assert await by_source(story, who) == {"contacts": (1, 0, 0), "claims": (1, 1, 1), "combined": (1, 1, 1)}, who
+    assert (await by_source(story, "home"))["combined"] == (1, 0, 0)
+    (event,) = await events(story, "plan")
+    assert "rests_on: claim CLM-1/1 on 2026-03-09" in event["reasons"]
+    assert (event["claims_7_on"], event["contacts_7_on"]) == ("2026-03-09", None)
+    (shown,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["plan"], 200))["items"]
+    (fuh,) = [one for one in shown["measures"] if one["measure"] == "FUH"]
+    assert (fuh["status_7"], fuh["by_claims"]["status_7"], fuh["by_contacts"]["status_7"]) == ("met", "met", "not_met")
+
+
+async def test_a_visit_that_a_contact_and_a_claim_tell_of_is_one_service_with_both_as_its_grounds(story: World) -> None:
+    await visit(story, npi=NPI)
+    await upload(story, SEEN.replace("2026-03-09", "2026-03-10"))
+    assert await by_source(story) == {"contacts": (1, 1, 1), "claims": (1, 1, 1), "combined": (1, 1, 1)}
+    (event,) = await events(story, "plan")
+    grounds = [reason for reason in event["reasons"] if reason.startswith("rests_on")]
+    assert [reason.split(" ")[1] for reason in grounds] == ["contact", "claim"]
+
+
+async def test_reversals_and_replacements_count_by_their_number_whatever_comes_first(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, REVERSED)
+    await upload(story, SEEN)
+    assert (await by_source(story))["combined"] == (1, 0, 0)
+    await upload(story, REPLACED)
+    assert (await by_source(story))["combined"] == (1, 0, 1)
+    again = await upload(story, SEEN, REVERSED, REPLACED)
+    assert (again["added"], again["unchanged"], again["rejected"]) == (0, 3, 0), "the same file again adds nothing"
+
+
+async def test_a_dry_run_says_the_same_and_adds_nothing(story: World) -> None:
+    until(story, DAY_31)
+    assert (await upload(story, SEEN, status=200, dry_run=True))["added"] == 1
+    assert (await by_source(story))["claims"] == (1, 0, 0)
+    assert (await upload(story, SEEN))["added"] == 1
+
+
+async def test_bad_rows_are_named_and_good_ones_taken(story: World) -> None:
+    until(story, DAY_31)
+    rows = (
+        SEEN, SEEN, SEEN.replace("90834", "90837"), SEEN.replace("P-77", "P-99"), SEEN.replace(NPI, "1234567890"),
+        SEEN.replace("2026-03-09", "9 March"), SEEN.replace("90834", ""), SEEN.replace("original", "perhaps"), "P-77,only\n",
+    )  # fmt: skip
+    done = await upload(story, *rows)
+    assert (done["rows"], done["added"], done["repeated"], done["rejected"]) == (9, 1, 1, 7)
+    assert [(error["row"], error["column"], error["code"]) for error in done["errors"]] == [
+        (4, "adjustment", "version_taken"), (5, "member_id", "not_a_member"), (6, "rendering_npi", "bad_code"),
+        (7, "service_date", "not_a_date"), (8, "procedure_code", "nothing_given"), (9, "claim_type", "unknown_claim_type"),
+        (10, "", "cell_count"),
+    ]  # fmt: skip
+    assert all("P-99" not in error["message"] and "9 March" not in error["message"] for error in done["errors"])
+
+
+@pytest.mark.parametrize(("who", "status"), [("home", 422), ("hospital", 422)])
+async def test_only_who_pays_or_reports_loads_services(story: World, who: str, status: int) -> None:
+    story.keys["another"] = await story.key(who, "panels.write")
+    await upload(story, SEEN, who="another", status=status)
+
+
+def _viewer(world: World, who: str) -> Viewer:
+    return Viewer(read_public_id(Kind.ORGANIZATION, world.ids[who]), frozenset({"measures.read"}))
+
+
+async def test_another_plan_sees_nothing_of_them(story: World) -> None:
+    until(story, DAY_31)
+    await upload(story, SEEN)
+    async with story.stage.services.unit_of_work(_viewer(story, "stranger")) as connection:
+        assert (await connection.exec_driver_sql("select count(*) from service")).scalar_one() == 0
+        assert (await connection.exec_driver_sql("select count(*) from service_upload")).scalar_one() == 0
+    async with story.stage.services.unit_of_work(_viewer(story, "plan")) as connection:
+        assert (await connection.exec_driver_sql("select count(*) from service")).scalar_one() == 1
+
+
+async def test_an_unresolved_provider_earns_nothing_and_is_told(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, SEEN.replace("F32.2", "Z00.00"))
+    (event,) = await events(story, "plan")
+    assert event["status"] == "not_met"
+    assert any(reason.startswith("provider_unresolved: 1 ") for reason in event["reasons"])
+
+
+async def test_the_trust_line_compares_with_the_discharges_of_claims(story: World) -> None:
+    until(story, datetime(2026, 5, 1, tzinfo=UTC))
+    assert (await rates(story, "plan"))["trust"]["claims_list"] is None
+    header = "member_id,claim_id,service_date,admitted_on,discharged_on\n"
+    await upload(story, "P-77,H-1,2026-03-02,2026-03-02,2026-03-06\n", "P-77,H-2,2026-04-02,2026-04-02,2026-04-05\n", header=header)
+    found = (await rates(story, "plan"))["trust"]["claims_list"]
+    assert found == {"claims": 2, "claims_found": 1, "events": 1, "events_found": 1}
