@@ -35,6 +35,7 @@ NOUNS: Final = {
     "review": "What recipients said is not theirs, for a person to decide.",
     "transfer": "Follow-ups on their way to another home.",
     "service": "Services that encounter and pharmacy files tell of.",
+    "practitioner": "What kind of provider an NPI is.",
     "notification": "What was told, to whom, and why.",
     "disclosure": "To whom a person's events were told.",
     "audit": "Who looked at what, and the proof that nobody changed it.",

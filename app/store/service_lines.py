@@ -32,7 +32,7 @@ async def kinds_of_providers(raw: Raw, npis: Collection[str]) -> Mapping[str, Se
     if not npis:
         return found
     rows = await raw.fetch(
-        "select npi, taxonomy, nullif(effective_from, '-infinity') as effective_from, effective_to from provider_taxonomy"
+        "select npi, taxonomy, effective_from, effective_to from provider_taxonomy"
         " where npi = any($1::text[]) and taxonomy <> '' order by npi, taxonomy",
         list(npis),
     )

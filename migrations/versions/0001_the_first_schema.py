@@ -532,7 +532,7 @@ def upgrade() -> None:
         "provider_taxonomy",
         sa.Column("npi", sa.Text(), nullable=False),
         sa.Column("taxonomy", sa.Text(), nullable=False, comment="NUCC; empty where the registry knows the NPI and no kind"),
-        sa.Column("effective_from", sa.Date(), nullable=False, comment="-infinity: always"),
+        sa.Column("effective_from", sa.Date(), nullable=False, comment="0001-01-01: always"),
         sa.Column("effective_to", sa.Date(), nullable=True, comment="exclusive; null: open"),
         sa.Column("entity", sa.Text(), nullable=False, comment="1 individual, 2 organization"),
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False),

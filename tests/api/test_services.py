@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from adapters.files.provider_csv import BadRow, ProviderRow, read_providers
+from app import wiring
 from app.domain.public_id import Kind, read_public_id
 from app.domain.viewer import Viewer
+from app.store import provider_registry
 from tests.api.test_measures import DAY_31, events, rates, until, visit
 from tests.api.world import World
 
@@ -94,7 +97,7 @@ async def test_bad_rows_are_named_and_good_ones_taken(story: World) -> None:
     assert [(error["row"], error["column"], error["code"]) for error in done["errors"]] == [
         (4, "adjustment", "version_taken"), (5, "member_id", "not_a_member"), (6, "rendering_npi", "bad_code"),
         (7, "service_date", "not_a_date"), (8, "procedure_code", "nothing_given"), (9, "claim_type", "unknown_claim_type"),
-        (10, "", "cell_count"),
+        (10, None, "cell_count"),
     ]  # fmt: skip
     assert all("P-99" not in error["message"] and "9 March" not in error["message"] for error in done["errors"])
 
@@ -126,6 +129,31 @@ async def test_an_unresolved_provider_earns_nothing_and_is_told(story: World) ->
     (event,) = await events(story, "plan")
     assert event["status"] == "not_met"
     assert any(reason.startswith("provider_unresolved: 1 ") for reason in event["reasons"])
+
+
+async def test_a_registry_resolves_providers_by_the_day_and_their_services_are_looked_at_again(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, SEEN.replace("F32.2", "Z00.00"))
+    assert (await by_source(story))["claims"] == (1, 0, 0)
+    for since, expected in (("2026-03-10", (1, 0, 0)), ("2026-01-01", (1, 1, 1))):
+        lines = [
+            "npi,entity_type,taxonomy,effective_from",
+            f"{NPI},1,103TC0700X,{since}",
+            "1234567890,1,103TC0700X,",
+            f"{NPI},9,103TC0700X,",
+        ]
+        read = list(read_providers(lines))
+        assert [(one.row, one.column) for one in read if isinstance(one, BadRow)] == [(3, "npi"), (4, "entity_type")]
+        async with wiring.open_transaction(story.stage.work)() as raw:
+            await raw.execute(provider_registry.BEGIN)
+            await provider_registry.stage(raw, [one for one in read if isinstance(one, ProviderRow)])
+            unknown = await provider_registry.unresolved(raw, 10)
+            assert (await provider_registry.take(raw, story.stage.clock.now()))[0] == 1
+            assert await provider_registry.unresolved(raw, 10) == []
+        assert [one["npi"] for one in unknown] == ([NPI] if since == "2026-03-10" else [])
+        await story.stage.settle()
+        assert (await by_source(story))["claims"] == expected
 
 
 async def test_the_trust_line_compares_with_the_discharges_of_claims(story: World) -> None:

@@ -57,7 +57,7 @@ provider_taxonomy = Table(
     metadata,
     Column("npi", Text, primary_key=True),
     Column("taxonomy", Text, primary_key=True, comment="NUCC; empty where the registry knows the NPI and no kind"),
-    Column("effective_from", Date, primary_key=True, comment="-infinity: always"),
+    Column("effective_from", Date, primary_key=True, comment="0001-01-01: always"),
     Column("effective_to", Date, comment="exclusive; null: open"),
     Column("entity", Text, nullable=False, comment="1 individual, 2 organization"),
     Column("loaded_at", Instant, nullable=False),

@@ -1,0 +1,60 @@
+"""The registry of providers: loaded by pieces of any number, and who of the services' providers it does not know. No patient data."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from app.store.raw import Raw
+
+BEGIN: Final = (
+    "create temporary table provider_row (npi text, taxonomy text, effective_from date, effective_to date, entity text) on commit drop"
+)
+# A registry says what is; of a row that comes twice the last one counts.
+_TAKE: Final = """
+insert into provider_taxonomy (npi, taxonomy, effective_from, effective_to, entity, loaded_at)
+select distinct on (npi, taxonomy, effective_from) npi, taxonomy, effective_from, effective_to, entity, $1 from provider_row
+order by npi, taxonomy, effective_from, effective_to desc nulls first
+on conflict (npi, taxonomy, effective_from) do update
+    set effective_to = excluded.effective_to, entity = excluded.entity, loaded_at = excluded.loaded_at
+    where (provider_taxonomy.effective_to, provider_taxonomy.entity) is distinct from (excluded.effective_to, excluded.entity)
+"""
+# Whose services these providers rendered: one stay of each is enough, for measures look at the whole person.
+_RECONSIDER: Final = """
+insert into reconsideration (encounter_id, asked_at, cause)
+select id, $1, 'services' from (
+    select distinct on (e.person_id) e.id from encounter e
+    where e.folded_into is null and e.person_id in (
+        select s.person_id from service s where s.npi in (select npi from provider_row)
+        union
+        select f.person_id from contact c join follow_up f on f.id = c.follow_up_id
+        where c.fields ->> 'npi' in (select npi from provider_row)
+    )
+    order by e.person_id, e.id desc
+) as one order by id
+on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
+"""
+_UNRESOLVED: Final = """
+select s.npi, count(*) as services, count(distinct s.person_id) as people, max(s.service_on) as last_on
+from service s
+where s.npi is not null and s.taxonomies = '{}' and not exists (
+    select from provider_taxonomy p where p.npi = s.npi and p.taxonomy <> '')
+group by s.npi order by services desc, s.npi limit $1
+"""
+
+
+async def stage(raw: Raw, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Copy a piece into the stage."""
+    await raw.copy_records_to_table("provider_row", records=rows)
+
+
+async def take(raw: Raw, now: datetime) -> tuple[int, int]:
+    """Take the stage over, and have the people looked at whom these providers served; give how many kinds changed and how many stays."""
+    await raw.execute("analyze provider_row")
+    changed = await raw.execute(_TAKE, now)
+    asked = await raw.execute(_RECONSIDER, now)
+    return int(str(changed).rsplit(" ", 1)[-1]), int(str(asked).rsplit(" ", 1)[-1])
+
+
+async def unresolved(raw: Raw, most: int) -> list[dict[str, Any]]:
+    """Give the providers of claims whose kind nobody says, those of the most services first. Reads every service: for an operator."""
+    return [dict(row) for row in await raw.fetch(_UNRESOLVED, most)]
