@@ -5,7 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.agreement import Agreement, AgreementKind
+from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.audit import altered
 from app.store.raw import Raw
 
 _COLUMNS = "id, organization_id, kind, scope, effective_from, expires_on, document_id, asserted_at, ended_at"
@@ -36,6 +38,7 @@ async def page(raw: Raw, viewer: Viewer, organization_id: UUID | None, *, after:
 
 async def add(raw: Raw, new: Agreement) -> None:
     """Put one on file."""
+    altered(Kind.AGREEMENT, new.id)
     await raw.execute(
         f"insert into agreement ({_COLUMNS}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         new.id, new.organization_id, new.kind.value, new.scope, new.effective_from, new.expires_on, new.document_id, new.asserted_at,
@@ -45,6 +48,7 @@ async def add(raw: Raw, new: Agreement) -> None:
 
 async def end(raw: Raw, agreement_id: UUID, now: datetime) -> Agreement | None:
     """End one now; one that was ended before keeps its time. None: there is none."""
+    altered(Kind.AGREEMENT, agreement_id)
     await raw.execute("update agreement set ended_at = $2 where id = $1 and ended_at is null", agreement_id, now)
     row = await raw.fetchrow(f"select {_COLUMNS} from agreement where id = $1", agreement_id)
     return None if row is None else _agreement(row)
