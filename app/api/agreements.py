@@ -78,6 +78,9 @@ async def list_agreements(
 )
 async def end_agreement(agreement_id: AgreementId, viewer: Administrator, services: FromServices) -> Response:
     """End an agreement now. Without another one in force its organization is told nothing more and reads nothing. Twice changes nothing."""
+    async with services.unit_of_work(viewer) as connection:
+        if await agreements.find(await raw_connection(connection), viewer, agreement_id) is None:
+            raise not_found("agreement")
     _require_operator(viewer)
     now = services.clock.now()
     async with services.unit_of_work(viewer) as connection:

@@ -36,6 +36,17 @@ async def page(raw: Raw, viewer: Viewer, organization_id: UUID | None, *, after:
     return [_agreement(row) for row in rows]
 
 
+async def find(raw: Raw, viewer: Viewer, agreement_id: UUID) -> Agreement | None:
+    """Give one that the viewer may see (pk_agreement)."""
+    row = await raw.fetchrow(
+        f"select {_COLUMNS} from agreement where id = $1 and ($2 or organization_id = $3)",
+        agreement_id,
+        viewer.is_operator,
+        viewer.organization_id,
+    )
+    return None if row is None else _agreement(row)
+
+
 async def add(raw: Raw, new: Agreement) -> None:
     """Put one on file."""
     altered(Kind.AGREEMENT, new.id)

@@ -17,7 +17,7 @@ from app.store.roles import Role
 from app.store.unit_of_work import unit_of_work
 from app.wiring.audited import build_audit_chain
 from tests.cli.conftest import Handoff
-from tests.store.test_audit_chain import INSERT, link_all
+from tests.store.test_audit_chain import INSERT, link_everything
 from tests.support.databases import NETWORK, Database
 from tests.support.fakes import FakeClock
 
@@ -30,7 +30,7 @@ async def rows_of(engine: AsyncEngine, *at: datetime) -> None:
         async with unit_of_work(engine, None) as connection:
             await (await raw_connection(connection)).execute(INSERT, UUID(int=number), when, [])
         chain: AuditChain = build_audit_chain(load_settings(SECRET), engine, clock=FakeClock())
-        await link_all(chain)
+        await link_everything(engine, chain)
 
 
 @pytest.fixture
