@@ -1,4 +1,7 @@
-"""Agreements of organizations, and letting what had waited for one be decided again. No patient data but by row-level security."""
+"""Agreements of organizations, and letting what had waited for one be decided again.
+
+The table has no policy, for the registry is read with it; pages ask for the viewer's own.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any

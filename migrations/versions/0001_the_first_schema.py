@@ -1632,7 +1632,7 @@ def upgrade() -> None:
         "telling",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
-    op.secure_table("agreement", visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)")
+    op.secure_table("agreement")
     op.secure_table(
         "api_key",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",

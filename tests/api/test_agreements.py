@@ -1,7 +1,12 @@
 """Agreements from outside: without one in force an organization is told nothing and reads nothing, on every channel and read."""
 
 from typing import Any
+from uuid import UUID
 
+from app.domain.organization import OrganizationKind
+from app.domain.viewer import OPERATOR, Scope, Viewer
+from app.store.directory import RegistryReader
+from app.store.engine import raw_connection
 from tests.api.test_consents import items
 from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, World
 
@@ -36,6 +41,17 @@ async def forget_keys(world: World) -> None:
         world.keys[who] = await world.key(
             who, "notifications.read", "follow-ups.read", "members.read", "measures.read", "admin", "subscriptions.write"
         )
+
+
+async def test_the_registry_is_the_same_whoever_asked_first(world: World) -> None:
+    """A process keeps it for the next one: what one organization may not see must not be missing for another."""
+    services, read = world.stage.services, []
+    for viewer in (OPERATOR, Viewer(UUID(hex=world.ids["plan"].removeprefix("org_")), frozenset(Scope))):
+        async with services.unit_of_work(viewer) as connection:
+            read.append(await RegistryReader().current(await raw_connection(connection)))
+    assert read[0].organizations == read[1].organizations
+    assert read[0].registrations == read[1].registrations
+    assert all(one.agreed for one in read[1].organizations.values() if one.kind is not OrganizationKind.HIE)
 
 
 async def test_an_organization_is_admitted_with_its_agreement_to_be_seen(world: World) -> None:

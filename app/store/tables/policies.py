@@ -135,7 +135,6 @@ VISIBILITY: dict[str, str] = {
     "timer_notice": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "follow_up_telling": owned("recipient_id"),
     "summary_fact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
-    "agreement": f"organization_id = {VIEWER}",
     "api_key": owned("organization_id"),
     "idempotency_key": owned("organization_id"),
     "audit_event": f"organization_id = {VIEWER} or whose_id = {VIEWER}",
@@ -146,6 +145,8 @@ VISIBILITY: dict[str, str] = {
 
 WITHOUT_PATIENT_DATA = frozenset(
     {
+        # Read with the registry, which a process keeps for whoever asks next: it must be the same for all.
+        "agreement",
         "organization",
         "organization_grant",
         "feed",
