@@ -15,6 +15,7 @@ from app.domain.escalation import EscalationContact, Step
 from app.domain.follow_up_news import SAFETY, Alert, News, alerts, news, safety_alerts, step_sentence
 from app.domain.happening import NotificationType
 from app.domain.organization import Organization
+from app.domain.own_status import may_name
 from app.domain.person import PatientRecord
 from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told, recipient_of
@@ -61,6 +62,9 @@ async def tell_follow_ups(raw: Raw, looked: Sequence[LookedAt], directory: Direc
         recipient = directory.organizations.get(notice.recipient_id)
         tier = may_be_told(notice.looked.stay.origin, recipient_of(recipient)).tier if recipient else None
         if recipient is None or tier is None or not tier.tells:
+            continue
+        # That a home has done something tells that the person is with it.
+        if not may_name(notice.looked.row.home_id, recipient, notice.looked.stay, directory):
             continue
         row = _row(notice, recipient, tier, records.get(notice.looked.stay.person_id, ()), directory, ids, now)
         rows.append(row)

@@ -20,8 +20,8 @@ from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.directory import Directory
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
-from app.domain.measure import Evidence, GroundStatus, MeasureCatalog, MeasureState, MeasureStatus, Receipt
-from app.domain.measure_history import birth_on, endings, enrolment, facts_of, history_of
+from app.domain.measure import Evidence, GroundStatus, MeasureCatalog, MeasureState, MeasureStatus, PersonHistory, Receipt
+from app.domain.measure_history import Spans, birth_on, endings, enrolment, facts_of, history_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
@@ -136,6 +136,7 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
     """Give every line of a person: each status depends on all their stays, so they are worked out together."""
     stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
     allowed: dict[UUID | None, list[StayInHand]] = {}
+    histories: dict[tuple[Any, ...], PersonHistory] = {}
     lines: list[MeasureLine] = []
     facts = facts_of(person.records)
     born = birth_on(person.records)
@@ -155,31 +156,47 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             if stay not in shows:
                 continue
             coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
-            hidden = {one.id for one in stays} - {one.id for one in shows}
-            contacts = [contact for on, contact in person.contacts if on not in hidden]
-            # What a home of which the reader may not know has done meets nothing that the reader sees.
-            contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
-            ended = endings(shows, person.records, directory, rulebook, stay.zone)
-            receipts = [
-                Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
-                for one in shows
-                for heard in person.heard.get(one.id, ())
-            ]
-            history = history_of(
-                shows,
-                contacts,
-                person.records,
-                rulebook,
-                stay.zone,
-                ended=ended,
-                coverage=coverage,
-                receipts=receipts,
-                claimed=claims_counted(person.services, reader.organization_id, person.providers),
-                providers=person.providers,
-            )
+            # What a reader sees is the same for nearly all stays of a person: gathered once, or many stays cost their square.
+            seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
+            history = histories.get(seen_as)
+            if history is None:
+                history = histories[seen_as] = _history(person, stay, reader, shows, coverage, known, rulebook)
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines
+
+
+def _history(
+    person: Measured,
+    stay: StayInHand,
+    reader: _Reader,
+    shows: Sequence[StayInHand],
+    coverage: Spans | None,
+    known: Asking,
+    rulebook: Rulebook,
+) -> PersonHistory:
+    """Gather what the reader may know of the person, by the days of a stay's place and what was signed for it."""
+    hidden = {one.id for one in person.stays if one.mode in COUNTED_MODES} - {one.id for one in shows}
+    contacts = [contact for on, contact in person.contacts if on not in hidden]
+    # What a home of which the reader may not know has done meets nothing that the reader sees.
+    contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
+    receipts = [
+        Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
+        for one in shows
+        for heard in person.heard.get(one.id, ())
+    ]
+    return history_of(
+        shows,
+        contacts,
+        person.records,
+        rulebook,
+        stay.zone,
+        ended=endings(shows, person.records, known.directory, rulebook, stay.zone),
+        coverage=coverage,
+        receipts=receipts,
+        claimed=claims_counted(person.services, reader.organization_id, person.providers),
+        providers=person.providers,
+    )
 
 
 def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:

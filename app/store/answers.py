@@ -117,13 +117,14 @@ async def open_conflicts(raw: Raw, conflicts: Sequence[tuple[UUID, UUID, Led]], 
 
     What closed by itself is asked again; what a person decided is not.
     """
-    rows = []
+    rows: dict[tuple[UUID, str], tuple[UUID, UUID, UUID, str, str]] = {}
     for id_, (person_id, encounter_id, led) in zip(ids, conflicts, strict=True):
         homes = _homes(led)
         subject = {"program": led.program, "lead": str(led.lead.organization_id), "homes": [str(home) for home in homes]}
-        rows.append((id_, person_id, encounter_id, _conflict_key(led), orjson.dumps(subject).decode()))
+        # Two stays of one person, looked at together, are one question.
+        rows.setdefault((person_id, _conflict_key(led)), (id_, person_id, encounter_id, _conflict_key(led), orjson.dumps(subject).decode()))
     if rows:
-        await raw.execute(_OPEN_CONFLICTS, *(list(column) for column in zip(*rows, strict=True)), now)
+        await raw.execute(_OPEN_CONFLICTS, *(list(column) for column in zip(*rows.values(), strict=True)), now)
 
 
 async def close_conflicts(raw: Raw, looked_at: Sequence[UUID], conflicts: Sequence[tuple[UUID, UUID, Led]], now: datetime) -> None:

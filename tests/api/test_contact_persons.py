@@ -4,7 +4,7 @@ from typing import Any
 
 from app.actions.present_notifications import present
 from app.domain.contact_sheet import FIELDS
-from app.domain.privacy import Tier
+from app.domain.privacy import Decision, Tier
 from app.store.notification_reads import StoredNotification
 from tests.api.test_follow_up_life import the_follow_up
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, World, load_panel, tell_the_story
@@ -152,10 +152,10 @@ async def test_what_was_told_in_full_is_read_without_it_when_the_tier_has_sunk(s
         payload=item,
         tier="full",
     )  # type: ignore[arg-type]
-    shown = present(stored, Tier.MINIMAL)
+    shown = present(stored, Decision(Tier.MINIMAL, ()))
     assert set(FIELDS).isdisjoint(shown["person"])
     assert shown["person"]["phone"] == item["person"]["phone"]
     # A unit's number says what the unit is for.
     assert "call_back" in item["encounter"]["facility"]
     assert shown["encounter"]["facility"].keys() == {"id", "name"}
-    assert present(stored, Tier.ID_ONLY)["person"] == {"id": item["person"]["id"]}
+    assert present(stored, Decision(Tier.ID_ONLY, ()))["person"] == {"id": item["person"]["id"]}

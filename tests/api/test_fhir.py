@@ -421,14 +421,17 @@ async def test_the_capability_statement_is_valid_and_true(world: World) -> None:
 
 _OF_ITS_TYPE = frozenset({"validate"})
 """Operations of a type as a whole; the others are of one resource."""
-_INTERACTIONS = {"read": "/fhir/{}/{{organization_id}}", "search-type": "/fhir/{}"}
+_INTERACTIONS = {"read": "/fhir/{}/{{{}}}", "search-type": "/fhir/{}", "create": "/fhir/{}"}
+_IDS = {"Consent": "consent_id", "AuditEvent": "line_id"}
 
 
 def promised(rest: dict[str, Any]) -> set[tuple[str, str]]:
     """Every operation and interaction that a statement names, as method and path; the statement itself too."""
     found = {("GET", "/fhir/metadata")} | {("POST", f"/fhir/${one['name']}") for one in rest["operation"]}
     for held in rest["resource"]:
-        found |= {("GET", _INTERACTIONS[one["code"]].format(held["type"])) for one in held.get("interaction", ())}
+        for one in held.get("interaction", ()):
+            method = "POST" if one["code"] == "create" else "GET"
+            found.add((method, _INTERACTIONS[one["code"]].format(held["type"], _IDS.get(held["type"], "organization_id"))))
         for one in held.get("operation", ()):
             if one["name"] == "evaluate-measure":
                 # Asked for, not sent: the only operation that changes nothing.
@@ -443,8 +446,9 @@ async def test_everything_that_the_capability_statement_names_works(world: World
     """DV-12: nothing is promised that is not answered, in every format that is named."""
     (rest,) = (said := (await world.api.get("/fhir/metadata")).json())["rest"]
     media_types = [one for one in said["format"] if "/" in one] + ["application/json"]
-    # Groups and measures are called in tests of their own: they are in JSON alone, and say so.
-    for method, path in {one for one in promised(rest) if "Group" not in one[1] and "Measure" not in one[1]}:
+    # What is in JSON alone, and says so, is called in tests of its own.
+    own = ("Group", "Measure", "AuditEvent", "Consent")
+    for method, path in {one for one in promised(rest) if not any(name in one[1] for name in own)}:
         for media_type in media_types:
             form = in_xml(json.loads(ADMIT_BUNDLE)) if "xml" in media_type else ADMIT_BUNDLE
             body = form if method == "POST" else b""

@@ -165,7 +165,7 @@ async def test_neither_grants_nor_offers_go_round_it(world: World) -> None:
                 "POST", f"/v1/follow-ups/{one['id']}/transfer", world.keys[giver], 422, json={"to": world.ids[taker]}
             )
             # A home that must not be known of claims nobody, as far as the answer tells.
-            assert "is no other home that claims the person today" in json.dumps(refused)
+            assert "is no organization that this follow-up can go to" in json.dumps(refused)
     for who in ("home",):
         told = await world.api.json("GET", "/v1/notifications", world.keys[who], 200)
         assert {(one["attribution"]["lead"], "another home" in one["reason"]) for one in told["items"]} <= {(None, False), (True, False)}

@@ -185,5 +185,14 @@ def test_every_reason_for_refusing_a_row_says_what_to_do() -> None:
         RowErrorCode.TOO_MANY_COLUMNS,
     }
     of_repetitions = {RowErrorCode.REPEATED_ROW, RowErrorCode.OVERRIDDEN_ROW}
-    assert set(MESSAGES) == set(RowErrorCode) - of_files - of_repetitions
+    of_services = {
+        RowErrorCode.BAD_CODE,
+        RowErrorCode.BAD_NDC,
+        RowErrorCode.BAD_NUMBER,
+        RowErrorCode.UNKNOWN_CLAIM_TYPE,
+        RowErrorCode.NOTHING_GIVEN,
+        RowErrorCode.VERSION_TAKEN,
+        RowErrorCode.NOT_A_MEMBER,
+    }
+    assert set(MESSAGES) == set(RowErrorCode) - of_files - of_repetitions - of_services
     assert all(message.endswith(".") for message in MESSAGES.values())

@@ -47,7 +47,7 @@ async def test_one_bad_message_costs_itself_only(yard: Yard) -> None:
     named = [(one["message"], one["control_id"], one["answer"]) for one in said["problems"]]
     assert named == [(2, "C1", "AE"), (3, "C2", "AR")]
     assert said["problems"][0]["problems"][0]["location"].startswith("PID")
-    assert "handoff feed add" in said["problems"][1]["problems"][0]["message"]
+    assert "handoff feed list" in said["problems"][1]["problems"][0]["message"]
     assert all(one["id"].startswith("msg_") for one in said["problems"])
     assert "handoff inbound" in said["remedy"]
 

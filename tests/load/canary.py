@@ -215,7 +215,8 @@ async def _read(clients: dict[str, httpx.AsyncClient], found: Found) -> None:
                     assert answer.json()["items"] == []
         told = (await clients[who].get("/v1/notifications", params={"limit": 5})).json()["items"]
         for one in told:
-            for path in (f"/v1/notifications/{one['id']}/why", f"/v1/encounters/{one['encounter']['id']}"):
+            stay = [f"/v1/encounters/{one['encounter']['id']}"] if "encounter" in one else []
+            for path in (f"/v1/notifications/{one['id']}/why", *stay):
                 found.look(f"read by the {who}", (await clients[who].get(path)).text, forbidden)
 
 

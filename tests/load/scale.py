@@ -45,7 +45,7 @@ TIMES: Final = 6
 READ_WHOLE_BELOW: Final = 50_000
 """Of fewer people a large batch is rightly found by reading them all."""
 PEOPLE_OF_THE_TRAFFIC: Final = 5_000
-P3B: Final = "P3b processor time a message, rooms 3-7"
+P3B: Final = "P3b processor time a message, rooms 3-7 and comparing"
 
 
 @dataclass(slots=True)
