@@ -28,7 +28,7 @@ from tests.support.service import Service, make_exchange, running_service
 WORKER_KILLS, DATABASE_KILLS = (300, 60) if LONG else (10, 5)
 PAUSE_S = 0.4
 SENDERS = 4
-PATIENTS = 30
+PATIENTS = 120
 
 
 def stay(number: int) -> list[bytes]:
