@@ -82,7 +82,8 @@ def bundle(  # one keyword for each thing that tests vary
         "resourceType": "Patient",
         "id": "patient",
         "identifier": [typed("MR", facility, mrn), *([typed("MA", "MAINECARE", medicaid)] if medicaid else [])],
-        "name": [{"use": "official", "family": family, "given": [given]}],
+        # FHIR has no empty string: what is not known is not there.
+        "name": [{"use": "official", "family": family} | ({"given": [given]} if given else {})],
         "birthDate": day(born),
         "gender": GENDERS[sex],
         "address": [{"use": "home", "line": ["1 Elm St"], "city": "Bangor", "state": "ME", "postalCode": "04401"}],
