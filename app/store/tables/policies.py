@@ -61,7 +61,10 @@ _OF_SUBSTANCE_USE = (
 
 
 def reserved(organization: str) -> str:
-    """Tell whether an organization's own status may be protected: the same as domain/origin_registry.reserved_houses (a test compares)."""
+    """Tell whether an organization's own status may be protected, as domain/origin_registry.reserved_houses does (a test compares).
+
+    Never less strict: where a registration contradicts the organization's kind of place, both are heard.
+    """
     return (
         f"exists (select 1 from organization o where o.id = {organization} and ("
         f"exists ({_OF_HOUSE} and (r.part2_status in {_PROGRAMS} or r.privacy_pack is not null)) "
