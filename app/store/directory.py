@@ -1,18 +1,21 @@
 """Reads the whole registry for the pipeline and the door, when it has changed."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from app.domain.agreement import LETS_TAKE_PART, Span
+from app.domain.agreement import LETS_TAKE_PART, Agreement, Span
 from app.domain.directory import Directory
 from app.domain.feed import VISIT_NUMBER_PLACES, AckPolicy, Feed, FeedFacility, FeedMode, FeedProfile
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
+from app.domain.origin_registry import Registration
 from app.domain.provider import ProviderLink
 from app.store import agreements, origin_registrations
 from app.store.raw import Raw
+
+_VERSION = "select version from registry_version"
 
 
 def profile_from(stored: dict[str, Any]) -> FeedProfile:
@@ -50,33 +53,69 @@ class RegistryReader:
 
     async def current(self, raw: Raw) -> Directory:
         """Give the registry as of this statement."""
-        version = await raw.fetchval("select version from registry_version")
-        if version != self._version:
-            self._directory = await read(raw)
-            self._version = version
+        if await raw.fetchval(_VERSION) != self._version:
+            rows = await _rows(raw)
+            self._directory, self._version = _directory(rows), rows.version
         return self._directory
 
 
 async def read(raw: Raw) -> Directory:
-    """Read every organization, feed and current preference."""
-    organizations = await raw.fetch("select * from organization")
-    feeds = await raw.fetch("select * from feed")
+    """Read the whole registry, as it was at one moment."""
+    return _directory(await _rows(raw))
+
+
+class _Rows(NamedTuple):
+    """The registry of one version, as it is stored."""
+
+    version: int
+    organizations: list[Any]
+    feeds: list[Any]
+    facilities: list[Any]
+    units: list[Any]
+    preferences: list[Any]
+    expired: list[Any]
+    practitioners: list[Any]
+    agreements: list[Agreement]
+    registrations: list[Registration]
+
+
+async def _rows(raw: Raw) -> _Rows:
+    """Read every table, again until nothing was changed between the first and the last.
+
+    An agreement without its organization, or a house without what is registered of it, is a registry that never was.
+    """
+    version = await raw.fetchval(_VERSION)
+    while True:
+        rows = _Rows(
+            version,
+            await raw.fetch("select * from organization"),
+            await raw.fetch("select * from feed"),
+            await raw.fetch("select feed_id, code, organization_id, time_zone, assigning_authority from feed_facility"),
+            await raw.fetch("select organization_id, unit, call_back_number, direct_address, records_contact from facility_unit"),
+            await raw.fetch("select organization_id, rules from preference where is_current"),
+            await raw.fetch("select organization_id from panel_standing where state = 'expired'"),
+            await raw.fetch(
+                "select npi, id, organization_id, asserted_at, effective_from, effective_to from practitioner "
+                "where retracted_at is null order by id"
+            ),
+            await agreements.all_of(raw),
+            await origin_registrations.standing(raw),
+        )
+        if (version := await raw.fetchval(_VERSION)) == rows.version:
+            return rows
+
+
+def _directory(rows: _Rows) -> Directory:
     facilities: dict[UUID, dict[str, FeedFacility]] = {}
-    for row in await raw.fetch("select feed_id, code, organization_id, time_zone, assigning_authority from feed_facility"):
+    for row in rows.facilities:
         facility = FeedFacility(row["organization_id"], row["time_zone"], row["assigning_authority"])
         facilities.setdefault(row["feed_id"], {})[row["code"]] = facility
     units: dict[UUID, dict[str, CallBack]] = {}
-    for row in await raw.fetch("select organization_id, unit, call_back_number, direct_address, records_contact from facility_unit"):
+    for row in rows.units:
         units.setdefault(row["organization_id"], {})[row["unit"]] = CallBack(*list(row.values())[2:])
-    preferences = await raw.fetch("select organization_id, rules from preference where is_current")
-    expired = await raw.fetch("select organization_id from panel_standing where state = 'expired'")
-    practitioners = await raw.fetch(
-        "select npi, id, organization_id, asserted_at, effective_from, effective_to from practitioner "
-        "where retracted_at is null order by id"
-    )
-    zones = {row["id"]: ZoneInfo(row["time_zone"]) for row in organizations}
+    zones = {row["id"]: ZoneInfo(row["time_zone"]) for row in rows.organizations}
     agreed: dict[UUID, list[Span]] = {}
-    for one in await agreements.all_of(raw):
+    for one in rows.agreements:
         if one.kind in LETS_TAKE_PART:
             agreed.setdefault(one.organization_id, []).append(one.span(zones[one.organization_id]))
     return Directory.of(
@@ -99,7 +138,7 @@ async def read(raw: Raw) -> Directory:
                 agreed=tuple(agreed.get(row["id"], ())),
                 units=units.get(row["id"], {}),
             )
-            for row in organizations
+            for row in rows.organizations
         ),
         (
             Feed(
@@ -114,10 +153,10 @@ async def read(raw: Raw) -> Directory:
                 version=row["version"],
                 facilities=facilities.get(row["id"], {}),
             )
-            for row in feeds
+            for row in rows.feeds
         ),
-        {row["organization_id"]: _json(row["rules"]) for row in preferences},
-        frozenset(row["organization_id"] for row in expired),
-        ((npi, ProviderLink(*link)) for npi, *link in (row.values() for row in practitioners)),
-        await origin_registrations.standing(raw),
+        {row["organization_id"]: _json(row["rules"]) for row in rows.preferences},
+        frozenset(row["organization_id"] for row in rows.expired),
+        ((npi, ProviderLink(*link)) for npi, *link in (row.values() for row in rows.practitioners)),
+        rows.registrations,
     )
