@@ -17,6 +17,7 @@ from uuid import UUID
 from app.domain.answer import Answer, answered, denied_of
 from app.domain.attribution import Attribution
 from app.domain.clock import Clock
+from app.domain.course import Course
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.escalation import RUNNING, next_step_at, stored_clocks
@@ -96,6 +97,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
         # A follow-up is found by the home of the discharge, whoever has it by now.
         rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
         denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}
+        shown = _Shown(stays, rules, heard, claims, directory)
         kept.people[person_id] = _measured(stays, rows.values(), records.get(person_id, ()), claims, denied)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
@@ -109,12 +111,11 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     continue
                 row, home = found, _acting(responsible_home, found, claims)
                 kept.ids[(stay.id, responsible_home.home_id)] = kept.ids[(stay.id, row.home_id)] = row.id
-                # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
-                may_show = [other for other in stays if other.id in rules and _may_know(home, other, claims, directory)]
+                course, died_at = shown.to(home.home_id)
                 facts = FollowUpFacts(
                     stay=rules[stay.id],
-                    stays=tuple(rules[other.id] for other in may_show),
-                    died_at=_died_at(may_show, heard),
+                    stays=course,
+                    died_at=died_at,
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
@@ -171,9 +172,26 @@ async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID]
     return await follow_ups.first_told(raw, keys) if keys else {}
 
 
-def _may_know(home: Home, stay: StayInHand, claimed: Collection[Attribution], directory: Directory) -> bool:
-    organization = directory.organizations.get(home.home_id) if home.home_id else None
-    return may_know(home.home_id, organization.kind if organization else None, stay, claimed)
+@dataclass(slots=True)
+class _Shown:
+    """What may show of a person in a home's follow-ups: the same for all of them, so gathered once for each home."""
+
+    stays: Sequence[StayInHand]
+    rules: Mapping[UUID, Stay]
+    heard: Sequence[PatientRecord]
+    claims: Collection[Attribution]
+    directory: Directory
+    _by_home: dict[UUID | None, tuple[Course, datetime | None]] = field(default_factory=dict)
+
+    def to(self, home_id: UUID | None) -> tuple[Course, datetime | None]:
+        """Give the stays, and when the person died."""
+        if home_id not in self._by_home:
+            organization = self.directory.organizations.get(home_id) if home_id else None
+            kind = organization.kind if organization else None
+            # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
+            known = [one for one in self.stays if one.id in self.rules and may_know(home_id, kind, one, self.claims)]
+            self._by_home[home_id] = Course(self.rules[one.id] for one in known), _died_at(known, self.heard)
+        return self._by_home[home_id]
 
 
 def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:

@@ -16,6 +16,7 @@ from app.domain.attribution import Attribution
 from app.domain.claim import services_of
 from app.domain.clock import ClockState
 from app.domain.contact import Contact, ContactTopic, TopicItem
+from app.domain.course import Course
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
@@ -150,10 +151,9 @@ class FollowUpPresenter:
         if stay not in person.stays:
             return ()
         history = history_of(
-            person.stays,
+            Course(stay_for_rules(one, self.rulebook) for one in person.stays),
             [contact for _, contact in person.contacts],
             person.records,
-            self.rulebook,
             stay.zone,
             ended=endings(person.stays, person.records, directory, self.rulebook, stay.zone),
             coverage=coverage,

@@ -5,6 +5,7 @@ that an admission follows; FUM, FUA and FUI keep one event in 31 days. The publi
 and services (``measure``, ``service``).
 """
 
+from bisect import bisect_left
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 from app.domain.calendar import age_on, local_date
 from app.domain.measure import (
     Evidence,
+    KeptVisits,
     MeasureCatalog,
     MeasureEvent,
     MeasureRules,
@@ -23,7 +25,7 @@ from app.domain.measure import (
 )
 from app.domain.measure_window import status_of
 from app.domain.returning import standing_of_return
-from app.domain.stay import Disposition, Stay, StayClass, is_return
+from app.domain.stay import Disposition, Stay, StayClass
 
 LAST_ANCHOR: Final = (12, 1)
 """An event counts in its year when it is by 1 December, so that its 30 days fit."""
@@ -148,8 +150,7 @@ def covers(spans: tuple[tuple[date, date | None], ...], first_on: date, last_on:
 
 def _first_return(stay: Stay, rules: MeasureRules, history: PersonHistory) -> Stay | None:
     """Find the first admission that this measure takes for a readmission or transfer."""
-    returns = (one for one in history.stays if one.care_level not in rules.ignored_levels and is_return(stay, one, rules.return_days))
-    return min(returns, key=lambda one: one.order, default=None)
+    return history.stays.first_return(stay, rules.return_days, rules.ignored_levels)
 
 
 def _after(event: MeasureEvent) -> Standing | None:
@@ -191,9 +192,10 @@ def _ends_episode(event: MeasureEvent) -> bool:
     stay, rules = event.stay, event.rules
     if stay.stay_class is not StayClass.INPATIENT or not _same_episode(stay, rules):
         return False
-    earlier = [one for one in event.history.stays if one.order < stay.order and _may_begin(one, rules, event.anchor_on.year)]
     episode: set[str] = set()
-    for one in sorted(earlier, key=lambda one: one.order):
+    for one in event.history.stays.admissions_before(stay):
+        if not _may_begin(one, rules, event.anchor_on.year):
+            continue
         if one.id in episode or (_says(one, rules) and not one.signal.provisional):
             back = _first_return(one, rules, event.history)
             if back is not None and back.care_level in rules.index_levels and _same_episode(back, rules):
@@ -204,16 +206,13 @@ def _ends_episode(event: MeasureEvent) -> bool:
 def _first_of_episode(stay: Stay, rules: MeasureRules, history: PersonHistory) -> Stay:
     """Give the stay with which the episode began that this one goes on with (TRC: the first admission, the last discharge)."""
     first = stay
-    earlier = [one for one in history.stays if one.is_admission and one.discharged_on is not None and one.order < stay.order]
-    for one in sorted(earlier, key=lambda one: one.order, reverse=True):
-        back = _first_return(one, rules, history)
-        if back is not None and back.id == first.id:
-            first = one
+    while (earlier := history.stays.last_followed_by(first, rules.return_days, rules.ignored_levels)) is not None:
+        first = earlier
     return first
 
 
 def _may_begin(one: Stay, rules: MeasureRules, year: int) -> bool:
-    return one.is_admission and one.care_level in rules.index_levels and one.discharged_on is not None and one.discharged_on.year == year
+    return one.care_level in rules.index_levels and one.discharged_on is not None and one.discharged_on.year == year
 
 
 def _by_disposition(event: MeasureEvent) -> Standing | None:
@@ -226,19 +225,30 @@ def _by_disposition(event: MeasureEvent) -> Standing | None:
 
 def _repeated(event: MeasureEvent) -> Standing | None:
     """Keep the first eligible visit of the year, then each that is far enough from the last one kept; drop the others."""
-    own = (event.anchor_on, event.stay.order)
-    earlier = {
-        (one.discharged_on, one.order): one
-        for one in event.history.stays
-        if one.stay_class is event.stay.stay_class and not one.cancelled and one.id != event.stay.id
-        if one.discharged_on is not None and one.discharged_on.year == event.anchor_on.year and (one.discharged_on, one.order) < own
-    }
-    kept_on = date.min
-    gap = timedelta(days=event.rules.visit_gap_days)
-    for on, order in sorted(earlier):
-        if on - kept_on >= gap and _eligible(replace(event, stay=earlier[on, order], anchor_on=on)):
-            kept_on = on
-    return REPEATED_VISIT if event.anchor_on - kept_on < gap else None
+    visits, kept = _kept_visits(event)
+    before = bisect_left(visits, (event.anchor_on, event.stay.order))
+    kept_on = kept[before - 1] if before else date.min
+    return REPEATED_VISIT if event.anchor_on - kept_on < timedelta(days=event.rules.visit_gap_days) else None
+
+
+def _kept_visits(event: MeasureEvent) -> KeptVisits:
+    """Give the visits of the event's year, and after each the day of the last that was kept: the same for all of them."""
+    rules, history, year = event.rules, event.history, event.anchor_on.year
+    asked = (rules.measure, rules.version, event.stay.stay_class, year, event.today)
+    if asked not in history.kept_visits:
+        visits = {
+            (one.discharged_on, one.order): one
+            for one in history.stays
+            if one.stay_class is event.stay.stay_class and not one.cancelled
+            if one.discharged_on is not None and one.discharged_on.year == year
+        }
+        order, kept, kept_on = sorted(visits), [], date.min
+        for on, began in order:
+            far = on - kept_on >= timedelta(days=rules.visit_gap_days)
+            kept_on = on if far and _eligible(replace(event, stay=visits[on, began], anchor_on=on)) else kept_on
+            kept.append(kept_on)
+        history.kept_visits[asked] = order, kept
+    return history.kept_visits[asked]
 
 
 def _eligible(event: MeasureEvent) -> bool:

@@ -6,7 +6,7 @@ storing and assigning follow-ups, and measure status (``measure``): the two ledg
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -17,8 +17,9 @@ from app.domain.calendar import NO_HOLIDAYS, Holidays, local_date
 from app.domain.clock import Clock, ClockState, ClockWindow, Counts, clock_window, counts_toward, evaluate_clock, idle_clock, stopped_clock
 from app.domain.clock import next_change_at as clock_changes_at
 from app.domain.contact import Contact, ContactOutcome
+from app.domain.course import Course
 from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
-from app.domain.stay import CareLevel, Disposition, Stay, StayClass, is_return
+from app.domain.stay import CareLevel, Disposition, Stay, StayClass
 
 READMISSION_DAYS: Final = 30
 CLOSED_BY_HOME: Final = "closed_by_home"
@@ -59,7 +60,7 @@ class FollowUpFacts:
     """Everything that has happened, as far as it matters to one follow-up."""
 
     stay: Stay
-    stays: Sequence[Stay] = ()
+    stays: Course = field(default_factory=Course)
     """The person's stays, in any order, this one and repetitions included or not."""
     died_at: datetime | None = None
     closed_at: datetime | None = None
@@ -233,7 +234,7 @@ def _stops(facts: FollowUpFacts, anchor_at: datetime) -> list[_Stop]:
         stops.append(_Stop(anchor_at, FollowUpState.CLOSED, "hospice: discharged to hospice, no outreach", ClockState.VOID))
     if facts.died_at is not None:
         stops.append(_Stop(max(facts.died_at, anchor_at), FollowUpState.CLOSED, "died: the person has died", ClockState.VOID))
-    returned = min((one for one in facts.stays if _takes_over(stay, one)), key=lambda one: one.order, default=None)
+    returned = facts.stays.first_return(stay, READMISSION_DAYS, RESIDENTIAL)
     if returned is not None:
         stops.append(_taken_over(stay, returned, anchor_at))
     if facts.closed_at is not None and facts.closed_at >= anchor_at:
@@ -253,10 +254,6 @@ def _taken_over(stay: Stay, other: Stay, anchor_at: datetime) -> _Stop:
     else:
         why, flag = "readmitted: within 30 days", FollowUpFlag.READMITTED
     return _Stop(at, FollowUpState.SUPERSEDED, why, ClockState.VOID, other.id, flag)
-
-
-def _takes_over(stay: Stay, other: Stay) -> bool:
-    return other.care_level not in RESIDENTIAL and is_return(stay, other, READMISSION_DAYS)
 
 
 def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datetime | None] | None:

@@ -6,12 +6,13 @@ and what meets them (``measure_window``), which earlier and later stays move an 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from app.domain.behavioral import BehavioralKind
+from app.domain.course import Course
 from app.domain.diagnosis import DiagnosisGroup
 from app.domain.service import Ground, Service, ServiceReader, ServiceRule
 from app.domain.stay import CareLevel, Stay, StayClass
@@ -136,6 +137,10 @@ class Receipt:
     """By what it is known: the notification that was acknowledged, the fact that a home recorded."""
 
 
+KeptVisits = tuple[Sequence[tuple[date, tuple[datetime, datetime, str]]], Sequence[date]]
+"""Visits in order, by their day and their own order, and after each the day of the last one that counts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonHistory:
     """One person as measures see them. Stays and services in any order; repetitions do no harm."""
@@ -146,9 +151,11 @@ class PersonHistory:
     """The first day known in hospice care."""
     coverage: tuple[tuple[date, date | None], ...] | None = None
     """Enrolment spans, ends exclusive; None where no enrolment data exist, which excludes nobody."""
-    stays: Sequence[Stay] = ()
+    stays: Course = field(default_factory=Course)
     services: Sequence[Service] = ()
     receipts: Sequence[Receipt] = ()
+    kept_visits: dict[tuple[Any, ...], KeptVisits] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What ``episode`` worked out of it once for all visits of a measure's year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any
 from app.domain.attribution import Attribution
 from app.domain.calendar import local_date
 from app.domain.contact import Contact
+from app.domain.course import Course
 from app.domain.directory import Directory
 from app.domain.event_order import recorded_instant
 from app.domain.latest import key_of, known, merged
@@ -21,7 +22,7 @@ from app.domain.provider import Providers
 from app.domain.rulebook import Rulebook
 from app.domain.service import Service, service_of
 from app.domain.stay import Disposition
-from app.domain.stay_in_hand import StayInHand, stay_for_rules
+from app.domain.stay_in_hand import StayInHand
 
 Spans = tuple[tuple[date, date | None], ...]
 """Enrolment, ends exclusive."""
@@ -91,10 +92,9 @@ def enrolment(claims: Iterable[Attribution]) -> Spans:
 
 
 def history_of(  # everything that a measure asks of a person
-    stays: Sequence[StayInHand],
+    stays: Course,
     contacts: Iterable[Contact],
     records: Sequence[PatientRecord],
-    rulebook: Rulebook,
     zone: tzinfo,
     *,
     ended: Endings,
@@ -109,7 +109,7 @@ def history_of(  # everything that a measure asks of a person
         died_on=ended.died_on,
         hospice_on=ended.hospice_on,
         coverage=coverage,
-        stays=tuple(stay_for_rules(stay, rulebook) for stay in stays),
+        stays=stays,
         services=(*(service for contact in contacts if (service := service_of(contact, zone, providers)) is not None), *claimed),
         receipts=tuple(receipts),
     )

@@ -18,6 +18,7 @@ from app.domain.calendar import age_on, end_of_day
 from app.domain.claim import ClaimLine, services_of
 from app.domain.consent import Consent
 from app.domain.contact import Contact
+from app.domain.course import Course
 from app.domain.directory import Directory
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
 from app.domain.measure import Evidence, GroundStatus, MeasureCatalog, MeasureState, MeasureStatus, PersonHistory, Receipt
@@ -31,6 +32,7 @@ from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import may_count
 from app.domain.service import Ground, Service
+from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
@@ -135,6 +137,7 @@ class _Reader:
 def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog: MeasureCatalog, now: datetime) -> list[MeasureLine]:
     """Give every line of a person: each status depends on all their stays, so they are worked out together."""
     stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
+    told = {stay.id: stay_for_rules(stay, rulebook) for stay in stays}
     allowed: dict[UUID | None, list[StayInHand]] = {}
     histories: dict[tuple[Any, ...], PersonHistory] = {}
     lines: list[MeasureLine] = []
@@ -143,7 +146,7 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
     for stay in stays:
         if stay.view.discharged_at is None:
             continue
-        rules, day = stay_for_rules(stay, rulebook), stay.day_of(stay.view.discharged_at)
+        rules, day = told[stay.id], stay.day_of(stay.view.discharged_at)
         known = Asking(directory, stay.law, stay.asked_at)
         denied = person.denied.get(stay.id, frozenset())
         responsible = responsible_homes(stay, rules, person.claims, directory, rulebook, denied=denied)
@@ -160,7 +163,7 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
             history = histories.get(seen_as)
             if history is None:
-                history = histories[seen_as] = _history(person, stay, reader, shows, coverage, known, rulebook)
+                history = histories[seen_as] = _history(person, stay, reader, shows, told, coverage, known, rulebook)
             made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
             lines.extend(line for line in made if line is not None)
     return lines
@@ -171,6 +174,7 @@ def _history(
     stay: StayInHand,
     reader: _Reader,
     shows: Sequence[StayInHand],
+    told: Mapping[UUID, Stay],
     coverage: Spans | None,
     known: Asking,
     rulebook: Rulebook,
@@ -186,10 +190,9 @@ def _history(
         for heard in person.heard.get(one.id, ())
     ]
     return history_of(
-        shows,
+        Course(told[one.id] for one in shows),
         contacts,
         person.records,
-        rulebook,
         stay.zone,
         ended=endings(shows, person.records, known.directory, rulebook, stay.zone),
         coverage=coverage,

@@ -153,7 +153,7 @@ def _found(event: MeasureEvent, reader: ServiceReader) -> Iterator[_Met]:
             rule = reader.qualifying(service, event.rules.services)
             if rule is not None:
                 yield _Met(service.on, service.ground.value, service.id, rule.long_window_only, service)
-    for other in event.history.stays:
+    for other in event.history.stays.admissions_to(event.rules.counted_levels):
         if _counts_itself(other, event) and other.admitted_on is not None:
             day = max(other.admitted_on, event.first_on)
             if day <= event.today and (other.discharged_on is None or day <= other.discharged_on):
@@ -181,9 +181,9 @@ def _named(what: str, id_: str) -> str:
 
 
 def _counts_itself(other: Stay, event: MeasureEvent) -> bool:
-    """Whether a stay is a service by its level of care and its diagnosis. The event's own is none."""
+    """Whether an admission to a counted level of care is a service by its diagnosis. The event's own is none."""
     rules = event.rules
-    if other.care_level not in rules.counted_levels or not other.is_admission or other.id == event.stay.id:
+    if other.id == event.stay.id:
         return False
     return not rules.counted_principal or bool(other.signal.principal & rules.counted_principal)
 

@@ -6,7 +6,7 @@ are tested (``episode``).
 """
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from app.domain.measure import MeasureEvent, MeasureState, Standing
@@ -47,7 +47,7 @@ def standing_of_return(event: MeasureEvent) -> Standing | None:
 
 def returns_after(event: MeasureEvent) -> Iterator[tuple[date, Stay]]:
     """Give the stays with which the person came back, with the day."""
-    for other in event.history.stays:
+    for other in event.history.stays.begun_within(event.first_on, event.due_30_on):
         day = other.admitted_on
         if day is not None and _is_return(event, other, day):
             yield day, other
@@ -78,12 +78,12 @@ def _goes_on(event: MeasureEvent) -> Stay | None:
     """Find the stay that goes on with this one: of an emergency visit only where it was a transfer or an admission followed at once."""
     stay = event.stay
     moving = stay.disposition is Disposition.TRANSFER
-    onward = [
+    ended_on = event.anchor_on
+    onward = (
         other
-        for other in event.history.stays
-        if other.admitted_on is not None and stay.discharged_on is not None and not other.cancelled
-        if other.id != stay.id and other.order > stay.order and 0 <= (other.admitted_on - stay.discharged_on).days <= TRANSFER_DAYS
+        for other in event.history.stays.begun_within(ended_on, ended_on + timedelta(days=TRANSFER_DAYS))
+        if not other.cancelled and other.id != stay.id and other.order > stay.order
         if (_counts(other, event) if stay.stay_class is not StayClass.EMERGENCY else other.is_admission)
         or (moving and other.stay_class is stay.stay_class)
-    ]
-    return min(onward, key=lambda other: other.order, default=None)
+    )
+    return next(onward, None)

@@ -101,11 +101,14 @@ class Stay:
     """It began as an emergency visit."""
     admitted_on: date | None = field(init=False)
     discharged_on: date | None = field(init=False)
+    order: tuple[datetime, datetime, str] = field(init=False, repr=False)
+    """A strict order of stays by when they started; ties by end, then by id, so that no two stays can follow each other."""
 
     def __post_init__(self) -> None:
         started_at = self.admitted_at or self.discharged_at
         object.__setattr__(self, "admitted_on", None if started_at is None else local_date(started_at, self.zone))
         object.__setattr__(self, "discharged_on", None if self.discharged_at is None else local_date(self.discharged_at, self.zone))
+        object.__setattr__(self, "order", (started_at or LONG_AFTER, self.discharged_at or LONG_AFTER, self.id))
 
     @property
     def is_admission(self) -> bool:
@@ -116,12 +119,6 @@ class Stay:
     def in_house(self) -> bool:
         """Whether the person is still there, as far as we know."""
         return not self.cancelled and self.discharged_at is None
-
-    @property
-    def order(self) -> tuple[datetime, datetime, str]:
-        """A strict order of stays by when they started; ties by end, then by id, so that no two stays can follow each other."""
-        started_at = self.admitted_at or self.discharged_at or LONG_AFTER
-        return started_at, self.discharged_at or LONG_AFTER, self.id
 
 
 def is_return(stay: Stay, other: Stay, within_days: int) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from app.domain.course import Course
 from app.domain.episode import measure_statuses
 from app.domain.measure import MeasureStatus, PersonHistory
 from app.domain.service import Service
@@ -44,7 +45,7 @@ def statuses(
         died_on=date.fromisoformat(died) if died else None,
         hospice_on=date.fromisoformat(hospice) if hospice else None,
         coverage=coverage,
-        stays=(stay, *others),
+        stays=Course((stay, *others)),
         services=services,
     )
     return {one.measure: one for one in measure_statuses(stay, history, CATALOG, local(now))}

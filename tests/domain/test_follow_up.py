@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.clock import ClockState
 from app.domain.contact import Contact, ContactOutcome, ContactRole, ContactTopic, ContactType
+from app.domain.course import Course
 from app.domain.follow_up import FollowUpFacts, FollowUpFlag, FollowUpState, FollowUpView, contact_effects, evaluate
 from app.domain.program import ProgramDefinition
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass
@@ -48,7 +49,7 @@ def look(
 ) -> FollowUpView:
     facts = FollowUpFacts(
         stay=stay,
-        stays=stays,
+        stays=Course(stays),
         died_at=local(died) if died else None,
         closed_at=local(closed) if closed else None,
         closed_reason="completed" if closed else "",

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.behavioral import BehavioralKind
+from app.domain.course import Course
 from app.domain.episode import covers, measure_statuses
 from app.domain.measure import MeasureState, PersonHistory
 from app.domain.service import Service, service_of
@@ -347,6 +348,6 @@ def test_coverage_has_no_gap(spans: tuple[tuple[date, date | None], ...], whole:
 def test_now_is_read_in_the_facilitys_zone() -> None:
     stay = make_stay(admitted="2026-11-10", discharged="2026-11-18")
     last_minute = datetime(2026, 12, 18, 23, 59, tzinfo=EASTERN)
-    history = PersonHistory(birth_on=BORN, stays=(stay,))
+    history = PersonHistory(birth_on=BORN, stays=Course((stay,)))
     found = [measure_statuses(stay, history, CATALOG, last_minute + timedelta(minutes=step))[0] for step in (0, 1)]
     assert [(one.status, one.final) for one in found] == [(PENDING, False), (NOT, True)]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.course import Course
 from app.domain.episode import measure_statuses
 from app.domain.measure import Evidence, MeasureState, MeasureStatus, PersonHistory, Receipt
 from app.domain.service import Service, service_of
@@ -21,7 +22,7 @@ A = make_stay("A", admitted="2025-06-01", discharged="2025-06-10", codes=["I50.9
 
 
 def trc(stay: Stay, *others: Stay, receipts: Any = (), now: str = LATER) -> dict[str, MeasureStatus]:
-    history = PersonHistory(birth_on=BORN, stays=(stay, *others), receipts=receipts)
+    history = PersonHistory(birth_on=BORN, stays=Course((stay, *others)), receipts=receipts)
     return {one.measure.removeprefix("TRC-"): one for one in measure_statuses(stay, history, CATALOG, local(now))}
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.domain.contact import ContactOutcome, ContactRole, ContactType, ContactWith
+from app.domain.course import Course
 from app.domain.episode import measure_statuses
 from app.domain.measure import MeasureCatalog, MeasureState, PersonHistory
 from app.domain.service import Service, service_of
@@ -91,5 +92,5 @@ def test_a_fourteen_day_claim_can_be_read_as_thirty_days_only() -> None:
     rules = CATALOG.rules_for("FUH", 2025)
     services = tuple(replace(rule, long_window_only=rule.name.startswith("transitional_care_moderate")) for rule in rules.services)
     narrowed = MeasureCatalog([replace(rules, services=services)], CATALOG.reader)
-    found = measure_statuses(A, PersonHistory(birth_on=BORN, stays=(A,), services=(claim,)), narrowed, local("2025-12-31"))[0]
+    found = measure_statuses(A, PersonHistory(birth_on=BORN, stays=Course((A,)), services=(claim,)), narrowed, local("2025-12-31"))[0]
     assert (found.status_7, found.status_30, found.met_7_on, found.met_30_on) == (NOT, MET, None, claim.on)

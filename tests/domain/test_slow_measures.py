@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.domain.course import Course
 from app.domain.episode import measure_statuses
 from app.domain.measure import PersonHistory
 from app.domain.service import Service
@@ -118,7 +119,7 @@ def history(person: SlowPerson, zone: ZoneInfo = EASTERN) -> PersonHistory:
     ]
     coverage = tuple((first, last + DAY) for first, last in person.covered) or None
     return PersonHistory(
-        birth_on=person.born, died_on=person.died, hospice_on=person.hospice, coverage=coverage, stays=stays, services=services
+        birth_on=person.born, died_on=person.died, hospice_on=person.hospice, coverage=coverage, stays=Course(stays), services=services
     )
 
 
@@ -169,14 +170,15 @@ def test_neither_order_nor_repetition_nor_zone_changes_a_status(seed: int) -> No
     known = history(person)
     plain = fates(known, today)
     dice = random.Random(seed)
-    shuffled = replace(known, stays=_shuffled(known.stays, dice), services=_shuffled([*known.services, *known.services], dice))
+    stays = Course(_shuffled([*known.stays, *known.stays], dice))
+    shuffled = replace(known, stays=stays, services=_shuffled([*known.services, *known.services], dice))
     assert fates(shuffled, today) == plain
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/London", "America/Phoenix"):
         assert fates(history(person, ZoneInfo(zone)), today) == plain, zone
 
 
-def _shuffled(items: Sequence[Any], dice: random.Random) -> list[Any]:
-    return dice.sample(list(items), len(items))
+def _shuffled(items: list[Any], dice: random.Random) -> list[Any]:
+    return dice.sample(items, len(items))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +197,7 @@ def test_windows_are_of_days_also_where_the_clocks_change_and_in_leap_years(day:
     ):
         on = left + timedelta(days=offset)
         visit = Service(id="v", on=on, visit_codes=("90834",), diagnoses=(MENTAL,), taxonomies=(PSYCHOLOGIST,), place_of_service="11")
-        known = PersonHistory(birth_on=date(1980, 1, 1), stays=(stay,), services=(visit,))
+        known = PersonHistory(birth_on=date(1980, 1, 1), stays=Course((stay,)), services=(visit,))
         status = next(one for one in measure_statuses(stay, known, CATALOG, local("2031-01-01")) if one.measure == "FUH")
         assert (status.met_7_on is not None, status.met_30_on is not None) == (seven, thirty), offset
 
@@ -207,7 +209,7 @@ def test_a_chain_of_any_length_counts_once() -> None:
         left = day + timedelta(days=3)
         stays.append(make_stay(f"S{number}", admitted=str(day), discharged=str(left)))
         day = left + timedelta(days=30)
-    known = PersonHistory(birth_on=date(1980, 1, 1), stays=stays)
+    known = PersonHistory(birth_on=date(1980, 1, 1), stays=Course(stays))
     found = fates(known, date(2031, 1, 1))
     assert [found[stay.id, "FUH"][1] for stay in stays] == ["superseded"] * 8 + ["not_met"]
 

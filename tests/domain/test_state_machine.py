@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.adt_event import AdtEvent
 from app.domain.clock import ClockState as Clocks
+from app.domain.course import Course
 from app.domain.follow_up import FollowUpFacts, FollowUpFlag, FollowUpState, FollowUpView, evaluate
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
@@ -62,7 +63,7 @@ def look(row: Row, events: Sequence[AdtEvent]) -> FollowUpView:
     """Evaluate the stay at the row's hour."""
     assert BHH is not None
     mine, others = stay(1, events), [stay(number, one) for number, one in enumerate(row.others, start=2)]
-    facts = FollowUpFacts(stay=mine, stays=[mine, *others], died_at=seen(*events).deceased_at)
+    facts = FollowUpFacts(stay=mine, stays=Course((mine, *others)), died_at=seen(*events).deceased_at)
     return evaluate(facts, [BHH], [], holiday_calendar, at(row.hour))
 
 
