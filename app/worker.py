@@ -129,7 +129,7 @@ class Worker:
             on_received=drop_log.received,
             is_stopping=child.stopping.is_set,
         )
-        self._pace = Pace(settings.batch_max)
+        self._paces = {loop: Pace(settings.batch_max) for loop in (Loop.PIPELINE, Loop.RECONSIDER, Loop.TIMERS)}
         self._match_pace = MatchPace()
         self._place = Place(assignment.number, assignment.of)
         self._suspects_at_s = 0.0
@@ -214,23 +214,20 @@ class Worker:
         """Rooms 3 to 7 once: what is new, and now and then what another worker took up and never finished."""
         lane = start_lane_of(self._place)
         if time.monotonic() >= self._suspects_at_s:
-            if not (await self._batch(lambda: self._pipeline.work_once(lane, 1, suspects=True), 1)).idle:
+            taken_up = await self._round(Loop.PIPELINE, lambda: self._pipeline.work_once(lane, 1, suspects=True), 1)
+            if not self._counted(taken_up).idle:
                 return True
             self._suspects_at_s = time.monotonic() + SUSPECTS_INTERVAL_S
-        size = self._pace.size
         try:
-            worked = await self._batch(lambda: self._pipeline.work_once(lane, size), size)
+            worked = self._counted(await self._paced(Loop.PIPELINE, lambda size: self._pipeline.work_once(lane, size)))
         except BatchFailedError as error:
-            self._pace.failed(error.messages)
             self._metrics.batches_failed.inc()
             self._log.emit(BatchFailed(error.messages))
             return True
-        self._pace.worked()
         return not worked.idle
 
     async def _reconsider(self) -> bool:
-        worked = await self._round(Loop.RECONSIDER, lambda: self._pipeline.reconsider_once(self._settings.batch_max))
-        return not worked.idle
+        return not (await self._paced(Loop.RECONSIDER, self._pipeline.reconsider_once)).idle
 
     async def _match(self) -> bool:
         """Compare the records that wait, as far as messages leave room (app/pipeline/match_pace)."""
@@ -250,8 +247,7 @@ class Worker:
         if time.monotonic() >= self._delays_at_s:
             await self._tell_delays()
             self._delays_at_s = time.monotonic() + DELAYS_INTERVAL_S
-        worked = await self._round(Loop.TIMERS, lambda: self._pipeline.time_once(self._settings.batch_max))
-        return not worked.idle
+        return not (await self._paced(Loop.TIMERS, self._pipeline.time_once)).idle
 
     async def _tell_delays(self) -> None:
         """Say, once, which endpoints have been behind for too long: to the exchange's log, and to the owner at the subscription."""
@@ -282,8 +278,7 @@ class Worker:
             self._log.emit(StaysPresumedEnded(stays))
         return watched.has_more or linked.has_more
 
-    async def _batch(self, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
-        worked = await self._round(Loop.PIPELINE, round_, size_max)
+    def _counted(self, worked: Worked) -> Worked:
         if worked.messages:
             self._match_pace.messages_worked(time.monotonic())
             self._metrics.batches.observe(worked.messages)
@@ -291,7 +286,12 @@ class Worker:
             self._metrics.set_aside.inc(worked.set_aside)
         return worked
 
-    async def _round(self, loop: Loop, round_: Callable[[], Awaitable[Worked]], size_max: int = 0) -> Worked:
+    async def _paced(self, loop: Loop, round_: Callable[[int], Awaitable[Worked]]) -> Worked:
+        """Do a round as large as the last ones let it be."""
+        pace = self._paces[loop]
+        return await self._round(loop, lambda: pace.round(round_), pace.size)
+
+    async def _round(self, loop: Loop, round_: Callable[[], Awaitable[Worked]], size_max: int) -> Worked:
         started_s = time.perf_counter()
         worked = await round_()
         if worked.idle:
@@ -312,7 +312,7 @@ class Worker:
                 worked.notifications,
                 worked.set_aside,
                 len(worked.recipients),
-                size_max or self._settings.batch_max,
+                size_max,
                 int(took_s * 1000),
             )
         )

@@ -1,10 +1,14 @@
 """What a worker decides by itself: how large a batch may be, how long to pause, where to begin."""
 
+import contextlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.actions.receive import LANES
-from app.pipeline.pace import PAUSES_S, Pace, pause_s, start_lane_of
+from app.pipeline.pace import LONG_S, PAUSES_S, SHORT_S, Pace, pause_s, start_lane_of
+from app.pipeline.rooms import Worked
+from app.pipeline.work import BatchFailedError
 from app.store.hints import Place
 from app.worker import TOPICS
 
@@ -30,20 +34,53 @@ def test_success_doubles_up_to_the_most() -> None:
     pace = Pace(200, size=3)
     sizes = []
     for _ in range(8):
-        pace.worked()
+        pace.worked(0.1)
         sizes.append(pace.size)
     assert sizes == [6, 12, 24, 48, 96, 192, 200, 200]
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(1, 500))), st.integers(1, 500))
-def test_a_batch_always_has_a_size(rounds: list[int | None], most: int) -> None:
+@given(st.lists(st.one_of(st.none(), st.floats(0, 60), st.integers(1, 500))), st.integers(1, 500))
+def test_a_batch_always_has_a_size(rounds: list[int | float | None], most: int) -> None:
     pace = Pace(most)
-    for failed in rounds:
-        if failed is None:
-            pace.worked()
+    for one in rounds:
+        if one is None:
+            pace.cut_off()
+        elif isinstance(one, float):
+            pace.worked(one)
         else:
-            pace.failed(failed)
+            pace.failed(one)
         assert 1 <= pace.size <= most
+
+
+@given(st.integers(1, 500), st.floats(0.001, 1.5))
+def test_rounds_become_as_small_as_their_stays_are_costly(most: int, stay_s: float) -> None:
+    """So no round comes near what the database and the supervisor wait for, and none stays small for nothing."""
+    pace = Pace(most)
+    took = []
+    for _ in range(30):
+        took.append(pace.size * stay_s)
+        pace.worked(took[-1])
+    assert took[-1] <= LONG_S
+    assert pace.size == most or took[-1] >= SHORT_S / 2
+
+
+async def test_a_round_that_the_database_does_not_wait_for_is_tried_smaller() -> None:
+    pace = Pace(200)
+    asked: list[int] = []
+
+    async def work(size: int) -> Worked:
+        asked.append(size)
+        if size > 40:
+            raise ConnectionResetError
+        if size > 20:
+            raise BatchFailedError(size)
+        return Worked(messages=size)
+
+    while not asked or asked[-1] > 20:
+        with contextlib.suppress(ConnectionResetError, BatchFailedError):
+            await pace.round(work)
+    assert asked == [200, 100, 50, 25, 12]
+    assert pace.size == 24
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))

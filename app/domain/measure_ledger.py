@@ -140,6 +140,8 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
     told = {stay.id: stay_for_rules(stay, rulebook) for stay in stays}
     allowed: dict[UUID | None, list[StayInHand]] = {}
     histories: dict[tuple[Any, ...], PersonHistory] = {}
+    seen: dict[tuple[Any, ...], PersonHistory] = {}
+    statuses: dict[tuple[UUID, int], tuple[MeasureStatus, ...]] = {}
     lines: list[MeasureLine] = []
     facts = facts_of(person.records)
     born = birth_on(person.records)
@@ -163,8 +165,12 @@ def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog
             seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
             history = histories.get(seen_as)
             if history is None:
-                history = histories[seen_as] = _history(person, stay, reader, shows, told, coverage, known, rulebook)
-            made = (_line(stay, status, reader, facts, born) for status in measure_statuses(rules, history, catalog, now))
+                history = histories[seen_as] = _history(person, stay, reader, shows, told, coverage, known, rulebook, seen)
+            # Most readers know the same: what a payer sees, the exchange does.
+            asked = (stay.id, id(history))
+            if asked not in statuses:
+                statuses[asked] = measure_statuses(rules, history, catalog, now)
+            made = (_line(stay, status, reader, facts, born) for status in statuses[asked])
             lines.extend(line for line in made if line is not None)
     return lines
 
@@ -178,28 +184,33 @@ def _history(
     coverage: Spans | None,
     known: Asking,
     rulebook: Rulebook,
+    seen: dict[tuple[Any, ...], PersonHistory],
 ) -> PersonHistory:
-    """Gather what the reader may know of the person, by the days of a stay's place and what was signed for it."""
+    """Gather what the reader may know of the person, by the days of a stay's place; or give what was `seen` already, by what it is of."""
     hidden = {one.id for one in person.stays if one.mode in COUNTED_MODES} - {one.id for one in shows}
     contacts = [contact for on, contact in person.contacts if on not in hidden]
     # What a home of which the reader may not know has done meets nothing that the reader sees.
     contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
-    receipts = [
-        Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
-        for one in shows
-        for heard in person.heard.get(one.id, ())
-    ]
-    return history_of(
-        Course(told[one.id] for one in shows),
-        contacts,
-        person.records,
-        stay.zone,
-        ended=endings(shows, person.records, known.directory, rulebook, stay.zone),
-        coverage=coverage,
-        receipts=receipts,
-        claimed=claims_counted(person.services, reader.organization_id, person.providers),
-        providers=person.providers,
-    )
+    claims_of = reader.organization_id if person.services else None
+    of = (tuple(one.id for one in shows), tuple(contact.id for contact in contacts), coverage, stay.zone, claims_of)
+    if of not in seen:
+        receipts = [
+            Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
+            for one in shows
+            for heard in person.heard.get(one.id, ())
+        ]
+        seen[of] = history_of(
+            Course(told[one.id] for one in shows),
+            contacts,
+            person.records,
+            stay.zone,
+            ended=endings(shows, person.records, known.directory, rulebook, stay.zone),
+            coverage=coverage,
+            receipts=receipts,
+            claimed=claims_counted(person.services, reader.organization_id, person.providers),
+            providers=person.providers,
+        )
+    return seen[of]
 
 
 def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:
