@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections import Counter
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,16 +29,32 @@ from tests.support.service import Service, make_exchange, running_service
 WORKER_KILLS, DATABASE_KILLS = (300, 60) if LONG else (10, 5)
 PAUSE_S = 0.4
 SENDERS = 4
-PATIENTS = 120
+STAYS_EACH = 20
+"""Of one patient: the faster the machine, the more patients there are, not the more stays of each."""
+AT_ONCE = 20
+"""Patients who come in turn."""
+PATIENTS = 2_000
+
+
+def last_name(patient: int) -> str:
+    """A name of the patient's own."""
+    return "Alder" + "".join(chr(97 + patient // 26**place % 26) for place in range(3))
+
+
+def born(patient: int) -> date:
+    """A day of birth: people of one name born on one day are another test's."""
+    return date(1940, 1, 1) + timedelta(days=31 * (patient % 700))
 
 
 def stay(number: int) -> list[bytes]:
     """A stay of one of many patients, each of whom the home claims."""
-    patient = number % PATIENTS
+    patient = number // (STAYS_EACH * AT_ONCE) * AT_ONCE + number % AT_ONCE
+    assert patient < PATIENTS, "the home claims no more"
     about = {
         "mrn": f"M{patient}",
         "medicaid": f"MC{patient}",
-        "name": f"Alder{chr(97 + patient % 26)}{chr(97 + patient // 26)}^Ann",
+        "name": f"{last_name(patient)}^Ann",
+        "born": f"{born(patient):%Y%m%d}",
         "visit": f"V{number}",
         "admitted": "20260302100000-0500",
     }
@@ -131,7 +148,7 @@ async def claim_everybody(service: Service) -> None:
     async with service.client() as operator:
         organizations = (await operator.get("/v1/organizations")).json()["items"]
         (home,) = (item["id"] for item in organizations if item["kind"] == "behavioral_health_home")
-        rows = [f"MC{number},Ann,Alder,1980-01-02,F,BHH,2026-01-01" for number in range(PATIENTS)]
+        rows = [f"MC{number},Ann,{last_name(number)},{born(number)},F,BHH,2026-01-01" for number in range(PATIENTS)]
         roster = "\n".join(["medicaid_id,first_name,last_name,birth_date,sex,program,effective_from", *rows, ""])
         answer = await operator.post(
             f"/v1/panels/{home}/uploads", params={"mode": "delta"}, content=roster, headers={"Content-Type": "text/csv"}
