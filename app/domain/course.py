@@ -68,9 +68,10 @@ class Course:
             self._followed[kind] = {back.id: one for one, back in pairs if back is not None}
         return self._followed[kind].get(stay.id)
 
-    def admissions_before(self, stay: Stay) -> Sequence[Stay]:
-        """Give the admissions that come before a stay, in order."""
-        return self._admissions.stays[: bisect_left(self._admissions.orders, stay.order)]
+    @property
+    def admissions(self) -> Sequence[Stay]:
+        """Give the admissions, in order."""
+        return self._admissions.stays
 
     def admissions_to(self, levels: Levels) -> Sequence[Stay]:
         """Give the admissions to these levels of care, in order."""

@@ -192,15 +192,24 @@ def _ends_episode(event: MeasureEvent) -> bool:
     stay, rules = event.stay, event.rules
     if stay.stay_class is not StayClass.INPATIENT or not _same_episode(stay, rules):
         return False
-    episode: set[str] = set()
-    for one in event.history.stays.admissions_before(stay):
-        if not _may_begin(one, rules, event.anchor_on.year):
-            continue
-        if one.id in episode or (_says(one, rules) and not one.signal.provisional):
-            back = _first_return(one, rules, event.history)
-            if back is not None and back.care_level in rules.index_levels and _same_episode(back, rules):
-                episode.add(back.id)
-    return stay.id in episode
+    return stay.id in _continued(event)
+
+
+def _continued(event: MeasureEvent) -> frozenset[str]:
+    """Give the stays that go on with an episode which began in the year with a stay that says what it is."""
+    rules, history, year = event.rules, event.history, event.anchor_on.year
+    asked = (rules.measure, rules.version, year)
+    if asked not in history.continued:
+        episode: set[str] = set()
+        for one in history.stays.admissions:
+            if not _may_begin(one, rules, year):
+                continue
+            if one.id in episode or (_says(one, rules) and not one.signal.provisional):
+                back = _first_return(one, rules, history)
+                if back is not None and back.care_level in rules.index_levels and _same_episode(back, rules):
+                    episode.add(back.id)
+        history.continued[asked] = frozenset(episode)
+    return history.continued[asked]
 
 
 def _first_of_episode(stay: Stay, rules: MeasureRules, history: PersonHistory) -> Stay:

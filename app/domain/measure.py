@@ -156,6 +156,8 @@ class PersonHistory:
     receipts: Sequence[Receipt] = ()
     kept_visits: dict[tuple[Any, ...], KeptVisits] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``episode`` worked out of it once for all visits of a measure's year."""
+    continued: dict[tuple[str, str, int], frozenset[str]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """And for all admissions: the ids of those that go on with an episode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
