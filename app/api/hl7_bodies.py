@@ -1,7 +1,8 @@
 """HL7 v2 over HTTP as bodies: content types in and out, character sets, and the messages of a multipart body (HOH-1).
 
 The bytes of a message are taken as they were sent; which encoding they are in they tell themselves, whatever the content type says. An
-answer is in the encoding that is asked for (Accept), else in that of the message. Not here: what is accepted (actions/receive).
+answer is in the encoding that is asked for (Accept), else in that of the message or messages; XML knows no batch, so several
+acknowledgements in XML are parts. Not here: what is accepted (actions/receive).
 """
 
 import codecs
@@ -96,9 +97,26 @@ def answer(request: Request, ack: bytes | None, codec: BatchCodec) -> Response:
 
 
 def er7_answer(request: Request, acks: bytes) -> Response:
-    """Give a batch of acknowledgements, which is ER7 whatever its messages were."""
+    """Give a batch of acknowledgements in ER7."""
     said = media_type_of(request)
     return Response(acks, media_type=f"{said if said in (*ER7_TYPES, *_ALSO_ER7) else ER7_TYPES[0]}; charset=utf-8")
+
+
+def wants_xml_of(request: Request, bodies: Sequence[bytes], codec: BatchCodec) -> bool:
+    """Tell whether messages are answered in XML: it is asked for, or all of them are in XML and nothing else is asked for (HOH-1)."""
+    wants_xml = _wants_xml(request)
+    return all(codec.is_xml(body) for body in bodies) if wants_xml is None else wants_xml
+
+
+def xml_answer(request: Request, acks: Sequence[bytes], codec: BatchCodec, boundary: str) -> Response:
+    """Give acknowledgements in XML: one as it is, several as the parts of a body, none as nothing."""
+    if len(acks) <= 1:
+        said = [*_accepted(request), media_type_of(request)]
+        media_type = next((one for one in said if one in XML_TYPES), XML_TYPES[0])
+        return Response(codec.in_xml(acks[0]), media_type=f"{media_type}; charset=utf-8") if acks else Response(status_code=204)
+    head = f"--{boundary}\r\nContent-Type: {XML_TYPES[0]}; charset=utf-8\r\n\r\n".encode()
+    parts = b"".join(head + codec.in_xml(ack) + b"\r\n" for ack in acks)
+    return Response(parts + f"--{boundary}--\r\n".encode(), media_type=f"{MULTIPART_TYPES[0]}; boundary={boundary}")
 
 
 def _wants_xml(request: Request) -> bool | None:

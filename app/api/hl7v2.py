@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app.api.answers import JsonResponse, ok, plain, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute
-from app.api.hl7_bodies import ER7_TYPES, MULTIPART_TYPES, XML_TYPES, answer, er7_answer, message_of, messages_of
+from app.api.hl7_bodies import ER7_TYPES, MULTIPART_TYPES, XML_TYPES, answer, er7_answer, message_of, messages_of, wants_xml_of, xml_answer
 from app.api.limits import BodyKind
 from app.api.problems import ProblemType
 from app.api.schemas.hl7v2 import ValidationDocument, validation_json
@@ -45,6 +45,7 @@ _XML_ACK_EXAMPLE: Final = (
     '<ACK xmlns="urn:hl7-org:v2xml"><MSH><MSH.1>|</MSH.1><MSH.2>^~\\&amp;</MSH.2><MSH.10>0001</MSH.10></MSH>'
     "<MSA><MSA.1>AA</MSA.1><MSA.2>MSG00001</MSA.2></MSA></ACK>"
 )
+_PARTS_ACK_EXAMPLE: Final = "--0001\r\nContent-Type: application/hl7-v2+xml; charset=utf-8\r\n\r\n" + _XML_ACK_EXAMPLE + "\r\n--0001--\r\n"
 _PARTS_EXAMPLE: Final = (
     '--sample\r\nContent-Disposition: form-data; name="message"\r\nContent-Type: application/hl7-v2\r\n\r\n'
     + _EXAMPLE
@@ -58,8 +59,8 @@ def _content(media_types: tuple[str, ...], example: str) -> dict[str, Any]:
 
 
 def _acks(description: str, *, is_batch: bool = False) -> dict[int | str, dict[str, Any]]:
-    xml = {} if is_batch else _content(XML_TYPES, _XML_ACK_EXAMPLE)
-    return {200: {"description": description, "content": _content(ER7_TYPES, _ACK_EXAMPLE) | xml}}
+    parts = _content(MULTIPART_TYPES[:1], _PARTS_ACK_EXAMPLE) if is_batch else {}
+    return {200: {"description": description, "content": _content(ER7_TYPES, _ACK_EXAMPLE) | _content(XML_TYPES, _XML_ACK_EXAMPLE) | parts}}
 
 
 def _body(description: str) -> dict[str, Any]:
@@ -100,7 +101,8 @@ async def receive_message(request: Request, viewer: Sender, services: FromServic
 
 @router.post(
     "/hl7v2/batch",
-    responses=_acks("A batch of acknowledgements in ER7, in the order of the messages", is_batch=True),
+    responses=_acks("The acknowledgements in the order of the messages: a batch in ER7, or in XML, several as parts", is_batch=True)
+    | plain("Stored, and the one message in XML asks for no acknowledgement (MSH-15 and MSH-16)", status=204),
     openapi_extra=refused(ProblemType.EMPTY_BODY) | _body("FHS/BHS batch, a bare run of messages, one in XML, or several as parts."),
 )
 async def receive_batch(request: Request, viewer: BatchSender, services: FromServices, feed: FeedName = None) -> Response:
@@ -109,15 +111,20 @@ async def receive_batch(request: Request, viewer: BatchSender, services: FromSer
     Each message is stored and answered by itself: a bad one does not fail the rest. What stands outside every message is kept and
     answered AR, after the messages. A batch without one negative acknowledgement was accepted whole; BTS-2 says what is odd about
     its envelopes, such as another number of messages than its trailer counts. Sent again, every message gets its first answer again.
+    Messages that are all in XML are answered in XML, unless Accept asks for ER7: one by its acknowledgement, several by multipart/mixed.
     """
-    batch = services.batches.split(*await messages_of(request))
+    sent = await messages_of(request)
+    batch = services.batches.split(*sent)
     acks: list[bytes] = []
     bodies = batch.messages + batch.strays
     for start in range(0, len(bodies), _CONCURRENT_MAX):
         part = bodies[start : start + _CONCURRENT_MAX]
         answered = await asyncio.gather(*(services.receive(_envelope(body, viewer, services, feed)) for body in part))
         acks.extend(ack for _, ack in answered if ack is not None)
-    joined = services.batches.join(batch, acks, control_id=services.ids.new().hex[:20], at=services.clock.now())
+    number = services.ids.new().hex
+    if wants_xml_of(request, sent, services.batches):
+        return xml_answer(request, acks, services.batches, number)
+    joined = services.batches.join(batch, acks, control_id=number[:20], at=services.clock.now())
     return er7_answer(request, joined)
 
 

@@ -1,8 +1,10 @@
 """Cuts a multipart body (RFC 2046, RFC 7578) into its parts as they were sent: forms and mixed bodies whose parts are messages.
 
-Linear, and nothing is decoded: what a part holds is kept byte for byte. Not here: what the parts are.
+Linear. What a part holds is kept byte for byte; where mail software wrote it in base64 or quoted-printable, what it stood for. Not
+here: what the parts are.
 """
 
+import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _LINE_END: Final = re.compile(rb"\r?\n(?![ \t])")
 _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
+_NO_QUOTED: Final = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r?\n|\Z))")
+"""In quoted-printable an equals sign stands before two digits or at the end of a line (RFC 2045, 6.7)."""
 
 
 class MultipartError(ValueError):
@@ -70,7 +74,24 @@ def _part(piece: bytes) -> Part:
     for line in _LINE_END.split(inside[: end.start()]):
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.strip().lower()] = value.strip()
-    if headers.get("content-transfer-encoding", "").lower() not in _IDENTITY:
-        msg = "a part has a transfer encoding; send it as it is (binary)"
-        raise MultipartError(msg)
-    return Part(headers.get("content-type", ""), inside[end.end() :])
+    body = _decoded(inside[end.end() :], headers.get("content-transfer-encoding", "").lower())
+    return Part(headers.get("content-type", ""), body)
+
+
+def _decoded(body: bytes, encoding: str) -> bytes:
+    """Undo a transfer encoding, or say why that cannot be done: half a message must not become another one."""
+    if encoding in _IDENTITY:
+        return body
+    if encoding == "base64":
+        try:
+            return binascii.a2b_base64(b"".join(body.split()), strict_mode=True)
+        except binascii.Error:
+            msg = "a part says that it is in base64 and is not; send it as it is (binary), or encode all of it"
+            raise MultipartError(msg) from None
+    if encoding == "quoted-printable":
+        if _NO_QUOTED.search(body):
+            msg = "a part says that it is quoted-printable and has an equals sign that stands for nothing; send it as it is (binary)"
+            raise MultipartError(msg)
+        return binascii.a2b_qp(body)
+    msg = "a part has a transfer encoding that is not known here; send it as it is (binary), in base64 or quoted-printable"
+    raise MultipartError(msg)

@@ -1,8 +1,13 @@
 """HL7 over HTTP in XML and in parts (HOH-1): read as its ER7 twin, kept as sent, answered in the encoding of who asks."""
 
+import base64
+import quopri
+import re
+
 import pytest
 
 from adapters.hl7v2.er7 import Er7Message, tokenize
+from app.api.multipart import parts_of
 from tests.adapters.hl7v2.xml_twin import xml_twin
 from tests.api.world import ADMIT, DISCHARGE, World
 from tests.support.messages import adt
@@ -120,8 +125,43 @@ async def test_parts_are_a_batch_answered_as_one_in_er7(world: World) -> None:
     assert lines[0].startswith("BHS|")
     assert [line[:10] for line in lines if line.startswith("MSA")] == ["MSA|AA|C1", "MSA|AA|C2", "MSA|AA|C8", "MSA|AR||MS"]
     assert lines[-2] == "BTS|4"
+
+
+async def test_a_batch_in_xml_is_answered_in_xml_unless_er7_is_asked_for(world: World) -> None:
+    """HOH-1: with the type of the request. XML knows no batch: one acknowledgement is itself, several are parts."""
     alone = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=twin(ADMIT), headers=XML)
-    assert "MSA|AA|C1" in alone.text
+    assert alone.headers["content-type"] == "application/hl7-v2+xml; charset=utf-8"
+    assert "<MSA.1>AA</MSA.1><MSA.2>C1</MSA.2>" in alone.text
+    body = parts(("application/xml", twin(ADMIT)), ("application/hl7-v2+xml", twin(DISCHARGE)), ("", b"<ADT_A01/>"))
+    several = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=body, headers=MIXED)
+    answered = parts_of(several.headers["content-type"], several.content)
+    assert [part.content_type for part in answered] == ["application/hl7-v2+xml; charset=utf-8"] * 3
+    assert [re.search(b"<MSA.1>(.*?)</MSA.1>", part.body)[1] for part in answered] == [b"AA", b"AA", b"AR"]  # type: ignore[index]
+    for accept, kind in (("application/hl7-v2", "application/hl7-v2"), ("application/hl7-v2+xml", "multipart/mixed")):
+        headers = {**MIXED, "accept": accept}
+        said = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=body, headers=headers)
+        assert said.headers["content-type"].partition(";")[0] == kind
+    er7 = {"content-type": "application/hl7-v2", "accept": "text/xml"}
+    asked = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=ADMIT, headers=er7)
+    assert asked.headers["content-type"] == "text/xml; charset=utf-8"
+    silent = ADMIT.replace(b"|C1|P|2.5.1", b"|C7|P|2.5.1|||NE|NE")
+    nothing = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=twin(silent), headers=XML)
+    assert (nothing.status_code, nothing.content) == (204, b"")
+
+
+async def test_parts_that_mail_software_encoded_are_the_messages_they_stand_for(world: World) -> None:
+    """RFC 2045: base64 in lines, quoted-printable with soft line ends; what is kept is the message."""
+    named = DISCHARGE.replace(b"Alder", "N\u00fa\u00f1ez".encode())
+    written = (
+        b"--sample\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(ADMIT).replace(b"\n", b"\r\n")
+        + b"\r\n--sample\r\nContent-Type: application/hl7-v2; charset=utf-8\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n"
+        + quopri.encodestring(named).replace(b"\r", b"=0D") + b"\r\n--sample--"
+    )  # fmt: skip
+    answer = await world.api.post("/hl7v2/batch", world.keys["hospital"], content=written, headers=MIXED)
+    assert [line for line in answer.text.split("\r") if line.startswith("MSA")] == ["MSA|AA|C1", "MSA|AA|C2"]
+    kept = (await world.api.json("GET", "/v1/inbound", world.keys["hospital"], 200))["items"]
+    bodies = [(await world.api.json("GET", f"/v1/inbound/{one['id']}", world.keys["hospital"], 200))["body"] for one in kept]
+    assert sorted(bodies) == sorted(body.decode().removesuffix("\r") for body in (ADMIT, named))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +172,10 @@ async def test_parts_are_a_batch_answered_as_one_in_er7(world: World) -> None:
         (MIXED["content-type"], parts(("", ADMIT)).partition(b"--sample--")[0], 422, "last boundary"),
         (MIXED["content-type"], b"--sample\r\nno blank line--sample--", 422, "last boundary"),
         (MIXED["content-type"], b"--sample\r\nno blank line\r\n--sample--", 422, "blank line"),
-        (MIXED["content-type"], b"--sample\r\nContent-Transfer-Encoding: base64\r\n\r\nTVNI\r\n--sample--", 422, "encoding"),
+        (MIXED["content-type"], b"--sample\r\nContent-Transfer-Encoding: base64\r\n\r\nTVNIf\r\n--sample--", 422, "base64"),
+        (MIXED["content-type"], b"--sample\r\nContent-Transfer-Encoding: base64\r\n\r\nMSH|^~\r\n--sample--", 422, "binary"),
+        (MIXED["content-type"], b"--sample\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nMSH=7|\r\n--sample--", 422, "equals sign"),
+        (MIXED["content-type"], b"--sample\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nTVNI\r\n--sample--", 422, "quoted-printable"),
         (MIXED["content-type"], parts(("", ADMIT), ("", DISCHARGE)), 422, "/hl7v2/batch"),
         (MIXED["content-type"], parts(("application/json", b"{}")), 415, "A part"),
         (MIXED["content-type"], parts(("text/plain; charset=utf-16", ADMIT)), 415, "UTF-8"),
