@@ -21,13 +21,13 @@ from adapters.process.lifeline import NoParentError, lower_priority
 from app import wiring
 from app.actions.deliver import Delivered, Deliverer
 from app.actions.identify import IdentityMovedError
-from app.actions.notice_delays import notice_delays
 from app.actions.receive import LANES
 from app.domain.delivery import AttemptOutcome
 from app.drop.observer import DropLog
 from app.pipeline.match_pace import MatchPace
 from app.pipeline.pace import Pace, pause_s, start_lane_of
 from app.pipeline.rooms import Worked
+from app.pipeline.watches import Watches
 from app.pipeline.work import BatchFailedError, Pipeline
 from app.settings import LogFormat, Settings, load_settings
 from app.store.failures import is_unavailable
@@ -37,17 +37,11 @@ from app.telemetry.events import (
     BatchFailed,
     BatchWorked,
     DeliveriesAttempted,
-    EndpointBehind,
-    FeedHeard,
-    FeedSilent,
     HintsLost,
     HintsRestored,
     LoopPaused,
     ProcessStarted,
     ProcessStopped,
-    QueueTurned,
-    StaysPresumedEnded,
-    panel_event,
 )
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
@@ -62,6 +56,8 @@ ANSWER_S_MAX: Final = 120.0
 """No statement of a batch takes as long. One that does is asked of a server that is frozen or cut off, and may be replaced by now."""
 SUSPECTS_INTERVAL_S: Final = 2.0
 """How soon the messages of a worker that died are taken up by another."""
+STEPS: Final = frozenset({Loop.PIPELINE, Loop.RECONSIDER, Loop.TIMERS})
+"""Loops of which a round is one step: if it has not ended after long, the process does not get on (`/readyz`)."""
 DELAYS_INTERVAL_S: Final = 60.0
 FEEDS_INTERVAL_S: Final = 30.0
 """How often one of the workers looks at the feeds; while it is behind with counting, without a pause."""
@@ -99,11 +95,18 @@ class Worker:
         rules = wiring.rulebook()
         pipeline = wiring.build_pipeline(settings, self._engine, keys, rules, clock=clock, ids=self._ids, waker=self._hints)
         self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
-        self._feed_watch = wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids)
-        self._panel_watch = wiring.build_panel_watch(settings, self._engine, clock=clock)
-        self._queue_watch = wiring.build_queue_watch(settings, self._engine, clock=clock)
-        self._audit_chain = build_audit_chain(settings, self._engine, clock=clock)
-        self._presumptions = wiring.build_presumptions(settings, self._engine, pipeline.rooms)
+        self._watches = Watches(
+            pipeline.transaction,
+            wiring.build_feed_watch(settings, self._engine, keys, clock=clock, ids=self._ids),
+            wiring.build_panel_watch(settings, self._engine, clock=clock),
+            wiring.build_queue_watch(settings, self._engine, clock=clock),
+            build_audit_chain(settings, self._engine, clock=clock),
+            wiring.build_presumptions(settings, self._engine, pipeline.rooms),
+            clock=clock,
+            stays_max=settings.batch_max,
+            log=log,
+            metrics=metrics,
+        )
         self._sender = MeasuredSender(wiring.webhook_sender(settings), metrics)
         self._deliverer: Deliverer = wiring.build_deliverer(
             settings,
@@ -137,6 +140,8 @@ class Worker:
         self._lost_at_s: float | None = None
         self._paused: set[Loop] = set()
         self._wakers = {loop: asyncio.Event() for loop in Loop}
+        self._steps: dict[Loop, int] = {}
+        """Loop -> when the step began that is under way."""
 
     async def run(self, started_at_s: float) -> None:
         """Work until told to stop, then finish what is under way."""
@@ -144,7 +149,8 @@ class Worker:
         watch_loop(asyncio.get_running_loop(), self._log)
         child.listen_for_the_end()
         warming = asyncio.to_thread(wiring.warm_calendars)
-        background = {asyncio.create_task(child.beat()), asyncio.create_task(self._hints.run()), asyncio.create_task(warming)}
+        beating = asyncio.create_task(child.beat(self._show_step))
+        background = {beating, asyncio.create_task(self._hints.run()), asyncio.create_task(warming)}
         # What lives from here on is garbage for nobody: not looked at by the collector again.
         gc.collect()
         gc.freeze()
@@ -154,7 +160,7 @@ class Worker:
             asyncio.create_task(self._rounds(Loop.RECONSIDER, self._reconsider, at_least_s=RECONSIDER_INTERVAL_S)),
             asyncio.create_task(self._rounds(Loop.MATCH, self._match, at_least_s=MATCH_INTERVAL_S)),
             asyncio.create_task(self._rounds(Loop.TIMERS, self._time)),
-            asyncio.create_task(self._rounds(Loop.FEEDS, self._watch_feeds, idle_s=FEEDS_INTERVAL_S)),
+            asyncio.create_task(self._rounds(Loop.FEEDS, self._watches.watch_once, idle_s=FEEDS_INTERVAL_S)),
             asyncio.create_task(self._deliverer.run(child.stopping)),
         }
         loops |= {asyncio.create_task(watch.run(child.stopping)) for watch in self._drops.watches}
@@ -190,6 +196,8 @@ class Worker:
         while not self._child.stopping.is_set():
             waker.clear()
             try:
+                if loop in STEPS:
+                    self._steps[loop] = time.monotonic_ns()
                 has_more = await round_()
             except IdentityMovedError:
                 # Another worker merged these people a moment ago; it has committed by now.
@@ -201,6 +209,8 @@ class Worker:
                 self._paused_by(loop, error, wait_s)
                 await asyncio.sleep(wait_s)
                 continue
+            finally:
+                self._steps.pop(loop, None)
             failures = 0
             self._resumed(loop)
             if not has_more:
@@ -209,6 +219,9 @@ class Worker:
                         await waker.wait()
                 if at_least_s and not self._child.stopping.is_set():
                     await asyncio.sleep(at_least_s)
+
+    def _show_step(self) -> None:
+        self._child.show_step(Part.WORK, min(self._steps.values(), default=0))
 
     async def _work(self) -> bool:
         """Rooms 3 to 7 once: what is new, and now and then what another worker took up and never finished."""
@@ -245,38 +258,9 @@ class Worker:
 
     async def _time(self) -> bool:
         if time.monotonic() >= self._delays_at_s:
-            await self._tell_delays()
+            await self._watches.tell_delays()
             self._delays_at_s = time.monotonic() + DELAYS_INTERVAL_S
         return not (await self._paced(Loop.TIMERS, self._pipeline.time_once)).idle
-
-    async def _tell_delays(self) -> None:
-        """Say, once, which endpoints have been behind for too long: to the exchange's log, and to the owner at the subscription."""
-        now = self._pipeline.rooms.clock.now()
-        async with self._pipeline.transaction() as raw:
-            late = await notice_delays(raw, now)
-        for one in late:
-            behind_for_s = int((now - one.waiting_since).total_seconds())
-            self._log.emit(EndpointBehind(one.subscription_id, one.organization_id, one.pending, behind_for_s))
-
-    async def _watch_feeds(self) -> bool:
-        """Count what the feeds brought, and say, once each, which fell silent and which were heard again."""
-        watched = await self._feed_watch.watch_once()
-        now = self._pipeline.rooms.clock.now()
-        for one in watched.opened:
-            silent_for_s = int((now - one.last_message_at).total_seconds())
-            self._log.emit(FeedSilent(one.feed_id, one.organization_id, silent_for_s, int(one.missing)))
-        for over in watched.closed:
-            silent_for_s = int((over.closed_at - over.last_message_at).total_seconds())
-            self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
-        linked = await self._audit_chain.link_once()
-        self._metrics.audit_linked(linked.rows, linked.oldest_at, now)
-        for turned in await self._panel_watch.watch_once():
-            self._log.emit(panel_event(turned.organization_id, turned.state.value, turned.age_days))
-        for queue in await self._queue_watch.watch_once():
-            self._log.emit(QueueTurned(queue.queue, queue.alert.value, int((now - (queue.oldest_at or now)).total_seconds())))
-        if not watched.has_more and (stays := await self._presumptions.presume_once(self._settings.batch_max)):
-            self._log.emit(StaysPresumedEnded(stays))
-        return watched.has_more or linked.has_more
 
     def _counted(self, worked: Worked) -> Worked:
         if worked.messages:
@@ -386,10 +370,10 @@ def main() -> int:
     except NoParentError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    lower_priority(NICENESS)
     settings = load_settings()
     log = process_log(Part.WORK, child.assignment.number, is_json=settings.log_format is LogFormat.JSON, level=settings.log_level)
     worker = Worker(child, settings, log, Metrics(None))
+    lower_priority(NICENESS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.run(started_s))
     return 0

@@ -1,8 +1,8 @@
 """The board on which the processes of a tree show that they live: a little shared memory, one row a part and process.
 
-Everybody reads, each row has one writer, and every value is one aligned machine word, so no lock is needed and a process that is
-killed or frozen in the middle of a write harms nobody. The file has no name, so nothing is left behind. Not here: what follows from
-a silent row (the supervisor, `/readyz`).
+Everybody reads, each value has one writer (the process; of `moved` its supervisor), and every value is one aligned machine word, so
+no lock is needed and a process that is killed or frozen in the middle of a write harms nobody. The file has no name, so nothing is left
+behind. Not here: what follows from a silent row (the supervisor, `/readyz`).
 """
 
 import mmap
@@ -14,9 +14,9 @@ from enum import IntEnum
 from typing import Final, Self
 
 _WORD_BYTES: Final = 8
-_ROW_WORDS: Final = 4
+_ROW_WORDS: Final = 6
 _HEAD_WORDS: Final = 4
-_STATE, _PID, _BEAT, _DETAIL = range(_ROW_WORDS)
+_STATE, _PID, _BEAT, _DETAIL, _STEP, _MOVED = range(_ROW_WORDS)
 _PROCESS_RESTARTS, _DATABASE_RESTARTS, _STOPPING = range(3)
 
 
@@ -42,6 +42,10 @@ class Row:
     """Since the last sign of life."""
     detail: int
     """What the process has to say in one number: the port it listens on."""
+    step_for_s: float = 0.0
+    """Age of the oldest step of its work that has not ended; 0: none is under way."""
+    still_for_s: float = 0.0
+    """Since its supervisor last saw it use the processor; 0: nobody has looked."""
 
 
 class Board:
@@ -75,23 +79,34 @@ class Board:
         self._words[start + _STATE] = state
         self._words[start + _BEAT] = time.monotonic_ns()
 
+    def step(self, row: int, began_ns: int) -> None:
+        """Write when the oldest step that has not ended began, on the monotonic clock; 0: none is under way."""
+        self._words[self._start(row) + _STEP] = began_ns
+
+    def moved(self, row: int) -> None:
+        """Write, as the supervisor, that the process was seen to use the processor."""
+        self._words[self._start(row) + _MOVED] = time.monotonic_ns()
+
     def read(self, row: int) -> Row:
         """Read one row."""
         start = self._start(row)
-        state, pid, beat, detail = (self._words[start + word] for word in (_STATE, _PID, _BEAT, _DETAIL))
-        silent_for_s = max(0.0, (time.monotonic_ns() - beat) / 1e9) if beat else 0.0
-        return Row(RowState(state), pid, silent_for_s, detail)
+        state, pid, beat, detail, step, moved = self._words[start : start + _ROW_WORDS]
+        now_ns = time.monotonic_ns()
+        silent_for_s, step_for_s, still_for_s = (max(0.0, (now_ns - then) / 1e9) if then else 0.0 for then in (beat, step, moved))
+        return Row(RowState(state), pid, silent_for_s, detail, step_for_s, still_for_s)
 
     def clear(self, row: int) -> None:
         """Forget a process that has ended."""
         start = self._start(row)
         self._words[start + _STATE] = RowState.EMPTY
-        self._words[start + _PID] = self._words[start + _BEAT] = 0
+        for word in (_PID, _BEAT, _STEP, _MOVED):
+            self._words[start + word] = 0
 
     def expect(self, row: int, pid: int) -> None:
         """Note that a process was started for the row, so that its silence is measured from now on."""
         start = self._start(row)
         self._words[start + _PID] = pid
+        self._words[start + _STEP] = self._words[start + _MOVED] = 0
         self._words[start + _BEAT] = time.monotonic_ns()
         self._words[start + _STATE] = RowState.STARTING
 

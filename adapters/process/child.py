@@ -69,12 +69,20 @@ class Child:
         die_with_parent(assignment.parent_pid)
         # Ctrl-C reaches the whole foreground group; the supervisor alone decides what follows from it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return cls(assignment, Board(assignment.board, assignment.board_rows))
+        child = cls(assignment, Board(assignment.board, assignment.board_rows))
+        for part in assignment.rows:
+            # Loading our code took its time; what comes now has its own.
+            child.say(part, RowState.STARTING)
+        return child
 
     def say(self, part: str, state: RowState, *, detail: int | None = None) -> None:
         """Show a new state at once."""
         self._states[part] = state
         self.board.beat(self.assignment.rows[part], state, detail=detail)
+
+    def show_step(self, part: str, began_ns: int) -> None:
+        """Show when the oldest step of the work that has not ended began; 0: none is under way."""
+        self.board.step(self.assignment.rows[part], began_ns)
 
     def listen_for_the_end(self) -> None:
         """Set `stopping` on SIGTERM, or when the parent is gone."""

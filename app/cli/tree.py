@@ -20,6 +20,7 @@ from adapters.postgresql.embedded import EmbeddedPostgres
 from adapters.process.board import Board, RowState
 from adapters.process.child import Assignment
 from adapters.process.lifeline import assignment_line
+from adapters.process.vigil import Vigil, processor_s
 from app.cli.exits import CommandError, ExitCode
 from app.settings import Settings
 from app.telemetry.events import ChildEnded, ChildKilled, DatabaseRestarted, ServiceStarted, ServiceStopped
@@ -30,7 +31,8 @@ from app.telemetry.words import Part
 DATABASE_LOOKED_AT_EVERY_S: Final = 0.3
 CHILDREN_LOOKED_AT_EVERY_S: Final = 1.0
 SILENT_S_MAX: Final = 60.0
-"""A process without a sign of life for longer is killed, so that another takes its place."""
+"""A process without a sign of life for longer is killed, so that another takes its place, unless it gets on: on a full machine a batch
+may take longer. One that had as much of the processor since its last sign runs in a circle and is killed too."""
 PAUSES_S: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_AFTER_S: Final = 30.0
 """Who lived this long is started again at once."""
@@ -50,6 +52,7 @@ class Kind:
     started_at_s: float = 0.0
     endings: int = 0
     """In a row, without a healthy while between."""
+    vigil: Vigil = field(default_factory=Vigil)
 
     @property
     def part(self) -> Part:
@@ -184,8 +187,7 @@ class Tree:
         self._sockets.close()
         for kind in self._kinds:
             # A frozen process finishes nothing, however long it is waited for.
-            is_frozen = self._silent_for_s(kind) > FROZEN_AFTER_S
-            self._signal(kind, signal.SIGKILL if is_frozen else signal.SIGTERM)
+            self._signal(kind, signal.SIGKILL if kind.vigil.is_frozen(FROZEN_AFTER_S) else signal.SIGTERM)
         _, late = await asyncio.wait(keepers, timeout=self._settings.shutdown_grace_s)
         for kind in self._kinds:
             self._signal(kind, signal.SIGKILL)
@@ -294,10 +296,18 @@ class Tree:
         while True:
             await asyncio.sleep(CHILDREN_LOOKED_AT_EVERY_S)
             for kind in self._kinds:
-                silent_s = min(self._silent_for_s(kind), time.monotonic() - from_s)
-                if silent_s > SILENT_S_MAX and kind.process is not None:
-                    self._log.emit(ChildKilled(kind.part, kind.number, kind.process.pid, int(silent_s)))
-                    self._signal(kind, signal.SIGKILL)
+                if kind.process is not None:
+                    self._look_after(kind, kind.process.pid, from_s)
+
+    def _look_after(self, kind: Kind, pid: int, from_s: float) -> None:
+        now_s = time.monotonic()
+        kind.vigil.look(pid, min(self._silent_for_s(kind), now_s - from_s), processor_s(pid), now_s)
+        if kind.vigil.moved_at_s == now_s:
+            for row in kind.rows.values():
+                self._board.moved(row)
+        if kind.vigil.is_dead(SILENT_S_MAX):
+            self._log.emit(ChildKilled(kind.part, kind.number, pid, int(kind.vigil.silent_s)))
+            self._signal(kind, signal.SIGKILL)
 
     # The database.
 
