@@ -19,28 +19,28 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import ConnectionReport, Peer, Refuse, Reply
+from adapters.hl7v2.room import Room
 from adapters.process.board import RowState
 from adapters.process.child import Child, finish, own_grace_s
 from adapters.process.lifeline import NoParentError
 from app import wiring
 from app.api.application import build_application
 from app.api.arrivals import Arrivals
-from app.api.services import Readiness, RequestAnswered
+from app.api.services import RequestAnswered
 from app.domain.inbound import AckCode, Answer, Door, Envelope
 from app.domain.public_id import Kind, public_id
 from app.intake import Received
+from app.readiness import Readyz, SchemaCheck
 from app.settings import LogFormat, Settings, load_settings
 from app.store import panel_conflicts, panel_standings, queues
 from app.store.backlog import read_backlog
 from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
 from app.store.roles import Network, Role
-from app.store.schema import SCHEMA_REVISION, schema_revision
-from app.telemetry.events import HintsLost, HintsRestored, MessageReceived, MessageRefused, ProcessStarted, ProcessStopped
+from app.telemetry.events import DoorCrowded, HintsLost, HintsRestored, MessageReceived, MessageRefused, ProcessStarted, ProcessStopped
 from app.telemetry.events import RequestAnswered as RequestEvent
 from app.telemetry.fields import class_of
 from app.telemetry.log import EventLog, process_log, watch_loop
@@ -48,9 +48,6 @@ from app.telemetry.metrics import FeedSample, Metrics, PanelSample, Sample, page
 from app.telemetry.words import DoorName, Level, Part
 from app.wiring import face
 
-SILENT_S_MAX: Final = 3.0
-"""A process that gave no sign of life for longer does not serve."""
-SCHEMA_ASKED_EVERY_S: Final = 1.0
 SAMPLED_EVERY_S: Final = 5.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _UNREMARKABLE: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -66,58 +63,6 @@ class _HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture nothing."""
         yield
-
-
-class Readyz:
-    """Answers whether the whole tree serves."""
-
-    def __init__(self, child: Child, wanted: "SchemaCheck") -> None:
-        self._child, self._schema = child, wanted
-
-    async def __call__(self) -> Readiness:
-        """Look at the board, and at the schema at most once a second."""
-        parts = {"schema": await self._schema.state()}
-        for part, rows in self._child.assignment.all_rows.items():
-            silent = sum(not self._serves(row) for row in rows)
-            parts[part] = "ok" if not silent else f"{silent} of {len(rows)} processes do not serve"
-        return Readiness(all(said == "ok" for said in parts.values()), parts)
-
-    def serving(self) -> dict[str, int]:
-        """Count the processes that serve, by part."""
-        return {part: sum(self._serves(row) for row in rows) for part, rows in self._child.assignment.all_rows.items()}
-
-    def _serves(self, row: int) -> bool:
-        seen = self._child.board.read(row)
-        return seen.state is RowState.SERVING and seen.silent_for_s <= SILENT_S_MAX
-
-
-class SchemaCheck:
-    """Whether the database is there and at this release's revision; asked once a second for all who want to know."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._said = "not looked at yet"
-        self._until_s = 0.0
-        self._asking: asyncio.Task[None] | None = None
-
-    async def state(self) -> str:
-        """Give `ok`, or what is wrong."""
-        if time.monotonic() >= self._until_s:
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._ask())
-            await asyncio.shield(self._asking)
-        return self._said
-
-    async def _ask(self) -> None:
-        try:
-            async with asyncio.timeout(SCHEMA_ASKED_EVERY_S * 2):
-                found = await schema_revision(self._engine)
-        except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
-            self._said = "the database does not answer"
-        else:
-            wrong = f"at revision {found or 'none'}, this release needs {SCHEMA_REVISION}; run `handoff migrate up`"
-            self._said = "ok" if found == SCHEMA_REVISION else wrong
-        self._until_s = time.monotonic() + SCHEMA_ASKED_EVERY_S
 
 
 class Front:
@@ -142,9 +87,11 @@ class Front:
         self._intake = wiring.build_intake(settings, self._work, keys, clock=self._clock, ids=ids, waker=self._hints)
         self._counters: dict[tuple[DoorName, AckCode], tuple[Counter, Histogram]] = {}
         self._groups = self._grouped = 0
-        self._turned_away = 0
+        self._room = Room(settings.mllp_bytes_max, time.monotonic)
+        self._gone = (0, 0, 0)
+        """MLLP connections turned out, displaced, turned away so far."""
         self._arrivals = Arrivals(face.newest_numbers(self._app))
-        self._readyz = Readyz(child, SchemaCheck(self._app))
+        self._readyz = Readyz(child.board, child.assignment.all_rows, SchemaCheck(self._app))
         self._sample = Sample()
         self._listeners = self._mllp(face.refuse_frame(wiring.ack_writer(self._clock, ids), self._intake.keep, self._clock))
         self._sender = wiring.webhook_sender(settings)
@@ -225,7 +172,13 @@ class Front:
             if descriptor is not None:
                 listeners.append(
                     face.mllp_listener(
-                        self._settings, listener, self._answer_mllp, refuse, socket.socket(fileno=descriptor), on_closed=self._closed
+                        self._settings,
+                        listener,
+                        self._answer_mllp,
+                        refuse,
+                        socket.socket(fileno=descriptor),
+                        self._room,
+                        on_closed=self._closed,
                     )
                 )
         return listeners
@@ -310,12 +263,16 @@ class Front:
         self._metrics.groups.inc(groups - self._groups)
         self._metrics.group_messages.inc(messages - self._grouped)
         self._groups, self._grouped = groups, messages
-        turned_away = 0
         for listener in self._listeners:
             self._metrics.connections.labels(listener.name).set(len(listener.reports()))
-            turned_away += listener.turned_away
-        self._metrics.connections_refused.inc(turned_away - self._turned_away)
-        self._turned_away = turned_away
+        self._metrics.held_bytes.set(self._room.held_bytes)
+        displaced = sum(listener.displaced for listener in self._listeners)
+        turned_away = sum(listener.turned_away for listener in self._listeners)
+        gone, before = (self._room.turned_out, displaced, turned_away), self._gone
+        if gone != before:
+            self._gone = gone
+            self._metrics.connections_refused.inc(gone[2] - before[2])
+            self._log.emit(DoorCrowded(self._room.held_bytes, *(now - then for now, then in zip(gone, before, strict=True))))
 
     async def _keep_sampling(self) -> None:
         """Ask the database once in a while what waits, for `/metrics`; only one process of a tree does."""
@@ -326,6 +283,7 @@ class Front:
             board = self._child.board
             sample = Sample(
                 parts_serving=self._readyz.serving(),
+                step_oldest_s=self._readyz.step_oldest_s(),
                 process_restarts=board.process_restarts,
                 database_restarts=board.database_restarts,
             )

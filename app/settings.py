@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     requests_per_key_per_s: int = Field(default=1_000, ge=1, description="HTTP requests of one key in a second and process, on average.")
     requests_per_key_burst: int = Field(default=5_000, ge=1, description="HTTP requests of one key at once, after a pause.")
     mllp_connections_max: int = Field(default=2_000, ge=1, description="Connections of one MLLP listener.")
+    mllp_bytes_max: int = Field(default=268_435_456, ge=33_554_432, description="Bytes that all MLLP connections hold together.")
     mllp_idle_timeout_s: float = Field(default=86_400.0, gt=0, description="An MLLP connection silent for longer is closed.")
     mllp_frame_timeout_s: float = Field(default=60.0, gt=0, description="From the first byte of an MLLP frame to its last.")
     delivery_timeout_s: float = Field(default=20.0, gt=0, le=60, description="Whole time of one webhook attempt.")

@@ -2,74 +2,49 @@
 
 A sender that pipelines has its frames answered concurrently (`window`) and hears the answers in the order of its
 frames. A sender that does not read its answers is not read either, and dropped after a while. Whatever it sends, it has
-its turn and no more of one turn of the loop (`fairness`). Not here: accepting connections (`listener`), the framing
-itself (`framing`), and what an answer says (the callables that are handed in).
+its turn and no more of one turn of the loop (`fairness`), and no more than there is room for (`room`). Not here: accepting
+connections (`listener`), cutting bytes into frames (`arriving`), and what an answer says (the callables that are handed in).
 """
 
 import asyncio
-from collections import deque
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
+from adapters.hl7v2.arriving import Arriving
 from adapters.hl7v2.fairness import Pace
-from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Aborted, Event, Frame, Garbage, MllpFramer, TooLong
-from adapters.hl7v2.peers import CloseReason, ConnectionReport, Counters, Failure, Peer
-from adapters.hl7v2.window import Answering, Window
+from adapters.hl7v2.owner import Owner
+from adapters.hl7v2.peers import CloseReason, ConnectionReport, Counters, Peer
+from adapters.hl7v2.window import Window
 
 _WRITE_BUFFER_BYTES: Final = 32_768
-_EVENTS_A_TURN: Final = 64
-"""Of the bytes of one connection that are cut at once; a chunk may hold thousands of frames with nothing in them."""
 _TLS_HELLO: Final = b"\x16\x03"
 _TLS_REFUSAL: Final = b"\x15\x03\x01\x00\x02\x02\x28"
 """A fatal alert, handshake_failure (RFC 5246, 7.2): what a TLS client understands of a door that has no TLS."""
 _LINGER_S: Final = 0.5
 """How long a closing connection still reads and discards, so that the last answer is not lost to a reset."""
 
-_LINGERS: Final = frozenset({CloseReason.FRAME_TOO_LONG, CloseReason.TLS_ON_PLAIN, CloseReason.SHUTDOWN, CloseReason.NO_ANSWER})
-
-
-class Owner(Answering, Protocol):
-    """What a connection needs of its listener."""
-
-    def opened(self, connection: "MllpConnection") -> Peer | None:
-        """Admit the connection and name its peer, or None when there are too many."""
-        ...
-
-    def closed(self, connection: "MllpConnection") -> None:
-        """Forget the connection."""
-        ...
-
-    def may_begin(self, connection: "MllpConnection") -> bool:
-        """Give it a frame of this turn, or call its `proceed` in another."""
-        ...
-
-    def may_enter(self, connection: "MllpConnection", host: str) -> bool:
-        """Let a frame of a stranger in, or call its `proceed` when it is let in."""
-        ...
-
-    def rest(self, connection: "MllpConnection") -> None:
-        """Call its `read_on` when the others had their turn."""
-        ...
+_LINGERS: Final = frozenset(
+    {CloseReason.FRAME_TOO_LONG, CloseReason.TLS_ON_PLAIN, CloseReason.SHUTDOWN, CloseReason.NO_ANSWER, CloseReason.NO_ROOM}
+)
 
 
 class MllpConnection(asyncio.Protocol):
     """See the module."""
 
     __slots__ = (
-        "_backlog",
+        "_arriving",
         "_closing",
         "_discards",
         "_frame_since",
-        "_framer",
         "_grace",
         "_had_no_room",
         "_has_entered",
+        "_held_bytes",
         "_is_at_end",
         "_is_draining",
         "_is_reading",
         "_is_resting",
         "_owner",
         "_pace",
-        "_told_unframed",
         "_transport",
         "_window",
         "_write_paused_since",
@@ -83,9 +58,7 @@ class MllpConnection(asyncio.Protocol):
     def __init__(self, owner: Owner) -> None:
         """Belong to a listener; nothing happens before `connection_made`."""
         self._owner = owner
-        self._framer = MllpFramer(owner.limits.frame_bytes_max)
-        self._backlog: deque[tuple[bytes, Failure | None]] = deque()
-        """Frames, and what is refused without being one, in the order in which they came."""
+        self._held_bytes = 0
         self._transport: asyncio.Transport | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._frame_since: float | None = None
@@ -98,9 +71,9 @@ class MllpConnection(asyncio.Protocol):
         self._had_no_room = False
         self._pace = Pace()
         self._is_at_end = False
-        self._told_unframed = False
         self._has_entered = False
         self.counters = Counters()
+        self._arriving = Arriving(owner.limits.frame_bytes_max, self.counters)
         self._window = Window(owner, self.counters, self.proceed)
         self.peer: Peer | None = None
         self.reason: CloseReason | None = None
@@ -131,23 +104,24 @@ class MllpConnection(asyncio.Protocol):
             self.reason = CloseReason.TOO_MANY
             connected.abort()
             return
+        self._owner.room.enter(self)
         connected.set_write_buffer_limits(high=_WRITE_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: answer the frames they complete."""
         is_first = not self.counters.bytes_in
         self.counters.bytes_in += len(data)
-        if self._framer.is_dead or self._discards:
+        if self._arriving.framer.is_dead or self._discards:
             self._rest(self._pace.discarding(len(data)))
             return
         self.active_at = self._owner.loop.time()
         if is_first and data.startswith(_TLS_HELLO):
             self._refuse_tls()
             return
-        events = self._framer.feed(data, _EVENTS_A_TURN)
-        self._take(events)
-        self._rest(self._pace.after(len(data), is_fruitful=bool(events)))
-        self._after_bytes(has_events=bool(events))
+        has_events = self._arriving.feed(data)
+        self._rest(self._pace.after(len(data), is_fruitful=has_events))
+        self._after_bytes(has_events=has_events)
+        self._note_held()
 
     def eof_received(self) -> bool:
         """Answer what has come, then close. TLS cannot stay half open; there only what is already answered arrives."""
@@ -175,11 +149,47 @@ class MllpConnection(asyncio.Protocol):
         self._cancel_grace()
         self.reason = self.reason or (CloseReason.PEER_RESET if exc is not None else self._closing or CloseReason.PEER_CLOSED)
         self._window.clear()
-        self._backlog.clear()
+        self._arriving.clear()
+        self._owner.room.leave(self)
         if self.peer is not None:
             self._owner.closed(self)
 
-    # What the listener calls.
+    # What the listener and the room call.
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether something of it was welcome."""
+        return self._window.standing > 0
+
+    @property
+    def is_owed(self) -> bool:
+        """Tell whether something has begun that is not answered."""
+        return bool(self._window)
+
+    @property
+    def unbegun_bytes(self) -> int:
+        """What it holds of messages that have not begun."""
+        return self._arriving.held_bytes
+
+    def standing_of(self, now: float) -> tuple[bool, float]:
+        """Tell whether it was welcome before, and for how long it has held something unbegun, as far as that is known."""
+        return self.is_known, now - (self._frame_since if self._frame_since is not None else self.active_at)
+
+    def turn_out(self) -> None:
+        """Let go of what has not begun, say no to the first of it, and close after what has: the room is full."""
+        self._arriving.turn_out()
+        self._frame_since = None
+        self._cancel_grace()
+        self.proceed()
+
+    def mind_room(self) -> None:
+        """Read only while there is room."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._set_reading()
+
+    def read_later(self) -> None:
+        """Read again when it is its turn: all at once would fill the room that was just made."""
+        self._owner.rest(self)
 
     def check(self, now: float) -> None:
         """Enforce the time limits; called every so often."""
@@ -222,37 +232,14 @@ class MllpConnection(asyncio.Protocol):
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._window or self._backlog) or (self._framer.has_more and not self._window.is_mute)
+        return bool(self._window or self._arriving) or (self._arriving.framer.has_more and not self._window.is_mute)
 
-    def _take(self, events: list[Event]) -> None:
-        for event in events:
-            if isinstance(event, Frame):
-                self._take_frame(event)
-            elif isinstance(event, Garbage):
-                self._take_garbage(event)
-            elif isinstance(event, Aborted):
-                self.counters.frames_aborted += 1
-            else:
-                self._take_too_long(event)
-
-    def _take_frame(self, frame: Frame) -> None:
-        self.counters.frames += 1
-        self.counters.frames_unterminated += not frame.is_terminated
-        if frame.payload in {COMMIT_ACK, COMMIT_NAK}:
-            return
-        self._backlog.append((frame.payload, None))
-
-    def _take_garbage(self, garbage: Garbage) -> None:
-        self.counters.garbage_bytes += garbage.size
-        if not self._told_unframed and garbage.head.lstrip()[:3] == b"MSH":
-            # Once a connection is enough: it is a person with a new interface who reads this.
-            self._told_unframed = True
-            self._backlog.append((garbage.head, Failure.UNFRAMED))
-
-    def _take_too_long(self, event: TooLong) -> None:
-        self.counters.failures += 1
-        self._backlog.append((event.head, Failure.TOO_LONG))
-        self._closing = self._closing or CloseReason.FRAME_TOO_LONG
+    def _note_held(self) -> None:
+        """Tell the room what this connection holds, which may turn somebody out for it."""
+        held_bytes = self._arriving.held_bytes + self._window.held_bytes
+        if held_bytes != self._held_bytes:
+            self._held_bytes = held_bytes
+            self._owner.room.hold(self, held_bytes)
 
     def _refuse_tls(self) -> None:
         """Say no in the peer's own language. Its bytes may look like a frame to us, and would be a message a handshake."""
@@ -266,18 +253,18 @@ class MllpConnection(asyncio.Protocol):
         """Begin what waits, as far as the window, the turn and the patience with strangers go."""
         owner, peer, window = self._owner, self.peer, self._window
         while peer is not None and self._write_paused_since is None and not (window.is_full or window.is_mute):
-            if not self._backlog and not self._cut():
+            if not self._arriving and not self._cut():
                 return
-            if not self._backlog:
+            if not self._arriving:
                 continue
-            payload, failure = self._backlog[0]
+            payload, failure = self._arriving.first
             if failure is None and window.standing <= 0 and not self._has_entered:
                 if not owner.may_enter(self, peer.host):
                     return
                 self._has_entered = True
             if not owner.may_begin(self):
                 return
-            self._backlog.popleft()
+            self._arriving.take_first()
             if failure is not None:
                 window.refuse(payload, peer, failure)
             else:
@@ -286,13 +273,13 @@ class MllpConnection(asyncio.Protocol):
 
     def _cut(self) -> bool:
         """Cut more of the bytes that are at hand; False when there is nothing to cut, or it is another's turn."""
-        if self._framer.has_more:
+        if self._arriving.framer.has_more:
             if not self._owner.may_begin(self):
                 return False
-            self._take(self._framer.feed(b"", _EVENTS_A_TURN))
+            self._arriving.feed(b"")
         elif self._is_at_end:
-            self._take(self._framer.end_of_grace())
-        return bool(self._backlog) or self._framer.has_more
+            self._arriving.end_of_grace()
+        return bool(self._arriving) or self._arriving.framer.has_more
 
     def _say(self) -> bool:
         """Write the answers that are next in order; tell whether there were any."""
@@ -302,7 +289,7 @@ class MllpConnection(asyncio.Protocol):
         said = self._window.ready(self.peer)
         if self._window.is_mute:
             self._closing = self._closing or CloseReason.NO_ANSWER
-            self._backlog.clear()
+            self._arriving.clear()
         if said:
             self.counters.bytes_out += len(said)
             self.active_at = self._owner.loop.time()
@@ -318,8 +305,10 @@ class MllpConnection(asyncio.Protocol):
         while self._say():
             # A refusal is ready as soon as it has its place.
             self._begin()
-        if self._is_draining and not self._framer.is_inside:
+        self._closing = self._closing or self._arriving.closing
+        if self._is_draining and not self._arriving.framer.is_inside:
             self._closing = self._closing or CloseReason.SHUTDOWN
+        self._note_held()
         self._set_reading()
         if self._closing is not None and not self._has_work:
             self._close()
@@ -341,7 +330,7 @@ class MllpConnection(asyncio.Protocol):
     # Reading and its clocks.
 
     def _after_bytes(self, *, has_events: bool) -> None:
-        framer = self._framer
+        framer = self._arriving.framer
         if framer.is_inside:
             if self._frame_since is None or has_events:
                 self._frame_since = self.active_at
@@ -355,7 +344,7 @@ class MllpConnection(asyncio.Protocol):
 
     def _grace_is_over(self) -> None:
         self._grace = None
-        self._take(self._framer.end_of_grace())
+        self._arriving.end_of_grace()
         self._after_bytes(has_events=True)
 
     def _cancel_grace(self) -> None:
@@ -377,8 +366,8 @@ class MllpConnection(asyncio.Protocol):
 
     def _set_reading(self) -> None:
         """Read only while there is room for answers; a closing connection reads to discard."""
-        has_room = not self._backlog and not self._framer.has_more and self._write_paused_since is None
-        has_room = has_room and not self._window.is_full
+        has_room = not self._arriving and not self._arriving.framer.has_more and self._write_paused_since is None
+        has_room = has_room and not self._window.is_full and not self._owner.room.is_full
         wanted = not self._is_resting and (self._discards or (self._closing is None and has_room))
         self._had_no_room = self._had_no_room or not has_room
         if wanted != self._is_reading and not self.transport.is_closing():

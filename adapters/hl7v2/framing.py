@@ -99,6 +99,21 @@ class MllpFramer:
         """Tell whether an over-long frame has ended the use of this framer."""
         return self._is_dead
 
+    @property
+    def held_bytes(self) -> int:
+        """What it keeps of a frame, or of bytes that nobody has looked at."""
+        return len(self._buffer)
+
+    def head(self) -> bytes:
+        """Give the beginning of what it keeps."""
+        return bytes(self._buffer[:_HEAD_BYTES_MAX])
+
+    def give_up(self) -> None:
+        """Let go of everything; nothing more is taken."""
+        self._buffer, self._at = bytearray(), 0
+        self._inside = self.has_more = False
+        self._is_dead = True
+
     def feed(self, data: bytes, events_max: int | None = None) -> list[Event]:
         """Take the next bytes and give what they complete, so many events at most (a frame may bring two more): the rest `has_more`."""
         if self._is_dead:
@@ -200,5 +215,4 @@ class MllpFramer:
 
     def _die(self, events: list[Event], size: int) -> None:
         events.append(TooLong(size, bytes(self._buffer[self._at : self._at + _HEAD_BYTES_MAX])))
-        self._buffer, self._at = bytearray(), 0
-        self._inside, self._is_dead = False, True
+        self.give_up()

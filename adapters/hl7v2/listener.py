@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -18,6 +19,7 @@ from typing import Any, Final
 from adapters.hl7v2.connection import MllpConnection
 from adapters.hl7v2.fairness import Allowance, Doorstep, Rounds
 from adapters.hl7v2.peers import Answer, CloseReason, ConnectionReport, Limits, Peer, Refuse
+from adapters.hl7v2.room import Room
 
 _BACKLOG: Final = 512
 _SWEEP_S_MAX: Final = 1.0
@@ -26,6 +28,8 @@ _KEEP_ALIVE_IDLE_S: Final = 60
 _KEEP_ALIVE_PROBES: Final = 4
 _SEND_BUFFER_BYTES: Final = 65_536
 """What the operating system keeps of answers nobody reads; by itself it would let a connection grow to megabytes."""
+_NEWCOMERS_LOOKED_AT_MAX: Final = 64
+ROOM_BYTES: Final = 268_435_456
 _READERS_A_TURN: Final = 4
 """Connections with much to read that are read again in one turn of the loop: about a megabyte."""
 
@@ -42,19 +46,26 @@ class MllpListener:
         port: int = 2575,
         name: str = "mllp",
         limits: Limits | None = None,
+        room: Room | None = None,
         tls: ssl.SSLContext | None = None,
         reuse_port: bool = False,
         sock: socket.socket | None = None,
         on_opened: Callable[[Peer], None] | None = None,
         on_closed: Callable[[ConnectionReport], None] | None = None,
     ) -> None:
-        """Take what to answer with; nothing listens before `start`. `sock` is bound already and takes the place of host and port."""
+        """Take what to answer with; nothing listens before `start`. `sock` is bound already and takes the place of host and port.
+
+        All listeners of a process are given one `room`; without one it has its own.
+        """
         self.answer = answer
         self.refuse = refuse
         self.limits = limits or Limits()
+        self.room = room or Room(ROOM_BYTES, time.monotonic)
         self.name = name
         self.turned_away = 0
         """Connections refused because there were too many."""
+        self.displaced = 0
+        """Connections that had shown nothing welcome and made place for a new one."""
         self._host, self._port = host, port
         self._tls = tls
         self._reuse_port = reuse_port
@@ -66,6 +77,8 @@ class MllpListener:
         self._has_turn = False
         self._letting_in: asyncio.TimerHandle | None = None
         self._connections: set[MllpConnection] = set()
+        self._newcomers: dict[MllpConnection, None] = {}
+        """In the order in which they came, those of whom nothing welcome is known; who has become known is taken out when met."""
         self._next_id = 0
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -125,13 +138,14 @@ class MllpListener:
     # What a connection calls.
 
     def opened(self, connection: MllpConnection) -> Peer | None:
-        """Admit a connection and name its peer, or None when there are too many."""
-        if len(self._connections) >= self.limits.connections_max or not self.is_serving:
+        """Admit a connection and name its peer, or None when there are too many whose place cannot be had."""
+        if not self.is_serving or (len(self._connections) >= self.limits.connections_max and not self._displace()):
             self.turned_away += 1
             return None
         self._next_id += 1
         peer = _peer(connection.transport, self._next_id, self.name)
         self._connections.add(connection)
+        self._newcomers[connection] = None
         self._all_closed.clear()
         if self._on_opened is not None:
             self._on_opened(peer)
@@ -140,6 +154,7 @@ class MllpListener:
     def closed(self, connection: MllpConnection) -> None:
         """Forget a connection and report it."""
         self._connections.discard(connection)
+        self._newcomers.pop(connection, None)
         self._rounds.leave(connection)
         self._doorstep.leave(connection)
         if not self._connections:
@@ -147,6 +162,20 @@ class MllpListener:
         report = connection.report()
         if report is not None and self._on_closed is not None:
             self._on_closed(report)
+
+    def _displace(self) -> bool:
+        """Close the connection that has been there the longest with nothing welcome, and nothing begun; False when there is none."""
+        for _ in range(min(_NEWCOMERS_LOOKED_AT_MAX, len(self._newcomers))):
+            oldest = next(iter(self._newcomers))
+            del self._newcomers[oldest]
+            if oldest.is_owed:
+                self._newcomers[oldest] = None
+            elif not oldest.is_known:
+                self.displaced += 1
+                self._connections.discard(oldest)
+                oldest.abort(CloseReason.DISPLACED)
+                return True
+        return False
 
     def may_begin(self, connection: MllpConnection) -> bool:
         """Give the connection a frame of this turn, or a place in the line of the next ones."""

@@ -43,6 +43,8 @@ class Failure(StrEnum):
     """The bytes are only the beginning of the frame."""
     UNFRAMED = "unframed"
     """An HL7 message came without its start byte; the bytes are only its beginning."""
+    NO_ROOM = "no_room"
+    """All connections together hold as much as they may; the bytes are only the beginning of what came."""
 
 
 class CloseReason(StrEnum):
@@ -58,6 +60,10 @@ class CloseReason(StrEnum):
     """The application failed and nothing could be said instead; the sender will send again."""
     TLS_ON_PLAIN = "tls_on_plain"
     """The peer speaks TLS and this door does not; it was told so in TLS."""
+    NO_ROOM = "no_room"
+    """All connections together held as much as they may, and this one the most of what had not begun."""
+    DISPLACED = "displaced"
+    """All places were taken, and it had shown nothing welcome for the longest: somebody new has its place."""
     TOO_MANY = "too_many"
     SHUTDOWN = "shutdown"
     SHUTDOWN_FORCED = "shutdown_forced"

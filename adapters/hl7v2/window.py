@@ -7,10 +7,12 @@ sender would take it for the missing one. The answers also tell what to think of
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, wrap
 from adapters.hl7v2.peers import Answer, Counters, Failure, Limits, Peer, Refuse, Reply, Unwelcome
+from adapters.hl7v2.room import Room
 
 STANDING_MAX: Final = 64
 REFUSAL_COSTS: Final = 4
@@ -21,6 +23,7 @@ class Answering(Protocol):
     """Who answers."""
 
     limits: Limits
+    room: Room
     answer: Answer
     refuse: Refuse
     loop: asyncio.AbstractEventLoop
@@ -125,7 +128,12 @@ class Window:
         return b"".join(output)
 
     def clear(self) -> None:
-        """Forget everything. Answers under way are left to finish."""
+        """Forget everything. Answers under way are left to finish, and hold what they answer until then."""
+        room = self._owner.room
+        for slot in self._slots:
+            if slot.future is not None and not slot.future.done():
+                room.lend(len(slot.payload))
+                slot.future.add_done_callback(partial(_pay_back, room, len(slot.payload)))
         self._slots.clear()
         self.held_bytes = 0
 
@@ -172,6 +180,10 @@ class Window:
             output.extend(map(wrap, reply))
         elif slot.must_be_said:
             self.is_mute = True
+
+
+def _pay_back(room: Room, size: int, _: "asyncio.Future[Reply]") -> None:
+    room.lend(-size)
 
 
 def _retrieve(future: "asyncio.Future[Reply]") -> None:

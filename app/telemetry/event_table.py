@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from app.telemetry import events
-from app.telemetry.events import Event
+from app.telemetry.event import Event
 
 
 def event_classes() -> tuple[type[Event], ...]:

@@ -5,19 +5,11 @@ README.md of this folder; a test holds the two together, and another one the kin
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 from uuid import UUID
 
+from app.telemetry.event import Event
 from app.telemetry.fields import ClassName, Code, Failure, LibraryName, Listener, Method, Place, Revision, Route, Source, TraceId
 from app.telemetry.words import DoorName, Level, Loop, Part
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What every event has: a name and a level."""
-
-    name: ClassVar[str]
-    level: ClassVar[Level] = Level.INFO
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +194,18 @@ class ConnectionClosed(Event):
     replies: int
     garbage_bytes: int
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class DoorCrowded(Event):
+    """MLLP connections were turned out for what they held, displaced for their place, or turned away; at most twice a second."""
+
+    name = "door.crowded"
+    level = Level.WARNING
+    held_bytes: int
+    turned_out: int
+    displaced: int
+    turned_away: int
 
 
 @dataclass(frozen=True, slots=True)

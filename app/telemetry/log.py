@@ -21,7 +21,8 @@ from uuid import UUID
 import orjson
 import structlog
 
-from app.telemetry.events import DefectFound, Event, LibraryLogged
+from app.telemetry.event import Event
+from app.telemetry.events import DefectFound, LibraryLogged
 from app.telemetry.fields import WITHHELD, Form, class_of, place_of
 from app.telemetry.sparing import Sparing
 from app.telemetry.words import Level, Part

@@ -44,6 +44,7 @@ class Metrics:
         self.groups = counter("commit_groups", "Group commits of the door; messages divided by groups is the size of a group.")
         self.group_messages = counter("commit_group_messages", "Messages that the group commits stored.")
         self.connections = gauge("mllp_connections", "Open MLLP connections.", "listener", mode="livesum")
+        self.held_bytes = gauge("mllp_held_bytes", "What the MLLP connections hold together, of HANDOFF_MLLP_BYTES_MAX.", mode="livesum")
         self.connections_refused = counter("mllp_connections_refused", "MLLP connections turned away because there were too many.")
         self.connections_closed = counter("mllp_connections_closed", "MLLP connections that ended, by reason.", "reason")
         self.frames_refused = counter("mllp_frames_refused", "What MLLP connections were refused without its being a message.")
@@ -105,6 +106,7 @@ class Sample:
     deliveries_waiting: int | None = None
     comparisons_waiting: int | None = None
     comparisons_oldest_s: float | None = None
+    step_oldest_s: float | None = None
     parts_serving: dict[str, int] = field(default_factory=dict)
     """Part -> processes that serve."""
     process_restarts: int = 0
@@ -129,6 +131,7 @@ class SampleCollector:
         for name, text, value in (
             ("handoff_queue_depth", "Messages that wait for the pipeline.", sample.queue_depth),
             ("handoff_queue_oldest_seconds", "Age of the oldest message that waits: how far the pipeline lags.", sample.queue_oldest_s),
+            ("handoff_step_oldest_seconds", "Age of the oldest step of the workers that has not ended.", sample.step_oldest_s),
             ("handoff_deliveries_waiting", "Deliveries that are not settled.", sample.deliveries_waiting),
             ("handoff_comparisons_waiting", "Patient records that wait to be compared with others.", sample.comparisons_waiting),
             ("handoff_comparisons_oldest_seconds", "For how long the oldest of them has: how far it lags.", sample.comparisons_oldest_s),

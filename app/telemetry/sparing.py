@@ -7,7 +7,8 @@ that was refused is with its reasons in the database all the same (`handoff inbo
 from collections.abc import Callable
 from typing import Final
 
-from app.telemetry.events import ConnectionClosed, Event, LinesSpared, MessageRefused
+from app.telemetry.event import Event
+from app.telemetry.events import ConnectionClosed, LinesSpared, MessageRefused
 
 LINES_PER_S_MAX: Final = 50
 """Of each such event. Our policy: more than anybody reads, less than anybody notices."""

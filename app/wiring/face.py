@@ -26,6 +26,7 @@ from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import Answer as AnswerFrame
 from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse, Unwelcome
 from adapters.hl7v2.reader import Hl7v2Reader
+from adapters.hl7v2.room import Room
 from adapters.hl7v2.tls import server_context
 from adapters.hl7v2.xml_form import is_xml
 from app.actions.present_follow_ups import FollowUpPresenter
@@ -60,6 +61,7 @@ _REFUSALS = {
     Failure.ANSWER_FAILED: (AckCode.AE, "The message could not be taken and nothing was kept. Send it again."),
     Failure.ANSWER_TIMED_OUT: (AckCode.AE, "The message could not be stored in time. Send it again; it is taken once."),
     Failure.TOO_LONG: (AckCode.AR, "The frame is larger than this listener takes (HANDOFF_MESSAGE_BYTES_MAX). Send it in parts."),
+    Failure.NO_ROOM: (AckCode.AE, "All connections together hold as much as the door takes (HANDOFF_MLLP_BYTES_MAX). Send it again."),
     Failure.UNFRAMED: (AckCode.AR, "The message came without its MLLP start byte (0x0B); nothing was taken. Check the sender's framing."),
 }
 
@@ -109,6 +111,7 @@ def mllp_listener(
     answer: AnswerFrame,
     refuse: Refuse,
     sock: socket.socket,
+    room: Room,
     *,
     on_closed: Callable[[ConnectionReport], None],
 ) -> MllpListener:
@@ -128,6 +131,7 @@ def mllp_listener(
         port=listener.port,
         name=listener.name or f"{listener.host}:{listener.port}",
         limits=limits,
+        room=room,
         tls=server_context(tls.certificate_file, tls.key_file, tls.client_authority_file) if tls is not None else None,
         sock=sock,
         on_closed=on_closed,

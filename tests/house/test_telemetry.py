@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from app.telemetry import events, fields
-from app.telemetry.events import Event
+from app.telemetry.event import Event
 from app.telemetry.fields import Form
 
 _PLAIN = (int, float, bool, UUID, type(None))
