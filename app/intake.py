@@ -32,6 +32,7 @@ STORED_WITHIN_S: Final = 10.0
 """Senders wait for 30 s as a rule. One that hears nothing cannot tell a slow service from a lost message, and a database that is
 frozen or cut off without a word must not keep the committers from those who come after it has been replaced."""
 
+_RELEASE_2: Final = 2
 _NOT_STORED: Final = Problem(
     ProblemCode.INTERNAL,
     Severity.ERROR,
@@ -49,6 +50,13 @@ class Received:
     """In HL7 v2 only: what another format says to an answer is its door's business."""
     is_of_stranger: bool = False
     """No feed is known for it: the sender is nobody yet, or the bytes are no message."""
+    is_release_2: bool = False
+    """Its feed speaks MLLP Release 2."""
+
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether it was committed, however it was answered."""
+        return _NOT_STORED not in self.answer.problems
 
 
 class Turns(Generic[Key, Item]):
@@ -131,7 +139,8 @@ class Intake:
             header = self._readers[envelope.format].header(envelope.body)
             return self._said(envelope, header, Answer(AckCode.AE, (_NOT_STORED,)))
         said = self._said(envelope, arrival.header, await self._stored(arrival))
-        return replace(said, is_of_stranger=True) if arrival.feed is None else said
+        feed = arrival.feed
+        return replace(said, is_of_stranger=feed is None, is_release_2=feed is not None and feed.profile.mllp_release == _RELEASE_2)
 
     def keep(self, envelope: Envelope, problem: Problem) -> None:
         """Store what was refused before it was a message, as far as it came: it can be looked up, and never be worked on.

@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
+from uuid import UUID
 
 import pytest
 
+from adapters.hl7v2.peers import Said
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.actions.receive import Arrival
 from app.domain.directory import Directory
+from app.domain.feed import Feed, FeedProfile
 from app.domain.inbound import AckCode, Answer, Door, Envelope, Format
 from app.intake import Intake, Turns
 from app.ports import Cipher, Ids, Waker
 from app.store.directory import RegistryReader
 from app.store.raw import Raw
+from app.wiring.face import reply_of
 from tests.support.fakes import FakeClock, FakeIds
 from tests.support.messages import adt
 
@@ -42,7 +46,7 @@ async def test_a_sender_is_answered_although_the_database_never_is(clock: FakeCl
     async with asyncio.timeout(5):
         said = await asyncio.gather(*(intake.receive(envelope) for envelope in envelopes))
         await intake.close()
-    assert {one.answer.code for one in said} == {AckCode.AE}
+    assert {(one.answer.code, one.is_stored) for one in said} == {(AckCode.AE, False)}
 
 
 class QuickIntake(Intake):
@@ -76,6 +80,33 @@ async def test_who_sends_again_in_the_moment_of_the_answer_is_heard(committers: 
     async with asyncio.timeout(5):
         await asyncio.gather(*(send() for _ in range(committers)))
         await intake.close()
+
+
+@pytest.mark.parametrize("release", [1, 2])
+async def test_a_sender_of_release_2_is_known_by_its_feed(release: int, clock: FakeClock) -> None:
+    """MLLP-5, for each feed; what is not stored is said to be not, in the release of whoever sent it."""
+    intake = QuickIntake(
+        mute,
+        RegistryReader(),
+        {Format.ER7: Hl7v2Reader()},
+        lambda _body, _header, answer: (answer.code.value.encode(),),
+        cipher=cast("Cipher", None),
+        ids=cast("Ids", None),
+        waker=cast("Waker", None),
+        group_max=1,
+    )
+    profile = FeedProfile(mllp_release=release)
+    feed = Feed(UUID(int=1), UUID(int=2), "EPIC", "HOSPA", "America/New_York", "HOSPA", profile=profile)
+    intake._directory = Directory.of([], [feed], {})
+    envelope = Envelope(adt("A01", "20260302100000-0500", control="1"), Door.MLLP, clock.now())
+    said = await intake.receive(envelope)
+    assert reply_of(said) == Said((b"AA",), is_stored=True, is_release_2=release == 2)
+    intake._commit = lost  # type: ignore[method-assign]
+    assert reply_of(await intake.receive(envelope)) == Said((b"AE",), is_stored=False, is_release_2=release == 2)
+
+
+async def lost(_: list[Arrival]) -> list[Answer]:
+    raise ConnectionError
 
 
 def test_a_flood_of_one_feed_makes_no_other_wait() -> None:

@@ -24,13 +24,21 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class Unwelcome:
-    """What a stranger is told: the application has no use for what this peer sends, and it is listened to less for it."""
+class Said:
+    """What a peer is told, and what its commit block says where it speaks Release 2 (MLLP-5)."""
 
     acks: tuple[bytes, ...]
+    is_stored: bool = True
+    is_release_2: bool = False
+    """This sender does, whatever its listener is set to."""
 
 
-Reply = bytes | tuple[bytes, ...] | Unwelcome | None
+@dataclass(frozen=True, slots=True)
+class Unwelcome(Said):
+    """What a stranger is told: the application has no use for what this peer sends, and it is listened to less for it."""
+
+
+Reply = bytes | tuple[bytes, ...] | Said | None
 """One acknowledgement, or two (accept and application), or nothing to send."""
 
 

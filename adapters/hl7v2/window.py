@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, wrap
-from adapters.hl7v2.peers import Answer, Counters, Failure, Limits, Peer, Refuse, Reply, Unwelcome
+from adapters.hl7v2.peers import Answer, Counters, Failure, Limits, Peer, Refuse, Reply, Said, Unwelcome
 from adapters.hl7v2.room import Room
 
 STANDING_MAX: Final = 64
@@ -169,9 +169,11 @@ class Window:
             self.standing = min(STANDING_MAX, self.standing + 1)
 
     def _frame(self, slot: _Slot, output: list[bytes]) -> None:
-        if self._owner.limits.is_release_2:
-            output.append(wrap(COMMIT_NAK if slot.was_refused else COMMIT_ACK))
-        reply = slot.reply.acks if isinstance(slot.reply, Unwelcome) else slot.reply
+        said = slot.reply if isinstance(slot.reply, Said) else None
+        if self._owner.limits.is_release_2 or (said is not None and said.is_release_2):
+            is_stored = not slot.was_refused and (said is None or said.is_stored)
+            output.append(wrap(COMMIT_ACK if is_stored else COMMIT_NAK))
+        reply = slot.reply.acks if isinstance(slot.reply, Said) else slot.reply
         if isinstance(reply, bytes):
             self._counters.replies += 1
             output.append(wrap(reply))

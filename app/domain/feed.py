@@ -96,6 +96,8 @@ class FeedProfile:
     local_reads: dict[str, str] = field(default_factory=dict)
     """One of `LOCAL_FACTS` -> the place where this sender puts it, such as ZPV-3.1. What is stated there wins over the standard field."""
     ack_policy: AckPolicy = AckPolicy.ERROR
+    mllp_release: int = 1
+    """2: a commit block goes before its acknowledgements, whatever the listener is set to (MLLP-5)."""
     accepted_applications: frozenset[str] = frozenset()
     """MSH-3 values (upper case) that may send here; empty: whichever found the feed. Each of them finds it, with its MSH-4."""
     client_certificates: frozenset[str] = frozenset()

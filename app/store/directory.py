@@ -33,6 +33,7 @@ def profile_from(stored: dict[str, Any]) -> FeedProfile:
         visit_number_places=tuple(stored.get("visit_number_places", VISIT_NUMBER_PLACES)),
         local_reads=dict(stored.get("local_reads", {})),
         ack_policy=AckPolicy(stored.get("ack_policy", AckPolicy.ERROR)),
+        mllp_release=int(stored.get("mllp_release", 1)),
         accepted_applications=frozenset(stored.get("accepted_applications", ())),
         client_certificates=frozenset(stored.get("client_certificates", ())),
         facility_places=tuple(stored.get("facility_places", ())),

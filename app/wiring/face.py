@@ -24,7 +24,7 @@ from adapters.hl7v2.encodings import as_er7, as_xml, tokenize
 from adapters.hl7v2.er7 import Er7Message, field_tree
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import Answer as AnswerFrame
-from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse, Unwelcome
+from adapters.hl7v2.peers import ConnectionReport, Failure, Limits, Peer, Refuse, Said, Unwelcome
 from adapters.hl7v2.reader import Hl7v2Reader
 from adapters.hl7v2.room import Room
 from adapters.hl7v2.tls import server_context
@@ -100,9 +100,10 @@ def connection_closed(report: ConnectionReport) -> ConnectionClosed:
     )
 
 
-def reply_of(received: Received) -> tuple[bytes, ...] | Unwelcome:
+def reply_of(received: Received) -> Said:
     """Give what the listener says, and whether it may listen less to who is told so."""
-    return Unwelcome(received.acks) if received.is_of_stranger else received.acks
+    kind = Unwelcome if received.is_of_stranger else Said
+    return kind(received.acks, received.is_stored, received.is_release_2)
 
 
 def mllp_listener(

@@ -29,6 +29,7 @@ async def answer_to(world: World, message: bytes) -> str:
         ({"local_reads": {"mood": "ZPV-1"}}, "/profile/local_reads"),
         ({"local_reads": {"class": "somewhere"}}, "/profile/local_reads/class"),
         ({"ack_policy": "ignore"}, "/profile/ack_policy"),
+        ({"mllp_release": 3}, "/profile/mllp_release"),
         ({"client_certificates": ["abc"]}, "/profile/client_certificates/0"),
         ({"disposition_map": {"HOME": "house"}}, "/profile/disposition_map/HOME"),
         ({"facility_places": ["MSH-"]}, "/profile/facility_places/0"),
@@ -42,7 +43,7 @@ async def test_a_profile_that_could_not_be_followed_is_refused_with_its_place(wo
 
 
 async def test_every_change_is_a_version_and_every_move_is_remembered(world: World) -> None:
-    await change(world, {"profile": {"client_certificates": [":".join(["AB"] * 32)]}})
+    await change(world, {"profile": {"client_certificates": [":".join(["AB"] * 32)], "mllp_release": 2}})
     await change(world, {"mode": "shadow"})
     await world.api.json("PATCH", f"/v1/feeds/{world.ids['feed_id']}", ADMIN_KEY, 200, json={"mode": "live", "time_zone": "UTC"})
     await change(world, {})
@@ -54,6 +55,7 @@ async def test_every_change_is_a_version_and_every_move_is_remembered(world: Wor
     assert [one["changed_by"] for one in versions] == [None, world.ids["hospital"], world.ids["hospital"], None]
     assert versions[0]["profile"]["client_certificates"] == [FINGERPRINT]
     assert versions[3]["profile"]["client_certificates"] == []
+    assert [one["profile"]["mllp_release"] for one in versions] == [2, 2, 2, 1]
     page = await world.api.json("GET", path, world.keys["hospital"], 200, params={"limit": 3})
     rest = await world.api.json("GET", path, world.keys["hospital"], 200, params={"after": page["next"]})
     assert [one["version"] for one in rest["items"]] == [1]

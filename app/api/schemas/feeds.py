@@ -105,6 +105,10 @@ class FeedProfileRequest(Request):
     ack_policy: Annotated[
         AckPolicy, Field(description="A content error is answered AE (error) or AA (accept); set aside either way", examples=["error"])
     ] = AckPolicy.ERROR
+    mllp_release: Annotated[
+        int,
+        Field(ge=1, le=2, description="2: a commit block (0B 06 1C 0D) goes before the answer, on any listener", examples=[1]),
+    ] = 1
     accepted_applications: Annotated[
         Codes, Field(description="MSH-3 values that may send, beside the feed's own; others are answered AR. Empty: any.")
     ] = ()
@@ -139,6 +143,7 @@ class FeedProfileRequest(Request):
             visit_number_places=self.visit_number_places,
             local_reads={str(name): place for name, place in self.local_reads.items()},
             ack_policy=self.ack_policy,
+            mllp_release=self.mllp_release,
             accepted_applications=frozenset(self.accepted_applications),
             client_certificates=frozenset(self.client_certificates),
             facility_places=self.facility_places,
@@ -204,6 +209,7 @@ class FeedProfileDocument(Document):
     visit_number_places: list[str]
     local_reads: dict[str, str]
     ack_policy: AckPolicy
+    mllp_release: int
     accepted_applications: list[str]
     client_certificates: list[str]
     facility_places: list[str]

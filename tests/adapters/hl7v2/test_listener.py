@@ -9,7 +9,7 @@ import pytest
 
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, wrap
 from adapters.hl7v2.listener import MllpListener
-from adapters.hl7v2.peers import CloseReason, Failure, Peer, Reply
+from adapters.hl7v2.peers import CloseReason, Failure, Peer, Reply, Said, Unwelcome
 from tests.adapters.hl7v2.listening import PATIENCE_S, echo, house, on_both_loops, wire
 
 
@@ -376,6 +376,34 @@ async def test_hundreds_of_idle_and_half_open_peers_do_not_stop_a_busy_one() -> 
         assert len(home.listener.reports()) >= 300
         for _, writer in idle:
             writer.close()
+
+
+@on_both_loops
+async def test_a_commit_block_is_positive_only_for_what_is_stored() -> None:
+    """MLLP-5: an application that answers, and says that it could not store, has committed nothing."""
+    said = {
+        b"1": Said((b"AA",)),
+        b"2": Said((b"AE",), is_stored=False),
+        b"3": Unwelcome((b"AR",)),
+        b"4": Unwelcome((b"AE",), is_stored=False),
+    }
+
+    async def answer(payload: bytes, _: Peer) -> Reply:
+        return said[payload]
+
+    async with house(answer, is_release_2=True) as home, wire(home) as peer:
+        await peer.send(*(wrap(payload) for payload in said))
+        assert [await peer.frame() for _ in range(8)] == [b"\x06", b"AA", b"\x15", b"AE", b"\x06", b"AR", b"\x15", b"AE"]
+
+
+@on_both_loops
+async def test_a_sender_of_release_2_has_its_blocks_on_a_listener_of_release_1() -> None:
+    async def answer(payload: bytes, _: Peer) -> Reply:
+        return Said((payload,), is_stored=payload != b"lost", is_release_2=payload != b"old")
+
+    async with house(answer) as home, wire(home) as peer:
+        await peer.send(wrap(b"old") + wrap(b"new") + wrap(b"lost"))
+        assert [await peer.frame() for _ in range(5)] == [b"old", b"\x06", b"new", b"\x15", b"lost"]
 
 
 @on_both_loops
