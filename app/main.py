@@ -47,6 +47,7 @@ from app.telemetry.log import EventLog, process_log, watch_loop
 from app.telemetry.metrics import FeedSample, Metrics, PanelSample, Sample, page_registry
 from app.telemetry.words import DoorName, Level, Part
 from app.wiring import face
+from app.wiring.batch_frames import answer_batch, is_batch
 
 SAMPLED_EVERY_S: Final = 5.0
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -72,7 +73,8 @@ class Front:
         """Build everything; nothing connects or listens before `run`."""
         self._child, self._settings, self._log, self._metrics = child, settings, log, metrics
         url = child.assignment.database_url
-        self._clock, ids = wiring.SystemClock(), wiring.SystemIds()
+        self._clock = wiring.SystemClock()
+        self._ids = ids = wiring.SystemIds()
         self._work = wiring.engine_of(settings, url, Role.WORK, name="handoff front")
         self._app = wiring.engine_of(settings, url, Role.APP, name="handoff front")
         self._hints = Hints(
@@ -184,10 +186,15 @@ class Front:
         return listeners
 
     async def _answer_mllp(self, frame: bytes, peer: Peer) -> Reply:
+        if is_batch(frame):
+            return await answer_batch(frame, lambda body: self._receive_mllp(body, peer), clock=self._clock, ids=self._ids)
+        return face.reply_of(await self._receive_mllp(frame, peer))
+
+    async def _receive_mllp(self, body: bytes, peer: Peer) -> Received:
         started_s = time.perf_counter()
-        received = await self._intake.receive(Envelope(frame, Door.MLLP, self._clock.now(), peer.host, certificate=peer.certificate_sha256))
+        received = await self._intake.receive(Envelope(body, Door.MLLP, self._clock.now(), peer.host, certificate=peer.certificate_sha256))
         self._note(received, DoorName.MLLP, started_s)
-        return face.reply_of(received)
+        return received
 
     def _closed(self, report: ConnectionReport) -> None:
         event = face.connection_closed(report)

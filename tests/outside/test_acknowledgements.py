@@ -98,6 +98,24 @@ def test_an_acknowledgement_is_not_answered(line: Line) -> None:
     assert answer(line.frame()) == ("AA", "AFTERLOOP")
 
 
+def test_a_batch_in_one_frame_is_answered_by_a_batch(line: Line, hospital: Member) -> None:
+    """BATCH-1 over MLLP: each message by itself, a bad one does not fail the rest, BHS-12 is BHS-11 of the request."""
+    head = b"FHS|^~\\&|ACKS|ACKHOSP\rBHS|^~\\&|ACKS|ACKHOSP|||20260302||||BATCH7\r"
+    line.send(head + message("B1") + message("B2", outcome="error") + message("B3", "NE", "NE") + message("B4") + b"BTS|4\rFTS|1\r")
+    said = line.frame().decode().split("\r")
+    assert said[0].startswith("BHS|^~\\&|")
+    assert said[0].split("|")[11] == "BATCH7"
+    assert [one.split("|")[1:3] for one in said if one.startswith("MSA|")] == [["AA", "B1"], ["AE", "B2"], ["AA", "B4"]]
+    assert said[-2] == "BTS|3"
+    assert len(hospital.http.get("/v1/inbound", params={"control_id": "B3"}).json()["items"]) == 1
+    line.send(b"BHS|^~\\&|ACKS|ACKHOSP\rBTS|0\r")
+    assert [one[:5] for one in line.frame().decode().split("\r")] == ["BHS|^", "BTS|0", ""]
+    line.send(head + message("B5", facility="NOWHERE") + message("B6", facility="NOWHERE") + b"BTS|2\rFTS|1\r")
+    refused = line.frame()
+    assert refused.startswith(b"MSH|"), "a stranger's batch costs what one message of a stranger costs"
+    assert answer(refused) == ("AR", "B5")
+
+
 def test_release_2_says_that_it_is_stored_before_it_answers(service: Service, hospital: Member) -> None:
     """MLLP-5: `0B 06 1C 0D` once the message is committed, then the HL7 answer in a frame of its own."""
     line = Line(service.release_2_port)
