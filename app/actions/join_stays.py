@@ -6,11 +6,11 @@ id under its new number, so that nobody is told of a second one. Most batches en
 Not here: folding events (record), and who is told of what changed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.encounter import EncounterState, account_of, joined
@@ -23,6 +23,9 @@ from app.ports import Ids
 from app.store import encounters, people, stay_names
 from app.store.encounters import MODES, EncounterRow
 from app.store.raw import Raw
+
+_FOUNDED: Final = "founded"
+"""Among what is set apart of a stay: the number under which it began, whichever it has now."""
 
 
 @dataclass(slots=True)
@@ -109,28 +112,21 @@ async def _load(raw: Raw, rows: dict[StayKey, EncounterRow], keys: set[StayKey])
 async def _work_out(raw: Raw, rows: dict[StayKey, EncounterRow], names: Names, ids: Ids, now: datetime) -> Joined:
     found = Joined()
     before = {row.id: (row.person_id, row.folded_into) for row in rows.values()}
-    groups: dict[StayKey, list[EncounterRow]] = {}
-    for key, row in rows.items():
-        groups.setdefault(names.root(key), []).append(row)
-    effective: list[tuple[EncounterRow, list[EncounterRow], tuple[str, UUID] | None]] = []
-    for root_key, group in sorted(groups.items()):
-        keys = [_key(row) for row in group]
-        owner = names.owner([*keys, *(account for row in group for account in _accounts(row))])
-        if owner is None and keys == [root_key] and group[0].own is None:
-            continue
-        for row in group:
-            row.own = row.own or _own(row)
-        root = next((row for row in group if _key(row) == root_key), None)
-        if root is None:
-            root, moved = _under_its_new_number(group, root_key, ids.new())
-            await encounters.renumber(raw, root)
-            group.append(moved)
-        effective.append((root, group, owner))
+    standing = sorted(root for root, group in _grouped(rows, names).items() if _is_concerned(root, group, names))
+    parked = await _seat(raw, rows, names, standing, ids)
+    groups = _grouped(rows, names)
+    # Numbers of which no message speaks are no stay.
+    effective = [(rows[root], groups[root], _owner_of(groups[root], names)) for root in standing if root in rows]
     persons = await people.persons_of(
         raw,
         {UUID(row.own["record"]) for _, group, _ in effective for row in group if row.own}
         | {owner[1] for _, _, owner in effective if owner},
     )
+    for row in parked:
+        # Nothing is said under their numbers, unless a stay that stands says so below.
+        row.state = EncounterState().to_json()
+        row.version += 1
+        found.stays[row.id] = row
     for root, group, owner in effective:
         _join(root, group, owner, persons)
         for row in group:
@@ -145,18 +141,103 @@ async def _work_out(raw: Raw, rows: dict[StayKey, EncounterRow], names: Names, i
     return found
 
 
+def _grouped(rows: Mapping[StayKey, EncounterRow], names: Names) -> dict[StayKey, list[EncounterRow]]:
+    groups: dict[StayKey, list[EncounterRow]] = {}
+    for key, row in rows.items():
+        groups.setdefault(names.root(key), []).append(row)
+    return groups
+
+
+def _owner_of(group: Sequence[EncounterRow], names: Names) -> tuple[str, UUID] | None:
+    return names.owner([*(_key(row) for row in group), *(account for row in group for account in _accounts(row))])
+
+
+def _is_concerned(root: StayKey, group: Sequence[EncounterRow], names: Names) -> bool:
+    """Tell whether these are more than one stay under its one number, and set apart what was said under each number if they are."""
+    if _owner_of(group, names) is None and [_key(row) for row in group] == [root] and group[0].own is None:
+        return False
+    for row in group:
+        row.own = row.own or _own(row)
+    return True
+
+
 def _own(row: EncounterRow) -> dict[str, Any]:
-    """Set apart what the messages under this number said."""
-    return {"state": row.state, "record": str(row.record_id), "feed": str(row.feed_id) if row.feed_id else None, "mode": row.mode}
+    """Set apart what the messages under this number said, and that the stay began under it."""
+    said = {"state": row.state, "record": str(row.record_id), "feed": str(row.feed_id) if row.feed_id else None, "mode": row.mode}
+    return {**said, _FOUNDED: [row.visit_authority, row.visit_number]}
 
 
-def _under_its_new_number(group: Sequence[EncounterRow], key: StayKey, new_id: UUID) -> tuple[EncounterRow, EncounterRow]:
-    """Let the stay that stood so far go on under its new number; what was said under the old one is kept beside it."""
-    root = min(group, key=lambda row: (row.folded_into is not None, row.id))
-    kept = replace(root, id=new_id, version=0)
-    root.own = {**_own(root), "state": EncounterState().to_json()}
-    _, root.visit_authority, root.visit_number = key
-    return root, kept
+async def _seat(raw: Raw, rows: dict[StayKey, EncounterRow], names: Names, roots: Sequence[StayKey], ids: Ids) -> list[EncounterRow]:
+    """Let the stay that is to stand have the number that stands, so that a change of number, and the change back, leave it its id.
+
+    `rows` is every number with the row that has it; afterwards too. What was said under a number goes with the number. Give the rows
+    that have another number now.
+    """
+    said = {key: own for key, row in rows.items() if _state(own := _without_founder(row)).last_key}
+    seats = _seats(rows, names, roots, said)
+    spare = [row for row in rows.values() if row.id not in {one.id for one in seats.values()}]
+    for key in said:
+        if key not in seats:
+            seats[key] = spare.pop() if spare else replace(rows[key], id=ids.new(), version=0, own={_FOUNDED: None})
+    for row in spare:
+        seats[next(key for key in rows if key not in seats)] = row
+    moved = [(key, row) for key, row in seats.items() if rows.get(key) is not row]
+    for key, row in moved if len(moved) > 1 else ():
+        # No two may have one number, not for a moment.
+        await encounters.renumber(raw, replace(row, visit_authority="", visit_number=f"{row.id} {key[2]}"))
+    for key, row in moved:
+        empty = {**_without_founder(rows[_key(row)]), "state": EncounterState().to_json()}
+        row.own = {**said.get(key, empty), _FOUNDED: (row.own or {}).get(_FOUNDED)}
+    for key, row in moved:
+        _, row.visit_authority, row.visit_number = key
+        await encounters.renumber(raw, row)
+    rows.clear()
+    rows.update(seats)
+    return [row for _, row in moved]
+
+
+def _seats(
+    rows: Mapping[StayKey, EncounterRow], names: Names, roots: Sequence[StayKey], said: Mapping[StayKey, Any]
+) -> dict[StayKey, EncounterRow]:
+    """Say which row is to have which number; a number that is left out has to be given one, if anything was said under it.
+
+    The stay that stands is the one that began under the number that stands, else the oldest that began under any number that is one
+    with it: like the ids of people, a function of what is together and not of how it came about. Who began elsewhere goes home.
+    """
+    founders = {(key[0], *row.own[_FOUNDED]): row for key, row in rows.items() if row.own and row.own.get(_FOUNDED)}
+    seats: dict[StayKey, EncounterRow] = {}
+    for root in roots:
+        mine = [founders[key] for key in names.members(root) if key in founders]
+        bearer = founders.get(root) or min(mine, key=_age, default=None)
+        if bearer is None:
+            spoken = [key for key in rows if key in said and names.root(key) == root]
+            began = root if root in spoken else min(spoken, key=lambda key: _age(rows[key]), default=None)
+            bearer = rows[began] if began is not None else None
+            if bearer is not None and began is not None and bearer.own is not None:
+                bearer.own[_FOUNDED] = [*began[1:]]
+        if bearer is not None:
+            seats[root] = bearer
+    seated = {row.id for row in seats.values()}
+    for key, row in founders.items():
+        if row.id not in seated:
+            seats[key] = row
+            seated.add(row.id)
+    for key, row in rows.items():
+        if row.id not in seated and key not in seats:
+            seats[key] = row
+    return seats
+
+
+def _age(row: EncounterRow) -> int:
+    return row.id.int
+
+
+def _state(own: Mapping[str, Any]) -> EncounterState:
+    return EncounterState.from_json(own["state"])
+
+
+def _without_founder(row: EncounterRow) -> dict[str, Any]:
+    return {name: said for name, said in (row.own or _own(row)).items() if name != _FOUNDED}
 
 
 def _join(root: EncounterRow, group: Sequence[EncounterRow], owner: tuple[str, UUID] | None, persons: dict[UUID, UUID]) -> None:

@@ -18,15 +18,14 @@ from app.domain.answer import Answer, answered, denied_of
 from app.domain.attribution import Attribution
 from app.domain.clock import Clock
 from app.domain.course import Course
+from app.domain.death import DeathDoubt, death_doubt, died_at
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.escalation import RUNNING, next_step_at, stored_clocks
-from app.domain.event_order import recorded_instant
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.handing_over import next_end_at
-from app.domain.happening import DEATH_DISPOSITIONS, Kind
+from app.domain.happening import Kind
 from app.domain.lateness import Times, late_by
-from app.domain.latest import key_of, known
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
@@ -38,12 +37,13 @@ from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.ports import Ids
-from app.store import encounters, follow_ups, people
+from app.store import death_doubts, encounters, follow_ups, people
 from app.store.encounters import EncounterRow
 from app.store.follow_ups import FollowUpRow, LookedAt
 from app.store.raw import Raw
 
 TOLD_MODES = frozenset({"live", "reported"})
+_RULED = frozenset({*TOLD_MODES, "backfill"})
 
 
 @dataclass(slots=True)
@@ -59,6 +59,8 @@ class Kept:
     """The follow-ups that were looked at, for whoever moves them and tells of them."""
     conflicts: list[tuple[StayInHand, Led]] = field(default_factory=list)
     """Stays on whose day several homes claim one program of the person."""
+    doubts: dict[UUID, DeathDoubt] = field(default_factory=dict)
+    """People who are said to have died and were admitted later."""
 
 
 async def keep_follow_ups(  # the stays, whose they are, the registry, the rules, and what is injected
@@ -90,14 +92,19 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     told = await _told(raw, stored)
     records = await people.describe(raw, persons) if persons else {}
     touched: list[FollowUpRow] = []
+    heard_of = {person_id: [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)] for person_id in persons}
+    for person_id in persons:
+        doubt = death_doubt(person_id, (one for one in history.get(person_id, ()) if one.mode in _RULED), heard_of[person_id])
+        if doubt is not None:
+            kept.doubts[person_id] = doubt
+    upheld = await death_doubts.upheld(raw, kept.doubts) if kept.doubts else set()
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
-        rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in ("live", "reported", "backfill")}
-        heard = [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)]
+        rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in _RULED}
         # A follow-up is found by the home of the discharge, whoever has it by now.
         rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
         denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}
-        shown = _Shown(stays, rules, heard, claims, directory)
+        shown = _Shown(person_id, stays, rules, heard_of[person_id], claims, directory, upheld)
         kept.people[person_id] = _measured(stays, rows.values(), records.get(person_id, ()), claims, denied)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
@@ -111,11 +118,11 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     continue
                 row, home = found, _acting(responsible_home, found, claims)
                 kept.ids[(stay.id, responsible_home.home_id)] = kept.ids[(stay.id, row.home_id)] = row.id
-                course, died_at = shown.to(home.home_id)
+                course, ended_at = shown.to(home.home_id)
                 facts = FollowUpFacts(
                     stay=rules[stay.id],
                     stays=course,
-                    died_at=died_at,
+                    died_at=ended_at,
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
@@ -176,11 +183,14 @@ async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID]
 class _Shown:
     """What may show of a person in a home's follow-ups: the same for all of them, so gathered once for each home."""
 
+    person_id: UUID
     stays: Sequence[StayInHand]
     rules: Mapping[UUID, Stay]
     heard: Sequence[PatientRecord]
     claims: Collection[Attribution]
     directory: Directory
+    upheld: AbstractSet[UUID]
+    """People of whom somebody has decided that they died, whatever came after it."""
     _by_home: dict[UUID | None, tuple[Course, datetime | None]] = field(default_factory=dict)
 
     def to(self, home_id: UUID | None) -> tuple[Course, datetime | None]:
@@ -190,31 +200,18 @@ class _Shown:
             kind = organization.kind if organization else None
             # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
             known = [one for one in self.stays if one.id in self.rules and may_know(home_id, kind, one, self.claims)]
-            self._by_home[home_id] = Course(self.rules[one.id] for one in known), _died_at(known, self.heard)
+            self._by_home[home_id] = Course(self.rules[one.id] for one in known), self._died_at(known)
         return self._by_home[home_id]
+
+    def _died_at(self, stays: Sequence[StayInHand]) -> datetime | None:
+        """Give when the person died; a death after which they were admitted ends nothing, unless somebody has decided that it is right."""
+        is_doubtful = self.person_id not in self.upheld and death_doubt(self.person_id, stays, self.heard) is not None
+        return None if is_doubtful else died_at(stays, self.heard)
 
 
 def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:
     """Tell whether what the record says may show in follow-ups: hospitals' do, Part 2 programs' do not (42 CFR 2.13(c))."""
     return record.source == ADT_SOURCE and record.own.authority.upper() not in directory.part2_authorities
-
-
-def _died_at(stays: Sequence[StayInHand], records: Sequence[PatientRecord]) -> datetime | None:
-    """Give when the person died, as any of the stays or a message about the person alone (A31) tells it.
-
-    A stay repeats what its messages said of the patient: where the hospital's record says otherwise by now, it was taken back.
-    """
-    alive = {record.id for record in records if key_of(record.said, "deceased") and known(record.said).get("deceased") is not True}
-    deaths = [stay.view.deceased_at for stay in stays if stay.view.deceased_at is not None and stay.record_id not in alive]
-    deaths += [
-        stay.view.discharged_at for stay in stays if stay.view.disposition in DEATH_DISPOSITIONS and stay.view.discharged_at is not None
-    ]
-    for record in records:
-        facts = known(record.said)
-        if facts.get("deceased") is True:
-            on_record = facts.get("died_at")
-            deaths.append(datetime.fromisoformat(on_record) if on_record else recorded_instant(key_of(record.said, "deceased")))
-    return min(deaths, default=None)
 
 
 def _opened(stay: StayInHand, rules: Stay, home: Home, ids: Ids, now: datetime) -> FollowUpRow | None:

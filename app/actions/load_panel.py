@@ -1,14 +1,14 @@
 """Takes a roster: reads it as it comes, says what it changes, finds the people, and changes the panel in one short transaction.
 
-Stage, compare, guard, identify in chunks, apply. Good rows are taken although others are bad. A dry run stops before the people are
-looked for and gives the same answer. Not here: what a row means (domain/roster_row), which claims change (domain/panel), the
+Stage, compare, guard, identify in chunks, apply. Good rows are taken although others are bad. A dry run gives the same answer, and
+whose the rows would be (foresee_people). Not here: what a row means (domain/roster_row), which claims change (domain/panel), the
 statements (store/panel_stage), who may upload for whom (api).
 """
 
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -21,11 +21,13 @@ from app.domain.organization import Organization
 from app.domain.panel import (
     ERRORS_SHOWN_MAX,
     EarlierUpload,
+    Foreseen,
     PanelDifference,
     PanelWouldShrinkError,
     RosterTakenBeforeError,
     RosterTooLargeError,
     ShrinkGuard,
+    UploadLimits,
     UploadMode,
     UploadResult,
     first_errors,
@@ -72,6 +74,10 @@ class Identify(Protocol):
         ...
 
 
+Foresee = Callable[[Stage, UUID, int, datetime, bool], Awaitable[Foreseen]]
+"""Says whose the rows that a dry run would assert, so many, would be (actions/foresee_people); the last: whether a row may be refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """What is asked for."""
@@ -88,22 +94,6 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """How much an upload may be and do. Our policy."""
-
-    file_bytes_max: int = 256 * 1024 * 1024
-    guard: ShrinkGuard = field(default_factory=ShrinkGuard)
-    chunk_claims: int = 1_000
-    """People are looked for in transactions of so many claims; each claim takes some three locks until its chunk commits."""
-    newcomers_min: int = 50
-    """So many rows of a chunk whose claim is new are first tried as newcomers: for fewer a statement more is not worth it."""
-    reconsider_days: int = 45
-    """Stays that began or ended within this time are attributed anew; the same as the longest follow-up window and a half."""
-    settle_timeout_s: float = 10.0
-    """How long to wait, after the commit, for transactions that may have read the old panel."""
-
-
-@dataclass(frozen=True, slots=True)
 class PanelServices:
     """What loading needs from the wiring."""
 
@@ -114,6 +104,7 @@ class PanelServices:
     redo_on: tuple[type[Exception], ...]
     """What `identify` raises when it met another transaction and the chunk must be done again."""
     ids: Ids
+    foresee: Foresee
     limits: UploadLimits = field(default_factory=UploadLimits)
     knows_program: KnowsProgram | None = None
     """Tells which names of programs are known, for a warning; None takes every name."""
@@ -143,6 +134,8 @@ async def load_panel(
             found = await stage.changes_found(ERRORS_SHOWN_MAX)
             result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, found, limits.guard, now)
             if upload.dry_run:
+                asserting = difference.added + difference.changed
+                result = replace(result, foreseen=await services.foresee(stage, organization.id, asserting, now, not upload.force))
                 await stage.in_transaction(partial(stage.save_upload, result=result))
                 return result
             if result.needs_force and not upload.force:

@@ -5,7 +5,7 @@ no two transactions that each bring one of two alike records can miss each other
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -45,10 +45,10 @@ class Matched:
     """Records whose people are to be divided again."""
 
 
-async def match_records(raw: Raw, *, ids: Ids, now: datetime, most: int = RECORDS_MAX) -> Matched:
-    """Compare the records that have waited longest, one transaction at a time."""
+async def match_records(raw: Raw, *, ids: Ids, now: datetime, most: int = RECORDS_MAX, only: Collection[UUID] | None = None) -> Matched:
+    """Compare the records that have waited longest, one transaction at a time; or `only` these, whether they wait or not."""
     await matches.lock_ties(raw)
-    pending = await matches.take_pending(raw, most)
+    pending = await matches.take_pending(raw, most) if only is None else [matches.Pending(one, has_question=False) for one in only]
     if not pending:
         return Matched()
     by = scorer()

@@ -84,6 +84,8 @@ def load(
         output.result(document)
     else:
         output.fields({name: document[name] for name in _COUNTS} | {"dry run": dry_run, "upload": document["id"]})
+        if document["people"] is not None:
+            output.fields({f"people: {name}": count for name, count in document["people"].items()})
         output.table(
             [{"row": error["row"], "column": error["column"], "what to do": error["message"]} for error in document["errors"]],
             ("row", "column", "what to do"),

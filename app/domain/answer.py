@@ -31,6 +31,7 @@ class ReviewKind(StrEnum):
     ATTRIBUTION = "attribution"
     IDENTITY = "identity"
     DEATH = "death"
+    """A recipient says that they died; or they are said to have died, and were admitted on a later day: no answer, but what we met."""
     DUPLICATE = "duplicate"
     ATTRIBUTION_CONFLICT = "attribution_conflict"
     """Two homes claim one program of one person: no answer, but what the rules met."""

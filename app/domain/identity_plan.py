@@ -6,6 +6,7 @@ Not here: the statements that load and save it (actions/identify), the rules by 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -107,11 +108,16 @@ class IdentityPlan:
             self._know(record)
         self._refused: set[int] = set()
         """Places of claims of which nothing is learned."""
-        for place, claim in enumerate(claims):
-            if claim.is_doubted and self._is_of_another(claim, is_another):
-                self._refused.add(place)
+        start = 0
+        for _, parts in groupby(claims, _part_of):
+            together = list(parts)
+            # Half of a message done (one patient of an A17) would be seen by nobody: it waits whole, and nothing is learned of any part.
+            if any(claim.is_doubted and self._is_of_another(claim, is_another) for claim in together):
+                self._refused.update(range(start, start + len(together)))
             else:
-                self._take(claim)
+                for claim in together:
+                    self._take(claim)
+            start += len(together)
 
     def _is_of_another(self, claim: RecordClaim, is_another: Callable[[PatientRecord, RecordClaim], bool]) -> bool:
         about = self._by_own.get((claim.source, claim.own))
@@ -355,6 +361,11 @@ class IdentityPlan:
             others = frozenset(touched.get(record.person_id, ()))
             results.append(Resolved(record.id, record.person_id, reasons, others))
         return results
+
+
+def _part_of(claim: RecordClaim) -> object:
+    """Tell the message of a claim; a claim of none is alone."""
+    return claim.part_of if claim.part_of is not None else object()
 
 
 def _number(record: UUID) -> int:

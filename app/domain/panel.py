@@ -15,7 +15,7 @@ on a day (attribution).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
@@ -47,6 +47,22 @@ class ShrinkGuard:
         if accepted == 0:
             return ending > 0
         return ending >= self.claims_min and ending * 100 > in_force * self.percent_max
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How much an upload may be and do. Our policy."""
+
+    file_bytes_max: int = 256 * 1024 * 1024
+    guard: ShrinkGuard = field(default_factory=ShrinkGuard)
+    chunk_claims: int = 1_000
+    """People are looked for in transactions of so many claims; each claim takes some three locks until its chunk commits."""
+    newcomers_min: int = 50
+    """So many rows of a chunk whose claim is new are first tried as newcomers: for fewer a statement more is not worth it."""
+    reconsider_days: int = 45
+    """Stays that began or ended within this time are attributed anew; the same as the longest follow-up window and a half."""
+    settle_timeout_s: float = 10.0
+    """How long to wait, after the commit, for transactions that may have read the old panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +123,25 @@ ERRORS_SHOWN_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """Whose the rows that add or change a claim would be, as far as they were looked at."""
+
+    rows: int = 0
+    """Looked at; of a very long file not all are."""
+    certain: int = 0
+    """Of somebody who is known."""
+    possible: int = 0
+    """Perhaps of somebody who is known: a person would have to look, and until then they are somebody new."""
+    new: int = 0
+    refused: int = 0
+    """They give the number of a known row to somebody else."""
+
+    def plus(self, other: "Foreseen") -> "Foreseen":
+        """Add what another part of the file comes to."""
+        return Foreseen(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
 class UploadResult:
     """What became of an upload; a dry run's is the same but for `dry_run` and the id."""
 
@@ -132,6 +167,8 @@ class UploadResult:
     warnings: tuple[RowError, ...]
     needs_force: bool
     """The shrink guard refuses the real run (a dry run says it instead of failing)."""
+    foreseen: Foreseen | None = None
+    """Of a dry run: whose its rows would be."""
 
     def without(self, refused: Sequence[RowError], added: int, changed: int, warnings: Sequence[RowError]) -> "UploadResult":
         """Give the result when rows were refused after all: of what was to be added and changed, so many are not."""
@@ -177,6 +214,7 @@ class UploadResult:
             "file_hash": self.file_hash.hex(),
             **self.summary(),
             "errors": [error_document(error) for error in self.errors],
+            "people": asdict(self.foreseen) if self.foreseen else None,
         }
 
 

@@ -45,6 +45,8 @@ class RecordClaim(NamedTuple):
     """Whether it says itself that its number is that of the newborn's mother (PID-21): then it is about nobody known by the number."""
     is_doubted: bool = False
     """Whether it is refused where it is plainly about somebody else than what is known of the record; not once a person has looked."""
+    part_of: UUID | None = None
+    """The message whose other claims stand and fall with it; they follow each other."""
 
     @property
     def named(self) -> tuple[Identifier, ...]:
@@ -159,7 +161,7 @@ def demographic_key(facts: Mapping[str, Any]) -> int | None:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False) -> RecordClaim:
+def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False, part_of: UUID | None = None) -> RecordClaim:
     """Say whom an ADT event is about. The event has at least one identifier: the reader refuses one without."""
     other = event.other_patient[:1]
     return RecordClaim(
@@ -174,4 +176,5 @@ def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False) -> Rec
         links=other if event.trigger == Trigger.LINK else (),
         parts_from=other if event.trigger != Trigger.LINK else (),
         is_doubted=is_doubted,
+        part_of=part_of,
     )

@@ -33,6 +33,7 @@ from app.domain.going_live import mode_now
 from app.domain.happening import Kind
 from app.domain.inbound import Outcome
 from app.domain.interpreted import OF_ANOTHER_PERSON, Held, Interpreted
+from app.domain.known import Known
 from app.domain.late_release import LateCause, Release, release_of
 from app.domain.measure_ledger import PERSON_FACTS
 from app.domain.notification import Desired
@@ -42,7 +43,19 @@ from app.domain.stay_in_hand import StayInHand
 from app.domain.stay_name import key_at
 from app.pipeline.in_hand import in_hand
 from app.ports import Cipher, Clock, Ids, Readers
-from app.store import answers, consents, documents, encounters, feed_facilities, follow_ups, inbound, measure_lines, notifications, people
+from app.store import (
+    answers,
+    consents,
+    death_doubts,
+    documents,
+    encounters,
+    feed_facilities,
+    follow_ups,
+    inbound,
+    measure_lines,
+    notifications,
+    people,
+)
 from app.store.answers import Answers
 from app.store.encounters import EncounterRow
 from app.store.feed_facilities import HeldRow
@@ -126,7 +139,10 @@ class Rooms:
         understood = self.interpret(batch, directory)
         if understood:
             looked_at = {one.id for one in batch.messages if one.was_aside == OF_ANOTHER_PERSON.code}
-            claims = [claim_of(one.event, sort_key(one.event), is_doubted=one.message_id not in looked_at) for one in understood]
+            claims = [
+                claim_of(one.event, sort_key(one.event), is_doubted=one.message_id not in looked_at, part_of=one.message_id)
+                for one in understood
+            ]
             resolved = await identify(raw, claims, ids=self.ids, now=now)
             understood, resolved = _without_refused(batch, understood, resolved)
             await self.record(raw, batch, understood, resolved, now)
@@ -202,12 +218,12 @@ class Rooms:
         of_person_alone = [
             (whose.person_id, item.event.person.deceased)
             for item, whose, recording in zip(understood, resolved, recorded, strict=True)
-            if recording.stay is None and not item.is_test
+            if not item.is_test and (recording.stay is None or _once_called_dead(recording.stay, item.event.person.deceased))
         ]
         dead = {person for person, deceased in of_person_alone if deceased is True}
         alive = {person for person, deceased in of_person_alone if deceased not in (None, True)}
         if alive:
-            dead |= await follow_ups.with_closed(raw, alive)
+            dead |= await follow_ups.with_closed(raw, alive) | await death_doubts.asked_about(raw, alive)
         if dead:
             await people.reconsider_people(raw, dead, now, "died")
         # What measures ask of a person (age, strata) comes in messages about the person alone too.
@@ -319,6 +335,9 @@ class Rooms:
         await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
         if looks_again:
             await answers.close_conflicts(raw, [stay.id for stay in stays], conflicts, now)
+        await death_doubts.ask(raw, kept.doubts, [self.ids.new() for _ in kept.doubts], now)
+        if looks_again:
+            await death_doubts.close(raw, [stay.id for stay in stays], kept.doubts, now)
         rows.extend(await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)
@@ -332,6 +351,11 @@ def _without_refused(
     batch.outcomes.extend(OutcomeRow(message, Outcome.SET_ASIDE, (OF_ANOTHER_PERSON,)) for message in sorted(refused))
     kept = [pair for pair in zip(understood, resolved, strict=True) if pair[0].message_id not in refused]
     return [item for item, _ in kept], [whose for _, whose in kept]
+
+
+def _once_called_dead(stay: EncounterRow, deceased: Known[bool]) -> bool:
+    """Tell whether the message takes back what an earlier one of its stay said. Many feeds deny a death in every message."""
+    return deceased is not None and deceased is not True and "dead_since" in stay.state
 
 
 def _moving(kept: Kept, claimed: Mapping[UUID, Sequence[Attribution]], answered: Answers) -> list[Moving]:

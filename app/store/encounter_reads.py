@@ -30,6 +30,9 @@ e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, """
     + SIGNED
 )
 
+_IS_ONE = "(e.last_key <> '' or e.own is null or e.own -> 'state' ->> 'last_key' <> '')"
+"""No message speaks of a number that was freed again (A50 and back): its row is no stay, and nobody was told of it."""
+
 SEEN_DECISIONS = ("full", "minimal", "id_only", "preference")
 """Decisions under which a stay may be looked at. A wish not to be notified is no reason not to see."""
 
@@ -71,7 +74,7 @@ class _Filters:
                 self.parts.append(condition.format(f"${len(self.values)}"))
 
     def where(self, *more: str) -> str:
-        return " and ".join([*self.parts, *more]) or "true"
+        return " and ".join([*self.parts, _IS_ONE, *more])
 
 
 def _told(recipients: str) -> str:
@@ -112,7 +115,8 @@ async def list_encounters(raw: Raw, viewer: Viewer, wanted: EncounterFilter, *, 
 async def find_encounter(raw: Raw, viewer: Viewer, encounter_id: UUID) -> EncounterRow | None:
     """Give one stay that the viewer may see (pk_encounter)."""
     row = await raw.fetchrow(
-        f"select {_COLUMNS} from encounter e where e.id = $2 and ($3 or e.facility_id = $1 or e.reported_by = $1 or {_TOLD_OR_GRANTED})",
+        f"select {_COLUMNS} from encounter e where e.id = $2 and {_IS_ONE}"
+        f" and ($3 or e.facility_id = $1 or e.reported_by = $1 or {_TOLD_OR_GRANTED})",
         viewer.organization_id,
         encounter_id,
         viewer.is_operator,

@@ -147,14 +147,16 @@ class Stage:
         rows = await self._raw.fetch(_UNIDENTIFIED, after, limit)
         return [StagedRow(row["row"], row["cells"], row["is_known"]) for row in rows]
 
-    async def in_transaction(self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = ()) -> T:
+    async def in_transaction(
+        self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = (), ends: str = "commit"
+    ) -> T:
         """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
         for attempt in range(1, _TRIES_MAX + 1):
             # Not asyncpg's own transaction block: on a connection that died it raises in the place of the error, even of a cancellation.
             await self._raw.execute("begin")
             try:
                 result = await work(self._raw)
-                await self._raw.execute("commit")
+                await self._raw.execute(ends)
             except Exception as error:
                 can_be_redone = isinstance(error, redo_on) or is_unavailable(error)
                 if attempt == _TRIES_MAX or not can_be_redone or self._raw.is_closed():
@@ -163,6 +165,10 @@ class Stage:
             else:
                 return result
         raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    async def unidentified_count(self) -> int:
+        """Count those rows."""
+        return int(await self._raw.fetchval("select count(*) from roster_unidentified"))
 
     async def save_records(self, raw: Raw, records: Iterable[tuple[int, UUID]]) -> None:
         """Remember whose record each row is. Inside `in_transaction`."""

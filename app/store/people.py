@@ -309,3 +309,13 @@ async def describe(raw: Raw, people: Iterable[UUID]) -> dict[UUID, list[PatientR
     for row in rows:
         described[row["person_id"]].append(_record(row))
     return described
+
+
+async def with_other_records(raw: Raw, people: Iterable[UUID], records: Iterable[UUID]) -> set[UUID]:
+    """Give those of these people who have records beside these (ix_patient_record_person_id)."""
+    rows = await raw.fetch(
+        "select distinct person_id from patient_record where person_id = any($1::uuid[]) and id <> all($2::uuid[])",
+        list(people),
+        list(records),
+    )
+    return {row["person_id"] for row in rows}

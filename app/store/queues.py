@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.trigger import Trigger
 from app.store.feed_counts import first_id_at
 from app.store.raw import Raw
 
@@ -17,28 +18,36 @@ class QueueCount:
     opened: int
     """Came into it in the period, decided or not."""
     clocks_running: int
-    """Follow-ups of the people who wait whose clocks run meanwhile."""
+    """Follow-ups of the people who wait whose clocks run meanwhile, and discharges that wait in a message: their clocks run too."""
+    unread: int = 0
+    """Messages that wait and cannot be read enough to say whether they tell of a discharge."""
 
 
-_WAITING = """
+_IS_DISCHARGE = f"""case when coalesce(m.mode, 'live') <> 'live' then false
+        when m.trigger = '' then null else m.trigger = '{Trigger.DISCHARGE.value}' end"""
+"""Whose message it is nobody knows yet, but what happened is in its header: the clocks of a discharge run from the day it tells."""
+
+_WAITING = f"""
 waiting as (
     -- What nobody is told of whatever is decided (a shadow feed, a training message) waits for nothing.
-    select 'holds' as queue, concat(t.encounter_id, t.recipient_id, t.kind) as key, t.decided_at as since, e.person_id
+    select 'holds' as queue, concat(t.encounter_id, t.recipient_id, t.kind) as key, t.decided_at as since, e.person_id,
+        false as is_discharge
     from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold' and e.mode in ('live', 'reported')
     union all
-    select 'consents', c.id::text, c.asserted_at, c.person_id from consent c
+    select 'consents', c.id::text, c.asserted_at, c.person_id, false from consent c
     where c.state = 'proposed' or (c.kind in ('emergency', 'break_glass') and c.reviewed_at is null and c.state <> 'revoked')
     union all
     -- Whose the stay is by now: people are joined and parted while they wait.
-    select r.kind, r.id::text, r.opened_at, coalesce(e.person_id, r.person_id)
+    select r.kind, r.id::text, r.opened_at, coalesce(e.person_id, r.person_id), false
     from review r left join encounter e on e.id = r.encounter_id where r.state = 'open'
     union all
-    select 'possible_matches', m.id::text, m.opened_at, p.person_id
+    select 'possible_matches', m.id::text, m.opened_at, p.person_id, false
     from identity_match m join patient_record p on p.id in (m.left_id, m.right_id) where m.state = 'open'
     union all
-    select 'unmapped_facilities', h.message_id::text, h.held_at, null from held_message h
+    select 'unmapped_facilities', h.message_id::text, h.held_at, null, {_IS_DISCHARGE}
+    from held_message h join inbound_message m on m.id = h.message_id
     union all
-    select 'set_aside', o.message_id::text, m.received_at, null
+    select 'set_aside', o.message_id::text, m.received_at, null, {_IS_DISCHARGE}
     from inbound_outcome o join inbound_message m on m.id = o.message_id
     where o.outcome = 'set_aside' and not exists (select 1 from inbound_queue q where q.message_id = o.message_id)
         and not exists (select 1 from held_message h where h.message_id = o.message_id)
@@ -62,9 +71,11 @@ with {_WAITING}, opened as (
     select 'unmapped_facilities', coalesce(sum(h.held), 0)::bigint from feed_hour h where h.hour_at >= $1
 )
 select coalesce(w.queue, o.queue) as queue, coalesce(w.waiting, 0) as waiting, w.oldest_at, coalesce(o.opened, 0) as opened,
-    coalesce(w.clocks_running, 0) as clocks_running
+    coalesce(w.clocks_running, 0) as clocks_running, coalesce(w.unread, 0) as unread
 from (
-    select w.queue, count(distinct w.key) as waiting, min(w.since) as oldest_at, count(distinct f.id) as clocks_running
+    select w.queue, count(distinct w.key) as waiting, min(w.since) as oldest_at,
+        count(distinct f.id) + count(distinct w.key) filter (where w.is_discharge) as clocks_running,
+        count(distinct w.key) filter (where w.is_discharge is null) as unread
     from waiting w left join follow_up f on f.person_id = w.person_id and f.next_due_at is not null
     group by w.queue
 ) w full join opened o on o.queue = w.queue
@@ -96,7 +107,9 @@ async def save_alerts(raw: Raw, turned: Mapping[str, str], now: datetime) -> Non
 async def counts(raw: Raw, since: datetime) -> Mapping[str, QueueCount]:
     """Count every queue (ix_telling_hold, ix_review_state, ix_identity_match_open, ix_inbound_outcome_set_aside, ix_follow_up_person)."""
     rows = await raw.fetch(_COUNTS, since, first_id_at(since))
-    return {row["queue"]: QueueCount(row["waiting"], row["oldest_at"], row["opened"], row["clocks_running"]) for row in rows}
+    return {
+        row["queue"]: QueueCount(*(row[name] for name in ("waiting", "oldest_at", "opened", "clocks_running", "unread"))) for row in rows
+    }
 
 
 async def messages_since(raw: Raw, since: datetime) -> int:

@@ -5,8 +5,11 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.files.roster_csv import RosterCsv
+from app.actions.foresee_people import foresee_people
 from app.actions.identify import IdentityMovedError, identify
-from app.actions.load_panel import PanelServices, UploadLimits
+from app.actions.load_panel import PanelServices
+from app.actions.match_records import match_records
+from app.domain.panel import UploadLimits
 from app.ports import Ids
 from app.settings import Settings
 from app.standards.program_catalog import program_catalog
@@ -21,6 +24,7 @@ def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelSe
         identify=identify,
         redo_on=(IdentityMovedError,),
         ids=ids,
+        foresee=partial(foresee_people, identify=identify, compare=match_records, redo_on=(IdentityMovedError,), ids=ids),
         limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
         knows_program=program_catalog().knows,
     )

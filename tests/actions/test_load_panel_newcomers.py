@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actions.identify import identify
-from app.actions.load_panel import UploadLimits
 from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.identity_lock import identity_locks
-from app.domain.panel import ShrinkGuard, UploadMode
+from app.domain.panel import ShrinkGuard, UploadLimits, UploadMode
 from app.domain.person import ADT_SOURCE, RecordClaim, demographic_key
 from app.domain.shared_identifier import match_keys
 from app.store.engine import raw_connection

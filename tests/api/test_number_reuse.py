@@ -8,7 +8,7 @@ from app import wiring
 from app.domain.follow_up import FollowUpState
 from tests.api.test_attribution import told
 from tests.api.world import ER7, World, load_panel
-from tests.support.messages import adt
+from tests.support.messages import adt, patient
 
 ZEB = {"name": "Quill^Zebulon", "born": "19501231", "sex": "M", "medicaid": None, "visit": "V9"}
 ROSTER = "member_id,first_name,last_name,birth_date,sex,program,effective_from\n"
@@ -143,12 +143,58 @@ async def test_a_replay_of_everything_that_was_set_aside_answers_no_such_questio
     assert await aside(world) == []
 
 
+async def test_a_discharge_that_waits_is_a_clock_that_runs(story: World) -> None:
+    """Nobody knows yet whose it is; that it is a discharge is in its header. What cannot be read so far is no nought."""
+
+    async def queue() -> dict[str, Any]:
+        listed = await story.api.json("GET", "/v1/queues", story.keys["operator"], 200)
+        return {one["id"]: one for one in listed["items"]}["set_aside"]
+
+    await story.send(adt("A01", "20260308100000-0500", control="C8", **ZEB))
+    assert ((await queue())["waiting"], (await queue())["clocks_running"]) == (1, 0)
+    await story.send(adt("A03", "20260309100000-0500", control="C9", disposition="01", **ZEB))
+    assert ((await queue())["waiting"], (await queue())["clocks_running"]) == (2, 1)
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        await raw.execute("update inbound_message set mode = 'shadow' where control_id = 'C9'")
+    assert (await queue())["clocks_running"] == 0, "nobody is told of it, whatever is decided"
+    async with wiring.open_transaction(story.stage.work)() as raw:
+        await raw.execute("update inbound_message set mode = null, trigger = '' where control_id = 'C8'")
+        await raw.execute("update inbound_message set mode = 'live' where control_id = 'C9'")
+    unread = await queue()
+    assert unread["clocks_running"] is None
+    assert unread["clocks_unknown"] == "1 of the messages cannot be read enough to tell a discharge; the others tell of 1."
+
+
+async def test_two_patients_in_one_message_of_whom_one_is_somebody_else_change_nothing_at_all(story: World) -> None:
+    """An A17 of which one half is refused waits whole: nothing is learned of the other half either, until a person has looked."""
+    beth = patient("M2", name="Rowan^Beth", born="19620304", sex="F", medicaid="MC7")
+    place = "PV1|1|I|MED^9^1^HOSPA||||||||||||||||V9^^^HOSPA^VN"
+    swap = adt("A17", "20260308100000-0500", control="C8", extra=(beth, place), **{**ZEB, "visit": "V1"})
+
+    async def known() -> list[tuple[Any, ...]]:
+        async with wiring.open_transaction(story.stage.work)() as raw:
+            query = (
+                "select r.value, r.demographics::text, i.value from patient_record r left join record_identifier i on i.record_id = r.id"
+            )
+            return sorted(tuple(row.values()) for row in await raw.fetch(query))
+
+    before = await known()
+    await story.send(swap)
+    (message,) = await aside(story)
+    assert await known() == before
+    await story.api.json("POST", f"/v1/inbound/{message['id']}/replay", story.keys["hospital"], 202)
+    await story.stage.settle()
+    assert await aside(story) == []
+    assert {"M2", "MC7"} <= {number for one in await known() for number in (one[0], one[2])}
+
+
 async def test_what_waits_so_is_counted_and_ages(story: World) -> None:
     async def queue() -> dict[str, Any]:
         listed = await story.api.json("GET", "/v1/queues", story.keys["operator"], 200)
         return {one["id"]: one for one in listed["items"]}["set_aside"]
 
     assert ((await queue())["waiting"], (await queue())["alert"]) == (0, "none")
+    assert ((await queue())["clocks_running"], (await queue())["clocks_unknown"]) == (0, None)
     await story.send(adt("A01", "20260308100000-0500", control="C8", **ZEB))
     assert ((await queue())["waiting"], (await queue())["alert"]) == (1, "none")
     story.stage.clock.advance(hours=24 * 14)

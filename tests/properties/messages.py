@@ -28,10 +28,11 @@ class Patient:
     born: str
     sex: str
     medicaid: str
+    index: str
 
 
-ANN = Patient("Alder^Ann", "Alder^Anne", "19800102", "F", "MC1")
-BEN = Patient("Birch^Ben", "Birch^Benn", "19750607", "M", "MC2")
+ANN = Patient("Alder^Ann", "Alder^Anne", "19800102", "F", "MC1", "E1")
+BEN = Patient("Birch^Ben", "Birch^Benn", "19750607", "M", "MC2", "E2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Registration:
     mrn: str
     patient: Patient
     shows_medicaid: bool
+    shows_index: bool = False
+    """Whether the exchange's person index has looked at it."""
 
 
 REGISTRATIONS = (("HOSPA", "EPIC", "M1", ANN), ("HOSPA", "EPIC", "M2", ANN), ("HOSPB", "CERNER", "X1", ANN), ("HOSPA", "EPIC", "M3", BEN))
@@ -112,7 +115,8 @@ CODES = (("F32.2", "A"), ("F32.2", "F"), ("F10.20", "F"), ("I10", "F"))
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
     """Draw a story."""
-    registrations = [Registration(*one, shows_medicaid=draw(st.booleans())) for one in REGISTRATIONS]
+    is_indexed = draw(st.booleans())
+    registrations = [Registration(*one, draw(st.booleans()), is_indexed and draw(st.booleans())) for one in REGISTRATIONS]
     drawn: list[tuple[str, dict[str, object]]] = []
     for visit in range(draw(st.integers(1, 3))):
         drawn += _stay(draw, f"V{visit}", registrations)
@@ -121,9 +125,12 @@ def stories(draw: st.DrawFn) -> Story:
         drawn.append(
             (draw(st.sampled_from(["A31", "A28"])), {"at": stamp(draw(st.integers(0, 100))), **_patient(draw, one), "patient_class": None})
         )
-    for winner, loser in draw(st.lists(st.sampled_from([("M1", "M2"), ("M2", "M1"), ("M1", "M3")]), max_size=2, unique=True)):
-        one = next(item for item in registrations if item.mrn == winner)
-        drawn.append(("A40", {"at": stamp(draw(st.integers(0, 200))), **_patient(draw, one), "merged": loser, "patient_class": None}))
+    merges = [("M1", "M2"), ("M2", "M1"), ("M1", "M3"), ("M1", "M8"), ("M8", "M1")]
+    for winner, loser in draw(st.lists(st.sampled_from(merges), max_size=2, unique=True)):
+        # M8 is the same patient under another number, and perhaps under the old one again (A47).
+        one = next((item for item in registrations if item.mrn == winner), replace(registrations[0], mrn=winner))
+        trigger = "A47" if "M8" in (winner, loser) else "A40"
+        drawn.append((trigger, {"at": stamp(draw(st.integers(0, 200))), **_patient(draw, one), "merged": loser, "patient_class": None}))
     drawn += [_of_numbers(draw, registrations) for _ in range(draw(st.integers(0, 2)))]
     drawn += [_of_two(draw, registrations) for _ in range(draw(st.integers(0, 2)))]
     messages = tuple(Message(trigger, tuple(fields.items()), number) for number, (trigger, fields) in enumerate(drawn))
@@ -134,11 +141,16 @@ def stories(draw: st.DrawFn) -> Story:
 def _of_numbers(draw: st.DrawFn, registrations: list[Registration]) -> tuple[str, dict[str, object]]:
     """Draw what is said of a visit number: retired into another, even in a circle; or somebody else's."""
     one = draw(st.sampled_from(registrations))
-    trigger = draw(st.sampled_from(["A42", "A50", "A45", "A44"]))
+    trigger = draw(st.sampled_from(["A42", "A50", "A45", "A44", "A49", "A51"]))
     retired, survivor = draw(st.sampled_from([("V0", "V1"), ("V1", "V0"), ("V0", "W0"), ("V1", "V2"), ("W0", "V2")]))
     fields: dict[str, object] = {"at": stamp(draw(st.integers(0, 300))), **_patient(draw, one), "patient_class": "I", "visit": survivor}
     if trigger in {"A42", "A50"}:
         fields["mrg"] = {5: f"{retired}^^^{one.facility}^VN"}
+    elif trigger == "A51":
+        fields |= {"mrg": {6: f"{retired}^^^{one.facility}^VN"}, "alternate": survivor, "visit": None}
+    elif trigger == "A49":
+        account, other = draw(st.permutations(ACCOUNTS))
+        fields |= {"mrg": {3: f"{account}^^^{one.facility}^AN"}, "account": other, "visit": None, "patient_class": None}
     elif trigger == "A45":
         fields["mrg"] = {1: f"M9^^^{one.facility}^MR", 5: f"{survivor}^^^{one.facility}^VN"}
     else:
@@ -165,6 +177,7 @@ def _patient(draw: st.DrawFn, one: Registration) -> dict[str, object]:
         "application": one.application,
         "mrn": one.mrn,
         "medicaid": patient.medicaid if one.shows_medicaid else None,
+        "index": patient.index if one.shows_index else None,
         "name": patient.misspelt if misspelt else patient.name,
         "born": patient.born,
         "sex": patient.sex,

@@ -179,6 +179,7 @@ async def make_network(raw: Raw, organizations: dict[str, UUID], ids: wiring.Sys
             " values ($1, $2, $3, '{}', 'not_program', 'unknown', 'America/New_York', 'US-ME', $4)",
             organizations[name], name, kind, now,
         )  # fmt: skip
+    await raw.execute("insert into person_index (authority, marked_at) values ('EMPI', $1)", now)
     for name, application, facility in FEEDS:
         await raw.execute(
             "insert into feed (id, organization_id, sending_application, sending_facility, time_zone, assigning_authority, mode, profile,"
@@ -279,9 +280,11 @@ async def _stays(raw: Raw, names: dict[UUID, str], people: dict[UUID, str], *, w
     for row in await raw.fetch(
         "select e.*, r.authority, r.type, r.value from encounter e join patient_record r on r.id = e.record_id where e.source = 'adt'"
     ):
-        if row["own"] is not None and not row["last_key"] and row["folded_into"] is None:
-            # A number that stood for a while, and of which no message speaks any more: an empty stay that nobody was left told of.
+        own = orjson.loads(row["own"]) if isinstance(row["own"], str) else row["own"]
+        if own is not None and not row["last_key"] and not own["state"]["last_key"]:
+            # A number that stood for a while, and of which no message speaks any more: an empty row that nobody was left told of.
             assert row["status"] == "unknown"
+            assert not await raw.fetchval("select exists (select 1 from telling where encounter_id = $1 and effective)", row["id"])
             continue
         key = f"{names[row['facility_id']]} {row['visit_authority']} {row['visit_number']}"
         said: dict[str, Any] = {

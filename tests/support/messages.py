@@ -14,14 +14,16 @@ def patient(
     facility: str = "HOSPA",
     *,
     medicaid: str | None = None,
+    index: str | None = None,
     name: str = "Alder^Ann",
     born: str = "19800102",
     sex: str = "F",
     account: str | None = None,
     moved_to: str | None = None,
 ) -> str:
-    """Write a PID."""
+    """Write a PID. `index` is the id of the exchange's person index (EMPI)."""
     identifiers = [f"{mrn}^^^{facility}^MR", *([f"{medicaid}^^^MAINECARE^MA"] if medicaid else [])]
+    identifiers += [f"{index}^^^EMPI^PI"] if index else []
     fields = {1: "1", 3: "~".join(identifiers), 5: name, 7: born, 8: sex, 11: "1 Elm St^^Bangor^ME^04401", 13: "^PRN^PH^^^207^5550101"}
     if moved_to:
         fields[2] = f"{moved_to}^^^{facility}^MR"
@@ -39,6 +41,7 @@ def adt(  # one keyword for each thing that tests vary
     visit: str | None = "V1",
     facility: str = "HOSPA",
     medicaid: str | None = "MC1",
+    index: str | None = None,
     name: str = "Alder^Ann",
     born: str = "19800102",
     sex: str = "F",
@@ -53,6 +56,7 @@ def adt(  # one keyword for each thing that tests vary
     mrg: Mapping[int, str] | None = None,
     account: str | None = None,
     moved_to: str | None = None,
+    alternate: str | None = None,
     application: str = "EPIC",
     processing: str = "P",
     sent: str | None = None,
@@ -61,12 +65,13 @@ def adt(  # one keyword for each thing that tests vary
 ) -> bytes:
     """Write one ADT message. `at` is EVN-2 and, unless `sent` says otherwise, MSH-7; `diagnoses` are (code, DG1-6).
 
-    `merged` is MRG-1; `mrg` gives more of its fields as they are written; `moved_to` is PID-2; `destination` is PV1-37.
+    `merged` is MRG-1; `mrg` gives more of its fields as they are written; `moved_to` is PID-2; `destination` is PV1-37, `alternate`
+    PV1-50.
     """
     segments = [
         f"MSH|^~\\&|{application}|{facility}|HANDOFF|HIE|{sent or at}||ADT^{trigger}|{control}|{processing}|2.5.1",
         segment("EVN", {2: at, 6: event or ""}),
-        patient(mrn, facility, medicaid=medicaid, name=name, born=born, sex=sex, account=account, moved_to=moved_to),
+        patient(mrn, facility, medicaid=medicaid, index=index, name=name, born=born, sex=sex, account=account, moved_to=moved_to),
     ]
     if merged is not None or mrg is not None:
         segments.append(segment("MRG", {**({1: f"{merged}^^^{facility}^MR"} if merged else {}), **(mrg or {})}))
@@ -83,6 +88,8 @@ def adt(  # one keyword for each thing that tests vary
         }
         if visit is not None:
             fields[19] = f"{visit}^^^{facility}^VN"
+        if alternate is not None:
+            fields[50] = f"{alternate}^^^{facility}^VN"
         segments.append(segment("PV1", {number: value for number, value in fields.items() if value}))
     segments.extend(
         segment("DG1", {1: str(position), 3: f"{code}^Synthetic^I10", 6: use, 15: str(position)})

@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.files.roster_csv import RosterCsv
+from app.actions.foresee_people import foresee_people
 from app.actions.identify import IdentityMovedError, identify
-from app.actions.load_panel import PanelServices, Upload, UploadLimits, load_panel
+from app.actions.load_panel import PanelServices, Upload, load_panel
+from app.actions.match_records import match_records
 from app.domain.organization import Organization, OrganizationKind
-from app.domain.panel import UploadMode, UploadResult
+from app.domain.panel import UploadLimits, UploadMode, UploadResult
 from app.ports import Ids
 from app.store.engine import raw_connection
 from app.store.panel_stage import open_stage
@@ -78,6 +80,7 @@ def panel_services(engine: AsyncEngine, ids: Ids, limits: UploadLimits | None = 
         identify=identify,
         redo_on=(IdentityMovedError,),
         ids=ids,
+        foresee=partial(foresee_people, identify=identify, compare=match_records, redo_on=(IdentityMovedError,), ids=ids),
         limits=limits or UploadLimits(),
     )
 

@@ -43,8 +43,20 @@ class _UploadCounts(Document):
     warnings: list[RowErrorDocument]
 
 
+class ForeseenDocument(Document):
+    """Whose the rows that add or change a claim would be."""
+
+    rows: Annotated[int, Field(description="Looked at; of a very long file the first 10,000 whose record is not known by its number")]
+    certain: Annotated[int, Field(description="Of somebody who is known")]
+    possible: Annotated[int, Field(description="Perhaps of somebody who is known: somebody new until a person has looked")]
+    new: int
+    refused: Annotated[int, Field(description="They give the number of a known row to somebody else")]
+
+
 class UploadDocument(_UploadCounts):
     """What became of an upload."""
+
+    people: Annotated[ForeseenDocument | None, Field(description="Of a dry run; null: it was none")] = None
 
     errors: Annotated[list[RowErrorDocument], Field(description="The first thousand; all refused rows are in rejected.csv")]
 

@@ -27,7 +27,22 @@ class QueueDocument(Document):
     alert: QueueAlert
     opened_in_30_days: int
     per_10000_messages: Annotated[float | None, Field(description="Of the same 30 days; null: no messages were counted")]
-    clocks_running: Annotated[int, Field(description="Follow-ups of the people who wait, whose clocks run meanwhile")]
+    clocks_running: Annotated[
+        int | None,
+        Field(
+            description=(
+                "Follow-ups of the people who wait, whose clocks run meanwhile, and discharges that wait in a message: their clocks run "
+                "from the day that the message tells. null: see clocks_unknown"
+            )
+        ),
+    ]
+    clocks_unknown: Annotated[
+        str | None,
+        Field(
+            description="Why clocks_running is null",
+            examples=["2 of the messages cannot be read enough to tell a discharge; the others tell of 3."],
+        ),
+    ]
 
 
 QueuePage = Listing[QueueDocument]
@@ -47,5 +62,12 @@ def queue_json(queue: QueueDefinition, count: QueueCount, messages: int, now: da
         "alert": queue.alert(count.oldest_at, now).value,
         "opened_in_30_days": count.opened,
         "per_10000_messages": per_messages(count.opened, messages),
-        "clocks_running": count.clocks_running,
+        "clocks_running": None if count.unread else count.clocks_running,
+        "clocks_unknown": _unknown(count),
     }
+
+
+def _unknown(count: QueueCount) -> str | None:
+    if not count.unread:
+        return None
+    return f"{count.unread} of the messages cannot be read enough to tell a discharge; the others tell of {count.clocks_running}."
