@@ -7,27 +7,24 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.files.roster_csv import RosterCsv
 from adapters.postgresql.embedded import EmbeddedPostgres
 from app import wiring
-from app.actions.identify import IdentityMovedError, identify
-from app.actions.load_panel import PanelServices, Upload, load_panel
+from app.actions.load_panel import Upload, load_panel
 from app.domain.organization import Organization, OrganizationKind
 from app.domain.panel import UploadMode
 from app.intake import Intake
 from app.pipeline import Pipeline
 from app.settings import Settings, load_settings
-from app.store.panel_stage import open_stage
 from app.store.roles import Network, Role
 from migrations.run import migrate_up
 from tests.load.townsfolk import HOSPITALS, medicaid_of, townsman
 from tests.load.traffic import Mix, on_panel
+from tests.support.rosters import panel_services
 
 HOMES = 5
 RULES = wiring.rulebook()
@@ -108,13 +105,7 @@ class MeasuredNetwork:
     async def load_panels(self, mix: Mix) -> tuple[int, float]:
         """Upload every panel; give the rows and the seconds they took."""
         engine = self.engine("loader")
-        services = PanelServices(
-            open_stage=partial(open_stage, engine),
-            open_reader=RosterCsv,
-            identify=identify,
-            redo_on=(IdentityMovedError,),
-            ids=self.ids,
-        )
+        services = panel_services(engine, self.ids)
         rows, took_s = 0, 0.0
         for organization, people in self.panels(mix):
             roster = "".join(_roster(people)).encode()

@@ -8,6 +8,7 @@ is processor time, ours and PostgreSQL's, because it does not depend on who else
 """
 
 import argparse
+import asyncio
 import json
 import random
 import sys
@@ -44,6 +45,8 @@ SAMPLE: Final = 500
 TIMES: Final = 6
 READ_WHOLE_BELOW: Final = 50_000
 """Of fewer people a large batch is rightly found by reading them all."""
+PAGES_SHOWN: Final = 40
+STATISTICS_AFTER_S: Final = 2.0
 PEOPLE_OF_THE_TRAFFIC: Final = 5_000
 P3B: Final = "P3b processor time a message, rooms 3-7 and comparing"
 
@@ -151,8 +154,20 @@ class Scale:
         self.serial += 1
         stays = self.messages // MESSAGES_PER_STAY
         mix = Mix(people=PEOPLE_OF_THE_TRAFFIC, stays=stays, until=self.now - timedelta(days=20 * self.serial), serial=self.serial)
+        before = await self._pages()
         await self.bench.backlog(mix, self.owner)
         sized.figures["message end to end"] = self.bench.figures[P3B] * 1000
+        touched = {name: count - before.get(name, 0) for name, count in (await self._pages()).items()}
+        total = sum(touched.values()) / self.messages
+        self._say(sized, "pages touched by a message", total, "pages", "of every table and index; no clock in it")
+        for name in sorted(touched, key=lambda one: -touched[one])[:PAGES_SHOWN]:
+            self._say(sized, f"  of them {name}", touched[name] / self.messages, "pages")
+
+    async def _pages(self) -> dict[str, int]:
+        """Give how many pages were asked for so far, by table (with what is stored apart of it) and index."""
+        # Connections report what they did once a second.
+        await asyncio.sleep(STATISTICS_AFTER_S)
+        return {row["name"]: row["pages"] for row in await self.owner.fetch(_PAGES)}
 
     async def _plans(self, own: Sequence[tuple[str, Identifier]], keys: Sequence[int]) -> dict[str, str]:
         overheard = _Overheard()
@@ -173,6 +188,13 @@ class Scale:
         return plans
 
 
+_PAGES: Final = """
+select relname as name, coalesce(heap_blks_read + heap_blks_hit, 0) + coalesce(toast_blks_read + toast_blks_hit, 0)
+    + coalesce(tidx_blks_read + tidx_blks_hit, 0) as pages
+from pg_statio_user_tables
+union all
+select indexrelname, idx_blks_read + idx_blks_hit from pg_statio_user_indexes
+"""
 _KEYS: Final = """
 select hashtextextended(k.key, 0) as key
 from patient_record r
@@ -206,7 +228,7 @@ def compare(sizes: Sequence[Sized]) -> dict[str, float]:
     for sized in sizes[1:]:
         sys.stdout.write(f"\nFrom {first.people:,} people and {first.messages:,} messages to {sized.people:,} and {sized.messages:,}\n")
         for name, value in sized.figures.items():
-            if first.figures[name]:
+            if first.figures.get(name):
                 grown[name] = (value / first.figures[name] - 1) * 100
                 sys.stdout.write(f"  {name:<58} {grown[name]:>+9.0f} %   {first.figures[name]:,.1f} -> {value:,.1f}\n")
     return grown

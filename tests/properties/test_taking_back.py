@@ -184,8 +184,10 @@ def _said(chance: random.Random, story: Story) -> Said:
         said.and_back(hospital.account_goes(423, AT_A[2]), hospital.account_goes(523, AT_A[0]))
     # After the account: the later of the two says whose a visit is.
     said.back += hospital.visits_go(524, owners)
-    _change_numbers(chance, hospital, {message.trigger for message in story.messages}, owners, said)
-    if chance.random() < 0.7:
+    triggers = {message.trigger for message in story.messages}
+    _change_numbers(chance, hospital, triggers, owners, said)
+    # Who were one person by the hospital's word before are not again after an operator has said that they are two.
+    if triggers.isdisjoint({"A24", "A40", "A43"}) and chance.random() < 0.7:
         said.merges = True
         said.there.append(hospital.merges(433, AT_A[2], AT_A[0]))
     chance.shuffle(said.there)
