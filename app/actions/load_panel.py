@@ -36,7 +36,8 @@ from app.domain.panel import (
 from app.domain.person import RecordClaim, Resolved
 from app.domain.roster import Layout, RawRow, RowError, RowErrorCode, layout_of
 from app.domain.roster_change import Removal
-from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, RowReader, claim_of_row
+from app.domain.roster_columns import RosterReader
+from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, claim_of_row
 from app.ports import Ids
 from app.store.newcomers import Admission, admission
 from app.store.panel_doubts import error_of, mrns_of_others, refuse
@@ -305,7 +306,7 @@ class _Intake:
         self._today = today
         self._hash = hashlib.sha256()
         self._layout: Layout | None = None
-        self._rows: RowReader | None = None
+        self._rows: RosterReader | None = None
         self._taken = 0
         self._refused = 0
         self._errors: list[RowError] = []
@@ -339,12 +340,11 @@ class _Intake:
             if self._reader.header is None:
                 return [], [], []
             self._layout = layout_of(self._reader.header, row=self._reader.header_row)
-            self._rows = RowReader(self._layout, self._organization, self._today, self._knows_program)
+            self._rows = RosterReader(self._layout, self._organization, self._today, self._knows_program)
         taken: list[RosterRow] = []
         refused: list[RefusedRow] = []
         removals: list[Removal] = []
-        for raw in raws:
-            row = self._rows.read(raw)
+        for row in self._rows.read(raws):
             if isinstance(row, RosterRow):
                 taken.append(row)
             elif isinstance(row, Removal):

@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
@@ -97,24 +97,28 @@ KnowsProgram = Callable[[str], bool]
 """Tells whether a program's name as sent leads to a program. One that does not is taken with a warning: a clock always runs."""
 
 
+_NONE, _MEDICAID, _MEDICAL_RECORD = IdentifierType.NONE.value, IdentifierType.MEDICAID.value, IdentifierType.MEDICAL_RECORD.value
+_FACTS: Final = frozenset((*FACT_COLUMNS, *MEASURE_COLUMNS))
+
+
 def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
     """Give the identifier by which this roster names the person: member_id, else medicaid_id, else mrn, else the demographics.
 
     A number without its system is the organization's own, so that equal numbers of two organizations join nobody.
     """
     if value := cells.get("member_id"):
-        return OwnId(_system(cells, "member_id", organization_id), IdentifierType.NONE.value, value)
+        return OwnId(_system(cells, "member_id", organization_id), _NONE, value)
     if value := cells.get("medicaid_id"):
-        return OwnId(NO_AUTHORITY, IdentifierType.MEDICAID.value, value)
+        return OwnId(NO_AUTHORITY, _MEDICAID, value)
     if value := cells.get("mrn"):
-        return OwnId(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value)
+        return OwnId(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value)
     parts = (
         normalised(cells.get("last_name", "")),
         normalised(cells.get("first_name", "")),
         cells.get("birth_date", ""),
         cells.get("sex", ""),
     )
-    return OwnId(NO_AUTHORITY, ROW_TYPE, _digest(*parts).hex()) if all(parts) else None
+    return OwnId(NO_AUTHORITY, ROW_TYPE, digest("\0".join(parts)).hex()) if all(parts) else None
 
 
 def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str, *, is_doubted: bool = False) -> RecordClaim:
@@ -125,18 +129,13 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str,
         raise ValueError(message)
     named = Identifier(*own)
     identifiers = [named] if own.type != ROW_TYPE else []
-    if (value := cells.get("medicaid_id")) and own.type != IdentifierType.MEDICAID:
-        identifiers.append(Identifier(NO_AUTHORITY, IdentifierType.MEDICAID.value, value))
-    if (value := cells.get("mrn")) and own.type != IdentifierType.MEDICAL_RECORD:
-        identifiers.append(Identifier(_system(cells, "mrn", organization_id), IdentifierType.MEDICAL_RECORD.value, value))
-    return RecordClaim(
-        source=_written(organization_id),
-        own=named,
-        identifiers=tuple(identifiers),
-        sort_key=sort_key,
-        facts={name: cells[name] for name in (*FACT_COLUMNS, *MEASURE_COLUMNS) if name in cells} | contact_facts(cells),
-        is_doubted=is_doubted,
-    )
+    if (value := cells.get("medicaid_id")) and own.type != _MEDICAID:
+        identifiers.append(Identifier(NO_AUTHORITY, _MEDICAID, value))
+    if (value := cells.get("mrn")) and own.type != _MEDICAL_RECORD:
+        identifiers.append(Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value))
+    facts: dict[str, Any] = {name: text for name, text in cells.items() if name in _FACTS}
+    facts |= contact_facts(cells)
+    return RecordClaim(_written(organization_id), named, tuple(identifiers), sort_key, facts, is_doubted=is_doubted)
 
 
 class RowReader:
@@ -154,10 +153,10 @@ class RowReader:
         self._organization_id = organization.id
         self._default_role = DEFAULT_ROLES[organization.kind].value
         self._has_changes = CHANGE_COLUMN in self._names
-        self._dates = tuple(name for name in DATE_COLUMNS if name in self._names)
+        self.date_columns = tuple(name for name in DATE_COLUMNS if name in self._names)
         self._born_first = date(today.year - AGE_YEARS_MAX, 1, 1)
         self._born_last = self._today = today
-        self._is_known_program = lru_cache(maxsize=1 << 10)(knows_program or _any_program)
+        self.is_known_program = lru_cache(maxsize=1 << 10)(knows_program or _any_program)
         self._oddities: dict[Fault, tuple[int, int]] = {}
 
     def read(self, raw: RawRow) -> RosterRow | RefusedRow | Removal:
@@ -172,10 +171,7 @@ class RowReader:
         if change is ChangeType.REMOVE:
             return self._removal(raw, cells, faults)
         self._person(raw.number, cells, faults)
-        if self._contact_columns:
-            check_contact(cells, self._contact_columns, faults)
-        if self._consent_columns:
-            check_consent(cells, self._consent_columns, faults)
+        self.check_more(cells, faults)
         program, starts_on, ends_on, role = self._claim(raw.number, cells, faults)
         own = own_id(cells, self._organization_id)
         if faults or own is None or program is None or starts_on is None or role is None:
@@ -184,8 +180,8 @@ class RowReader:
             return self._refused(raw, cells, faults)
         return RosterRow(
             number=raw.number,
-            row_key=_digest(*own, program_key(program), role, cells["effective_from"]),
-            row_hash=_digest(*cells, "", *cells.values()),
+            row_key=digest("\0".join((*own, program_key(program), role, cells["effective_from"]))),
+            row_hash=digest("\0".join((*cells, "", *cells.values()))),
             program=program,
             role=role,
             effective_from=starts_on,
@@ -195,6 +191,22 @@ class RowReader:
             cells=cells,
             change=change,
         )
+
+    def is_birth_date(self, day: date) -> bool:
+        """Tell whether somebody who lives may have been born then."""
+        return self._born_first <= day <= self._born_last
+
+    @property
+    def has_more(self) -> bool:
+        """Tell whether the file has columns that `check_more` looks at."""
+        return bool(self._contact_columns or self._consent_columns)
+
+    def check_more(self, cells: dict[str, str], faults: list[Fault]) -> None:
+        """Check how the person is reached and what was signed, and bring it into one form."""
+        if self._contact_columns:
+            check_contact(cells, self._contact_columns, faults)
+        if self._consent_columns:
+            check_consent(cells, self._consent_columns, faults)
 
     def _removal(self, raw: RawRow, cells: dict[str, str], faults: list[Fault]) -> Removal | RefusedRow:
         """Read a row that ends claims: it has to name the person, and may name the claim."""
@@ -236,11 +248,11 @@ class RowReader:
                 faults.append((column, RowErrorCode.BAD_IDENTIFIER))
             elif is_no_number(value):
                 del cells[column]
-                self._note(number, column, RowErrorCode.PLACEHOLDER_IDENTIFIER)
+                self.note(number, column, RowErrorCode.PLACEHOLDER_IDENTIFIER)
             elif (system := SYSTEM_OF.get(column)) is None:
                 continue
             elif (authority := cells.get(system)) is None:
-                self._note(number, system, RowErrorCode.SYSTEM_MISSING)
+                self.note(number, system, RowErrorCode.SYSTEM_MISSING)
             elif len(authority) > IDENTIFIER_CHARACTERS_MAX or not authority.isprintable():
                 faults.append((system, RowErrorCode.BAD_IDENTIFIER))
             else:
@@ -250,13 +262,13 @@ class RowReader:
         if "last_name" not in cells:
             faults.append(("last_name", RowErrorCode.MISSING))
         born_on = _day(cells, "birth_date", faults)
-        if born_on is not None and not self._born_first <= born_on <= self._born_last:
+        if born_on is not None and not self.is_birth_date(born_on):
             faults.append(("birth_date", RowErrorCode.DATE_OUT_OF_RANGE))
         self._sex(number, cells)
-        for column in self._dates:
+        for column in self.date_columns:
             if column in cells and (day := read_day(cells[column])) is None:
                 del cells[column]
-                self._note(number, column, RowErrorCode.NOT_A_DATE)
+                self.note(number, column, RowErrorCode.NOT_A_DATE)
             elif column in cells and day is not None:
                 cells[column] = day.isoformat()
         has_identifier = "member_id" in cells or "medicaid_id" in cells or "mrn" in cells
@@ -269,7 +281,7 @@ class RowReader:
             code = SEXES.get(sex.upper())
             if code is None:
                 del cells["sex"]
-                self._note(number, "sex", RowErrorCode.UNKNOWN_SEX)
+                self.note(number, "sex", RowErrorCode.UNKNOWN_SEX)
             else:
                 cells["sex"] = code
 
@@ -277,8 +289,8 @@ class RowReader:
         program = cells.get("program")
         if program is None:
             faults.append(("program", RowErrorCode.MISSING))
-        elif not self._is_known_program(program):
-            self._note(number, "program", RowErrorCode.UNKNOWN_PROGRAM)
+        elif not self.is_known_program(program):
+            self.note(number, "program", RowErrorCode.UNKNOWN_PROGRAM)
         starts_on = _day(cells, "effective_from", faults)
         if starts_on is not None and not START_YEAR_MIN <= starts_on.year <= START_YEAR_MAX:
             faults.append(("effective_from", RowErrorCode.DATE_OUT_OF_RANGE))
@@ -300,7 +312,8 @@ class RowReader:
         errors = tuple(RowError(raw.number, column, code, MESSAGES[code]) for column, code in faults)
         return RefusedRow(raw.number, raw.cells, errors, own_id(cells, self._organization_id))
 
-    def _note(self, number: int, column: str, code: RowErrorCode) -> None:
+    def note(self, number: int, column: str, code: RowErrorCode) -> None:
+        """Remember what is odd about a row that is taken all the same."""
         first, count = self._oddities.get((column, code), (number, 0))
         self._oddities[column, code] = (min(first, number), count + 1)
 
@@ -343,6 +356,6 @@ def _day(cells: dict[str, str], column: str, faults: list[Fault]) -> date | None
     return day
 
 
-def _digest(*parts: str) -> bytes:
-    """Hash texts that cannot contain the separator: a row with a NUL byte was refused."""
-    return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+def digest(text: str) -> bytes:
+    """Hash texts joined by NUL, which none of them can contain: a row with a NUL byte was refused."""
+    return blake2b(text.encode(), digest_size=16).digest()
