@@ -5,7 +5,7 @@ others as ever (identity_plan): a newcomer is who meets nobody. Not here: the st
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -21,11 +21,23 @@ class Newcomer(NamedTuple):
     number: int
     """Of the row."""
     claim: RecordClaim
-    identifiers: AbstractSet[Identifier]
+    identifiers: Collection[Identifier]
     """As they are stored."""
     names: AbstractSet[tuple[str, str]]
     """Under which others would have the same identifier (`match_keys`)."""
     demographic_key: int | None
+    is_named_by_number: bool
+    """Whether the name in the source is one of `names`: whoever else has it is met under that."""
+
+    @property
+    def is_numbered(self) -> bool:
+        """Tell whether the name in the source is an identifier of the record too."""
+        return self.claim.own in self.claim.identifiers
+
+    @property
+    def further(self) -> Collection[Identifier]:
+        """Give the identifiers that are not that name."""
+        return [one for one in self.identifiers if one is not self.claim.own and one != self.claim.own]
 
     def locks(self) -> list[int]:
         """Give what to lock, so that nobody makes a record meanwhile that this one would meet."""
@@ -35,19 +47,27 @@ class Newcomer(NamedTuple):
 def newcomers_among(claims: Iterable[tuple[int, RecordClaim]]) -> list[Newcomer]:
     """Give those who share neither their name in the source nor a number nor the demographics with another of the batch."""
     batch = [_newcomer(number, claim) for number, claim in claims]
-    own = Counter([one.claim.own for one in batch])
+    own = Counter([one.claim.own for one in batch if not one.is_named_by_number])
     names = Counter([name for one in batch for name in one.names])
     keys = Counter([one.demographic_key for one in batch])
-    return [one for one in batch if own[one.claim.own] == 1 and _is_alone(one, names, keys)]
+    return [one for one in batch if (one.is_named_by_number or own[one.claim.own] == 1) and _is_alone(one, names, keys)]
 
 
 def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
-    identifiers = stored_identifiers(claim.identifiers)
-    return Newcomer(number, claim, identifiers, match_keys(identifiers), demographic_key(claim.facts))
+    own = claim.own
+    if len(claim.identifiers) == 1 and not claim.identifiers[0].authority:
+        # Nearly every row of a Medicaid plan: no more is stored than what was said.
+        identifiers: Collection[Identifier] = claim.identifiers
+    else:
+        identifiers = stored_identifiers(claim.identifiers)
+    names = match_keys(identifiers)
+    return Newcomer(number, claim, identifiers, names, demographic_key(claim.facts), (own.authority, own.value) in names)
 
 
 def _is_alone(one: Newcomer, names: Counter[tuple[str, str]], keys: Counter[int | None]) -> bool:
-    return (one.demographic_key is None or keys[one.demographic_key] == 1) and all(names[name] == 1 for name in one.names)
+    if one.demographic_key is not None and keys[one.demographic_key] != 1:
+        return False
+    return all(names[name] == 1 for name in one.names)
 
 
 def locks_of(newcomers: Sequence[Newcomer]) -> set[int]:

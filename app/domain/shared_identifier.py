@@ -21,6 +21,8 @@ ANY_AUTHORITY = ""
 SOCIAL_SECURITY = "SS"
 """HL7 table 0203."""
 
+_MEDICAID = IdentifierType.MEDICAID.value
+
 Facts = Mapping[UUID, Mapping[str, Any]]
 """What is known of each record (see `latest.known`)."""
 
@@ -42,7 +44,7 @@ def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
         if not names_a_person(identifier):
             continue
         keys.add((identifier.authority, identifier.value))
-        if identifier.type == IdentifierType.MEDICAID:
+        if identifier.type == _MEDICAID:
             keys.add((ANY_AUTHORITY, identifier.value))
     return keys
 
@@ -50,9 +52,7 @@ def match_keys(identifiers: Iterable[Identifier]) -> set[tuple[str, str]]:
 def stored_identifiers(identifiers: Iterable[Identifier]) -> set[Identifier]:
     """Give what is stored of a record's identifiers: a Medicaid number also without the authority that wrote it, to be found."""
     found = set(identifiers)
-    for item in tuple(found):
-        if item.type == IdentifierType.MEDICAID and item.authority != ANY_AUTHORITY:
-            found.add(Identifier(ANY_AUTHORITY, item.type, item.value))
+    found.update([Identifier(ANY_AUTHORITY, item.type, item.value) for item in found if item.type == _MEDICAID and item.authority])
     return found
 
 

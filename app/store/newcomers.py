@@ -4,9 +4,9 @@ What `actions/identify` would come to for each of them, without reading what the
 Not here: who may be one (domain/newcomer).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -16,34 +16,54 @@ from app.domain.panel import CLAIM_ID_DIGITS, claim_id_prefix
 from app.store import people
 from app.store.raw import Raw
 
-# Whom a row meets is looked up row by row, as far as the first: uq_patient_record_source, ix_patient_record_demographic_key and
-# pk_record_identifier. `limit` and the comparison with null keep the planner from reading a table whole.
+_BETWEEN: Final = "\x1f"
+"""Between the texts of a column: no identifier has a control character (roster_row), and JSON has none."""
+
+
+def _split(number: int) -> str:
+    return f"string_to_array(${number}::text, E'\\x1f')"
+
+
+# Columns come as one text each: the driver looks at every element of an array longer than the database takes to cut it out of a text.
+# A column of nothing but one empty text comes to no element, hence `coalesce`.
+# Whom a row meets is looked up row by row, as far as the first: ix_patient_record_demographic_key, pk_record_identifier, and only for whom
+# no number names uq_patient_record_source: every record has the number that is its name (claim_of_row). `limit` and the comparison with
+# null keep the planner from reading a table whole.
 ADMIT: Final = f"""
 with n as materialized (
-    select * from unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-        as n(row, authority, type, value, demographic_key, said)
+    select row, coalesce(authority, '') as authority, coalesce(type, '') as type, value, is_number, is_name, demographic_key, said
+    from unnest($1::text::int[], {_split(2)}, {_split(3)}, {_split(4)}, $5::text::boolean[], $6::text::boolean[], $7::text::bigint[],
+        {_split(8)}) as n(row, authority, type, value, is_number, is_name, demographic_key, said)
 ), i as materialized (
-    select * from unnest($7::int[], $8::text[], $9::text[], $10::text[], $11::boolean[]) as i(row, authority, type, value, is_name)
+    select row, coalesce(authority, '') as authority, coalesce(type, '') as type, value, is_name
+    from unnest($9::text::int[], {_split(10)}, {_split(11)}, {_split(12)}, $13::text::boolean[])
+        as i(row, authority, type, value, is_name)
 ), met as materialized (
     select n.row from n
-    where (select r.id from patient_record r
-            where r.source = $12 and r.authority = n.authority and r.type = n.type and r.value = n.value limit 1) is not null
+    where case
+            when n.is_name
+            then (select k.record_id from record_identifier k where k.authority = n.authority and k.value = n.value limit 1) is not null
+            else (select r.id from patient_record r
+                where r.source = $14 and r.authority = n.authority and r.type = n.type and r.value = n.value limit 1) is not null
+        end
         or (select r.id from patient_record r where r.demographic_key = n.demographic_key limit 1) is not null
     union
     select i.row from i
     where i.is_name
         and (select k.record_id from record_identifier k where k.authority = i.authority and k.value = i.value limit 1) is not null
 ), admitted as materialized (
-    select n.*, ($13 || lpad(to_hex(n.row), {CLAIM_ID_DIGITS}, '0'))::uuid as id,
-        ($14 || lpad(to_hex(n.row), {CLAIM_ID_DIGITS}, '0'))::uuid as person_id
+    select n.*, ($15 || lpad(to_hex(n.row), {CLAIM_ID_DIGITS}, '0'))::uuid as id,
+        ($16 || lpad(to_hex(n.row), {CLAIM_ID_DIGITS}, '0'))::uuid as person_id
     from n where not exists (select from met where met.row = n.row)
 ), made as (
-    insert into person (id, created_at) select person_id, $15 from admitted
+    insert into person (id, created_at) select person_id, $17 from admitted
 ), recorded as (
     insert into patient_record (id, source, authority, type, value, person_id, demographics, demographic_key, match_reasons, updated_at)
-    select id, $12, authority, type, value, person_id, said::json, demographic_key, '[]', $15 from admitted
+    select id, $14, authority, type, value, person_id, said::json, demographic_key, '[]', $17 from admitted
 ), numbered as (
     insert into record_identifier (authority, type, value, record_id)
+    select authority, type, value, id from admitted where is_number
+    union all
     select i.authority, i.type, i.value, a.id from admitted a join i on i.row = a.row
 ), asked as (
     insert into match_pending (record_id, has_question) select id, false from admitted
@@ -61,29 +81,39 @@ class Admission(NamedTuple):
     """Of their rows."""
     source: str
     locks: list[int]
-    values: Sequence[list[Any]]
+    values: Sequence[str]
     """Of the statement, column by column."""
 
 
 def admission(newcomers: Sequence[Newcomer]) -> Admission:
     """Bring them into the columns of the statement."""
     numbers = [one.number for one in newcomers]
-    names = [(one, identifier) for one in newcomers for identifier in one.identifiers]
     own = [one.claim.own for one in newcomers]
-    values: list[list[Any]] = [
-        numbers,
-        [name.authority for name in own],
-        [name.type for name in own],
-        [name.value for name in own],
-        [one.demographic_key for one in newcomers],
-        [orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers],
-        [one.number for one, _ in names],
-        [identifier.authority for _, identifier in names],
-        [identifier.type for _, identifier in names],
-        [identifier.value for _, identifier in names],
-        [(identifier.authority, identifier.value) in one.names for one, identifier in names],
+    further = [(one, identifier) for one in newcomers for identifier in one.further]
+    values = [
+        _array(numbers),
+        _texts(name.authority for name in own),
+        _texts(name.type for name in own),
+        _texts(name.value for name in own),
+        _array(one.is_numbered for one in newcomers),
+        _array(one.is_named_by_number for one in newcomers),
+        _array("null" if one.demographic_key is None else one.demographic_key for one in newcomers),
+        _texts(orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers),
+        _array(one.number for one, _ in further),
+        _texts(identifier.authority for _, identifier in further),
+        _texts(identifier.type for _, identifier in further),
+        _texts(identifier.value for _, identifier in further),
+        _array((identifier.authority, identifier.value) in one.names for one, identifier in further),
     ]
     return Admission(frozenset(numbers), newcomers[0].claim.source if newcomers else "", sorted(locks_of(newcomers)), values)
+
+
+def _array(values: Iterable[object]) -> str:
+    return f"{{{','.join(map(str, values))}}}"
+
+
+def _texts(values: Iterable[str]) -> str:
+    return _BETWEEN.join(values)
 
 
 async def admit(raw: Raw, wanted: Admission, seeds: tuple[UUID, UUID], now: datetime) -> set[int]:

@@ -36,17 +36,16 @@ create temporary table roster_row (
     coordinator text, plan_id text, cells text, change text);
 create temporary table roster_refused (row int, errors text, cells text);
 create temporary table roster_kept (authority text, type text, value text);
-create temporary table roster_change (row int primary key, current_id uuid);
-create temporary table roster_unidentified (row int primary key, is_known boolean);
+create temporary table roster_change (row int primary key, current_id uuid, is_identified boolean);
 create temporary table roster_end (id uuid primary key, ends_on date, row int);
-create temporary table roster_record (row int primary key, record_id uuid);
+create temporary table roster_record (row int, record_id uuid);
 create temporary table roster_person (person_id uuid);
 create temporary table roster_stay (encounter_id uuid primary key);
 """
 _BEGIN: Final = f"set statement_timeout = 0; {_TABLES}"
 _END: Final = f"""
-drop table {panel_removals.NAMES}, roster_row, roster_refused, roster_kept, roster_change, roster_unidentified, roster_end,
-    roster_record, roster_person, roster_stay;
+drop table {panel_removals.NAMES}, roster_row, roster_refused, roster_kept, roster_change, roster_end, roster_record,
+    roster_person, roster_stay;
 reset statement_timeout
 """
 
@@ -94,7 +93,8 @@ class Stage:
 
     async def drop_repetitions(self, limit: int) -> tuple[int, list[Repetition]]:
         """Leave the last row of each key; give how many were dropped, and the first of them."""
-        await self._raw.execute("analyze roster_row; analyze roster_kept")
+        # Only what is joined by: looking at every column takes seconds of a large file.
+        await self._raw.execute("analyze roster_row (row, row_key); analyze roster_kept")
         await self._raw.execute(_FIND_REPETITIONS)
         shown = await self._raw.fetch("select row, counting_row, is_identical from roster_repetition order by row limit $1", limit)
         status = await self._raw.execute("delete from roster_row s using roster_repetition r where s.row = r.row")
@@ -114,7 +114,7 @@ class Stage:
         owner = self._organization_id
         # Before anything is read of the panel, so that a change in between is noticed rather than missed.
         self._version = await raw.fetchval(_VERSION, owner)
-        await raw.execute("truncate roster_change; truncate roster_unidentified; truncate roster_end")
+        await raw.execute("truncate roster_change; truncate roster_end")
         kept = 0
         # Both sides are read whole. Without statistics of a panel just loaded the planner takes it for one row, which makes any index of
         # the organization as good as the one of the row key, and pairs every row with every row.
@@ -127,8 +127,7 @@ class Stage:
         if mode is UploadMode.REPLACE:
             await raw.execute(_FIND_ENDINGS, owner, today)
         await raw.execute("set local enable_nestloop = on")
-        await raw.execute(_FIND_UNIDENTIFIED)
-        await raw.execute("analyze roster_change; analyze roster_unidentified")
+        await raw.execute("analyze roster_change (row)")
         added, changed, staged = await raw.fetchrow(_COUNT_CHANGES)
         in_force = await raw.fetchval(_COUNT_IN_FORCE, owner, today)
         if mode is UploadMode.REPLACE:
@@ -264,12 +263,13 @@ where u.organization_id = $1 and u.file_hash = $2 and not u.dry_run and u.summar
 order by u.id is not distinct from $3::uuid desc, u.uploaded_at desc limit 1
 """
 
-# One pass over the panel.
+# One pass over the panel. Whose record is known already is so only when this is compared again because another upload came first.
 _FIND_CHANGES = """
-insert into roster_change (row, current_id)
-select s.row, m.id
+insert into roster_change (row, current_id, is_identified)
+select s.row, m.id, f.row is not null
 from roster_row s
 left join panel_member m on m.organization_id = $1 and m.row_key = s.row_key and m.retracted_at is null
+left join roster_record f on f.row = s.row
 where m.id is null or m.row_hash <> s.row_hash or m.effective_to is distinct from s.effective_to
 order by s.row
 """
@@ -301,18 +301,12 @@ where e.row is null and r.source = $1
     and r.authority = k.authority and r.type = k.type and r.value = k.value and m.record_id = r.id and m.id = e.id
 """
 
-# All of them, unless this is compared again because another upload came first.
-_FIND_UNIDENTIFIED = """
-insert into roster_unidentified select c.row, c.current_id is not null from roster_change c
-where not exists (select from roster_record f where f.row = c.row) order by c.row
-"""
-
 # The bound is said twice: a merge join would otherwise pass over the whole beginning of the stage at every chunk.
 _UNIDENTIFIED = """
-select s.row, s.cells, u.is_known
-from roster_unidentified u join roster_row s on s.row = u.row
-where u.row > $1 and s.row > $1
-order by u.row limit $2
+select s.row, s.cells, c.current_id is not null as is_known
+from roster_change c join roster_row s on s.row = c.row
+where c.row > $1 and s.row > $1 and not c.is_identified
+order by c.row limit $2
 """
 
 _INSERT_UPLOAD = """

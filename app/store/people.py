@@ -63,9 +63,10 @@ async def find_own(raw: Raw, keys: Sequence[OwnKey]) -> dict[OwnKey, PatientReco
 INDEX_LOCK = 0x1DE
 """First half of an advisory lock: shared by whoever divides records by the person index, alone for whoever changes it."""
 
+# As one text: the driver looks at every element of an array longer than the database takes to read it.
 _LOCK_KEYS = """
 with index_as_it_is as materialized (select pg_advisory_xact_lock_shared($2::int, 0))
-select pg_advisory_xact_lock(k) from (select k from unnest($1::bigint[]) as k order by k offset 0) as ordered
+select pg_advisory_xact_lock(k) from (select k from unnest($1::text::bigint[]) as k order by k offset 0) as ordered
 where exists (select 1 from index_as_it_is)
 """
 
@@ -76,7 +77,7 @@ async def lock_keys(raw: Raw, keys: Iterable[int]) -> None:
     Two batches that meet the same new patient wait here, so that neither misses the other's record. And whoever changes the person index
     waits for all that are about to read it.
     """
-    await raw.execute(_LOCK_KEYS, sorted(set(keys)), INDEX_LOCK)
+    await raw.execute(_LOCK_KEYS, f"{{{','.join(map(str, set(keys)))}}}", INDEX_LOCK)
 
 
 async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:

@@ -507,7 +507,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("retired_into IS NOT NULL"),
     )
-    op.create_index("uq_patient_record_source", "patient_record", ["source", "authority", "type", "value"], unique=True)
+    op.create_index("uq_patient_record_source", "patient_record", ["value", "source", "authority", "type"], unique=True)
     op.create_table(
         "person",
         sa.Column("id", sa.Uuid(), nullable=False),
