@@ -225,8 +225,8 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
             raise taken
         if isinstance(prepared, BaseException):
             raise prepared
-        refused += taken
-        chunk = prepared
+        chunk, refused = prepared, [*refused, *taken]
+        await stage.make_room()
     return [*refused, *await take(chunk)]
 
 

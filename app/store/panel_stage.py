@@ -5,6 +5,7 @@ a slow sender holds nothing open. COPY is refused under row-level security, henc
 app/domain/panel. Not here: reading the panel (panels), who the people are (the caller identifies them chunk by chunk).
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ reset statement_timeout
 """
 
 _TRIES_MAX: Final = 5
+
+QUEUE_DEEP: Final = 100
+"""Our policy: where more messages wait the pipeline is behind, by a tenth of a second or more."""
+REST_S: Final = 0.05
+"""Our policy: as long as a chunk takes, so that messages have half of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +183,11 @@ class Stage:
         """Make records of those whom nobody knows; give the numbers of the other rows. Inside `in_transaction`."""
         return await newcomers.admit(raw, wanted, seeds, now)
 
+    async def make_room(self) -> None:
+        """Rest a moment where messages wait. Between transactions; for no longer, so that a roster is loaded however long they do."""
+        if await self._raw.fetchval(_IS_DEEP):
+            await asyncio.sleep(REST_S)
+
     async def lock_panel(self, raw: Raw) -> bool:
         """Wait for other uploads of this panel to commit; False when one has changed it since `compare`. Inside `in_transaction`.
 
@@ -241,6 +252,8 @@ class Stage:
         await raw.execute("delete from roster_stay s using roster_stay_before b where s.encounter_id = b.encounter_id")
         await raw.execute(RECONSIDER, uploaded_at)
 
+
+_IS_DEEP = f"select count(*) > {QUEUE_DEEP} from (select from inbound_queue limit {QUEUE_DEEP + 1}) as waiting"
 
 _FIND_REPETITIONS = """
 create temporary table roster_repetition as

@@ -20,6 +20,7 @@ from app.domain.panel import ShrinkGuard, UploadLimits, UploadMode
 from app.domain.person import ADT_SOURCE, RecordClaim, demographic_key
 from app.domain.shared_identifier import match_keys
 from app.store.engine import raw_connection
+from app.store.panel_stage import QUEUE_DEEP, REST_S
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
@@ -202,3 +203,27 @@ async def test_a_chunk_that_fails_admits_nobody(engine_work: AsyncEngine, ids: F
     assert (await loader.load(rows, clock.advance(hours=1))).difference.added == 6
     assert await scalar(engine_work, "select count(*) from patient_record") == 5
     assert await scalar(engine_work, "select count(distinct person_id) from panel_member") == 5
+
+
+@pytest.mark.parametrize(("waiting", "rests"), [(QUEUE_DEEP, 0), (QUEUE_DEEP + 1, 3)])
+async def test_a_roster_makes_room_between_chunks_while_many_messages_wait(
+    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, waiting: int, rests: int
+) -> None:
+    """And it goes on though they never stop."""
+    async with unit_of_work(engine_work, None) as connection:
+        raw = await raw_connection(connection)
+        await raw.execute(
+            "insert into inbound_queue (message_id, lane) select gen_random_uuid(), 0 from generate_series(1, $1::int)", waiting
+        )
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    loader = _loader(engine_work, ids, next(_worlds), chunk=2)
+    result = await loader.load([member(number) for number in range(1, 7)], clock.now())
+    assert result.difference.added == 6
+    assert slept.count(REST_S) == rests
