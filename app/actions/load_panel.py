@@ -210,13 +210,13 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
 
     async def take(chunk: _Chunk) -> list[int]:
         rest = chunk.claims
+        # Not lasting: people whom nobody claims yet are found, or made, by the next upload too.
+        in_transaction = partial(stage.in_transaction, redo_on=services.redo_on, is_lasting=False)
         if chunk.admission.numbers:
-            met = await stage.in_transaction(partial(admit_chunk, chunk=chunk), redo_on=services.redo_on)
-            rest = chunk.without_admitted(met)
-        return await stage.in_transaction(partial(identify_chunk, claims=rest), redo_on=services.redo_on) if rest else []
+            rest = chunk.without_admitted(await in_transaction(partial(admit_chunk, chunk=chunk)))
+        return await in_transaction(partial(identify_chunk, claims=rest)) if rest else []
 
-    chunk, refused = _Chunk({}, admission([])), list[int]()
-    after = 0
+    chunk, refused, after = _Chunk({}, admission([])), list[int](), 0
     while rows := await stage.unidentified(after, limits.chunk_claims):
         after = rows[-1].number
         # Both end before either error is raised, as above.

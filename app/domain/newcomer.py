@@ -28,16 +28,10 @@ class Newcomer(NamedTuple):
     demographic_key: int | None
     is_named_by_number: bool
     """Whether the name in the source is one of `names`: whoever else has it is met under that."""
-
-    @property
-    def is_numbered(self) -> bool:
-        """Tell whether the name in the source is an identifier of the record too."""
-        return self.claim.own in self.claim.identifiers
-
-    @property
-    def further(self) -> Collection[Identifier]:
-        """Give the identifiers that are not that name."""
-        return [one for one in self.identifiers if one is not self.claim.own and one != self.claim.own]
+    is_numbered: bool
+    """Whether the name in the source is one of the identifiers."""
+    further: Collection[Identifier]
+    """The identifiers that are not that name."""
 
     def locks(self) -> list[int]:
         """Give what to lock, so that nobody makes a record meanwhile that this one would meet."""
@@ -54,14 +48,16 @@ def newcomers_among(claims: Iterable[tuple[int, RecordClaim]]) -> list[Newcomer]
 
 
 def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
-    own = claim.own
-    if len(claim.identifiers) == 1 and not claim.identifiers[0].authority:
-        # Nearly every row of a Medicaid plan: no more is stored than what was said.
-        identifiers: Collection[Identifier] = claim.identifiers
-    else:
-        identifiers = stored_identifiers(claim.identifiers)
+    own, is_numbered = claim.own, True
+    identifiers: Collection[Identifier] = claim.identifiers
+    further: Collection[Identifier] = ()
+    if own.authority or len(identifiers) != 1 or claim.identifiers[0] != own:
+        # Not so of nearly every row of a Medicaid plan, of which no more is stored than that one number.
+        stored = stored_identifiers(identifiers)
+        identifiers, is_numbered, further = stored, own in stored, stored - {own}
     names = match_keys(identifiers)
-    return Newcomer(number, claim, identifiers, names, demographic_key(claim.facts), (own.authority, own.value) in names)
+    key = demographic_key(claim.facts)
+    return Newcomer(number, claim, identifiers, names, key, (own.authority, own.value) in names, is_numbered, further)
 
 
 def _is_alone(one: Newcomer, names: Counter[tuple[str, str]], keys: Counter[int | None]) -> bool:

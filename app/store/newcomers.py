@@ -92,18 +92,18 @@ def admission(newcomers: Sequence[Newcomer]) -> Admission:
     further = [(one, identifier) for one in newcomers for identifier in one.further]
     values = [
         _array(numbers),
-        _texts(name.authority for name in own),
-        _texts(name.type for name in own),
-        _texts(name.value for name in own),
-        _array(one.is_numbered for one in newcomers),
-        _array(one.is_named_by_number for one in newcomers),
-        _array("null" if one.demographic_key is None else one.demographic_key for one in newcomers),
-        _texts(orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers),
-        _array(one.number for one, _ in further),
-        _texts(identifier.authority for _, identifier in further),
-        _texts(identifier.type for _, identifier in further),
-        _texts(identifier.value for _, identifier in further),
-        _array((identifier.authority, identifier.value) in one.names for one, identifier in further),
+        _texts([name.authority for name in own]),
+        _texts([name.type for name in own]),
+        _texts([name.value for name in own]),
+        _array([one.is_numbered for one in newcomers]),
+        _array([one.is_named_by_number for one in newcomers]),
+        _array(["null" if one.demographic_key is None else one.demographic_key for one in newcomers]),
+        _texts([orjson.dumps({one.claim.sort_key: one.claim.facts}).decode() for one in newcomers]),
+        _array([one.number for one, _ in further]),
+        _texts([identifier.authority for _, identifier in further]),
+        _texts([identifier.type for _, identifier in further]),
+        _texts([identifier.value for _, identifier in further]),
+        _array([(identifier.authority, identifier.value) in one.names for one, identifier in further]),
     ]
     return Admission(frozenset(numbers), newcomers[0].claim.source if newcomers else "", sorted(locks_of(newcomers)), values)
 

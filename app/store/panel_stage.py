@@ -153,12 +153,21 @@ class Stage:
         return [StagedRow(row["row"], row["cells"], row["is_known"]) for row in rows]
 
     async def in_transaction(
-        self, work: Callable[[Raw], Awaitable[T]], *, redo_on: tuple[type[Exception], ...] = (), ends: str = "commit"
+        self,
+        work: Callable[[Raw], Awaitable[T]],
+        *,
+        redo_on: tuple[type[Exception], ...] = (),
+        ends: str = "commit",
+        is_lasting: bool = True,
     ) -> T:
-        """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times."""
+        """Do the work in one transaction; again where it met another one (a deadlock, a moved identity), a few times.
+
+        Unless it is `is_lasting`, its commit does not wait for the disk: it lasts as soon as any later commit does, and may be lost before.
+        """
+        begin = "begin" if is_lasting else "begin; set local synchronous_commit = off"
         for attempt in range(1, _TRIES_MAX + 1):
             # Not asyncpg's own transaction block: on a connection that died it raises in the place of the error, even of a cancellation.
-            await self._raw.execute("begin")
+            await self._raw.execute(begin)
             try:
                 result = await work(self._raw)
                 await self._raw.execute(ends)

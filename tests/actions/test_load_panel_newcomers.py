@@ -3,9 +3,11 @@
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -20,7 +22,8 @@ from app.domain.panel import ShrinkGuard, UploadLimits, UploadMode
 from app.domain.person import ADT_SOURCE, RecordClaim, demographic_key
 from app.domain.shared_identifier import match_keys
 from app.store.engine import raw_connection
-from app.store.panel_stage import QUEUE_DEEP, REST_S
+from app.store.panel_stage import QUEUE_DEEP, REST_S, Stage, open_stage
+from app.store.raw import Raw
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
@@ -227,3 +230,32 @@ async def test_a_roster_makes_room_between_chunks_while_many_messages_wait(
     result = await loader.load([member(number) for number in range(1, 7)], clock.now())
     assert result.difference.added == 6
     assert slept.count(REST_S) == rests
+
+
+async def test_people_are_stored_without_waiting_for_the_disk_and_the_panel_is_not(
+    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock
+) -> None:
+    """The commit that changes the panel takes those before it to the disk."""
+    loader = _loader(engine_work, ids, next(_worlds))
+    seen: dict[str, str] = {}
+
+    @asynccontextmanager
+    async def open_watched(whose: UUID) -> AsyncIterator[Stage]:
+        async with open_stage(engine_work, whose) as stage:
+            await stage._raw.execute("set synchronous_commit = on")
+            for name in ("admit", "save_records", "apply"):
+                setattr(stage, name, watched(name, getattr(stage, name)))
+            yield stage
+            await stage._raw.execute("reset synchronous_commit")
+
+    def watched(name: str, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def noted(raw: Raw, *values: Any, **named: Any) -> Any:
+            seen[name] = await raw.fetchval("show synchronous_commit")
+            return await step(raw, *values, **named)
+
+        return noted
+
+    loader.services = replace(loader.services, open_stage=open_watched)
+    result = await loader.load([member(1), member(2), member(2, program="TCM")], clock.now())
+    assert result.difference.added == 3
+    assert seen == {"admit": "off", "save_records": "off", "apply": "on"}
