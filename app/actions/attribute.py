@@ -62,8 +62,7 @@ def attribute(
                 ordered = sorted(grounds, key=rulebook.precedence.order)
                 answer = answers.get((stay.id, organization_id))
                 denial = answer.kind if answer is not None and answer.denies(day) else None
-                lead = _leads(stay, organization_id, ordered, led, directory)
-                standing = _Standing(ordered[0], lead, day, denial)
+                standing = _Standing(ordered[0], *_leads(stay, organization_id, ordered, led, directory), day, denial)
                 desired.append(_desired(stay, happening, ordered, standing, directory, rulebook, is_latest=is_latest))
     return desired
 
@@ -74,20 +73,27 @@ class _Standing:
 
     ground: Attribution
     lead: bool | None
+    led_by: UUID | None
     day: date
     denial: AnswerKind | None = None
 
 
 def _leads(
     stay: StayInHand, organization_id: UUID, grounds: Sequence[Attribution], led: Mapping[str, Led], directory: Directory
-) -> bool | None:
-    """Tell whether a home leads one of its programs; None for who is no home, and where only a home leads that it may not know of."""
+) -> tuple[bool | None, UUID | None]:
+    """Tell whether a home leads one of its programs, and who does where it does not.
+
+    None for who is no home, and where only a home leads that it may not know of.
+    """
     if all(ground.role not in HOME_ROLES for ground in grounds):
-        return None
+        return None, None
     mine = [one for one in led.values() if organization_id in {claim.organization_id for claim in (one.lead, *one.others)}]
     reader = directory.organizations[organization_id]
     mine = [one for one in mine if may_name(one.lead.organization_id, reader, stay, directory)]
-    return any(one.lead.organization_id == organization_id for one in mine) if mine else None
+    if not mine:
+        return None, None
+    leads = any(one.lead.organization_id == organization_id for one in mine)
+    return leads, None if leads else mine[0].lead.organization_id
 
 
 def _desired(
@@ -139,6 +145,7 @@ def _desired(
         encounter_class=happening.encounter_class.value,
         ground=ground,
         lead=standing.lead,
+        led_by=standing.led_by,
         catch_up=late is Lateness.CATCH_UP,
     )
 

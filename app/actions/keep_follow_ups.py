@@ -31,7 +31,7 @@ from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id
-from app.domain.responsible_home import Home, Responsible, responsible_homes, with_former
+from app.domain.responsible_home import NOT_FOLLOWED_UP, Home, Responsible, responsible_homes, with_former
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
@@ -269,8 +269,7 @@ def _with_its_home(
     if home.is_former:
         return _no_longer_claimed(seen, home)
     if not rules.cancelled and not home.qualifies(rules):
-        why = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
-        return replace(seen, state=FollowUpState.VOID, reasons=(why,), next_change_at=None)
+        return replace(seen, state=FollowUpState.VOID, reasons=(NOT_FOLLOWED_UP,), next_change_at=None)
     if home.home_id is None:
         return seen
     seen = answered(seen, answers.get((UUID(rules.id), home.home_id)))

@@ -15,7 +15,7 @@ from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
 from app.domain.handing_over import ACCEPTED_AFTER, home_now
 from app.domain.happening import NotificationType
-from app.domain.own_status import may_meet
+from app.domain.own_status import may_meet, may_name
 from app.domain.privacy import may_be_told, recipient_of
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
@@ -70,7 +70,7 @@ async def move_follow_ups(
         target = _target(one, mine, directory, rulebook, now)
         pending = next((transfer for transfer in mine if transfer.state == "offered"), None)
         refused = {transfer.to_id for transfer in mine if transfer.state == "declined"}
-        if pending is not None and not _still_stands(pending, one, target, now):
+        if pending is not None and not _still_stands(pending, one, target, directory, now):
             taken_back.append(pending.id)
             pending = None
         if target is None or target.organization_id in refused or one.row.home_id is None:
@@ -116,10 +116,12 @@ def given_away_by(held: Sequence[Transfer], home_id: UUID, claims: Sequence[Attr
     return frozenset(one.from_id for one in held if (one.to_id, one.source, one.state) == (home_id, "home", "accepted"))
 
 
-def _still_stands(pending: Transfer, one: Moving, target: Attribution | None, now: datetime) -> bool:
+def _still_stands(pending: Transfer, one: Moving, target: Attribution | None, directory: Directory, now: datetime) -> bool:
     """Tell whether an open offer stands: by the panels of today; one that the old home made, as long as the other claims the person."""
     if target is not None and target.organization_id == pending.to_id:
         return True
+    if not may_meet(pending.from_id, pending.to_id, one.stay, directory):
+        return False
     today = local_date(now, one.stay.zone)
     return (
         pending.source == "home"
@@ -142,18 +144,26 @@ async def _notices(
     notices = []
     for transfer in untold:
         moving = standing[transfer.follow_up_id]
-        for home_id in (transfer.from_id, transfer.to_id):
+        for home_id, other_id in ((transfer.from_id, transfer.to_id), (transfer.to_id, transfer.from_id)):
             home = directory.organizations.get(home_id)
             tier = may_be_told(moving.stay.origin, recipient_of(home)).tier if home is not None else None
-            if tier is not None and tier.tells:
+            # An offer that is taken back because the other must not be known of by now is no news either.
+            if home is not None and tier is not None and tier.tells and may_name(other_id, home, moving.stay, directory):
                 person = person_content(moving.stay.person_id, records.get(moving.stay.person_id, ()), home_id, tier, directory)
-                notices.append(_notice(transfer, moving, home_id, tier.value, person, ids.new, now))
+                notices.append(_notice(transfer, moving, home_id, other_id, tier.value, person, ids.new, now))
     await transfers.noticed(raw, [one.id for one in untold])
     return notices
 
 
 def _notice(
-    transfer: Transfer, moving: Moving, home_id: UUID, tier: str, person: dict[str, Any], new_id: Callable[[], UUID], now: datetime
+    transfer: Transfer,
+    moving: Moving,
+    home_id: UUID,
+    other_id: UUID,
+    tier: str,
+    person: dict[str, Any],
+    new_id: Callable[[], UUID],
+    now: datetime,
 ) -> NotificationRow:
     kind = _TYPES.get(transfer.state, NotificationType.FOLLOW_UP_KEPT)
     notice_id, event_id = new_id(), new_id()
@@ -177,5 +187,5 @@ def _notice(
     }
     return NotificationRow(
         notice_id, home_id, event_id, kind.value, 1, None, tier, moving.stay.person_id, moving.stay.id, transfer.follow_up_id,
-        transfer.decided_at or transfer.offered_at, None, payload,
+        transfer.decided_at or transfer.offered_at, None, payload, other_id,
     )  # fmt: skip

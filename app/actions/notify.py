@@ -126,6 +126,7 @@ def _row(  # everything a notification is made of
         occurred_at=occurred_at,
         cause_id=stay.cause_id,
         payload=payload,
+        acting_id=told.led_by if told else None,
     )
 
 

@@ -1,5 +1,8 @@
 """What a recipient may read now of what it was told then: may they still be told, and how much, asked again at every read.
 
+What tells of another organization (that a home did something, that it leads, offers or takes over) asks too whether the recipient may
+know of that one now.
+
 A notification whose right to be told ended after it was numbered stays as `{sequence, id, type: notification.withdrawn}`, so the
 sequence has no gap and says no more. Where a record has left the person since, or the stay went to another, the person is given as
 known now: what was told of two people as one, next of kin too, is read of the one alone. Not here: reading the outbox, or the rule
@@ -15,9 +18,11 @@ from uuid import UUID
 from app.domain import contact_sheet
 from app.domain.directory import Directory
 from app.domain.happening import NotificationType
+from app.domain.own_status import may_name
 from app.domain.privacy import NOTHING, Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
-from app.domain.telling import person_content
+from app.domain.stay_in_hand import StayInHand
+from app.domain.telling import person_content, without_lead
 from app.domain.viewer import Viewer
 from app.store import people
 from app.store.audit import saw
@@ -49,6 +54,7 @@ async def present_notifications(
         ended = await not_to_be_sent(raw, [row.id for row in rows], sent_at)
     shown_people = await _people_now(raw, [row for row in rows if row.id not in ended], stays, directory)
     decisions: dict[tuple[UUID, UUID], Decision] = {}
+    in_hand: dict[UUID, StayInHand] = {}
     shown: list[dict[str, Any]] = []
     seen: set[UUID] = set()
     for row in rows:
@@ -63,13 +69,24 @@ async def present_notifications(
             continue
         key = (row.encounter_id, recipient.id)
         if key not in decisions:
-            decisions[key] = may_be_told(read_stay(stay, directory).origin, recipient_of(recipient))
+            in_hand[stay.id] = read_stay(stay, directory)
+            decisions[key] = may_be_told(in_hand[stay.id].origin, recipient_of(recipient))
         content = replace(row, payload={**row.payload, "person": shown_people[row.id]}) if row.id in shown_people else row
+        if not may_name(row.acting_id, recipient, in_hand[stay.id], directory):
+            if not _tells_of_stay(row):
+                shown.append(withdrawn(row))
+                continue
+            content = replace(content, payload=without_lead(content.payload))
         shown.append(present(content, decisions[key]))
         if decisions[key].tier.tells:
             seen.add(stay.person_id)
     saw(seen)
     return shown
+
+
+def _tells_of_stay(row: StoredNotification) -> bool:
+    """Tell whether it is the hospital's news, in which another organization is no more than a remark."""
+    return not row.type.startswith("follow_up.")
 
 
 async def _people_now(

@@ -231,5 +231,5 @@ def _row(
     }
     return NotificationRow(
         notice_id, recipient.id, event_id, notice.type.value, notice.version, notice.supersedes, tier.value,
-        stay.person_id, stay.id, row.id, notice.occurred_at, None, payload,
+        stay.person_id, stay.id, row.id, notice.occurred_at, None, payload, None if is_home else row.home_id,
     )  # fmt: skip

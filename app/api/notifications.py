@@ -1,6 +1,6 @@
 """`/v1/notifications`: the outbox by polling, by long-poll and as a stream; single notifications, why, and taking note."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
@@ -141,12 +141,17 @@ async def why_notification(notification_id: NotificationId, viewer: Reader, serv
     async with opened_notification(services, viewer, notification_id) as opened:
         if opened.shown["type"] == NotificationType.WITHDRAWN and not viewer.is_operator:
             return JsonResponse(why_json(opened.shown, NO_REASONS))
-        document = why_json(opened.shown, await why_notified(opened.raw, opened.viewer, opened.found))
+        document = why_json(opened.shown, await why_notified(opened.raw, opened.viewer, opened.found, shows_lead=_shows_lead(opened.shown)))
         if viewer.is_operator:
             stay = await find_encounter(opened.raw, viewer, opened.found.encounter_id)
             directory = await services.registry.current(opened.raw)
             document["candidates"] = [] if stay is None else await candidates_of(services, opened.raw, stay, directory, only=None)
     return JsonResponse(document)
+
+
+def _shows_lead(shown: Mapping[str, Any]) -> bool:
+    """Tell whether the recipient may read that another home leads: of what is shown now, for who leads may be another by now."""
+    return bool(shown.get("attribution")) and shown["attribution"]["lead"] is False
 
 
 @router.post("/v1/notifications/{notification_id}/acknowledge", responses=ok(AcknowledgementDocument, "Noted, once: the first time stands"))

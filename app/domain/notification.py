@@ -57,6 +57,8 @@ class Desired:
     """The claim on which it is told."""
     lead: bool | None = None
     """Whether the recipient leads a program of the person and follows them up; None for who is no home."""
+    led_by: UUID | None = None
+    """The home that leads it, where the recipient does not."""
     catch_up: bool = False
     """The claim became known after the event was heard."""
 

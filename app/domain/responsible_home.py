@@ -14,6 +14,7 @@ from app.domain.attribution import HOME_ROLES, Attribution, Role, is_claimed_by,
 from app.domain.directory import Directory
 from app.domain.happening import Kind
 from app.domain.organization import COVERING_KINDS, Organization
+from app.domain.own_status import may_name
 from app.domain.precedence import Heard, Lateness, Led, lateness, leads
 from app.domain.privacy import Recipient, may_be_told
 from app.domain.program import ProgramCatalog, ProgramDefinition, normalized_program
@@ -21,6 +22,7 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay import Stay, StayClass
 from app.domain.stay_in_hand import StayInHand
 
+NOT_FOLLOWED_UP = "not_followed_up: the stay is not, or no longer, one that opens a follow-up"
 OPENING_CLASSES = frozenset({StayClass.INPATIENT, StayClass.OBSERVATION})
 """An admission of these opens a follow-up before the discharge; an emergency visit opens one when it ends."""
 
@@ -129,7 +131,7 @@ def responsible_homes(
         home = _leading(organization_id, grounds, day, led, directory, rulebook)
         if home is not None:
             homes.append(home)
-        elif (lost := _lost(grounds[0], directory, day, led, rulebook)) is not None:
+        elif (lost := _lost(grounds[0], stay, day, led, directory, rulebook)) is not None:
             why_not[organization_id] = lost
     covered = any(
         directory.organizations[one].kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds)
@@ -183,10 +185,15 @@ def _leading(
     return Home(organization_id, (*programs.values(), *(one for one in joined if one.id not in programs)), grounds[0])
 
 
-def _lost(claim: Attribution, directory: Directory, day: date, led: Mapping[str, Led], rulebook: Rulebook) -> str | None:
-    """Say to whom a home lost the program of its claim; None where the claim is for no program that runs clocks."""
-    keys = programs_of(claim, directory.organizations[claim.organization_id], day, rulebook.programs)
-    return next((led[key].why_not(claim, rulebook.precedence) for key in keys), None)
+def _lost(claim: Attribution, stay: StayInHand, day: date, led: Mapping[str, Led], directory: Directory, rulebook: Rulebook) -> str | None:
+    """Say how a home lost the program of its claim; None where the claim is for no program that runs clocks.
+
+    The home reads it: that another claims the person is said where it may know of that one.
+    """
+    home = directory.organizations[claim.organization_id]
+    lost_to = [led[key] for key in programs_of(claim, home, day, rulebook.programs)]
+    known = (one.why_not(claim, rulebook.precedence) for one in lost_to if may_name(one.lead.organization_id, home, stay, directory))
+    return next(known, NOT_FOLLOWED_UP if lost_to else None)
 
 
 def with_former(responsible: Responsible, holders: Iterable[UUID | None]) -> list[Home]:

@@ -4,7 +4,7 @@ The public shape is DESIGN section 6, Notification. `minimal` carries the person
 (domain section 4.1), never unit, service, practitioner, diagnosis, class or label. Not here: which tier (privacy).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -134,8 +134,18 @@ def claimed_as(claim: Attribution, ground: Ground, lead: bool | None) -> str:  #
     """Say in a sentence why this organization."""
     if ground.basis == NAMED:
         return f"named as {claim.role}: the hospital's message names a practitioner of this organization, which is weaker than any claim"
-    beside = "; another home leads this program" if lead is False else ""
+    beside = ANOTHER_LEADS if lead is False else ""
     return f"claimed as {claim.role} for {claim.program}: {ground.title}{beside}"
+
+
+ANOTHER_LEADS = "; another home leads this program"
+
+
+def without_lead(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what was told without that another home leads: it reads as it would have, had the recipient not been let know of that home."""
+    attribution = content["attribution"]
+    shown = {**attribution, "lead": None} if attribution is not None else None
+    return {**content, "attribution": shown, "reason": str(content["reason"]).replace(ANOTHER_LEADS, "")}
 
 
 LATE_NOTICE = {

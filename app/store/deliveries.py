@@ -106,7 +106,7 @@ with room as (
     returning d.subscription_id, d.sequence, d.fence, d.attempts, d.notification_id
 )
 select c.subscription_id, c.sequence, c.fence, c.attempts, n.id, n.recipient_id, n.sequence as number, n.type, n.tier, n.encounter_id,
-       n.created_at, n.cause_id, n.payload, {HAS_PARTED} as has_parted
+       n.created_at, n.cause_id, n.payload, n.acting_id, {HAS_PARTED} as has_parted
 from claimed c join notification n on n.id = c.notification_id
 order by c.subscription_id, c.sequence
 """
@@ -282,6 +282,7 @@ def _claimed(row: Record) -> Claimed:
         created_at=row["created_at"],
         cause_id=row["cause_id"],
         payload=orjson.loads(payload) if isinstance(payload, str) else payload,
+        acting_id=row["acting_id"],
         has_parted=row["has_parted"],
     )
     return Claimed(row["subscription_id"], row["sequence"], row["fence"], row["attempts"], notification)

@@ -14,6 +14,7 @@ import orjson
 from asyncpg import Record
 
 from app.domain.privacy import PROTECTED
+from app.domain.telling import ANOTHER_LEADS
 from app.domain.viewer import Viewer
 from app.store.ended_rights import HAS_PARTED, NEVER_THEIRS
 from app.store.raw import Raw
@@ -35,12 +36,14 @@ class StoredNotification:
     """What the recipient reads, without `sequence`."""
     never_theirs: bool = False
     """The claim was taken back for the day of the event: it may be read no more."""
+    acting_id: UUID | None = None
+    """The other organization whose work or claim it tells of."""
     has_parted: bool = False
     """A record has left whom it was told of: what it says of a person may be of two."""
 
 
 _COLUMNS = f"""n.id, n.recipient_id, n.sequence, n.type, n.tier, n.encounter_id, n.created_at, n.cause_id, n.payload,
-{NEVER_THEIRS} as never_theirs, {HAS_PARTED} as has_parted"""
+n.acting_id, {NEVER_THEIRS} as never_theirs, {HAS_PARTED} as has_parted"""
 
 
 def _stored(row: Record) -> StoredNotification:
@@ -185,11 +188,11 @@ select m.id, m.feed_id, m.organization_id, m.received_at, m.trigger, m.control_i
 """
 
 
-async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification) -> Why:
+async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification, *, shows_lead: bool = True) -> Why:
     """Gather the chain of reasons behind one notification that the viewer may see. Six statements, whatever its history.
 
     The message itself is its sender's: a recipient sees its id in the ledger, the operator the rest. Lines of the ledger that withheld
-    something are the operator's alone, for their reason may be what is protected.
+    something are the operator's alone, for their reason may be what is protected; so is, unless `shows_lead`, that another home leads.
     """
     event_id = UUID(str(found.payload["event_id"]).rpartition("_")[2])
     telling = await raw.fetchrow(_TELLING, found.encounter_id, found.recipient_id, event_id)
@@ -201,8 +204,8 @@ async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification) -> W
     cause = await raw.fetchrow(_CAUSE, found.cause_id) if found.cause_id is not None and viewer.is_operator else None
     acknowledged_at = await raw.fetchval("select acknowledged_at from notification_acknowledgement where notification_id = $1", found.id)
     return Why(
-        telling=None if telling is None else _reasoned(telling, viewer),
-        ledger=[_reasoned(row, viewer) for row in ledger if viewer.is_operator or row["decision"] not in _WITHHELD],
+        telling=None if telling is None else _reasoned(telling, viewer, shows_lead=shows_lead),
+        ledger=[_reasoned(row, viewer, shows_lead=shows_lead) for row in ledger if viewer.is_operator or row["decision"] not in _WITHHELD],
         versions=[dict(row) for row in versions],
         attribution=None if attribution is None else dict(attribution),
         cause=None if cause is None else dict(cause),
@@ -210,8 +213,11 @@ async def why_notified(raw: Raw, viewer: Viewer, found: StoredNotification) -> W
     )
 
 
-def _reasoned(row: Record, viewer: Viewer) -> dict[str, Any]:
+def _reasoned(row: Record, viewer: Viewer, *, shows_lead: bool) -> dict[str, Any]:
     """Give a row with its reasons; those that tell what is protected are the operator's."""
     stored = row["reasons"]
     reasons = orjson.loads(stored) if isinstance(stored, str) else stored
-    return {**row, "reasons": [one for one in reasons if viewer.is_operator or not one.startswith(PROTECTED)]}
+    if viewer.is_operator:
+        return {**row, "reasons": reasons}
+    told = [one for one in reasons if not one.startswith(PROTECTED)]
+    return {**row, "reasons": told if shows_lead else [one.replace(ANOTHER_LEADS, "") for one in told]}

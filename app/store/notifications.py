@@ -56,6 +56,8 @@ class NotificationRow:
     occurred_at: datetime
     cause_id: UUID | None
     payload: dict[str, Any]
+    acting_id: UUID | None = None
+    """The other organization whose work or claim it tells of: whether the recipient may know of that is asked at every read and send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,13 @@ returning s.recipient_id, s.last_sequence - w.numbers as before
 
 _INSERT = """
 insert into notification (id, recipient_id, sequence, event_id, type, version, supersedes, tier, person_id, encounter_id, follow_up_id,
-                          occurred_at, created_at, cause_id, payload)
+                          occurred_at, created_at, cause_id, payload, acting_id)
 select id, recipient_id, sequence, event_id, type, version, supersedes, tier, person_id, encounter_id, follow_up_id,
-       occurred_at, $14, cause_id, payload::json
+       occurred_at, $14, cause_id, payload::json, acting_id
 from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::int[], $7::uuid[], $8::text[], $9::uuid[], $10::uuid[],
-            $11::uuid[], $12::timestamptz[], $13::text[], $15::uuid[])
+            $11::uuid[], $12::timestamptz[], $13::text[], $15::uuid[], $16::uuid[])
     as n(id, recipient_id, sequence, event_id, type, version, supersedes, tier, person_id, encounter_id, follow_up_id, occurred_at,
-         payload, cause_id)
+         payload, cause_id, acting_id)
 """
 
 
@@ -197,5 +199,6 @@ async def number_and_insert(raw: Raw, rows: Sequence[NotificationRow], now: date
         [orjson.dumps(row.payload).decode() for row in rows],
         now,
         [row.cause_id for row in rows],
+        [row.acting_id for row in rows],
     )
     return recipients

@@ -357,6 +357,9 @@ def upgrade() -> None:
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("cause_id", sa.Uuid(), nullable=True, comment="the inbound message, contact or upload that led to it"),
+        sa.Column(
+            "acting_id", sa.Uuid(), nullable=True, comment="the other organization whose work or claim it tells of; null: nobody else's"
+        ),
         sa.Column("payload", sa.JSON(none_as_null=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notification")),
     )

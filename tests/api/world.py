@@ -243,9 +243,11 @@ async def tell_the_story(world: World) -> None:
 
 
 @asynccontextmanager
-async def exchange(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None) -> AsyncIterator[World]:
+async def exchange(
+    work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None
+) -> AsyncIterator[World]:
     """Give a peopled exchange in this process."""
-    stage = backstage(work, app, limits=limits)
+    stage = backstage(work, app, limits=limits, sender=sender)
     async with api_of(build_application(stage.services)) as api:
         world = World(api, stage)
         await people_the_world(world)

@@ -29,6 +29,7 @@ notification = Table(
     Column("occurred_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("cause_id", Id, comment="the inbound message, contact or upload that led to it"),
+    Column("acting_id", Id, comment="the other organization whose work or claim it tells of; null: nobody else's"),
     Column("payload", Payload, nullable=False),
 )
 # The outbox read: one recipient, in sequence order. Numbers are given under the recipient's row lock: no gaps.
