@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from app.actions.know_sources import untold_sources
 from app.actions.present_encounters import present_encounters
 from app.api.answers import JsonResponse, ok
 from app.api.auth import Access, FromServices
@@ -43,7 +44,8 @@ async def show_person(
 ) -> Response:
     """Show a person. One who became another answers with that other.
 
-    A home or a plan sees people on its own panel, with what hospitals call them and its own rows; never what another's panel says.
+    A home or a plan sees people on its own panel, with what hospitals call them and its own rows; never what another's panel says, nor
+    what a hospital says of whose stays they may be told nothing.
     """
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
@@ -58,10 +60,12 @@ async def show_person(
         shown = await present_encounters(raw, viewer, stays, directory=directory, read_stay=services.read_stay)
         claims = await person_reads.claims_on(raw, viewer, now_id, as_of, known_at, SHOWN_MAX)
         saw([now_id])
-    seen = frozenset(record.id for record in records if may_see(record, viewer, directory))
     # The history belongs to no organization; what the viewer may see of it is picked out.
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
+        untold = await untold_sources(raw, viewer, now_id, directory=directory, read_stay=services.read_stay)
+        records = [record for record in records if record.id not in untold]
+        seen = frozenset(record.id for record in records if may_see(record, viewer, directory))
         former = await person_reads.former_ids(raw, now_id)
         moves = await person_reads.moves_of(raw, now_id, sorted(seen), SHOWN_MAX)
         asked = await match_reads.matches_among(raw, sorted(seen)) if viewer.is_operator else []
