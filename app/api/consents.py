@@ -68,7 +68,7 @@ async def record_consent(body: NewConsent, viewer: Recorder, services: FromServi
             now=services.clock.now(),
         )
     if not isinstance(row, ConsentRow):
-        raise _unacceptable(row)
+        raise unacceptable(row)
     services.waker.wake("inbound")
     return created(_shown(row, services), f"/v1/consents/{public_id(Kind.CONSENT, row.id)}")
 
@@ -162,7 +162,8 @@ async def _readable(consent_id: UUID, viewer: Viewer, services: Services) -> Con
     return found
 
 
-def _unacceptable(wrong: Sequence[Fault]) -> ProblemError:
+def unacceptable(wrong: Sequence[Fault]) -> ProblemError:
+    """Refuse a form, field by field."""
     count = f"{len(wrong)} fields are" if len(wrong) > 1 else "One field is"
     errors = [FieldError(f"/{name}", message, "body") for name, message in wrong]
     return ProblemError(ProblemType.INVALID, f"{count} not acceptable; see errors.", errors=errors)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.actions.load_panel import Upload, load_panel
-from app.cli import panel_standing
+from app.cli import panel_consent, panel_standing
 from app.cli.database import open_office
 from app.cli.exits import ExitCode, refused
 from app.cli.names import named_organization
@@ -105,3 +105,6 @@ async def _pieces(file: Path) -> AsyncIterator[bytes]:
 app.command("list")(panel_standing.list_panels)
 app.command("limits")(panel_standing.limits)
 app.command("conflicts")(panel_standing.conflicts)
+app.command("consent")(panel_consent.consent)
+app.command("review-consents")(panel_consent.review_consents)
+app.command("rehearse")(panel_consent.rehearse)

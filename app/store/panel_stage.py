@@ -77,10 +77,11 @@ class StagedRow:
 class Stage:
     """The staged rows of one upload, and the statements on them."""
 
-    def __init__(self, raw: Raw, organization_id: UUID) -> None:
+    def __init__(self, raw: Raw, organization_id: UUID, *, reviews_consents: bool = True) -> None:
         """Begin with empty tables. Use `open_stage`."""
         self._raw = raw
         self._organization_id = organization_id
+        self._reviews_consents = reviews_consents
         self._version = -1
         self._has_removals = False
 
@@ -233,7 +234,9 @@ class Stage:
         await raw.execute(_ASSERT_ENDED, prefix, result.id, now)
         await raw.execute(_RETRACT_CHANGED, now)
         await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
-        await roster_consents.assert_of_upload(raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS)
+        await roster_consents.assert_of_upload(
+            raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS, waits=self._reviews_consents
+        )
         await raw.execute("analyze roster_person")
         await raw.execute(FIND_STAYS, reconsider_since)
         await raw.execute(RECONSIDER, now)
@@ -379,13 +382,16 @@ OpenStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[Stage]]
 
 
 @asynccontextmanager
-async def open_stage(engine: AsyncEngine, organization_id: UUID) -> AsyncIterator[Stage]:
-    """Take a connection of the work role for one upload and give it back empty; after an error or a refusal it is thrown away."""
+async def open_stage(engine: AsyncEngine, organization_id: UUID, *, reviews_consents: bool = True) -> AsyncIterator[Stage]:
+    """Take a connection of the work role for one upload and give it back empty; after an error or a refusal it is thrown away.
+
+    `reviews_consents`: what a roster asserts of consents waits until a person of the exchange has looked; a refusal never does.
+    """
     async with engine.connect() as connection:
         raw = await raw_connection(connection)
         try:
             await raw.execute(_BEGIN)
-            yield Stage(raw, organization_id)
+            yield Stage(raw, organization_id, reviews_consents=reviews_consents)
             await raw.execute(_END)
         except BaseException:
             # Closing the session rolls back and removes the temporary tables, whatever state it was in.

@@ -15,7 +15,7 @@ select m.id, m.person_id, m.record_id, m.organization_id, s.kind, '{all}',
     case when s.kind = 'refusal' then '{}'::uuid[] else array[m.organization_id] end,
     case when s.kind = 'tpo' then '{treating_providers}'::text[] else '{}' end, s.scope, s.signed_on, 'patient', 'written', s.expires_on,
     case when s.expires_on is null then 'none' end, '{}', s.document_id, 'roster',
-    case when s.kind = 'refusal' then 'active' else 'proposed' end, $2
+    case when s.kind = 'refusal' or not $5 then 'active' else 'proposed' end, $2
 from panel_member m
 cross join lateral (select m.row ->> 'consent_type' as kind, (m.row ->> 'consent_signed_on')::date as signed_on,
     (m.row ->> 'consent_expires_on')::date as expires_on, coalesce(m.row ->> 'consent_scope', '') as scope,
@@ -27,7 +27,9 @@ on conflict (id) do nothing
 """
 
 
-async def assert_of_upload(raw: Raw, upload_id: UUID, header: Collection[str], now: datetime, *, prefix: str, digits: int) -> None:
-    """Record what the new claims of an upload assert (pk_panel_member, ix_consent_record)."""
+async def assert_of_upload(
+    raw: Raw, upload_id: UUID, header: Collection[str], now: datetime, *, prefix: str, digits: int, waits: bool
+) -> None:
+    """Record what the new claims of an upload assert (pk_panel_member, ix_consent_record). `waits`: for a review, before it counts."""
     if any(name.strip().lower() == "consent_type" for name in header):
-        await raw.execute(_ASSERT, upload_id, now, prefix, digits)
+        await raw.execute(_ASSERT, upload_id, now, prefix, digits, waits)

@@ -12,6 +12,7 @@ from app.actions.match_records import match_records
 from app.domain.panel import UploadLimits
 from app.ports import Ids
 from app.settings import Settings
+from app.standards.privacy_rules import privacy_law
 from app.standards.program_catalog import program_catalog
 from app.store.panel_stage import open_stage
 
@@ -19,7 +20,7 @@ from app.store.panel_stage import open_stage
 def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelServices:
     """Give what loads rosters, with the engine of the work role."""
     return PanelServices(
-        open_stage=partial(open_stage, engine),
+        open_stage=partial(open_stage, engine, reviews_consents=privacy_law().review_own_assertions),
         open_reader=RosterCsv,
         identify=identify,
         redo_on=(IdentityMovedError,),

@@ -741,7 +741,7 @@ def upgrade() -> None:
         sa.Column("statements", postgresql.ARRAY(sa.Text()), nullable=False, comment="which statements of 42 CFR 2.31(a) the form has"),
         sa.Column("reason", sa.Text(), nullable=True, comment="of a refusal, an emergency or a broken glass"),
         sa.Column("document_id", sa.Text(), nullable=True, comment="where the paper is"),
-        sa.Column("source", sa.Text(), nullable=False, comment="api | roster | fhir | message"),
+        sa.Column("source", sa.Text(), nullable=False, comment="api | roster | panel | fhir | message"),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("asserted_at", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
         sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True),
@@ -768,7 +768,9 @@ def upgrade() -> None:
         "ix_consent_ending_soon", "consent", ["ends_at"], unique=False, postgresql_where=sa.text("state = 'active' and ends_at is not null")
     )
     op.create_index("ix_consent_person_active", "consent", ["person_id"], unique=False, postgresql_where=sa.text("state = 'active'"))
-    op.create_index("ix_consent_proposed", "consent", ["asserted_at"], unique=False, postgresql_where=sa.text("state = 'proposed'"))
+    op.create_index(
+        "ix_consent_proposed", "consent", ["recorded_by", "asserted_at"], unique=False, postgresql_where=sa.text("state = 'proposed'")
+    )
     op.create_index("ix_consent_record", "consent", ["record_id"], unique=False)
     op.create_index("ix_consent_recorded_by", "consent", ["recorded_by", "id"], unique=False)
     op.create_index(

@@ -99,6 +99,19 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("POST", "/v1/consents/{consent_id}/review"): Recipe(
         "operator", json=lambda _ids: {"decision": "accept"}, bad_json={"decision": "perhaps"}, path_ids={"consent_id": "exception_id"}
     ),
+    ("POST", "/v1/panels/{organization_id}/consents"): Recipe(
+        "home",
+        201,
+        json=lambda _ids: {"kind": "tpo", "signed_on": "2026-03-01", "scope": "All my records.", "all_members": True},
+        bad_json={"kind": "word"},
+        path_ids={"organization_id": "home"},
+    ),
+    ("POST", "/v1/panels/{organization_id}/consents/review"): Recipe(
+        "operator", json=lambda _ids: {"decision": "accept"}, bad_json={"decision": "perhaps"}, path_ids={"organization_id": "home"}
+    ),
+    ("GET", "/v1/panels/{organization_id}/rehearsal"): Recipe(
+        "home", bad_params={"privacy_pack": "xx"}, path_ids={"organization_id": "home"}
+    ),
     ("POST", "/v1/agreements"): Recipe(
         "operator",
         201,

@@ -38,3 +38,28 @@ def test_a_removal_by_file(operator: Handoff, tmp_path: Path) -> None:
     ended = operator("panel", "load", str(file), "--organization", "Home One", "--json")
     assert ended.code == ExitCode.FOUND
     assert (ended.json["removed"], ended.json["rejected"], ended.json["errors"][0]["code"]) == (1, 1, "not_on_panel")
+
+
+def test_a_form_of_the_whole_panel_is_asserted_rehearsed_and_reviewed(operator: Handoff, tmp_path: Path) -> None:
+    file, named = tmp_path / "roster.csv", tmp_path / "members.txt"
+    file.write_text(_ROSTER)
+    named.write_text("MC1\n\nMC9\n")
+    operator("org", "add", "Home One", "--kind", "behavioral_health_home")
+    operator("panel", "load", str(file), "--organization", "Home One")
+    form = ("panel", "consent", "Home One", "--type", "tpo", "--signed-on", "2026-03-01", "--scope", "All my records.", "--json")
+    assert operator(*form).code == ExitCode.USAGE
+    assert operator(*form, "--all", "--expires-on", "2020-01-01").code == ExitCode.REFUSED
+    counted = operator(*form, "--members", str(named), "--dry-run").json
+    assert (counted["members"], counted["proposed"], counted["unknown"]) == (1, 1, ["MC9"])
+    assert operator(*form, "--all").json["proposed"] == 1
+    asked = ("panel", "rehearse", "Home One", "--pack", "us-me")
+    rehearsed = operator(*asked, "--json").json
+    assert [(one["silent"], one["silent_until_reviewed"]) for one in rehearsed["stays"] if one["rule"] == "42CFRPart2"] == [(1, 1)]
+    assert "nobody has opted in" in operator(*asked).err
+    assert operator("panel", "rehearse", "Home One", "--pack", "xx").code == ExitCode.USAGE
+    review = ("panel", "review-consents", "Home One")
+    assert operator(*review, "perhaps").code == ExitCode.USAGE
+    assert operator(*review, "accept", "--dry-run", "--json").json["decided"] == 1
+    assert operator(*review, "accept", "--json").json["decided"] == 1
+    assert operator(*review, "accept", "--json").json["decided"] == 0
+    assert operator(*asked, "--json").json["silent"] == 0

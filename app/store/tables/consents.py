@@ -30,7 +30,7 @@ consent = Table(
     Column("statements", Texts, nullable=False, comment="which statements of 42 CFR 2.31(a) the form has"),
     Column("reason", Text, comment="of a refusal, an emergency or a broken glass"),
     Column("document_id", Text, comment="where the paper is"),
-    Column("source", Text, nullable=False, comment="api | roster | fhir | message"),
+    Column("source", Text, nullable=False, comment="api | roster | panel | fhir | message"),
     Column("state", Text, nullable=False),
     Column("asserted_at", Instant, nullable=False, comment="when we learned it"),
     Column("reviewed_at", Instant),
@@ -48,9 +48,9 @@ Index("ix_consent_ending", consent.c.expires_on, postgresql_where=text("state = 
 Index("ix_consent_ending_soon", consent.c.ends_at, postgresql_where=text("state = 'active' and ends_at is not null"))
 # Records move between people: the consents asserted of them follow.
 Index("ix_consent_record", consent.c.record_id)
-# What an organization recorded, and what waits for review.
+# What an organization recorded, and what of it waits for review.
 Index("ix_consent_recorded_by", consent.c.recorded_by, consent.c.id)
-Index("ix_consent_proposed", consent.c.asserted_at, postgresql_where=text("state = 'proposed'"))
+Index("ix_consent_proposed", consent.c.recorded_by, consent.c.asserted_at, postgresql_where=text("state = 'proposed'"))
 # Emergencies and broken glass are looked at afterwards, every one.
 Index("ix_consent_unreviewed", consent.c.asserted_at, postgresql_where=text("kind in ('emergency','break_glass') and reviewed_at is null"))
 
