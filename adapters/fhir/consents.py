@@ -12,12 +12,13 @@ from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from adapters.fhir.consent_patients import contained_patient, named_patient
 from adapters.fhir.models import problems_of
 from adapters.fhir.values import Json, member, objects, text
 from app.domain.consent import OVERRIDING, Category, ConsentKind, Purpose, RecipientClass
 from app.domain.consent_form import ConsentForm, Fault, Signature, Signer, Statement
 from app.domain.inbound import Problem, ProblemCode, Severity
-from app.domain.stored_consent import AssertedConsent, StoredConsent
+from app.domain.stored_consent import AssertedConsent, NamedPatient, StoredConsent
 
 TYPE: Final = "Consent"
 OWN: Final = "urn:warm-handoff:consent"
@@ -70,6 +71,7 @@ _STATEMENTS: Final = {one.value: one for one in Statement}
 
 _PLACES: Final = {
     "person_id": "Consent.patient",
+    "person": "Consent.contained[0]",
     "kind": "Consent.category",
     "signed_on": "Consent.dateTime",
     "discloser_id": "Consent.organization",
@@ -166,7 +168,7 @@ class _Reading:
         document, provision = self.document, self.provision
         self._frame()
         kind = self._kind()
-        person_id = self._reference(document.get("patient"), "Patient", f"{TYPE}.patient")
+        patient = self._patient()
         signed_on = self._day(document.get("dateTime"), f"{TYPE}.dateTime")
         disclosers = [self._reference(one, "Organization", f"{TYPE}.organization") for one in objects(document.get("organization"))]
         if len(disclosers) > 1:
@@ -196,20 +198,20 @@ class _Reading:
             "reason": self._text(document, REASON),
             "document_id": document_id or None,
         }
-        if self.problems or kind is None or person_id is None or signed_on is None:
+        if self.problems or kind is None or patient is None or signed_on is None:
             return self.problems
         if kind in OVERRIDING or kind is ConsentKind.REFUSAL:
             form_facts["categories"] = form_facts["categories"] or frozenset({Category.ALL})
         if kind in OVERRIDING:
             form_facts["purposes"] = form_facts["purposes"] or frozenset({Purpose.TREATMENT, Purpose.VIEWING})
-        return AssertedConsent(person_id, ConsentForm(kind=kind, signed_on=signed_on, **form_facts))
+        return AssertedConsent(patient, ConsentForm(kind=kind, signed_on=signed_on, **form_facts))
 
     def _frame(self) -> None:
         """Refuse what is not kept, and what is no consent of this sort."""
         document, provision = self.document, self.provision
         for holder, names, place in ((document, _NOT_READ, TYPE), (provision, _NOT_READ_OF_PROVISION, f"{TYPE}.provision")):
             for name in names:
-                if name in holder:
+                if name in holder and not (name == "contained" and contained_patient(document) is not None):
                     self._wrong(ProblemCode.UNSUPPORTED_EVENT, f"{place}.{name}", "This element is not kept here; leave it out.")
         if any(one != document.get("patient") for one in objects(document.get("performer"))):
             self._wrong(ProblemCode.TABLE_VALUE, f"{TYPE}.performer", f"Only the patient is kept here; who else signed is {SIGNED_BY}.")
@@ -220,6 +222,17 @@ class _Reading:
             self._wrong(ProblemCode.TABLE_VALUE, f"{TYPE}.status", "Send proposed or active; to end a consent, revoke it.")
         if (_SCOPES, _PRIVACY) not in set(_codings(document.get("scope"))):
             self._wrong(ProblemCode.TABLE_VALUE, f"{TYPE}.scope", "Only patient-privacy is kept here.")
+
+    def _patient(self) -> UUID | NamedPatient | None:
+        """Read whose it is: the id of a person here, or a contained Patient whom the person index is to find."""
+        held = contained_patient(self.document)
+        if held is None:
+            return self._reference(self.document.get("patient"), "Patient", f"{TYPE}.patient")
+        found = named_patient(held)
+        if found is None:
+            words = "Give an identifier with its system, the family name and a whole birthDate: a number alone would be a guess."
+            self._wrong(ProblemCode.REQUIRED_FIELD_MISSING, f"{TYPE}.contained[0]", words)
+        return found
 
     def _kind(self) -> ConsentKind | None:
         """Read what sort of paper it is: our code; without one, a denial is a refusal and a permit names its recipients or a class."""

@@ -12,12 +12,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BeforeValidator, WithJsonSchema
 
-from app.actions.record_consent import record_consent as record
 from app.api.answers import JsonResponse, created, ok, refused
+from app.api.asserted_consents import record_asserted
 from app.api.auth import Access, Administrator, FromServices
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
-from app.api.problems import FieldError, ProblemError, ProblemType, invalid, not_found
+from app.api.problems import FieldError, ProblemError, ProblemType, not_found
 from app.api.schemas.common import PersonId, id_reader, id_schema
 from app.api.schemas.consents import (
     ConsentDocument,
@@ -45,31 +45,16 @@ Reader = Annotated[Viewer, Depends(Access(Scope.MEMBERS_READ, Scope.FOLLOW_UPS_R
 
 @router.post("/v1/consents", status_code=201, responses=ok(ConsentDocument, "The consent", status=201))
 async def record_consent(body: NewConsent, viewer: Recorder, services: FromServices) -> Response:
-    """Record a consent, a refusal, or an emergency, of a person whom the key's organization sees.
+    """Record a consent, a refusal, or an emergency, of a person whom the key's organization sees; or a paper of somebody named otherwise.
 
+    Whom identifier, name and birth date name is found by the person index or is known from now on, and the paper counts from the first
+    message on. An exception needs a person who is there.
     What an organization asserts of records that another holds counts when a person of the exchange has looked (state `proposed`). A
     refusal counts at once, whoever records it. An emergency or a broken glass counts at once, ends by itself, and is looked at afterwards.
     """
-    async with services.unit_of_work(viewer) as connection:
-        record_id = await consent_records.record_of(await raw_connection(connection), body.person_id)
-    if record_id is None:
-        raise invalid("/person_id", "is no person whom this key's organization sees")
-    async with services.unit_of_work(OPERATOR) as connection:
-        raw = await raw_connection(connection)
-        row = await record(
-            raw,
-            body.form(),
-            (body.person_id, record_id),
-            viewer.organization_id,
-            source="api",
-            directory=await services.registry.current(raw),
-            law=services.follow_ups.rulebook.privacy,
-            id_=services.ids.new(),
-            now=services.clock.now(),
-        )
+    row = await record_asserted(services, viewer, body.patient, body.form(), source="api")
     if not isinstance(row, ConsentRow):
         raise unacceptable(row)
-    services.waker.wake("inbound")
     return created(_shown(row, services), f"/v1/consents/{public_id(Kind.CONSENT, row.id)}")
 
 

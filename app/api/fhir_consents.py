@@ -12,8 +12,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.actions.record_consent import record_consent
 from app.api.answers import FhirResponse, refused
+from app.api.asserted_consents import record_asserted
 from app.api.auth import FromServices
 from app.api.consents import ConsentId, Reader, Recorder
 from app.api.guard import JSON, GuardedRoute, require_content_type
@@ -23,7 +23,6 @@ from app.api.problems import ProblemType, not_found
 from app.api.services import Services
 from app.domain.inbound import Problem
 from app.domain.public_id import Kind, read_public_id
-from app.domain.viewer import OPERATOR
 from app.store import consent_records
 from app.store.consent_records import ConsentRow
 from app.store.engine import raw_connection
@@ -74,32 +73,16 @@ def _answer(description: str, example: Any, status: int = 200) -> dict[int | str
 async def create_consent(request: Request, viewer: Recorder, services: FromServices) -> Response:
     """Record a consent. What is missing of it is an issue each, with the place where it would be as `expression`.
 
+    The patient is the id of a person here, or a contained Patient with identifier, name and birthDate, who may be unknown here yet.
     As at `POST /v1/consents`, what an organization asserts of records that another holds is answered with status `proposed`.
     """
     require_content_type(request, (FHIR_JSON, JSON))
     asserted = services.consents.read(await request.json())
     if isinstance(asserted, Sequence):
         return _refused(asserted)
-    async with services.unit_of_work(viewer) as connection:
-        record_id = await consent_records.record_of(await raw_connection(connection), asserted.person_id)
-    if record_id is None:
-        return _refused(services.consents.problems([("person_id", "is no patient whom this key's organization sees.")]))
-    async with services.unit_of_work(OPERATOR) as connection:
-        raw = await raw_connection(connection)
-        row = await record_consent(
-            raw,
-            asserted.form,
-            (asserted.person_id, record_id),
-            viewer.organization_id,
-            source="fhir",
-            directory=await services.registry.current(raw),
-            law=services.follow_ups.rulebook.privacy,
-            id_=services.ids.new(),
-            now=services.clock.now(),
-        )
+    row = await record_asserted(services, viewer, asserted.patient, asserted.form, source="fhir")
     if not isinstance(row, ConsentRow):
         return _refused(services.consents.problems(row))
-    services.waker.wake("inbound")
     return FhirResponse(_resource(row, services), status_code=201, headers={"Location": f"{FACE}/Consent/{row.id.hex}"})
 
 

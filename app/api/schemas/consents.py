@@ -2,6 +2,7 @@
 
 from datetime import date
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -18,21 +19,32 @@ from app.api.schemas.common import (
     Request,
     ShortText,
 )
+from app.api.schemas.encounters import ReportedPerson
+from app.domain.adt_event import Identifier, PersonFacts
 from app.domain.consent import Category, ConsentKind, Purpose, RecipientClass
 from app.domain.consent_form import ConsentForm, Signature, Signer, Statement
 from app.domain.organization import FacilityType, Part2Status
 from app.domain.origin_registry import PlaceKind, Registration
 from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.domain.stored_consent import NamedPatient
 from app.store.consent_records import ConsentRow
 
 _MANY = 50
 ConsentIdText = Annotated[str, Field(pattern=f"^{Kind.CONSENT.value}_[0-9a-f]{{32}}$")]
 
 
+class ConsentPerson(ReportedPerson):
+    """Somebody whom nobody here may know yet. A number alone would be a guess: name and birth date are compared."""
+
+    last_name: ShortText
+    birth_date: Day
+
+
 class NewConsent(Request):
     """A consent, a refusal, or the record of an emergency. What is missing of 42 CFR 2.31(a) is answered field by field."""
 
-    person_id: PersonId
+    person_id: PersonId | None = None
+    person: Annotated[ConsentPerson | None, Field(description="In the place of person_id: whom the person index is to find")] = None
     kind: ConsentKind
     signed_on: Annotated[Day, Field(description="The day of the signature, of the refusal, or of the emergency")]
     categories: Annotated[tuple[Category, ...], Field(max_length=_MANY, description="Which information")] = ()
@@ -51,6 +63,30 @@ class NewConsent(Request):
     statements: Annotated[tuple[Statement, ...], Field(max_length=_MANY, description="What the form tells the patient")] = ()
     reason: Annotated[LongText | None, Field(description="Of a refusal, an emergency or a broken glass")] = None
     document_id: Annotated[ShortText | None, Field(description="Where the paper is")] = None
+
+    @model_validator(mode="after")
+    def _is_of_somebody(self) -> Self:
+        if (self.person_id is None) is (self.person is None):
+            msg = "say whose it is: give either person_id or person"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def patient(self) -> UUID | NamedPatient:
+        """Whose it is."""
+        one = self.person
+        if one is None:
+            assert self.person_id is not None  # noqa: S101 - the validator has looked
+            return self.person_id
+        facts = PersonFacts(
+            first_name=one.first_name,
+            middle_name=one.middle_name,
+            last_name=one.last_name,
+            birth_date=one.birth_date,
+            sex=one.sex,
+            phone=one.phone,
+        )
+        return NamedPatient(tuple(Identifier(item.system, item.type, item.value) for item in one.identifiers), facts)
 
     def form(self) -> ConsentForm:
         """Give it as the rules check it."""
