@@ -27,6 +27,7 @@ from app.api import (
     fhir_validate,
     follow_ups,
     hl7v2,
+    holds,
     inbound,
     inbound_search,
     keys,
@@ -60,6 +61,7 @@ from app.api.services import Services
 
 ROUTERS: Final[Sequence[APIRouter]] = (
     hl7v2.router,
+    holds.router,
     fhir.router,
     fhir_groups.router,
     fhir_measures.router,

@@ -73,6 +73,8 @@ AUDITED: Final[dict[str, AuditKind]] = {
     "revoke_consent": _C,
     "review_consent": _C,
     "assert_consents": _C,
+    "list_holds": _Q,
+    "release_one_hold": _C,
     "review_consents": _C,
     "list_consents": _Q,
     "search_consents": _Q,

@@ -31,6 +31,7 @@ NOUNS: Final = {
     "inbound": "Messages that were received.",
     "match": "Who is one person: the questions that matching asks, and how good it is.",
     "measure": "Quality measures: a year computed anew after its rules changed.",
+    "hold": "Stays that are held until somebody decides about 42 CFR Part 2.",
     "queue": "Queues in which something waits for a person.",
     "review": "What recipients said is not theirs, for a person to decide.",
     "transfer": "Follow-ups on their way to another home.",

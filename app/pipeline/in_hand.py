@@ -7,6 +7,7 @@ from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, view
 from app.domain.going_live import past_of
 from app.domain.heard import heard_after, read_heard
+from app.domain.held_stay import place_as_decided
 from app.domain.origin_registry import place_status
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, signal_of
@@ -44,12 +45,16 @@ def in_hand(
         past=past_of(row.state),
         heard=read_heard(row.heard),
         destination=directory.destination(seen.facts.get("discharged_to")),
-        place=place_status(
-            facility,
-            directory.registrations.get(facility.id, ()) if facility else (),
+        place=place_as_decided(
+            place_status(
+                facility,
+                directory.registrations.get(facility.id, ()) if facility else (),
+                seen.facts,
+                (seen.admitted_at or seen.discharged_at or row.created_at).date(),
+                (seen.discharged_at or asked_at).date(),
+            ),
+            row.place_decided,
             seen.facts,
-            (seen.admitted_at or seen.discharged_at or row.created_at).date(),
-            (seen.discharged_at or asked_at).date(),
         ),
         consents=row.consents,
         law=rulebook.privacy,

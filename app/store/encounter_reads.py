@@ -26,7 +26,7 @@ ReadStay = Callable[[EncounterRow, Directory], StayInHand]
 _COLUMNS = (
     """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class as encounter_class, e.admitted_at, e.discharged_at,
-e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, """
+e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, e.place_decided, """
     + SIGNED
 )
 

@@ -45,6 +45,8 @@ class EncounterRow:
     """Where the stay is the join of several numbers, or was given to another patient: what the messages under this number said."""
     heard: dict[str, str] | None = None
     """Event of the stay -> when we first knew that it stands (domain/heard)."""
+    place_decided: str | None = None
+    """What an operator said of its place (domain/held_stay). Written by that alone: no batch takes it back."""
     consents: tuple[Consent, ...] = ()
     """What the person has signed or refused, as it stood when the row was read to be shown or told (store/consents)."""
 
@@ -57,7 +59,7 @@ MODES = ("live", "shadow", "backfill", "test")
 
 _COLUMNS = """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class, e.admitted_at, e.discharged_at, e.discharged_on,
-e.disposition, e.behavioral_kind, e.provisional, e.account, e.own, e.heard"""
+e.disposition, e.behavioral_kind, e.provisional, e.account, e.own, e.heard, e.place_decided"""
 
 
 def _row(record: Record) -> EncounterRow:
@@ -67,7 +69,7 @@ def _row(record: Record) -> EncounterRow:
 def _row_of(values: list[Any]) -> EncounterRow:
     state = values[9]
     values[9] = orjson.loads(state) if isinstance(state, str) else state
-    values[-2:] = [orjson.loads(value) if isinstance(value, str) else value for value in values[-2:]]
+    values[-3:-1] = [orjson.loads(value) if isinstance(value, str) else value for value in values[-3:-1]]
     return EncounterRow(*values)
 
 

@@ -532,6 +532,19 @@ def upgrade() -> None:
         comment="Assigning authorities that are the exchange's own person index: their ids decide before our matcher.",
     )
     op.create_table(
+        "place_decision",
+        sa.Column("id", sa.Uuid(), nullable=False, comment="time-ordered"),
+        sa.Column("encounter_id", sa.Uuid(), nullable=False),
+        sa.Column("part2_status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False, comment="why whoever looked says so"),
+        sa.Column("key_id", sa.Uuid(), nullable=True, comment="whose key it was; null: the operator's own"),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("part2_status in ('not_program','program')", name=op.f("ck_place_decision_part2_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_place_decision")),
+        comment="What an operator said of the place of one stay that was held for review.",
+    )
+    op.create_index(op.f("ix_place_decision_encounter_id"), "place_decision", ["encounter_id"], unique=False)
+    op.create_table(
         "provider_taxonomy",
         sa.Column("npi", sa.Text(), nullable=False),
         sa.Column("taxonomy", sa.Text(), nullable=False, comment="NUCC; empty where the registry knows the NPI and no kind"),
@@ -1118,6 +1131,12 @@ def upgrade() -> None:
             comment="what the messages under this number said, where the stay is the join of several numbers",
         ),
         sa.Column("heard", sa.JSON(none_as_null=True), nullable=True, comment="event of the stay -> when we first knew that it stands"),
+        sa.Column(
+            "place_decided",
+            sa.Text(),
+            nullable=True,
+            comment="what an operator said of a place that the registry does not know, and of which units",
+        ),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_encounter_facility_id")),
         sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_encounter_feed_id")),
         sa.ForeignKeyConstraint(["reported_by"], ["organization.id"], name=op.f("fk_encounter_reported_by")),
@@ -1621,6 +1640,7 @@ def upgrade() -> None:
     )
     op.secure_table("person")
     op.secure_table("person_index")
+    op.secure_table("place_decision", visible="false")
     op.secure_table("provider_taxonomy")
     op.secure_table("queue_alert")
     op.secure_table("reconsideration")
@@ -1788,6 +1808,7 @@ def downgrade() -> None:
     op.secure_table("reconsideration", privileges="")
     op.secure_table("queue_alert", privileges="")
     op.secure_table("provider_taxonomy", privileges="")
+    op.secure_table("place_decision", privileges="")
     op.secure_table("person_index", privileges="")
     op.secure_table("person", privileges="")
     op.secure_table("patient_record", privileges="")
@@ -1935,6 +1956,8 @@ def downgrade() -> None:
     op.drop_table("reconsideration")
     op.drop_table("queue_alert")
     op.drop_table("provider_taxonomy")
+    op.drop_index(op.f("ix_place_decision_encounter_id"), table_name="place_decision")
+    op.drop_table("place_decision")
     op.drop_table("person_index")
     op.drop_table("person")
     op.drop_index("uq_patient_record_source", table_name="patient_record")

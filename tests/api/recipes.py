@@ -112,6 +112,13 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("GET", "/v1/panels/{organization_id}/rehearsal"): Recipe(
         "home", bad_params={"privacy_pack": "xx"}, path_ids={"organization_id": "home"}
     ),
+    ("GET", "/v1/holds"): Recipe("operator", bad_params=_LIMIT),
+    ("POST", "/v1/holds/{encounter_id}/release"): Recipe(
+        "operator",
+        json=lambda _ids: {"part2_status": "not_program", "reason": "Called the unit."},
+        bad_json={"part2_status": "perhaps"},
+        path_ids={"encounter_id": "held_id"},
+    ),
     ("POST", "/v1/agreements"): Recipe(
         "operator",
         201,

@@ -22,6 +22,7 @@ from tests.api.recipes import RECIPES, Recipe
 from tests.api.test_matches import ask_about_two
 from tests.api.world import ADMIN_KEY, ANN_AT_HOME, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
 from tests.support.documents import mdm
+from tests.support.messages import adt
 
 CANARY = "Canary-Patient-4711"
 SUCCESS = range(200, 300)
@@ -62,10 +63,20 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["exception_id"] = (await api.json("POST", "/v1/consents", home, 201, json=broken))["id"]
         unit = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
         ids["registration_id"] = (await api.json("POST", f"/v1/organizations/{ids['hospital']}/origins", ADMIN_KEY, 201, json=unit))["id"]
+        await _hold_a_stay(world)
         ids["agreement_id"] = f"agr_{ids['stranger'].removeprefix('org_')}"
         await _let_responsibility_move(world)
         ids["line_id"] = (await api.json("GET", "/v1/audit", ADMIN_KEY, 200))["items"][0]["id"]
         yield world
+
+
+async def _hold_a_stay(world: World) -> None:
+    """For two days nobody could say what the hospital was, and Ann was there for substance use."""
+    unknown = {"place": "house", "effective_from": "2026-02-20", "effective_to": "2026-02-22", "part2_status": "unknown"}
+    await world.api.json("POST", f"/v1/organizations/{world.ids['hospital']}/origins", ADMIN_KEY, 201, json=unknown)
+    times = {"admitted": "20260220100000-0500", "discharged": "20260221100000-0500", "disposition": "01"}
+    await world.send(adt("A03", "20260221100000-0500", control="C7", visit="V7", diagnoses=(("F10.20", "F"),), **times))
+    world.ids["held_id"] = (await world.api.json("GET", "/v1/holds", ADMIN_KEY, 200))["items"][0]["encounter_id"]
 
 
 async def _let_responsibility_move(world: World) -> None:
@@ -84,7 +95,7 @@ async def _let_responsibility_move(world: World) -> None:
 
 def _ids_of_nothing() -> dict[str, str]:
     names = {part[1:-1] for _, path in contract.OPERATIONS for part in path.split("/") if part.startswith("{")}
-    return dict.fromkeys([*names, "home", "plan", "hospital", "next_home", "exception_id"], str(uuid4()))
+    return dict.fromkeys([*names, "home", "plan", "hospital", "next_home", "exception_id", "held_id"], str(uuid4()))
 
 
 async def _send(api: Api, method: str, template: str, recipe: Recipe, key: str | None, ids: dict[str, str], **changed: Any) -> int:
@@ -175,6 +186,8 @@ class Case:
             mine = {**ids, "consent_id": another, "exception_id": another}
             await self._sent(self._key(), mine)
             return await self._sent(self._key(), mine)
+        if self.template.startswith("/v1/holds/"):
+            return await self._sent(self._key(), {**self.world.ids, "held_id": self.world.ids["encounter_id"]})
         return await _special(self, 409)
 
     async def _413(self) -> int:
@@ -289,7 +302,11 @@ async def _special(case: Case, status: int) -> int:
             key = {"Idempotency-Key": "two"}
             await case._sent(home, headers=key)
             return await case._sent(home, headers=key, json={**case.recipe.options(ids)["json"], "fact": "reviewed"})
-        case "POST", ("/v1/panels/{organization_id}/uploads" | "/v1/services/uploads") as path, 200:
+        case (
+            "POST",
+            ("/v1/panels/{organization_id}/uploads" | "/v1/panels/{organization_id}/consents" | "/v1/services/uploads") as path,
+            200,
+        ):
             return await case._sent(home if path.startswith("/v1/panels") else world.keys["plan"], params={"dry_run": True})
         case "POST", "/v1/panels/{organization_id}/uploads", 409:
             await load_panel(world, "home", _roster(8))

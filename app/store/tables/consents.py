@@ -74,6 +74,19 @@ origin_registration = Table(
     CheckConstraint("part2_status in ('not_program','program','sud_only','unknown')", name="part2_status"),
     comment="Configuration of the exchange; no patient data.",
 )
+# Never changed: the latest is the stay's, in encounter.place_decided.
+place_decision = Table(
+    "place_decision",
+    metadata,
+    Column("id", Id, primary_key=True, comment="time-ordered"),
+    Column("encounter_id", Id, nullable=False, index=True),
+    Column("part2_status", Text, nullable=False),
+    Column("reason", Text, nullable=False, comment="why whoever looked says so"),
+    Column("key_id", Id, comment="whose key it was; null: the operator's own"),
+    Column("decided_at", Instant, nullable=False),
+    CheckConstraint("part2_status in ('not_program','program')", name="part2_status"),
+    comment="What an operator said of the place of one stay that was held for review.",
+)
 Index(
     "ix_origin_registration_standing",
     origin_registration.c.organization_id,

@@ -36,6 +36,7 @@ encounter = Table(
     Column("account", Text, comment="PID-18 as authority|number, beside a visit number of its own"),
     Column("own", Payload, comment="what the messages under this number said, where the stay is the join of several numbers"),
     Column("heard", Payload, comment="event of the stay -> when we first knew that it stands"),
+    Column("place_decided", Text, comment="what an operator said of a place that the registry does not know, and of which units"),
 )
 # One stay per visit number of a facility; messages find their stay here.
 Index(

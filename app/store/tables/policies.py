@@ -102,6 +102,7 @@ VISIBILITY: dict[str, str] = {
     "feed_silence": of_feed(),
     "patient_record": f"source = {VIEWER}::text or ({claimed('person_id')} and {_PANEL_SOURCE})",
     "identity_match": NOBODY,
+    "place_decision": NOBODY,
     "match_decision": NOBODY,
     "record_block": NOBODY,
     "record_keys": NOBODY,
