@@ -35,7 +35,7 @@ from app.domain.public_id import Kind, public_id
 from app.intake import Received
 from app.readiness import Readyz, SchemaCheck
 from app.settings import LogFormat, Settings, load_settings
-from app.store import panel_conflicts, panel_standings, queues
+from app.store import agreements, panel_conflicts, panel_standings, queues
 from app.store.backlog import read_backlog
 from app.store.feed_silences import heard_feeds
 from app.store.hints import Hints
@@ -299,6 +299,7 @@ class Front:
                 async with asyncio.timeout(SAMPLED_EVERY_S), transaction() as raw:
                     waiting, heard, turned = await read_backlog(raw), await heard_feeds(raw), await queues.alerts(raw)
                     loaded, doubled = await panel_standings.sampled(raw), await panel_conflicts.counted(raw)
+                    ending = await agreements.days_left(raw, self._clock.now())
                 now = self._clock.now()
                 sample = replace(
                     sample,
@@ -310,6 +311,7 @@ class Front:
                     feeds=[FeedSample(public_id(Kind.FEED, one.feed_id), one.last_message_at, one.is_silent) for one in heard],
                     panels=[PanelSample(public_id(Kind.ORGANIZATION, whose), at, state) for whose, at, state in loaded],
                     panel_conflicts=doubled,
+                    agreements=[(public_id(Kind.ORGANIZATION, whose), kind, days) for whose, kind, days in ending],
                     people_queues=turned,
                 )
             self._sample = sample

@@ -5,11 +5,12 @@ A check looks and changes nothing. One that cannot be made says so and the other
 
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 from adapters.postgresql.binaries import MAJOR_VERSION, find_programs
 from adapters.postgresql.errors import EmbeddedPostgresError
@@ -17,7 +18,7 @@ from app import wiring
 from app.cli.database import Database
 from app.cli.http_client import HttpClient, NoAnswerError, NotReachedError
 from app.settings import PREFIX, Settings, warnings
-from app.store import audit_chain
+from app.store import agreements, audit_chain
 from app.store.backlog import Backlog, read_backlog
 from app.store.inspection import Inspection, inspect
 from app.store.roles import Role
@@ -157,9 +158,19 @@ async def check_backlog(settings: Settings, database: Database, clock: wiring.Sy
         async with wiring.open_transaction(engine)() as raw:
             waiting = await read_backlog(raw)
             unlinked = await audit_chain.unlinked(raw)
+            ending = await agreements.days_left(raw, clock.now())
     finally:
         await engine.dispose()
-    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting), _chain(*unlinked, clock)]
+    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting), _chain(*unlinked, clock), _agreements(ending)]
+
+
+def _agreements(ending: Sequence[tuple[UUID, str, int]]) -> Check:
+    if not ending:
+        return Check("agreements", Grade.GOOD, "none expires within 60 days without another that goes on")
+    soonest = min(days for _, _, days in ending)
+    when = f"the first in {soonest} days" if soonest >= 0 else f"the first {-soonest} days ago"
+    remedy = "`handoff agreement list` shows them: sign anew (`handoff agreement add`), or their organizations are told nothing more."
+    return Check("agreements", Grade.WARNING, f"{len(ending)} expire or have expired, {when}", remedy)
 
 
 def _chain(rows: int, oldest_at: datetime | None, clock: wiring.SystemClock) -> Check:

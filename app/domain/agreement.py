@@ -87,6 +87,13 @@ class Agreement:
         """Give how many days it still holds after today; None: without end."""
         return (self.expires_on - now.astimezone(zone).date()).days if self.expires_on else None
 
+    def warning(self, zone: tzinfo, now: datetime) -> int | None:
+        """Give the last step of the warnings that it has reached; None: it has longer, or is over."""
+        left = self.days_left(zone, now)
+        if left is None or left < 0 or self.ended_at is not None:
+            return None
+        return min((step for step in WARNED_AT_DAYS if left <= step), default=None)
+
 
 def is_in_force(spans: Iterable[Span], now: datetime) -> bool:
     """Tell whether one of them holds."""

@@ -14,7 +14,9 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.domain.agreement import WARNED_AT_DAYS, Agreement
 from app.domain.calendar import local_date
+from app.domain.organization import DEFAULT_TIME_ZONE
 from app.domain.panel_conflict import EXCLUSIVE_ROLES
 from app.domain.panel_standing import PanelState, age_days
 from app.pipeline.rooms import OpenTransaction
@@ -23,6 +25,7 @@ from app.store import agreements, consents, inbound, panel_conflicts, panel_stan
 from app.store.directory import RegistryReader
 from app.store.panel_standings import Watched
 from app.store.raw import Raw
+from app.telemetry.events import AgreementExpires, Event, PanelAged, PanelRenewed
 
 PANEL_WATCH_LOCK: Final = -5
 """Beside the lanes, which count from 0, and the other locks of background work."""
@@ -40,6 +43,26 @@ class Turned:
     state: PanelState
     age_days: int
 
+    @property
+    def event(self) -> Event:
+        """Say it in the log."""
+        is_renewed = self.state is PanelState.FRESH
+        said = PanelRenewed(self.organization_id, self.age_days)
+        return said if is_renewed else PanelAged(self.organization_id, self.state.value, self.age_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """An agreement that is warned of now."""
+
+    agreement: Agreement
+    days_left: int
+
+    @property
+    def event(self) -> Event:
+        """Say it in the log."""
+        return AgreementExpires(self.agreement.id, self.agreement.organization_id, self.days_left)
+
 
 @dataclass(frozen=True, slots=True)
 class PanelWatch:
@@ -50,8 +73,8 @@ class PanelWatch:
     lock_space: int
     registry: RegistryReader = field(default_factory=RegistryReader)
 
-    async def watch_once(self) -> Sequence[Turned]:
-        """Do one round; give the panels that turned."""
+    async def watch_once(self) -> Sequence[Turned | Warned]:
+        """Do one round; give the panels that turned, and the agreements that are warned of, once at each step."""
         now = self.clock.now()
         async with self.transaction() as raw:
             if not await inbound.try_lock(raw, self.lock_space, PANEL_WATCH_LOCK):
@@ -61,10 +84,27 @@ class PanelWatch:
             await _count(raw, panels, now)
             await _find_conflicts(raw, panels, (await self.registry.current(raw)).reserved, now)
             await agreements.release(raw, now)
+            warned = await self._warn(raw, now)
             over = await consents.end(raw, now)
             if over:
                 await people.reconsider_people(raw, over, now, "consent")
-        return turned
+        return [*turned, *warned]
+
+    async def _warn(self, raw: Raw, now: datetime) -> list[Warned]:
+        waiting = await agreements.expiring(raw, (now + timedelta(days=WARNED_AT_DAYS[0] + 1)).date())
+        if not waiting:
+            return []
+        houses = (await self.registry.current(raw)).organizations
+        found: dict[UUID, int] = {}
+        warned: list[Warned] = []
+        for one, said in waiting:
+            zone = ZoneInfo(houses[one.organization_id].time_zone if one.organization_id in houses else DEFAULT_TIME_ZONE)
+            step = one.warning(zone, now)
+            if step is not None and (said is None or step < said):
+                found[one.id] = step
+                warned.append(Warned(one, one.days_left(zone, now) or 0))
+        await agreements.warned(raw, found, now)
+        return warned
 
 
 async def _judge(raw: Raw, panels: Sequence[Watched], now: datetime) -> list[Turned]:

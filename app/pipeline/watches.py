@@ -11,7 +11,7 @@ from app.pipeline.presume import Presumptions
 from app.pipeline.queue_watch import QueueWatch
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Clock
-from app.telemetry.events import EndpointBehind, FeedHeard, FeedSilent, QueueTurned, StaysPresumedEnded, panel_event
+from app.telemetry.events import EndpointBehind, FeedHeard, FeedSilent, QueueTurned, StaysPresumedEnded
 from app.telemetry.log import EventLog
 from app.telemetry.metrics import Metrics
 
@@ -52,8 +52,8 @@ class Watches:
             self._log.emit(FeedHeard(over.feed_id, over.organization_id, silent_for_s))
         linked = await self._audit_chain.link_once()
         self._metrics.audit_linked(linked.rows, linked.oldest_at, now)
-        for turned in await self._panel_watch.watch_once():
-            self._log.emit(panel_event(turned.organization_id, turned.state.value, turned.age_days))
+        for said in await self._panel_watch.watch_once():
+            self._log.emit(said.event)
         for queue in await self._queue_watch.watch_once():
             self._log.emit(QueueTurned(queue.queue, queue.alert.value, int((now - (queue.oldest_at or now)).total_seconds())))
         if not watched.has_more and (stays := await self._presumptions.presume_once(self._stays_max)):

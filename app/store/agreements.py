@@ -3,7 +3,8 @@
 The table has no policy, for the registry is read with it; pages ask for the viewer's own.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -88,3 +89,46 @@ async def release(raw: Raw, now: datetime) -> int:
     """
     done: str = await raw.execute(_RELEASE, now, (now - timedelta(hours=12)).date())
     return int(done.rpartition(" ")[2])
+
+
+RENEWED = """
+exists (select from agreement n where n.organization_id = a.organization_id and n.id <> a.id and n.ended_at is null
+    and (n.kind = 'qsoa') = (a.kind = 'qsoa') and (n.expires_on is null or n.expires_on > a.expires_on))
+"""
+"""Another paper of the organization goes on when this one ends. A QSOA lets its organization do something else than the others."""
+_EXPIRING = f"""
+select {", ".join(f"a.{name}" for name in _COLUMNS.split(", "))}, a.warned_days from agreement a
+where a.expires_on <= $1 and a.ended_at is null and not {RENEWED} order by a.expires_on, a.id
+"""
+
+
+async def expiring(raw: Raw, until: date) -> list[tuple[Agreement, int | None]]:
+    """Give what ends by a day and is not renewed, with the last warning that was said of it (ix_agreement_expiring)."""
+    found = []
+    for row in await raw.fetch(_EXPIRING, until):
+        *_, said = row.values()
+        found.append((_agreement({name: value for name, value in row.items() if name != "warned_days"}), said))
+    return found
+
+
+async def warned(raw: Raw, steps: Mapping[UUID, int], now: datetime) -> None:
+    """Remember which warnings are said from now on."""
+    if steps:
+        await raw.execute(
+            "update agreement a set warned_days = t.days, warned_at = coalesce(a.warned_at, $3) "
+            "from unnest($1::uuid[], $2::int[]) as t(id, days) where a.id = t.id",
+            list(steps),
+            list(steps.values()),
+            now,
+        )
+
+
+async def days_left(raw: Raw, now: datetime) -> list[tuple[UUID, str, int]]:
+    """Give, for the metrics and the doctor, the fewest days left of what was warned of, by organization and kind."""
+    rows = await raw.fetch(
+        "select a.organization_id, a.kind, min(a.expires_on - (($1::timestamptz at time zone o.time_zone)::date)) as days "
+        f"from agreement a join organization o on o.id = a.organization_id where a.warned_at is not null and a.ended_at is null "
+        f"and not {RENEWED} group by a.organization_id, a.kind order by 1, 2",
+        now,
+    )
+    return [tuple(row.values()) for row in rows]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.trigger import Trigger
+from app.store.agreements import RENEWED
 from app.store.feed_counts import first_id_at
 from app.store.raw import Raw
 
@@ -44,6 +45,9 @@ waiting as (
     select 'possible_matches', m.id::text, m.opened_at, p.person_id, false
     from identity_match m join patient_record p on p.id in (m.left_id, m.right_id) where m.state = 'open'
     union all
+    select 'agreements', a.id::text, a.warned_at, null, false from agreement a
+    where a.warned_at is not null and a.ended_at is null and not {RENEWED}
+    union all
     select 'unmapped_facilities', h.message_id::text, h.held_at, null, {_IS_DISCHARGE}
     from held_message h join inbound_message m on m.id = h.message_id
     union all
@@ -65,6 +69,8 @@ with {_WAITING}, opened as (
     union all
     select 'possible_matches', count(*) from identity_match m
     where m.id >= $2 and (m.level = 'possible' or m.kind <> 'possible_match' or m.outcome is not null or m.state = 'open')
+    union all
+    select 'agreements', count(*) from agreement a where a.warned_at >= $1
     union all
     select 'set_aside', coalesce(sum(h.set_aside), 0)::bigint from feed_hour h where h.hour_at >= $1
     union all

@@ -299,9 +299,15 @@ class PanelRenewed(Event):
     age_days: int
 
 
-def panel_event(organization_id: UUID, state: str, age_days: int) -> Event:
-    """Give the event of a panel that turned."""
-    return PanelRenewed(organization_id, age_days) if state == "fresh" else PanelAged(organization_id, state, age_days)
+@dataclass(frozen=True, slots=True)
+class AgreementExpires(Event):
+    """An agreement has 60 days left, or 14; said once each (`GET /v1/agreements`)."""
+
+    name = "agreement.expires"
+    level = Level.WARNING
+    agreement_id: UUID
+    organization_id: UUID
+    days_left: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ class Sample:
     panels: Sequence[PanelSample] = ()
     panel_conflicts: dict[str, int] = field(default_factory=dict)
     """Role -> people whom two organizations claim so."""
+    agreements: Sequence[tuple[str, str, int]] = ()
+    """Organization, kind, and days left of what expires soon and is not renewed; less than none: it has expired."""
     people_queues: Mapping[str, str] = field(default_factory=dict)
     """Queue of people's work -> how its oldest is doing, as last said."""
 
@@ -151,6 +153,10 @@ class SampleCollector:
         yield heard
         yield silent
         yield from _of_panels(sample)
+        left = GaugeMetricFamily("handoff_agreement_days_left", "Of agreements that expire soon.", labels=["organization", "kind"])
+        for whose, kind, days in sample.agreements:
+            left.add_metric([whose, kind], days)
+        yield left
         alerts = GaugeMetricFamily("handoff_people_queue_alert", "1: its oldest is ageing; 2: it is overdue.", labels=["queue"])
         for queue, alert in sample.people_queues.items():
             alerts.add_metric([queue], _ALERTS.get(alert, 0))

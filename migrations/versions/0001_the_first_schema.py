@@ -703,10 +703,18 @@ def upgrade() -> None:
             nullable=True,
             comment="when what had waited for it was decided again; null: it has not begun, or nobody looked yet",
         ),
+        sa.Column(
+            "warned_days",
+            sa.SmallInteger(),
+            nullable=True,
+            comment="the last warning of its end that was said: so many days before; null: none yet",
+        ),
+        sa.Column("warned_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("kind in ('dsa','baa','qsoa','participation')", name=op.f("ck_agreement_kind")),
         sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("fk_agreement_organization_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agreement")),
     )
+    op.create_index("ix_agreement_expiring", "agreement", ["expires_on"], unique=False, postgresql_where=sa.text("expires_on IS NOT NULL"))
     op.create_index("ix_agreement_organization", "agreement", ["organization_id", "id"], unique=False)
     op.create_index(
         "ix_agreement_unreleased", "agreement", ["effective_from"], unique=False, postgresql_where=sa.text("released_at IS NULL")
@@ -1934,6 +1942,7 @@ def downgrade() -> None:
     op.drop_table("api_key")
     op.drop_index("ix_agreement_unreleased", table_name="agreement", postgresql_where=sa.text("released_at IS NULL"))
     op.drop_index("ix_agreement_organization", table_name="agreement")
+    op.drop_index("ix_agreement_expiring", table_name="agreement", postgresql_where=sa.text("expires_on IS NOT NULL"))
     op.drop_table("agreement")
     op.drop_index("ix_telling_notification", table_name="telling")
     op.drop_index("ix_telling_hold", table_name="telling", postgresql_where=sa.text("decision = 'hold'"))

@@ -3,10 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+from app import wiring
 from app.domain.organization import OrganizationKind
 from app.domain.viewer import OPERATOR, Scope, Viewer
+from app.settings import load_settings
+from app.store import agreements
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
+from app.telemetry.events import AgreementExpires
 from tests.api.test_consents import items
 from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, World
 
@@ -113,6 +117,42 @@ async def test_it_expires_on_its_day_and_is_warned_of_before(story: World) -> No
     story.stage.clock.advance(seconds=24 * 3600)
     assert {one["type"] for one in await items(story, "/v1/notifications", "plan")} == {"notification.withdrawn"}
     assert [one["state"] for one in await items(story, "/v1/agreements", "plan")] == ["ended", "expired"]
+
+
+async def test_the_end_of_an_agreement_is_warned_of_once_at_sixty_and_once_at_fourteen_days(story: World) -> None:
+    clock = story.stage.clock
+    watch = wiring.build_panel_watch(load_settings({}), story.stage.work, clock=clock)
+    await watch.watch_once()
+
+    async def warned() -> list[tuple[str, int]]:
+        said = [one.event for one in await watch.watch_once()]
+        return [(f"org_{one.organization_id.hex}", one.days_left) for one in said if isinstance(one, AgreementExpires)]
+
+    async def waiting() -> int:
+        return next(int(one["waiting"]) for one in await items(story, "/v1/queues", "operator") if one["id"] == "agreements")
+
+    async def left() -> list[int]:
+        async with story.stage.pipeline.transaction() as raw:
+            return [days for _, _, days in await agreements.days_left(raw, clock.now())]
+
+    await end(story, "plan")
+    # 6 March, and another paper of the hospital that goes on: nothing to say of it.
+    await sign(story, "plan", expires_on="2026-05-06")
+    await sign(story, "hospital", expires_on="2026-03-20")
+    assert (await warned(), await waiting()) == ([], 0)
+    clock.advance(days=1)
+    assert [await warned(), await warned()] == [[(story.ids["plan"], 60)], []]
+    assert (await waiting(), await left()) == (1, [60])
+    clock.advance(days=45)
+    assert await warned() == []
+    clock.advance(days=1)
+    assert [await warned(), await warned()] == [[(story.ids["plan"], 14)], []]
+    # Renewed it waits for nobody; that one is warned of in its time, at fourteen days alone where it began with less than sixty.
+    await sign(story, "plan", expires_on="2026-05-08")
+    assert (await waiting(), await left()) == (0, [])
+    assert [await warned(), await warned()] == [[(story.ids["plan"], 16)], []]
+    clock.advance(days=20)
+    assert (await warned(), await waiting(), await left()) == ([], 1, [-4])
 
 
 async def test_a_paper_of_another_kind_or_of_tomorrow_lets_nothing_be_told(story: World) -> None:
