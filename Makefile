@@ -145,7 +145,7 @@ coverage: $(READY_TO_TEST)
 lock:
 	@uv=$$(command -v uv || echo $(BIN)/uv); [ -x "$$uv" ] || { $(MAKE) $(READY); $(BIN)/python -m pip install --quiet uv; }; \
 	common="--extra sftp --no-config --no-strip-extras --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-header --quiet"; \
-	$$uv pip compile $$common --group dev pyproject.toml -o requirements.txt; \
+	$$uv pip compile $$common --extra parquet --group dev pyproject.toml -o requirements.txt; \
 	$$uv pip compile $$common --group build --constraint requirements.txt pyproject.toml -o requirements-run.txt; \
 	$$uv pip compile $${common/--extra sftp /} --group outside --constraint requirements.txt -o requirements-outside.txt
 

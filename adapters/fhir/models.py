@@ -20,7 +20,7 @@ from app.domain.inbound import Problem, ProblemCode
 _REQUIRED = frozenset({"missing", "model_field_validation.missing"})
 _UNKNOWN = "extra_forbidden"
 _PROBLEMS_MAX = 20
-ALONE = ("Consent",)
+ALONE = ("Consent", "ExplanationOfBenefit")
 """Read as a resource of its own, not as a part of a message."""
 _ONLY_A_RESOURCE = {"id": "-"}
 """Stands for what is left of an entry without a fullUrl: an empty object is none."""

@@ -6,10 +6,11 @@ the same answer. Not here: what a row means (domain/claim_row), which versions s
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,19 +24,29 @@ from app.domain.roster import RawRow, RowError, RowErrorCode
 from app.ports import Ids
 from app.store.service_stage import OpenServiceStage
 
+ROWS_A_PIECE: Final = 10_000
+"""So many rows that come with the end of a file are held at once."""
+
 
 class TableReader(Protocol):
     """Reads one table, in pieces."""
 
-    header: tuple[str, ...] | None
-    header_row: int
+    @property
+    def header(self) -> tuple[str, ...] | None:
+        """The names of the columns, once they are known."""
+        ...
+
+    @property
+    def header_row(self) -> int:
+        """The line of the header; 0 where the form has none."""
+        ...
 
     def feed(self, data: bytes) -> list[RawRow]:
         """Give the rows that are complete."""
         ...
 
-    def close(self) -> list[RawRow]:
-        """Give the last rows."""
+    def close(self) -> Iterable[RawRow]:
+        """Give the last rows, of some forms all of them."""
         ...
 
 
@@ -89,12 +100,17 @@ class _Intake:
     refused: int = 0
     errors: list[RowError] = field(default_factory=list)
     table: ClaimFileReader | None = None
+    last: Iterator[RawRow] | None = None
 
     def feed(self, data: bytes) -> list[ClaimRow]:
         return self._take(self.reader.feed(data))
 
-    def close(self) -> list[ClaimRow]:
-        return self._take(self.reader.close())
+    def close(self) -> list[ClaimRow] | None:
+        """Give the next of the last rows; None when there are no more."""
+        if self.last is None:
+            self.last = iter(self.reader.close())
+        piece = list(islice(self.last, ROWS_A_PIECE))
+        return self._take(piece) if piece or self.table is None else None
 
     def _take(self, raw_rows: Sequence[RawRow]) -> list[ClaimRow]:
         if self.table is None and self.reader.header is not None:
@@ -133,7 +149,8 @@ async def load_services(
                 raise RosterTooLargeError(loading.file_bytes_max)
             digest.update(data)
             await stage.add(await asyncio.to_thread(intake.feed, data))
-        await stage.add(await asyncio.to_thread(intake.close))
+        while (rows := await asyncio.to_thread(intake.close)) is not None:
+            await stage.add(rows)
         fates, refused = await stage.decide(IdentifierType.MEDICAID.value, IdentifierType.MEDICAL_RECORD.value, ERRORS_SHOWN_MAX)
         errors = intake.errors + [_error(one.row, RowErrorCode(one.fate)) for one in refused]
         kept = {name: fates.get(name, 0) for name in ("added", "unchanged", "repeated")}

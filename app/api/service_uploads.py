@@ -9,7 +9,7 @@ from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute, require_content_type
 from app.api.limits import BodyKind, too_large
-from app.api.panels import CONTENT_TYPES
+from app.api.panels import CONTENT_TYPES as TABLE_TYPES
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.common import OrganizationId
 from app.api.schemas.panels import row_errors_json
@@ -22,6 +22,16 @@ from app.store.organizations import find_organization, manages
 
 router = APIRouter(route_class=GuardedRoute, tags=["measures"])
 
+CONTENT_TYPES: Final = (
+    *TABLE_TYPES,
+    "application/fhir+ndjson",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/fhir+json",
+    "application/json",
+    "application/vnd.apache.parquet",
+)
+"""The first bytes of the file decide what it is; most senders name no type for half of these."""
 _EXAMPLE: Final = (
     "member_id,claim_id,claim_line,adjustment,claim_type,service_date,procedure_code,diagnosis_1,place_of_service,rendering_npi\n"
     "P-77,CLM-1,1,0,original,2026-03-09,90834,F32.2,11,1234567893\n"
@@ -33,9 +43,16 @@ _BODY: Final = {
             "CSV with a header. claim_id and service_date are required, and one of member_id, medicaid_id and mrn, by which the member is"
             " found on the panel of whoever loads the file. Also read: claim_line, adjustment (a higher one corrects a lower one),"
             " claim_type (original, replacement, reversal; 1, 7, 8), procedure_code, modifier, diagnosis_1 to diagnosis_12,"
-            " place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on."
+            " place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on. A denied line is a reversal."
+            " The same in Parquet, where the extra is installed; or ExplanationOfBenefit resources of FHIR R4 (CARIN Blue Button), one a"
+            " line or in a Bundle. There `row` in an error counts the claim lines from 1."
         ),
-        "content": {"text/csv": {"schema": {"type": "string"}, "examples": {"claims": {"value": _EXAMPLE}}}},
+        "content": {
+            "text/csv": {"schema": {"type": "string"}, "examples": {"claims": {"value": _EXAMPLE}}},
+            "application/fhir+ndjson": {"schema": {"type": "string"}},
+            "application/fhir+json": {"schema": {"type": "object"}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+        },
     }
 }
 

@@ -21,6 +21,7 @@ from app.wiring.services import service_loading
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Services that encounter and pharmacy files tell of.")
 
+_FORMS = "Claims: CSV with a header, FHIR ExplanationOfBenefit (NDJSON, Bundle), or Parquet."
 _PIECE_BYTES = 1 << 18
 _COUNTS = ("rows", "added", "unchanged", "repeated", "rejected")
 
@@ -32,7 +33,15 @@ def _service() -> None:
 
 @app.command("load")
 def load(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="Claims: CSV with a header.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help=_FORMS,
+        ),
+    ],
     organization: Annotated[str, typer.Option(help="Whose file, a plan's or an agency's: id or name.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be added, and add nothing.")] = False,

@@ -42,7 +42,10 @@ EARLIEST: Final = date(2000, 1, 1)
 
 
 class ClaimType(StrEnum):
-    """What a row does to its claim. UB-04 frequency codes 1, 7 and 8 say the same."""
+    """What a row does to its claim. UB-04 frequency codes 1, 7 and 8 say the same.
+
+    Our policy: what is denied earns nothing, like what is reversed, until a later adjustment pays it.
+    """
 
     ORIGINAL = "original"
     REPLACEMENT = "replacement"
@@ -53,7 +56,7 @@ _TYPES: Final[Mapping[str, ClaimType]] = {
     **{one.value: one for one in ClaimType},
     "1": ClaimType.ORIGINAL, "7": ClaimType.REPLACEMENT, "8": ClaimType.REVERSAL, "paid": ClaimType.ORIGINAL,
     "adjusted": ClaimType.REPLACEMENT, "adjustment": ClaimType.REPLACEMENT,
-    "void": ClaimType.REVERSAL, "voided": ClaimType.REVERSAL, "reversed": ClaimType.REVERSAL,
+    "void": ClaimType.REVERSAL, "voided": ClaimType.REVERSAL, "reversed": ClaimType.REVERSAL, "denied": ClaimType.REVERSAL,
 }  # fmt: skip
 _CODE: Final = re.compile(r"[A-Z0-9]{5}", re.ASCII)
 _DIAGNOSIS: Final = re.compile(r"[A-TV-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.ASCII)
@@ -67,6 +70,8 @@ REMEDIES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.BAD_NUMBER: "The cell is no whole number of zero or more.",
     RowErrorCode.UNKNOWN_CLAIM_TYPE: "The claim type is not original, replacement or reversal (1, 7, 8).",
     RowErrorCode.NOTHING_GIVEN: "The row says nothing that was given: it needs procedure_code, ndc or discharged_on.",
+    RowErrorCode.NOT_FHIR: "This is no ExplanationOfBenefit of FHIR R4, at the place that is named. Send one resource a line, or a Bundle.",
+    RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error.",
     RowErrorCode.VERSION_TAKEN: "Another row has this claim, line and adjustment with other content. Send a correction with a higher "
     "adjustment.",
     RowErrorCode.NOT_A_MEMBER: "No member of your panel has this identifier. Load the member first, or correct the number.",
@@ -124,7 +129,7 @@ class ClaimFileReader:
     def read(self, raw: RawRow) -> ClaimRow | list[RowError]:
         """Read a row, or say everything that is wrong with it."""
         if raw.problem is not None or len(raw.cells) != len(self._names):
-            return [row_error(raw.number, "", raw.problem or RowErrorCode.CELL_COUNT)]
+            return [row_error(raw.number, raw.where, raw.problem or RowErrorCode.CELL_COUNT)]
         cells = {name: text for name, cell in zip(self._names, raw.cells, strict=True) if name in COLUMNS and (text := cell.strip())}
         faults: list[tuple[str, RowErrorCode]] = []
         row = _row_of(raw.number, cells, self._today, faults)

@@ -209,6 +209,9 @@ class RowErrorCode(StrEnum):
     NOTHING_GIVEN = "nothing_given"
     VERSION_TAKEN = "version_taken"
     NOT_A_MEMBER = "not_a_member"
+    NOT_FHIR = "not_fhir"
+    NOT_A_CLAIM = "not_a_claim"
+    NOT_PARQUET = "not_parquet"
     # From here on warnings: the row is taken.
     PLACEHOLDER_IDENTIFIER = "placeholder_identifier"
     SYSTEM_MISSING = "system_missing"
@@ -304,7 +307,8 @@ class RawRow(NamedTuple):
     """The line of the file on which the row begins."""
     cells: list[str]
     problem: RowErrorCode | None = None
-    """Why the reader could not cut it into cells."""
+    where: str = ""
+    """Why the reader could not cut it into cells, and in which part of a form without columns."""
 
 
 @dataclass(frozen=True, slots=True)
