@@ -135,7 +135,8 @@ $(FOREIGN)/node_modules/.package-lock.json: $(FOREIGN)/package-lock.json $(READY
 
 HISTORIES ?= 100000
 histories: $(READY)
-	@exec $(BIN)/python -m tests.domain.test_slow_measures $(HISTORIES)
+	@$(BIN)/python -m tests.domain.test_slow_measures $(HISTORIES)
+	@$(BIN)/python -m tests.domain.test_slow_transitions $(HISTORIES)
 
 coverage: $(READY_TO_TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered --cov-report=xml $(PYTEST_ARGS)

@@ -6,6 +6,7 @@ are tested (``episode``).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -34,7 +35,7 @@ def standing_of_return(event: MeasureEvent) -> Standing | None:
     if stay.stay_class is StayClass.EMERGENCY:
         if stay.disposition is Disposition.ADMITTED_HERE or (onward is not None and onward.is_admission):
             return BECAME_ADMISSION
-    elif onward is None and stay.admitted_on == stay.discharged_on:
+    elif onward is None and stay.admitted_on == stay.discharged_on and _began_on(event) == stay.discharged_on:
         return SAME_DAY_STAY
     if onward is None:
         return None
@@ -74,11 +75,22 @@ def _comes_after(stay: Stay, other: Stay) -> bool:
     return other.admitted_at >= stay.discharged_at
 
 
+def _began_on(event: MeasureEvent) -> date | None:
+    """Give the day on which the person came, through the direct transfers that led here: transfers are merged before days are counted."""
+    stay = event.stay
+    before = (one for one in event.history.stays if _counts(one, event) and not one.cancelled and one.discharged_on is not None)
+    for one in sorted((one for one in before if one.order < stay.order), key=lambda one: one.order, reverse=True):
+        onward = _goes_on(replace(event, stay=one))
+        if onward is not None and onward.id == stay.id:
+            stay = one
+    return stay.admitted_on
+
+
 def _goes_on(event: MeasureEvent) -> Stay | None:
     """Find the stay that goes on with this one: of an emergency visit only where it was a transfer or an admission followed at once."""
     stay = event.stay
     moving = stay.disposition is Disposition.TRANSFER
-    ended_on = event.anchor_on
+    ended_on = stay.discharged_on or event.anchor_on
     onward = (
         other
         for other in event.history.stays.begun_within(ended_on, ended_on + timedelta(days=TRANSFER_DAYS))

@@ -46,7 +46,9 @@ class ServiceNeed(StrEnum):
     MENTAL_HEALTH_PRINCIPAL = "mental_health_principal"
     SELF_HARM_PRINCIPAL = "self_harm_principal"
     SUBSTANCE_USE_DIAGNOSIS = "substance_use_diagnosis"
-    SUBSTANCE_USE_PRINCIPAL = "substance_use_principal"
+    """An overdose too."""
+    SUBSTANCE_DISORDER_DIAGNOSIS = "substance_disorder_diagnosis"
+    SUBSTANCE_DISORDER_PRINCIPAL = "substance_disorder_principal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +187,10 @@ class ServiceReader:
                 has.add(ServiceNeed.SELF_HARM_PRINCIPAL)
             if groups & SUBSTANCE_TREATED:
                 has.add(ServiceNeed.SUBSTANCE_USE_DIAGNOSIS)
+            if DiagnosisGroup.SUD_TREATED in groups:
+                has.add(ServiceNeed.SUBSTANCE_DISORDER_DIAGNOSIS)
                 if position == 0:
-                    has.add(ServiceNeed.SUBSTANCE_USE_PRINCIPAL)
+                    has.add(ServiceNeed.SUBSTANCE_DISORDER_PRINCIPAL)
         return has
 
 

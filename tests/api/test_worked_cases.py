@@ -16,22 +16,26 @@ import pytest
 
 from app.store.engine import make_engine
 from app.store.roles import Role
-from tests.api.worked_cases import CASES, FUTURE, WORKED_ON, Case, Message, Stay
+from tests.api.worked_cases import CASES, EMERGENCY, FUTURE, REFERENCE, TPO, WORKED_ON, Case, Message, Stay
 from tests.api.world import ADMIN_KEY, ER7, World, exchange, load_panel
 from tests.support import databases
+from tests.support.claims import as_ndjson
 from tests.support.messages import adt
 
 pytestmark = pytest.mark.xdist_group("worked-cases")
+NDJSON = {"content-type": "application/fhir+ndjson"}
 EASTERN = ZoneInfo("America/New_York")
 PLACES = {
     "SNF": {"facility_type": "nonacute"},
     "DETOX": {"facility_type": "withdrawal_management"},
     "RESIDENCE": {"facility_type": "substance_use_residential"},
-    "PROGRAM": {"facility_type": "withdrawal_management", "part2_status": "program"},
+    "PROGRAM": {"facility_type": "withdrawal_management", "part2_status": "sud_only"},
+    "LICENSED": {},
+    "ED9": {},
 }
+ORIGINS = {"LICENSED": {"place": "house", "effective_from": "2020-01-01", "mental_health_licensed": True, "privacy_pack": "us-me"}}
+"""What is registered of a hospital beside what its organization says."""
 """Hospitals beside HOSPA, by MSH-4."""
-R1 = Case("R1", [Stay("E", "2025-04-01 10:00", "2025-04-01 14:00", "E", codes=("F10.20",))], {})
-R2 = Case("R2", [Stay("D", "2025-04-01 10:00", "2025-04-04 14:00", codes=("F10.20",), facility="PROGRAM")], {})
 HEARD = datetime(2026, 11, 17, 22, tzinfo=UTC)
 """When the discharge of LATE is heard; nobody claims the person before FUTURE."""
 LATE = Case("late-attribution", [Stay("A", "2026-11-10 10:00", "2026-11-17 14:00")], {}, now=FUTURE)
@@ -46,8 +50,10 @@ class Seen:
     plan: dict[str, dict[str, dict[str, Any]]]
     events: dict[str, dict[str, list[dict[str, Any]]]]
     """Measure -> encounter -> lines of the plan's ledger."""
-    told: dict[str, list[dict[str, Any]]]
-    """Case -> what the home was told."""
+    told: dict[str, dict[str, list[dict[str, Any]]]]
+    """Who -> case -> what they were told."""
+    emergencies: list[dict[str, Any]]
+    """Consents of this kind, as the operator sees them."""
 
 
 def person(case: Case) -> str:
@@ -114,7 +120,7 @@ def roster(cases: Sequence[Case], numbers: dict[str, int], *, of_plan: bool) -> 
 async def drive(database_url: str, network: Any) -> Seen:
     """Work on all cases: those of an earlier day first."""
     work, app = (make_engine(database_url, network, role, name="tests") for role in (Role.WORK, Role.APP))
-    everyone = [*CASES, R1, R2, LATE]
+    everyone = [*CASES, LATE]
     numbers = {case.id: number for number, case in enumerate(everyone, start=1)}
     try:
         async with exchange(work, app) as world:
@@ -131,6 +137,7 @@ async def drive(database_url: str, network: Any) -> Seen:
                 for case in early:
                     await _send(world, case, numbers[case.id])
                 await world.stage.settle()
+                await _papers(world, early, numbers)
                 if LATE in cases:
                     await load_panel(world, "home", roster([LATE], numbers, of_plan=False), mode="delta")
                     await world.stage.settle()
@@ -164,10 +171,32 @@ async def _places(world: World) -> None:
     for facility, more in PLACES.items():
         about = {"name": facility, "kind": "hospital", "part2_status": "not_program", **more}
         world.ids[facility] = (await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=about))["id"]
-        world.keys[facility] = await world.key(facility, "adt.write")
+        world.keys[facility] = await world.key(facility, "adt.write", "panels.write", "notifications.read", "follow-ups.write")
         feed = {"organization_id": world.ids[facility], "sending_application": "EPIC", "sending_facility": facility,
                 "time_zone": "America/New_York", "assigning_authority": facility}  # fmt: skip
         await world.api.json("POST", "/v1/feeds", ADMIN_KEY, 201, json=feed)
+        if facility in ORIGINS:
+            await world.api.json("POST", f"/v1/organizations/{world.ids[facility]}/origins", ADMIN_KEY, 201, json=ORIGINS[facility])
+
+
+async def _papers(world: World, cases: Sequence[Case], numbers: dict[str, int]) -> None:
+    """Load the claims, as FHIR, and record the consents."""
+    page = await world.api.json("GET", f"/v1/panels/{world.ids['home']}/members", world.keys["home"], 200, params={"limit": 1000})
+    people = {one["cells"]["last_name"]: one["person_id"] for one in page["items"]}
+    claims = [{"member_id": f"C{numbers[case.id]}", **line} for case in cases for line in case.claims]
+    if claims:
+        loaded = await world.api.json("POST", "/v1/services/uploads", world.keys["plan"], 201, content=as_ndjson(claims), headers=NDJSON)
+        assert (loaded["added"], loaded["errors"]) == (len(claims), [])
+    for case in cases:
+        if case.also_at:
+            await load_panel(world, case.also_at, roster([case], numbers, of_plan=False), mode="delta")
+        if case.consent is not None:
+            facility = next(one.facility for one in case.stays if isinstance(one, Stay))
+            body = {"discloser_id": world.ids[facility], **case.consent, "person_id": people[person(case)]}
+            if "recipients" in body:
+                body["recipients"] = [world.ids[who] for who in body["recipients"]]
+            await world.api.json("POST", "/v1/consents", world.keys[case.also_at] if case.also_at else ADMIN_KEY, 201, json=body)
+    await world.stage.settle()
 
 
 async def _follow_ups(world: World, who: str) -> dict[str, list[dict[str, Any]]]:
@@ -208,16 +237,20 @@ async def _see(world: World, cases: Sequence[Case]) -> Seen:
             page = await world.api.json("GET", f"/v1/measures/{measure}/events", world.keys["plan"], 200, params=params)
             for one in page["items"]:
                 events.setdefault(measure, {}).setdefault(one["encounter_id"], []).append(one)
+    told = {who: await _told(world, who, {person(case): case.id for case in cases}) for who in ("home", "plan", "ED9")}
+    papers = await world.api.json("GET", "/v1/consents", ADMIN_KEY, 200, params={"limit": 100})
+    emergencies = [one for one in papers["items"] if one["kind"] == "emergency"]
+    return Seen(by_case["home"], by_case["plan"], events, told, emergencies)
+
+
+async def _told(world: World, who: str, names: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     told: dict[str, list[dict[str, Any]]] = {}
-    names = {person(case): case.id for case in cases}
-    after = 0
-    while items := (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200, params={"after": after, "limit": 1000}))[
-        "items"
-    ]:
+    after, path = 0, "/v1/notifications"
+    while items := (await world.api.json("GET", path, world.keys[who], 200, params={"after": after, "limit": 1000}))["items"]:
         after = items[-1]["sequence"]
         for one in items:
             told.setdefault(names.get(one["person"]["last_name"] if one.get("person") else "", ""), []).append(one)
-    return Seen(by_case["home"], by_case["plan"], events, told)
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -268,17 +301,75 @@ def _local(instant: str) -> str:
 
 
 def test_r1_a_general_hospital_is_told_in_full_and_without_a_part_2_notice(seen: Seen) -> None:
-    (told,) = [one for one in seen.told["R1"] if one["type"] == "encounter.discharged"]
-    assert (told["tier"], told["notices"]) == ("full", [])
+    told = discharge(seen, "R1")
+    assert (told["tier"], _labels(told), told["notices"]) == ("full", ["R", "SUD"], [])
 
 
 def test_r2_a_part_2_program_without_consent_is_suppressed_completely(seen: Seen) -> None:
-    assert "R2" not in seen.told
+    assert all("R2" not in told for told in seen.told.values())
     assert (seen.home["R2"], seen.plan["R2"]) == ({}, {})
 
 
+def test_r3_with_a_consent_the_home_is_told_in_full_with_notice_and_scope(seen: Seen) -> None:
+    told = discharge(seen, "R3")
+    assert (told["tier"], _labels(told)) == ("full", ["R", "SUD", "42CFRPart2", "NORDSCLCD", "PERSISTLABEL"])
+    assert (told["notices"][-1]["code"], told["consent_scope"]) == ("42CFR2.32(a)(1)", TPO["scope"])
+    assert "notices" in seen.home["R3"]["D"]
+
+
+def test_r12_the_plan_that_the_consent_reaches_is_told_with_notice_and_scope_what_it_needs(seen: Seen) -> None:
+    """The routing table says full: what the law lets go. Status is what a plan needs of it (decision 0009)."""
+    told = discharge(seen, "R3", "plan")
+    assert (told["tier"], _labels(told)[:3], told["consent_scope"]) == ("minimal", ["R", "SUD", "42CFRPart2"], TPO["scope"])
+    assert told["notices"][-1]["code"] == "42CFR2.32(a)(1)"
+    assert "diagnoses" not in told["encounter"]
+
+
+def test_r8_an_emergency_is_told_in_full_to_who_treats_it_and_to_nobody_else_and_recorded(seen: Seen) -> None:
+    told = discharge(seen, "R8", "ED9")
+    assert (told["tier"], "42CFRPart2" in _labels(told)) == ("full", True)
+    assert all("R8" not in seen.told[who] for who in ("home", "plan"))
+    (record,) = seen.emergencies
+    lasts = datetime.fromisoformat(record["ends_at"]) - datetime.fromisoformat(record["asserted_at"])
+    assert (record["in_force"], record["reason"], lasts.seconds) == (True, EMERGENCY["reason"], 3600)
+    assert record["recipients"] == [record["recorded_by"]]
+
+
+def test_r9_a_licensed_house_in_maine_is_silent_without_an_opt_in(seen: Seen) -> None:
+    assert all("R9" not in told for told in seen.told.values())
+    assert (seen.home["R9"], seen.plan["R9"]) == ({}, {})
+
+
+def test_r10_with_an_opt_in_the_home_is_told_in_full_as_mental_health(seen: Seen) -> None:
+    told = discharge(seen, "R10")
+    assert (told["tier"], _labels(told)) == ("full", ["R", "PSY"])
+    assert "R10" not in seen.told["plan"], "a payer was not agreed to"
+
+
+def discharge(seen: Seen, case: str, who: str = "home") -> dict[str, Any]:
+    """Find the one discharge that somebody was told of."""
+    (told,) = [one for one in seen.told[who][case] if one["type"] == "encounter.discharged"]
+    return told
+
+
+def _labels(shown: dict[str, Any]) -> list[str]:
+    return [label["code"] for label in shown["labels"]]
+
+
+def test_every_worked_case_of_the_reference_is_driven() -> None:
+    """A case that is only in this list, or a test that is only in the file, is noticed here."""
+    cases = {case.id for case in CASES}
+    tests = {name.removeprefix("test_").partition("_")[0].upper() for name in globals() if name.startswith("test_r")}
+    listed = {name for name, _ in REFERENCE}
+    assert len(listed) == len(REFERENCE)
+    for name, by in REFERENCE:
+        assert by in cases or by in tests or by in globals(), f"{name} is driven by {by}, which is not there"
+    assert {by for _, by in REFERENCE} >= tests
+    assert listed >= {f"R{number}" for number in (1, 2, 3, 8, 9, 10, 12)} | {f"E{number}" for number in (2, 3, 4, 6, 9, 10)}
+
+
 def test_what_is_claimed_five_days_late_is_told_as_catching_up(seen: Seen) -> None:
-    (told,) = [one for one in seen.told[LATE.id] if one["type"] == "encounter.discharged"]
+    told = discharge(seen, LATE.id)
     assert told["catch_up"] is True
     days = datetime.fromisoformat(told["created_at"]) - datetime.fromisoformat(told["occurred_at"])
     assert days.days == (FUTURE - HEARD).days == 4

@@ -68,6 +68,12 @@ class Case:
     covered_to: str = ""
     clocks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Clock -> fields, of the follow-up of the first stay."""
+    consent: Mapping[str, Any] | None = None
+    """What is recorded of the person, of the records of the first stay's facility."""
+    claims: Sequence[Mapping[str, str]] = ()
+    """What the plan loads of them: lines of claims, without the member."""
+    also_at: str = ""
+    """Who else has the person on a panel."""
 
 
 def met(seven: str, thirty: str, **more: Any) -> dict[str, Any]:
@@ -91,6 +97,19 @@ NO_ANSWER = {"type": "phone", "outcome": "no_answer", "with": "patient", "role":
 MET, NOT = "met", "not_met"
 A = Stay("A", "2025-03-01 10:00", "2025-03-10 14:00")
 IN_2024 = Stay("A", "2024-03-01 10:00", "2024-03-10 14:00")
+TPO = {
+    "kind": "tpo", "signed_on": "2025-03-01", "categories": ["all"], "purposes": ["treatment", "payment", "operations", "viewing"],
+    "scope": "All my records of treatment at the program.", "recipient_classes": ["treating_providers", "health_plans"],
+    "signature": "electronic", "expires_upon": "none", "statements": ["right_to_revoke", "redisclosure", "consequences_of_refusing"],
+}  # fmt: skip
+"""42 CFR 2.31, one for treatment, payment and operations."""
+OPT_IN = {**TPO, "signed_on": "2029-03-01", "categories": ["mental_health"], "purposes": ["treatment"]}
+"""Maine lets one hold for a year."""
+EMERGENCY = {
+    "kind": "emergency", "signed_on": "2029-06-01", "recipients": ["ED9"], "minutes": 60, "discloser_id": None,
+    "reason": "unconscious in the emergency department",
+}  # fmt: skip
+"""42 CFR 2.51, recorded by whoever needs it."""
 FUTURE = datetime(2026, 11, 22, 17, tzinfo=UTC)
 
 
@@ -193,7 +212,24 @@ CASES = [
     ),
     Case("E6", [_ed("E", "2025-04-01", "F33.2", "T40.1X1A")], {"E": {"FUM": met(NOT, NOT), "FUA": met(NOT, NOT)}}),
     _one("E9", _ed("E", "2025-04-01", "F11.21"), out("not_eligible", "no_index_diagnosis"), "FUA"),
-    Case("E10", [_ed("E", "2025-04-01", "F11.20")], {"E": {"FUA": met(MET, MET)}}, [Contact("2025-04-04", coded("J0571", "F11.20"))]),
+    Case(
+        "E10-by-visit", [_ed("E", "2025-04-01", "F11.20")], {"E": {"FUA": met(MET, MET)}}, [Contact("2025-04-04", coded("J0571", "F11.20"))]
+    ),
+    Case(
+        "E10",
+        [_ed("E", "2025-04-01", "F11.20")],
+        {"E": {"FUA": met(MET, MET, met_7_on="2025-04-04")}},
+        claims=[
+            {
+                "claim_id": "RX-E10",
+                "adjustment": "0",
+                "claim_line": "1",
+                "service_date": "2025-04-04",
+                "ndc": "12496-1202-03",
+                "days_supply": "7",
+            }
+        ],
+    ),
     _one("T1", Stay("A", "2026-11-10 10:00", "2026-11-20 23:45"), {"anchor_on": "2026-11-20", "due_7_on": "2026-11-27"}),
     _one("T2", Stay("A", "2026-11-10 10:00", "2026-11-21 00:30"), {"anchor_on": "2026-11-21"}),
     *(
@@ -241,6 +277,26 @@ CASES = [
         {"A": {"TRC-MRP": {"status": MET, "met_7_on": "2025-03-10"}, "TRC-PED": {"status": NOT}}},
         [Contact("2025-03-10", coded("99214", "I10", role="pharmacist", content=["med_rec"]))],
     ),
+    *(
+        Case(
+            case,
+            [Stay("D", "2025-04-01 10:00", "2025-04-04 14:00", codes=("F10.20",), facility=facility)],
+            {"D": {"FUI": expected}} if expected else {},
+            consent=consent,
+            also_at=also_at,
+        )
+        for case, facility, expected, consent, also_at in (
+            ("R2", "PROGRAM", None, None, ""),
+            # The plan of R12 sees what the home of R3 does: one consent reaches both.
+            ("R3", "PROGRAM", met(NOT, NOT), TPO, ""),
+            ("R8", "PROGRAM", None, EMERGENCY, "ED9"),
+        )
+    ),
+    *(
+        Case(case, [Stay("A", "2025-03-01 10:00", "2025-03-10 14:00", facility="LICENSED")], {}, consent=consent)
+        for case, consent in (("R9", None), ("R10", OPT_IN))
+    ),
+    Case("R1", [_ed("E", "2025-04-01", "F10.20")], {}),
     Case(
         "merge-of-two-visits",
         [_ed("E1", "2025-04-01"), _ed("E2", "2025-04-11", mrn="other"), Message("A40", "2025-05-01 10:00", more={"merged": "other"})],
@@ -248,3 +304,18 @@ CASES = [
     ),
 ]
 """In the order of the reference."""
+
+_BY_THEIR_NAME = [
+    "F1", "F2", "F3", "F4", "F5", "F6", "F8", "F9", "F11", "F14", "F15", "F16", "F17", "F18", "F20", "F22", "F23", "F25", "F28", "F29",
+    "F30", "F31", "F33", "F34", "E2", "E3", "E4", "E6", "E9", "E10", "T1", "T2", "B1", "B2", "B4", "P1", "R1", "R2", "R3", "R12", "R8", "R9",
+    "R10",
+]  # fmt: skip
+REFERENCE: Sequence[tuple[str, str]] = (
+    *((name, name) for name in _BY_THEIR_NAME),
+    ("TCM with 2 failed attempts in 2 business days", "TCM-two-attempts"),
+    ("FUI: detoxification, then residential", "FUI-detox-residential"),
+    ("TRC-4 on the day of the discharge, TRC-3 not", "TRC-on-the-day"),
+    ("attribution asserted 5 days after the discharge", "test_what_is_claimed_five_days_late_is_told_as_catching_up"),
+    ("merge of two people with a visit each", "merge-of-two-visits"),
+)
+"""Every case of section 6, in its order, with what drives it: a case above, or a test of test_worked_cases by its name."""
