@@ -13,13 +13,14 @@ from uuid import UUID
 from app.domain.answer import Answer, denied_of
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
+from app.domain.measure_history import birth_on
 from app.domain.named_provider import named_providers
 from app.domain.notification import Desired
 from app.domain.organization import Organization
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
-from app.store import attribution_reads
+from app.store import attribution_reads, people
 from app.store.attribution_reads import StoredClaim
 from app.store.raw import Raw
 
@@ -49,12 +50,13 @@ async def explain_attribution(  # the stay, what is known of it, and what is ask
     *,
     only: UUID | None,
 ) -> list[Candidate]:
-    """Give every candidate of a stay, or the one that is asked about, claimed or not. Three statements."""
+    """Give every candidate of a stay, or the one that is asked about, claimed or not. Four statements."""
     ledger = await attribution_reads.ledger_of(raw, stay.id)
     stored = await attribution_reads.claims_on(raw, stay.person_id)
     follow_ups = await attribution_reads.follow_ups_of(raw, stay.id)
     named = {claim.organization_id: claim for claim in named_providers(stay, directory, rulebook.precedence)}
-    rules = stay_for_rules(stay, rulebook)
+    records = await people.describe(raw, [stay.person_id])
+    rules = stay_for_rules(stay, rulebook, birth_on(records.get(stay.person_id, ())))
     known = [one.recipient_id for one in desired] + [line["recipient_id"] for line in ledger] + [claim.organization_id for claim in stored]
     wanted = [only] if only is not None else sorted({*known, *named})
     day = rules.discharged_on or rules.admitted_on

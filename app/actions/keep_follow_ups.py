@@ -26,6 +26,7 @@ from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, eva
 from app.domain.handing_over import next_end_at
 from app.domain.happening import Kind
 from app.domain.lateness import Times, late_by
+from app.domain.measure_history import birth_on
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
@@ -100,7 +101,8 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     upheld = await death_doubts.upheld(raw, kept.doubts) if kept.doubts else set()
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
-        rules = {stay.id: stay_for_rules(stay, rulebook) for stay in stays if stay.mode in _RULED}
+        born = birth_on(records.get(person_id, ()))
+        rules = {stay.id: stay_for_rules(stay, rulebook, born) for stay in stays if stay.mode in _RULED}
         # A follow-up is found by the home of the discharge, whoever has it by now.
         rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
         denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}

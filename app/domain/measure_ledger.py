@@ -216,7 +216,7 @@ def _history(
 def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:
     """Give the claims that count for somebody: a payer's files for itself, and all of them for the exchange.
 
-    A home sees no payer's claims, and a status that they alone made would tell it of them.
+    A home sees no payer's claims, and a status that they alone made would tell it of them (decision 0010).
     """
     return services_of((one for one in lines if reader_id in (None, one.organization_id)), providers) if lines else ()
 

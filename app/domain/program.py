@@ -20,6 +20,8 @@ from app.domain.stay import Disposition, Stay, StayClass
 NOT_WORD: Final = re.compile(r"[^0-9a-z]+")
 SEPARATORS: Final = re.compile(r"[;,|/+]")
 PERCENT: Final = 100
+AGE_MAX: Final = 200
+"""No upper bound."""
 ESCALATED_TO: Final = ((1, ("assignee",)), (80, ("assignee", "supervisor")), (PERCENT, ("assignee", "supervisor", "manager")))
 """Domain section 7: a clock at 50 % is the coordinator's, at 80 % the supervisor's, its breach the manager's too."""
 
@@ -75,6 +77,9 @@ class ClockDefinition:
     satisfied_by: Satisfaction
     classes: frozenset[StayClass] = frozenset()
     """The stays that start it, where it is not all of the program's."""
+    age_min: int = 0
+    age_max: int = AGE_MAX
+    """Ages on the day of the discharge that start it, both included. An age that nobody knows starts it: nobody goes unseen for that."""
     anchor: ClockAnchor = ClockAnchor.DISCHARGE
     day_zero_counts_for: frozenset[StayClass] = frozenset(StayClass)
     """The stays after which a contact on the anchor's own day counts; a contact before the anchor never does."""
@@ -87,6 +92,11 @@ class ClockDefinition:
     priority: int = 100
     """Lower is more urgent, for sorting a worklist."""
 
+    def starts_after(self, stay: Stay) -> bool:
+        """Whether a stay that fits the program's trigger starts this clock."""
+        age = stay.age
+        return (not self.classes or stay.stay_class in self.classes) and (age is None or self.age_min <= age <= self.age_max)
+
     def told_at(self, percent: int) -> tuple[str, ...]:
         """Give which people of the home are told at a share of the time."""
         wanted: tuple[str, ...] = ()
@@ -95,6 +105,9 @@ class ClockDefinition:
         return wanted
 
     def __post_init__(self) -> None:
+        if self.age_min > self.age_max:
+            message = f"clock {self.id}: age_min must not be above age_max"
+            raise ProgramError(message)
         if self.count < 1:
             message = f"clock {self.id}: count must be at least 1"
             raise ProgramError(message)
@@ -174,7 +187,7 @@ class ProgramDefinition:
         """Give the clocks that this stay's discharge starts; none when it does not fit the trigger."""
         if self.trigger.misfits(stay):
             return ()
-        return tuple(clock for clock in self.clocks if not clock.classes or stay.stay_class in clock.classes)
+        return tuple(clock for clock in self.clocks if clock.starts_after(stay))
 
 
 @dataclass(frozen=True, slots=True)

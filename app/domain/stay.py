@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.domain.behavioral import BehavioralSignal
-from app.domain.calendar import local_date
+from app.domain.calendar import age_on, local_date
 
 NO_SIGNAL: Final = BehavioralSignal()
 REGISTERED_EARLY: Final = timedelta(days=1)
@@ -99,6 +99,8 @@ class Stay:
     """How long the admission of a transfer is awaited, where the place it went to is known to send no ADT or late. None: a day."""
     through_emergency: bool = False
     """It began as an emergency visit."""
+    born_on: date | None = None
+    """The person's; None where nobody says it, or nobody asks."""
     admitted_on: date | None = field(init=False)
     discharged_on: date | None = field(init=False)
     order: tuple[datetime, datetime, str] = field(init=False, repr=False)
@@ -109,6 +111,12 @@ class Stay:
         object.__setattr__(self, "admitted_on", None if started_at is None else local_date(started_at, self.zone))
         object.__setattr__(self, "discharged_on", None if self.discharged_at is None else local_date(self.discharged_at, self.zone))
         object.__setattr__(self, "order", (started_at or LONG_AFTER, self.discharged_at or LONG_AFTER, self.id))
+
+    @property
+    def age(self) -> int | None:
+        """The person's age on the day of the discharge, or on that of the admission while there is none; None where it is not known."""
+        on = self.discharged_on or self.admitted_on
+        return None if self.born_on is None or on is None else age_on(self.born_on, on)
 
     @property
     def is_admission(self) -> bool:

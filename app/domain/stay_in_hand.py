@@ -156,7 +156,7 @@ def signal_of(
     return behavioral_health_signal(rulebook.diagnoses, view.diagnoses, on, place)
 
 
-def stay_for_rules(stay: StayInHand, rulebook: Rulebook) -> Stay:
+def stay_for_rules(stay: StayInHand, rulebook: Rulebook, born_on: date | None = None) -> Stay:
     """Give the stay in the words of the follow-up and measure rules."""
     view = stay.view
     return Stay(
@@ -173,6 +173,7 @@ def stay_for_rules(stay: StayInHand, rulebook: Rulebook) -> Stay:
         planned=str(view.facts.get("admission_type") or "").upper() in PLANNED_TYPES,
         transfer_wait=stay.destination.transfer_wait if stay.destination else None,
         through_emergency=bool(view.phases) and view.phases[0].encounter_class is EncounterClass.EMERGENCY,
+        born_on=born_on,
     )
 
 

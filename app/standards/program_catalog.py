@@ -10,6 +10,7 @@ from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup
 from app.domain.program import (
+    AGE_MAX,
     ClockAnchor,
     ClockDefinition,
     EscalationPart,
@@ -123,6 +124,8 @@ def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> C
             count=table.integer("count"),
             satisfied_by=satisfied_by,
             classes=table.codes("classes", StayClass),
+            age_min=table.integer("age_min", default=0),
+            age_max=table.integer("age_max", default=AGE_MAX),
             anchor=table.code("anchor", ClockAnchor, default=ClockAnchor.DISCHARGE),
             day_zero_counts_for=table.codes("day_zero_counts_for", StayClass) if table.has("day_zero_counts_for") else frozenset(StayClass),
             holiday_calendar=calendar,

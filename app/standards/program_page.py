@@ -13,7 +13,7 @@ from app.domain.behavioral import BehavioralKind
 from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup
-from app.domain.program import ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
+from app.domain.program import AGE_MAX, ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
 from app.domain.stay import Disposition, StayClass
 from app.standards.program_catalog import program_catalog
 
@@ -60,6 +60,7 @@ def _clock(clock: ClockDefinition) -> str:
     due = f"{clock.count} {clock.unit.value.replace('_', ' ')}{f' ({clock.holiday_calendar})' if clock.holiday_calendar else ''}"
     anchored = "" if clock.anchor is ClockAnchor.DISCHARGE else f" after the {clock.anchor}"
     only = f"; after {_listed(clock.classes)} only" if clock.classes else ""
+    only += f"; ages {clock.age_min} to {clock.age_max}" if (clock.age_min, clock.age_max) != (0, AGE_MAX) else ""
     asked = clock.satisfied_by
     said = [
         *([f"{asked.contacts_min} contacts"] if asked.contacts_min > 1 else []),
@@ -89,7 +90,7 @@ def schema() -> dict[str, Any]:
     clock: dict[str, Any] = {
         "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {"type": "integer", "minimum": 1},
         "satisfied_by": _table(satisfied, ["outcomes"]), "classes": _codes(StayClass),
-        "anchor": {"enum": [one.value for one in ClockAnchor]},
+        "age_min": count, "age_max": count, "anchor": {"enum": [one.value for one in ClockAnchor]},
         "day_zero_counts_for": _codes(StayClass), "holiday_calendar": text,
         "escalate_at_percent": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 100}}, "priority": count,
     }  # fmt: skip

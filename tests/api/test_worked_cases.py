@@ -346,6 +346,12 @@ def test_r10_with_an_opt_in_the_home_is_told_in_full_as_mental_health(seen: Seen
     assert "R10" not in seen.told["plan"], "a payer was not agreed to"
 
 
+def test_a_program_for_some_ages_follows_up_nobody_else(seen: Seen) -> None:
+    """Domain 3.3: MassHealth, 18 to 64."""
+    assert (len(seen.home["BHCP-64"]), len(seen.home["BHCP-65"])) == (1, 0)
+    assert discharge(seen, "BHCP-65")["tier"] == "full", "told all the same"
+
+
 def discharge(seen: Seen, case: str, who: str = "home") -> dict[str, Any]:
     """Find the one discharge that somebody was told of."""
     (told,) = [one for one in seen.told[who][case] if one["type"] == "encounter.discharged"]

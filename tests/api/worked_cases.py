@@ -296,6 +296,14 @@ CASES = [
         Case(case, [Stay("A", "2025-03-01 10:00", "2025-03-10 14:00", facility="LICENSED")], {}, consent=consent)
         for case, consent in (("R9", None), ("R10", OPT_IN))
     ),
+    *(
+        Case(f"BHCP-{age}", [A], {}, born=born, program="BHCP", clocks=clocks)
+        for age, born, clocks in (
+            (64, "19600311", {"masshealth_bhcp.face_to_face_3bd": {"due_at": "2025-03-13T23:59:59"}}),
+            # 65 on the day of the discharge: the program has nothing to start.
+            (65, "19600310", {}),
+        )
+    ),
     Case("R1", [_ed("E", "2025-04-01", "F10.20")], {}),
     Case(
         "merge-of-two-visits",
@@ -307,8 +315,8 @@ CASES = [
 
 _BY_THEIR_NAME = [
     "F1", "F2", "F3", "F4", "F5", "F6", "F8", "F9", "F11", "F14", "F15", "F16", "F17", "F18", "F20", "F22", "F23", "F25", "F28", "F29",
-    "F30", "F31", "F33", "F34", "E2", "E3", "E4", "E6", "E9", "E10", "T1", "T2", "B1", "B2", "B4", "P1", "R1", "R2", "R3", "R12", "R8", "R9",
-    "R10",
+    "F30", "F31", "F33", "F34", "E2", "E3", "E4", "E6", "E9", "E10", "T1", "T2", "B1", "B2", "B4", "P1", "R1", "R2", "R3", "R12", "R8",
+    "R9", "R10",
 ]  # fmt: skip
 REFERENCE: Sequence[tuple[str, str]] = (
     *((name, name) for name in _BY_THEIR_NAME),

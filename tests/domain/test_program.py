@@ -119,9 +119,21 @@ def test_a_clock_can_be_narrower_than_its_program() -> None:
     assert [clock.id for clock in program.clocks_for(emergency)] == ["masshealth_bhcp.follow_up_ed_7d"]
 
 
+@pytest.mark.parametrize(("born", "starts"), [(date(2008, 11, 21), False), (date(2008, 11, 20), True), (date(1961, 11, 21), True),
+                                              (date(1961, 11, 20), False), (None, True)])  # fmt: skip
+def test_the_clock_of_masshealth_is_for_18_to_64_on_the_day_of_the_discharge(born: date | None, starts: bool) -> None:
+    """Domain 3.3; that of emergency visits names no ages."""
+    program = CATALOG.program("masshealth_bhcp", ON)
+    assert program is not None
+    inpatient = replace(make_stay(discharged="2026-11-20", admitted="2026-11-10"), born_on=born)
+    assert [clock.id for clock in program.clocks_for(inpatient)] == ["masshealth_bhcp.face_to_face_3bd"] * starts
+    assert len(program.clocks_for(replace(inpatient, stay_class=StayClass.EMERGENCY))) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"age_min": 65, "age_max": 64}, "age_min"),
         ({"count": 0}, "at least 1"),
         ({"unit": ClockUnit.BUSINESS_DAYS}, "holiday_calendar"),
         ({"escalate_at_percent": (80, 50)}, "ascend"),
