@@ -5,9 +5,7 @@ more often and for longer.
 """
 
 import asyncio
-import os
 import random
-import signal
 import time
 from collections import Counter
 from datetime import date, timedelta
@@ -23,6 +21,7 @@ from adapters.postgresql.embedded import EmbeddedPostgres
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
 from tests.chaos.conftest import LONG
+from tests.chaos.killing import kill_again_and_again
 from tests.support.messages import adt
 from tests.support.service import Service, make_exchange, running_service
 
@@ -98,22 +97,6 @@ class Senders:
             file.write(f"{control}\n")
 
 
-async def kill_again_and_again(service: Service, chance: random.Random) -> None:
-    """Kill workers and databases in turn, each once it is back."""
-    kills = ["worker"] * WORKER_KILLS + ["database"] * DATABASE_KILLS
-    chance.shuffle(kills)
-    for kill in kills:
-        await asyncio.sleep(PAUSE_S * (0.5 + chance.random()))
-        if kill == "worker":
-            victims = await service.until(lambda: service.children("work"), "a worker")
-            os.kill(chance.choice(victims), signal.SIGKILL)
-        else:
-            restarts = len(service.events("database.restarted"))
-            lock = service.folder / "data/postgresql/data/postmaster.pid"
-            os.kill(int(lock.read_text().split()[0]), signal.SIGKILL)
-            await service.until(lambda before=restarts: len(service.events("database.restarted")) > before, "the database", 30)
-
-
 @pytest.mark.timeout(3_600 if LONG else 240)
 async def test_nothing_acknowledged_is_lost_however_often_workers_and_databases_are_killed() -> None:
     chance = random.Random(1)
@@ -126,7 +109,7 @@ async def test_nothing_acknowledged_is_lost_however_often_workers_and_databases_
             await claim_everybody(service)
             senders = Senders(service, oracle)
             sending = [asyncio.create_task(senders.send()) for _ in range(SENDERS)]
-            await kill_again_and_again(service, chance)
+            await kill_again_and_again(service, chance, workers=WORKER_KILLS, databases=DATABASE_KILLS, pause_s=PAUSE_S)
             senders.stopping.set()
             await asyncio.gather(*sending)
             server = EmbeddedPostgres(folder / "data")
