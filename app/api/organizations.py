@@ -26,6 +26,7 @@ from app.api.schemas.organizations import (
     organization_json,
     preferences_json,
 )
+from app.domain.follow_up import TRANSFER_WAIT
 from app.domain.organization import OrganizationKind
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Viewer
@@ -94,8 +95,8 @@ async def change_organization(
     """Change fields of an organization.
 
     Only the operator may change `part2_status`, `facility_type`, `program_roles`, `known_as` and `adt_wait_hours`, because they decide
-    what others are told. When `part2_status` or `facility_type` changes, every stay there is decided again; a new wait holds for
-    transfers there that are looked at from then on.
+    what others are told. When `part2_status` or `facility_type` changes, every stay there is decided again; when `adt_wait_hours`
+    or `known_as` changes, every transfer there that is still awaited, or was until now.
     """
     changes = body.changes()
     if changes.keys() & {"part2_status", "facility_type", "program_roles", "known_as", "adt_wait_hours"}:
@@ -110,6 +111,9 @@ async def change_organization(
         said = ((one.part2_status, one.facility_type, one.program_roles) for one in (before, after))
         if len(set(said)) > 1:
             await store.ask_to_reconsider(connection, viewer, organization_id, services.clock.now())
+        if before.transfer_wait != after.transfer_wait or before.known_as != after.known_as:
+            wait = max(one.transfer_wait or TRANSFER_WAIT for one in (before, after))
+            await store.ask_to_await_again(connection, viewer, wait, services.clock.now())
         if before.part2_status != after.part2_status or before.program_roles != after.program_roles:
             await end_grants_if_reserved(connection, organization_id)
     services.waker.wake("inbound")

@@ -6,11 +6,11 @@ sites, and those that granted it their rows; the operator of the exchange knows 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, literal, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
@@ -125,9 +125,26 @@ async def ask_to_reconsider(connection: Connection, viewer: Viewer, facility_id:
     if not manages(viewer, facility_id):
         return 0
     followed = select(follow_up.c.encounter_id).where(follow_up.c.home_id == facility_id)
-    stays = select(encounter.c.id, literal(now).label("asked_at"), literal("organization").label("cause")).where(
-        or_(encounter.c.facility_id == facility_id, encounter.c.reported_by == facility_id, encounter.c.id.in_(followed))
-    )
+    of_it = or_(encounter.c.facility_id == facility_id, encounter.c.reported_by == facility_id, encounter.c.id.in_(followed))
+    return await _ask(connection, of_it, now)
+
+
+async def ask_to_await_again(connection: Connection, viewer: Viewer, wait: timedelta, now: datetime) -> int:
+    """Ask for the transfers that may still be awaited, or were until now, to be decided again: a place's wait or names changed.
+
+    Those whose discharge is no older than the wait, and names a place (ix_encounter_discharged); which of them mean this one is the
+    decision's to say. One statement; gives how many.
+    """
+    if not viewer.is_operator:
+        return 0
+    # A day more: the date is of the facility's zone.
+    recent = encounter.c.discharged_on >= (now - wait - timedelta(days=1)).date()
+    named = text("exists (select 1 from json_each(encounter.state -> 'said') as s where s.value ->> 'discharged_to' is not null)")
+    return await _ask(connection, and_(recent, named), now)
+
+
+async def _ask(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
+    stays = select(encounter.c.id, literal(now).label("asked_at"), literal("organization").label("cause")).where(which)
     asking = upsert(reconsideration).from_select(["encounter_id", "asked_at", "cause"], stays.order_by(encounter.c.id))
     # Asked anew where it was asked already: whoever looks at it now may have read the old registry, and takes off only what it read.
     again = asking.on_conflict_do_update(

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.store.engine import raw_connection
+from app.store.unit_of_work import unit_of_work
 from tests.api.world import ADMIN_KEY, ADMIT, World
 from tests.support.messages import adt
 
@@ -24,6 +26,7 @@ async def after(world: World, hours: int) -> dict[str, Any]:
     """Let time pass, and give the home's follow-up."""
     world.stage.clock.advance(hours=hours)
     await world.stage.pass_time()
+    await world.stage.settle()
     (found,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
     return dict(found)
 
@@ -90,3 +93,42 @@ async def test_only_the_operator_says_how_long_a_place_is_waited_for(world: Worl
     assert (await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"adt_wait_hours": 48}))["adt_wait_hours"] == 48
     assert (await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"adt_wait_hours": None}))["adt_wait_hours"] is None
     await world.api.json("PATCH", path, ADMIN_KEY, 422, json={"adt_wait_hours": 0})
+
+
+async def test_a_wait_that_changes_holds_for_whom_it_is_awaited_already(world: World) -> None:
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=SILENT)
+    path = f"/v1/organizations/{made['id']}"
+    await move(world, "ZZ-PSY 7")
+    assert (await after(world, 30))["state"] == "suspended"
+    await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"adt_wait_hours": 24})
+    started = await after(world, 0)
+    assert started["state"] == "open", "a day is over"
+    assert due(started) == datetime.fromisoformat("2026-03-10T23:59:59-04:00")
+    assert len(await lost(world)) == 1
+    await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"adt_wait_hours": 96})
+    waiting = await after(world, 0)
+    assert waiting["state"] == "suspended"
+    assert "awaited for 96 hours" in waiting["state_reasons"][0]
+
+
+async def test_a_name_that_becomes_known_holds_for_whom_it_was_said_already(world: World) -> None:
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=SILENT | {"known_as": []})
+    await move(world, "ZZ-PSY 7")
+    assert (await after(world, 30))["state"] == "open", "a place nobody knows"
+    await world.api.json("PATCH", f"/v1/organizations/{made['id']}", ADMIN_KEY, 200, json={"known_as": ["ZZ-PSY 7"]})
+    assert (await after(world, 0))["state"] == "suspended"
+
+
+async def test_a_new_wait_asks_for_no_other_stay(world: World) -> None:
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=SILENT)
+    path = f"/v1/organizations/{made['id']}"
+    await move(world, "")
+    await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"adt_wait_hours": 24})
+    assert await asked(world) == 0, "of nobody who left was said where to"
+    await world.api.json("PATCH", path, ADMIN_KEY, 200, json={"name": "Another name"})
+    assert await asked(world) == 0
+
+
+async def asked(world: World) -> int:
+    async with unit_of_work(world.stage.work, None) as connection:
+        return int(await (await raw_connection(connection)).fetchval("select count(*) from reconsideration"))
