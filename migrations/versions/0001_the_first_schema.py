@@ -301,7 +301,19 @@ def upgrade() -> None:
         ["organization_id", "measure", "anchor_on"],
         unique=False,
         postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=["due_30_on", "home_id", "facility_id", "age", "outcome"],
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+        ],
     )
     op.create_index(
         "ix_measure_line_facility",
@@ -2005,7 +2017,19 @@ def downgrade() -> None:
         "ix_measure_line_facets",
         table_name="measure_line",
         postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=["due_30_on", "home_id", "facility_id", "age", "outcome"],
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+        ],
     )
     op.drop_table("measure_line")
     op.drop_table("match_pending")

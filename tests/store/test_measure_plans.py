@@ -84,6 +84,33 @@ async def test_a_read_searches_its_index(engine_app: AsyncEngine, name: str) -> 
     await _check(engine_app, viewer, read, wanted)
 
 
+SUMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "all": ((), "ix_measure_line_rate"),
+    "months": (("month",), "ix_measure_line_rate"),
+    "facilities": (("facility", "quarter"), "ix_measure_line_facility"),
+    "homes": (("home", "month"), "ix_measure_line_home"),
+    "ages": (("age_band",), "ix_measure_line_facets"),
+    "strata": (("race", "sex", "ethnicity"), "ix_measure_line_facets"),
+    "places": (("geography", "dual_status", "language", "month"), "ix_measure_line_facets"),
+}
+
+
+@pytest.mark.usefixtures("lines")
+async def test_what_is_counted_is_read_from_an_index_alone(engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
+    """By whatever it is grouped: of a million lines the rows are most of a gigabyte."""
+    async with engine_owner.connect() as connection:
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("vacuum analyze measure_line")
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, (groups, _) in SUMS.items():
+        overheard: Any = Overheard()
+        await measure_reads.count(overheard, OWN, groups, [6, 18, 65])
+        async with unit_of_work(engine_app, SOMEBODY) as connection:
+            ((query, values),) = overheard.asked
+            plan = await plan_of_sql(connection, query, *values)
+        found[name] = plan.read_of("measure_line")
+    assert found == {name: [("Index Only Scan", index)] for name, (_, index) in SUMS.items()}
+
+
 @pytest.mark.usefixtures("lines")
 @pytest.mark.parametrize("name", JOBS)
 async def test_a_job_searches_its_index(engine_work: AsyncEngine, name: str) -> None:

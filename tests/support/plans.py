@@ -40,6 +40,10 @@ class Plan:
         """Indexes that are searched with a condition."""
         return frozenset(node["Index Name"] for node in self._nodes() if "Index Cond" in node)
 
+    def read_of(self, table: str) -> list[tuple[str, str]]:
+        """Give how a table is read, and by which index, each time it is."""
+        return [(node["Node Type"], node.get("Index Name", "")) for node in self._nodes() if node.get("Relation Name") == table]
+
     @property
     def sorts(self) -> bool:
         """Whether rows are sorted instead of being read in order."""

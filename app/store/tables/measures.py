@@ -76,13 +76,15 @@ _RATE = (measure_line.c.organization_id, measure_line.c.measure, measure_line.c.
 Index("ix_measure_line_rate", *_RATE, measure_line.c.outcome, postgresql_where=_STANDS)
 Index("ix_measure_line_home", *_RATE, measure_line.c.home_id, measure_line.c.outcome, postgresql_where=_STANDS)
 Index("ix_measure_line_facility", *_RATE, measure_line.c.facility_id, measure_line.c.outcome, postgresql_where=_STANDS)
-# By age, or by home and facility together: too many kinds of lines for keys of their own.
+# By age, a stratum, or home and facility together: too many kinds of lines for keys of their own.
 Index(
     "ix_measure_line_facets",
     *_RATE[:3],
     postgresql_where=_STANDS,
-    postgresql_include=["due_30_on", "home_id", "facility_id", "age", "outcome"],
-)
+    postgresql_include=[
+        "due_30_on", "home_id", "facility_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography", "outcome",
+    ],
+)  # fmt: skip
 # What was known on a past day.
 Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.known_from)
 # What the passing of time changes next.
