@@ -14,6 +14,8 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
+from app.api.claims_lists import Asked as ClaimsAsked
+from app.api.claims_lists import ClaimsList
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, spell_cursor
 from app.api.problems import ProblemType, invalid, not_found
@@ -45,7 +47,6 @@ from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import measure_reads, measure_trust
 from app.store.engine import raw_connection
 from app.store.measure_reads import GROUPS, LineFilter, Told
-from app.store.service_lines import reconciled
 
 router = APIRouter(route_class=GuardedRoute, tags=["measures"])
 
@@ -189,7 +190,10 @@ async def show_rates(
             counted = await measure_reads.count(raw, of_payers, groups, rules.age_bands, told) if of_payers.organizations else []
             _, by_group = rates_of(counted)
         owner = next(iter(lines.organizations), None)
-        listed = await reconciled(raw, owner, rules.measure, lines.from_on, lines.to_on) if owner is not None else None
+        compared = ClaimsList(None)
+        if owner is not None:
+            against = ClaimsAsked(viewer, owner, rules.measure, lines.from_on, lines.to_on)
+            compared = await services.claims_lists.of(raw, against, total.lines)
     months = await _facility_months(services, wanted)
     return JsonResponse(
         {
@@ -203,7 +207,7 @@ async def show_rates(
             "evidence": evidence.value,
             "rule_version": rules.version,
             "total": rate_json(total),
-            "trust": trust_json(trust_of(total, months), listed),
+            "trust": trust_json(trust_of(total, months), compared.counts, compared.counted_at, is_being_counted=compared.is_being_counted),
             "groups": [group_json(groups, group, rate, rules, directory) for group, rate in by_group.items()] if groups else [],
             "statement": STATEMENT,
         }

@@ -13,6 +13,7 @@ from app.actions.load_services import ServiceLoading
 from app.actions.present_follow_ups import FollowUpPresenter
 from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
+from app.api.claims_lists import ClaimsLists
 from app.api.limits import ApiLimits
 from app.domain.audit import AuditLine
 from app.domain.consent_form import Fault
@@ -264,6 +265,8 @@ class Services:
     consents: ConsentFormat
     registry: RegistryReader
     """The registry as the API reads it; one for the process."""
+    claims_lists: ClaimsLists
+    """How rates compare with claims; one for the process."""
     read_stay: ReadStay
     report_stay: ReportStay
     go_live: GoLive

@@ -41,13 +41,18 @@ async def kinds_of_providers(raw: Raw, npis: Collection[str]) -> Mapping[str, Se
     return found
 
 
+# What took a claim's place is looked up for each (pk_service); `not exists` is left to the planner, which reads everything ever loaded.
 _RECONCILED: Final = """
 with claimed as (
-    select distinct on (s.claim_id) s.person_id, s.discharged_on, s.is_reversal
-    from service s where s.organization_id = $1 and (s.discharged_on between $2 and $3 or s.is_reversal)
-    order by s.claim_id, s.adjustment desc, s.is_reversal desc
+    select distinct s.person_id, s.discharged_on from service s
+    where s.organization_id = $1 and s.discharged_on between $2::date - 1 and $3::date + 1 and not s.is_reversal and (
+        select true from service n where n.organization_id = s.organization_id and n.claim_id = s.claim_id
+            and (n.adjustment > s.adjustment or n.adjustment = s.adjustment and n.is_reversal)
+            and (n.is_reversal or n.discharged_on is not null)
+        limit 1
+    ) is null
 ), discharge as (
-    select distinct person_id, discharged_on from claimed where not is_reversal and discharged_on is not null
+    select person_id, discharged_on from claimed where discharged_on between $2 and $3
 ), event as (
     select distinct l.person_id, l.anchor_on from measure_line l
     where l.organization_id = $1 and l.measure = $4 and l.known_to is null and l.anchor_on between $2 and $3
@@ -58,16 +63,33 @@ select (select count(*) from discharge) as claims,
     )) as claims_found,
     (select count(*) from event) as events,
     (select count(*) from event v where exists (
-        select from discharge d where d.person_id = v.person_id and d.discharged_on between v.anchor_on - 1 and v.anchor_on + 1
+        select from claimed d where d.person_id = v.person_id and d.discharged_on between v.anchor_on - 1 and v.anchor_on + 1
     )) as events_found
-where exists (select from service s where s.organization_id = $1 and s.discharged_on is not null)
 """
 
 
-async def reconciled(raw: Raw, organization_id: UUID, measure: str, from_on: date, to_on: date) -> Mapping[str, int] | None:
-    """Compare the discharges of an owner's claims with what messages told, a day's difference allowed; None where no claim has one.
+async def claims_counted(raw: Raw, organization_id: UUID, from_on: date, to_on: date, most: int) -> int | None:
+    """Count discharges in the claims of an owner, no further than one more than `most`; None where none was ever loaded.
 
-    By ix_service_discharge, ix_encounter_person and ix_measure_line_rate.
+    By ix_service_discharge alone.
+    """
+    found: int | None = await raw.fetchval(
+        "select (select count(*) from"
+        " (select from service s where s.organization_id = $1 and s.discharged_on between $2 and $3 limit $4) as few) "
+        "where exists (select from service s where s.organization_id = $1 and s.discharged_on is not null)",
+        organization_id,
+        from_on,
+        to_on,
+        most + 1,
+    )
+    return found
+
+
+async def reconciled(raw: Raw, organization_id: UUID, measure: str, from_on: date, to_on: date) -> Mapping[str, int]:
+    """Compare the discharges of an owner's claims with what messages told, a day's difference allowed.
+
+    By ix_service_discharge, pk_service, ix_encounter_person and ix_measure_line_rate: what it costs goes with the claims of the period,
+    not with all that the owner ever loaded.
     """
     row = await raw.fetchrow(_RECONCILED, organization_id, from_on, to_on, measure)
-    return None if row is None else dict(row)
+    return dict(row) if row is not None else {}

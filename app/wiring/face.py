@@ -31,6 +31,7 @@ from adapters.hl7v2.tls import server_context
 from adapters.hl7v2.xml_form import is_xml
 from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.arrivals import Arrivals, LastSequences
+from app.api.claims_lists import ClaimsLists
 from app.api.limits import ApiLimits
 from app.api.services import KeySecrets, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
 from app.domain.credential import KeyEnvironment, key_digest
@@ -180,6 +181,7 @@ def build_services(
         audit_events=AuditEvents(),
         consents=Consents(),
         registry=RegistryReader(),
+        claims_lists=ClaimsLists(open_unit_of_work(engines.app), clock),
         read_stay=read_stay(rules, clock),
         go_live=partial(take_over, transaction, clock),
         report_stay=Reports(rooms, transaction, RegistryReader()).report,

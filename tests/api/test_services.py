@@ -162,4 +162,29 @@ async def test_the_trust_line_compares_with_the_discharges_of_claims(story: Worl
     header = "member_id,claim_id,service_date,admitted_on,discharged_on\n"
     await upload(story, "P-77,H-1,2026-03-02,2026-03-02,2026-03-06\n", "P-77,H-2,2026-04-02,2026-04-02,2026-04-05\n", header=header)
     found = (await rates(story, "plan"))["trust"]["claims_list"]
-    assert found == {"claims": 2, "claims_found": 1, "events": 1, "events_found": 1}
+    assert found == {"claims": 2, "claims_found": 1, "events": 1, "events_found": 1, "counted_at": "2026-05-01T00:00:00+00:00"}
+    await upload(story, "P-77,H-1,2026-03-02,2026-03-02,2026-03-06,1,reversal\n", header=header.replace("\n", ",adjustment,claim_type\n"))
+    found = (await rates(story, "plan"))["trust"]["claims_list"]
+    assert (found["claims"], found["claims_found"], found["events_found"]) == (1, 0, 0), "what was reversed tells nothing"
+
+
+async def test_many_claims_are_compared_beside_the_answers_and_kept(story: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    until(story, datetime(2026, 5, 1, tzinfo=UTC))
+    header = "member_id,claim_id,service_date,admitted_on,discharged_on\n"
+    await upload(story, "P-77,H-1,2026-03-02,2026-03-02,2026-03-06\n", "P-77,H-2,2026-04-02,2026-04-02,2026-04-05\n", header=header)
+    at_once = (await rates(story, "plan"))["trust"]["claims_list"]
+    monkeypatch.setattr("app.api.claims_lists.AT_ONCE_MAX", 1)
+
+    async def trust() -> tuple[Any, bool]:
+        found = (await rates(story, "plan"))["trust"]
+        return found["claims_list"], found["claims_being_counted"]
+
+    assert await trust() == (None, True)
+    await story.stage.services.claims_lists.finish()
+    assert await trust() == (at_once, False)
+    await upload(story, "P-77,H-3,2026-04-22,2026-04-22,2026-04-25\n", header=header)
+    assert await trust() == (at_once, False), "kept"
+    story.stage.clock.advance(hours=7)
+    assert await trust() == (at_once, True), "what is old is shown while it is counted anew"
+    await story.stage.services.claims_lists.finish()
+    assert await trust() == (at_once | {"claims": 3, "counted_at": "2026-05-01T07:00:00+00:00"}, False)

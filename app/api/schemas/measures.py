@@ -3,7 +3,7 @@
 import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 
 from pydantic import Field
@@ -72,6 +72,7 @@ class ClaimsListDocument(Document):
     claims_found: Annotated[int, Field(description="Of these, those that a hospital's message told too")]
     events: Annotated[int, Field(description="Events of the measure")]
     events_found: Annotated[int, Field(description="Of these, those that a claim tells too")]
+    counted_at: Annotated[Instant, Field(description="Of many claims they are counted beside the answers, and kept for some hours")]
 
 
 class TrustDocument(Document):
@@ -86,8 +87,10 @@ class TrustDocument(Document):
     events_indeterminate: int
     indeterminate_share: float | None
     claims_list: Annotated[
-        ClaimsListDocument | None, Field(description="How the events compare with a loaded claims list; null: none is loaded")
+        ClaimsListDocument | None,
+        Field(description="How the events compare with a loaded claims list; null: none is loaded, or it is being counted"),
     ]
+    claims_being_counted: Annotated[bool, Field(description="They are many, and being counted: ask again in a minute")]
     statement: Annotated[str, Field(examples=[STATEMENT])]
 
 
@@ -260,7 +263,9 @@ def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, 
     return {**event_json(row, directory, today), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
 
 
-def trust_json(trust: Trust, claims_list: Mapping[str, int] | None = None) -> dict[str, Any]:
+def trust_json(
+    trust: Trust, claims_list: Mapping[str, int] | None, counted_at: datetime | None, *, is_being_counted: bool
+) -> dict[str, Any]:
     """Show the trust line."""
     return {
         "facility_months": trust.facility_months,
@@ -271,7 +276,8 @@ def trust_json(trust: Trust, claims_list: Mapping[str, int] | None = None) -> di
         "diagnosis_share": trust.diagnosis_share,
         "events_indeterminate": trust.events_indeterminate,
         "indeterminate_share": trust.indeterminate_share,
-        "claims_list": claims_list,
+        "claims_list": None if claims_list is None else {**claims_list, "counted_at": counted_at},
+        "claims_being_counted": is_being_counted,
         "statement": STATEMENT,
     }
 
