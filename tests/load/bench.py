@@ -1,6 +1,6 @@
 """`make bench`: what this machine reaches, each figure beside the raw limit of the same run (reference: performance targets P1 to P10).
 
-    python -m tests.load.bench [--quick] [--messages N] [--roster ROWS] [--workers N] [--json FILE]
+    python -m tests.load.bench [--quick] [--messages N] [--roster ROWS] [--discharges N] [--workers N] [--json FILE]
 
 One private, durable PostgreSQL, the real process tree (`handoff serve`), load from processes of their own.
 """
@@ -28,7 +28,7 @@ import uvloop
 from app.store.backlog import read_backlog
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
-from tests.load import adversaries, deliveries, limits, rosters
+from tests.load import adversaries, deliveries, ledgers, limits, rosters
 from tests.load.fhir_sender import bundles, post
 from tests.load.hostile import KINDS
 from tests.load.machine import describe, memory_megabytes, percentile, processor_s
@@ -62,10 +62,12 @@ class Sizes:
     steady_per_s: int = 200
     roster: int = 20_000
     """Rows of the roster that is loaded while the feed goes on."""
+    discharges: int = 10_000
+    """In the ledgers that rates are asked of, and as many pending timers."""
 
 
 QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5, 150, 1)
-USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0, 500, 3, roster=200_000)
+USUAL = Sizes(100_000, 1_000, 8_000, 20_000, 20_000, 8_000, 15, 1_000, 5.0, 500, 3, roster=200_000, discharges=100_000)
 
 
 @dataclass(slots=True)
@@ -361,6 +363,7 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
         await connection.close()
         await network.close()
     await deliveries.measure(bench.say, bench.title, folder / "webhooks", sizes.webhooks)
+    await ledgers.measure(bench.say, bench.title, folder / "ledgers", sizes.discharges)
     return bench.figures
 
 
@@ -370,6 +373,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="about a minute, with a backlog of 4,000 messages instead of 100,000")
     parser.add_argument("--messages", type=int, help="of the backlog")
     parser.add_argument("--roster", type=int, help="rows of the roster that is loaded beside a feed")
+    parser.add_argument("--discharges", type=int, help="of the ledgers that rates are asked of: 1000000 is a year of a state, and minutes")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     given = parser.parse_args()
@@ -378,6 +382,8 @@ def main() -> None:
         sizes = replace(sizes, backlog=given.messages)
     if given.roster:
         sizes = replace(sizes, roster=given.roster)
+    if given.discharges:
+        sizes = replace(sizes, discharges=given.discharges)
     # Short, and open to the account that the private server runs as.
     with TemporaryDirectory(prefix="hb-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -4,6 +4,7 @@ One stay is really worked on, and its rows are copied for as many people. Not he
 """
 
 import asyncio
+import os
 import sys
 import time
 from datetime import date
@@ -17,6 +18,7 @@ from app.store.directory import RegistryReader
 from app.store.engine import make_engine
 from app.store.roles import Network, Role
 from tests.api.world import exchange, tell_the_story
+from tests.load.machine import memory_megabytes, processor_s
 from tests.load.network import MeasuredNetwork
 
 DISCHARGES: Final = 100_000
@@ -71,25 +73,47 @@ async def _measured(network: MeasuredNetwork, discharges: int) -> None:
     async with transaction() as raw:
         for table in COPIED:
             await raw.execute(copying(table, discharges))
-    rules = wiring.rulebook()
-    job = Remeasuring(transaction, RegistryReader(), rules, wiring.read_stay(rules), wiring.SystemClock())
+    rules, clock = wiring.rulebook(), wiring.SystemClock()
+    job = Remeasuring(transaction, RegistryReader(), rules, wiring.read_stay(rules, clock), clock)
+    server = network.server.server_pid()
+    assert server is not None
     for change, what in ((True, "written into an empty ledger"), (False, "compared, nothing to change")):
-        began_s, used_s = time.perf_counter(), time.process_time()
-        done = await job.run(*_YEAR, change=change, on_progress=_progress)
-        took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - used_s
-        changed = done.changed.total()
+        pace = Pace(server, discharges)
+        done = await job.run(*_YEAR, change=change, on_progress=pace.progress)
+        took_s, cpu_s = time.perf_counter() - pace.began_s, pace.spent_s()
         print(
-            f"{done.people:,} discharges, {done.lines:,} lines, {changed:,} changed, {what}: {took_s:,.0f} s, "
-            f"{done.lines / took_s:,.0f} lines/s, {done.people / took_s:,.0f} discharges/s ({cpu_s:,.0f} s of processor time here)",
+            f"{done.people:,} discharges, {done.lines:,} lines, {done.changed.total():,} changed, {what}: {took_s:,.0f} s, "
+            f"{done.lines / took_s:,.0f} lines/s, {done.people / took_s:,.0f} discharges/s; {cpu_s:,.0f} s of processor time here and in "
+            f"PostgreSQL, {memory_megabytes(os.getpid()):,.0f} MB here",
             flush=True,
         )
     await work.dispose()
     await app.dispose()
 
 
-def _progress(done: Remeasured) -> None:
-    if done.people % 20_000 < 400:
-        print(f"  {done.people:,} people", flush=True)
+class Pace:
+    """What a discharge costs, tenth by tenth: the last tenth is to cost what the first did."""
+
+    def __init__(self, server: int, discharges: int) -> None:
+        """Begin now."""
+        self.server, self.step = server, max(1, discharges // 10)
+        self.began_s, self.used_s = time.perf_counter(), self._processor_s()
+        self.people, self.last_s = 0, 0.0
+
+    def spent_s(self) -> float:
+        """Give the processor time so far, ours and PostgreSQL's."""
+        return self._processor_s() - self.used_s
+
+    def progress(self, done: Remeasured) -> None:
+        """Print each tenth."""
+        if done.people - self.people >= self.step:
+            spent_s = self.spent_s()
+            each_ms = (spent_s - self.last_s) / (done.people - self.people) * 1000
+            print(f"  {done.people:,} people, {done.lines:,} lines, {each_ms:.2f} ms of processor time a discharge", flush=True)
+            self.people, self.last_s = done.people, spent_s
+
+    def _processor_s(self) -> float:
+        return time.process_time() + processor_s([self.server])
 
 
 if __name__ == "__main__":

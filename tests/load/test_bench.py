@@ -7,6 +7,7 @@ import pytest
 
 from tests.load.bench import Sizes, run
 from tests.load.hostile import KINDS
+from tests.load.ledgers import RATES
 
 FEW = Sizes(
     backlog=900,
@@ -22,6 +23,7 @@ FEW = Sizes(
     stretches=1,
     steady_per_s=30,
     roster=500,
+    discharges=400,
 )
 
 
@@ -36,4 +38,6 @@ async def test_every_target_has_its_figure() -> None:
     assert {f"FHIR messages answered at {connections} connections" for connections in (1, 16)} <= figures.keys()
     assert {f"acknowledged p99 beside {kind}" for kind in KINDS} <= figures.keys()
     assert {f"throughput beside {kind}, of that without" for kind in KINDS} <= figures.keys()
+    assert {f"rates of {reader}, {name}" for reader in ("the exchange", "a plan") for name in RATES} <= figures.keys()
+    assert figures["timers, follow-ups, 100 of 400 due"] < 30, "pages of an index, and not the worklist"
     assert figures["raw group commit of the same rows"] > 0
