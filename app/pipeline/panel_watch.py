@@ -25,7 +25,8 @@ from app.store import agreements, consents, inbound, panel_conflicts, panel_stan
 from app.store.directory import RegistryReader
 from app.store.panel_standings import Watched
 from app.store.raw import Raw
-from app.telemetry.events import AgreementExpires, Event, PanelAged, PanelRenewed
+from app.telemetry.event import Event
+from app.telemetry.watch_events import AgreementExpires, PanelAged, PanelRenewed
 
 PANEL_WATCH_LOCK: Final = -5
 """Beside the lanes, which count from 0, and the other locks of background work."""

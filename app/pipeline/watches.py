@@ -11,9 +11,9 @@ from app.pipeline.presume import Presumptions
 from app.pipeline.queue_watch import QueueWatch
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Clock
-from app.telemetry.events import EndpointBehind, FeedHeard, FeedSilent, QueueTurned, StaysPresumedEnded
 from app.telemetry.log import EventLog
 from app.telemetry.metrics import Metrics
+from app.telemetry.watch_events import EndpointBehind, FeedHeard, FeedSilent, QueueTurned, StaysPresumedEnded
 
 
 class Watches:

@@ -23,10 +23,10 @@ from app.domain.roster_change import Removal
 from app.domain.roster_row import RefusedRow, RosterRow
 from app.store import newcomers, panel_removals, roster_consents
 from app.store.engine import raw_connection
-from app.store.failures import is_unavailable
 from app.store.newcomers import Admission
 from app.store.panel_followers import FIND_STAYS, FOLLOW_RECORDS, READERS, RECALL, RECONSIDER
 from app.store.raw import Raw
+from app.store.retried import NOT_LASTING, retried
 
 T = TypeVar("T")
 
@@ -50,7 +50,6 @@ drop table {panel_removals.NAMES}, roster_row, roster_refused, roster_kept, rost
 reset statement_timeout
 """
 
-_TRIES_MAX: Final = 5
 
 QUEUE_DEEP: Final = 100
 """Our policy: where more messages wait the pipeline is behind, by a tenth of a second or more."""
@@ -165,21 +164,7 @@ class Stage:
 
         Unless it is `is_lasting`, its commit does not wait for the disk: it lasts as soon as any later commit does, and may be lost before.
         """
-        begin = "begin" if is_lasting else "begin; set local synchronous_commit = off"
-        for attempt in range(1, _TRIES_MAX + 1):
-            # Not asyncpg's own transaction block: on a connection that died it raises in the place of the error, even of a cancellation.
-            await self._raw.execute(begin)
-            try:
-                result = await work(self._raw)
-                await self._raw.execute(ends)
-            except Exception as error:
-                can_be_redone = isinstance(error, redo_on) or is_unavailable(error)
-                if attempt == _TRIES_MAX or not can_be_redone or self._raw.is_closed():
-                    raise
-                await self._raw.execute("rollback")
-            else:
-                return result
-        raise AssertionError  # pragma: no cover - the loop returns or raises
+        return await retried(self._raw, work, redo_on=redo_on, begins="begin" if is_lasting else f"begin; {NOT_LASTING}", ends=ends)
 
     async def unidentified_count(self) -> int:
         """Count those rows."""

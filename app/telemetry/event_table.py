@@ -1,15 +1,16 @@
-"""The table of events in this folder's README. Not here: the events (events.py)."""
+"""The table of events in this folder's README. Not here: the events (events.py, watch_events.py)."""
 
 from dataclasses import fields
 
-from app.telemetry import events
+from app.telemetry import events, watch_events
 from app.telemetry.event import Event
 
 
 def event_classes() -> tuple[type[Event], ...]:
-    """Give every event, in the order of their file."""
+    """Give every event, in the order of their files."""
     # Not __subclasses__(): a slotted dataclass leaves its forerunner there until it is collected.
-    return tuple(item for item in vars(events).values() if isinstance(item, type) and issubclass(item, Event) and item is not Event)
+    defined = (item for module in (events, watch_events) for item in vars(module).values())
+    return tuple(item for item in defined if isinstance(item, type) and issubclass(item, Event) and item is not Event)
 
 
 def events_table_markdown() -> str:

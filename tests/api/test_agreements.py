@@ -10,7 +10,7 @@ from app.settings import load_settings
 from app.store import agreements
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
-from app.telemetry.events import AgreementExpires
+from app.telemetry.watch_events import AgreementExpires
 from tests.api.test_consents import items
 from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, World
 
