@@ -1,6 +1,7 @@
 """Lines of the audit as FHIR R4 AuditEvents by IHE BALP 1.1 (Basic Audit Log Patterns).
 
-Read, Query, Create and Update with their patient variants, and Privacy Disclosure at the source for what left as a file (AUD-1).
+Read, Query, Create and Update with their patient variants, and Privacy Disclosure at the source for what left as a file (AUD-1) or was
+sent to a recipient who said that it had come.
 https://profiles.ihe.net/ITI/BALP: which agents and entities a pattern needs, and their codes. A page with several people is a Query with
 a patient entity for each; the patterns for one patient need exactly one. The text of a query is not kept: its entity holds a keyed hash.
 """
@@ -8,8 +9,9 @@ a patient entity for each; the patterns for one patient need exactly one. The te
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
-from app.domain.audit import AuditKind, AuditLine, AuditOutcome
+from app.domain.audit import AuditKind, AuditLine, AuditOutcome, Disclosed
 from app.domain.public_id import Kind, public_id
 
 BALP: Final = "https://profiles.ihe.net/ITI/BALP"
@@ -49,8 +51,10 @@ def profile_of(line: AuditLine) -> str:
 class AuditEvents:
     """Writes AuditEvents."""
 
-    def event(self, line: AuditLine) -> dict[str, Any]:
+    def event(self, line: AuditLine | Disclosed) -> dict[str, Any]:
         """Write one."""
+        if isinstance(line, Disclosed):
+            return _disclosure(line)
         _, action, subtype = _PATTERNS[line.kind]
         if line.kind is AuditKind.CHANGE and line.action.startswith(_CREATES):
             action, subtype = "C", {"system": _INTERACTION, "code": "create"}
@@ -79,11 +83,40 @@ class AuditEvents:
             "entity": _entities(line),
         }
 
-    def bundle(self, lines: Sequence[AuditLine], *, self_url: str, next_url: str | None) -> dict[str, Any]:
+    def bundle(self, lines: Sequence[AuditLine | Disclosed], *, self_url: str, next_url: str | None) -> dict[str, Any]:
         """Write a page of search results."""
         links = [{"relation": "self", "url": self_url}] + ([{"relation": "next", "url": next_url}] if next_url else [])
         entries = [{"resource": self.event(line), "search": {"mode": "match"}} for line in lines]
         return {"resourceType": "Bundle", "type": "searchset", "link": links} | ({"entry": entries} if entries else {})
+
+
+def _disclosure(told: Disclosed) -> dict[str, Any]:
+    """Write that a recipient was told: we sent it, the recipient asked for nothing."""
+    name, action, subtype = _PATTERNS[AuditKind.EXPORT]
+    purpose = [{"coding": [{"system": _PURPOSE, "code": told.purpose.value}]}]
+    return {
+        "resourceType": "AuditEvent",
+        "id": told.id.hex,
+        "meta": {"profile": [f"{BALP}/StructureDefinition/IHE.BasicAudit.{name}"]},
+        "type": _EXPORT,
+        "subtype": [subtype],
+        "action": action,
+        "recorded": told.recorded_at.isoformat(),
+        "outcome": "0",
+        "outcomeDesc": AuditOutcome.SUCCESS.value,
+        "purposeOfEvent": purpose,
+        "agent": [
+            {"type": {"coding": [_SOURCE]}, "who": _SELF, "requestor": True},
+            {
+                "type": {"coding": [_DESTINATION]},
+                "who": {"reference": f"Organization/{told.recipient_id.hex}"},
+                "requestor": False,
+                "purposeOfUse": purpose,
+            },
+        ],
+        "source": {"site": "warm-handoff", "observer": _SELF},
+        "entity": [_patient(told.person_id), _target(public_id(Kind.NOTIFICATION, told.notification_id)) | {"description": told.channel}],
+    }
 
 
 def _who(line: AuditLine) -> dict[str, Any]:
@@ -93,6 +126,22 @@ def _who(line: AuditLine) -> dict[str, Any]:
     return {"reference": f"Organization/{line.organization_id.hex}", **key}
 
 
+def _patient(person: UUID) -> dict[str, Any]:
+    return {
+        "what": {"reference": f"Patient/{person.hex}"},
+        "type": {"system": _ENTITY, "code": "1", "display": "Person"},
+        "role": {"system": _ROLE, "code": "1", "display": "Patient"},
+    }
+
+
+def _target(name: str) -> dict[str, Any]:
+    return {
+        "what": {"identifier": {"value": name}},
+        "type": {"system": _ENTITY, "code": "2", "display": "System Object"},
+        "role": {"system": _ROLE, "code": "4", "display": "Domain Resource"},
+    }
+
+
 def _entities(line: AuditLine) -> list[dict[str, Any]]:
     entities: list[dict[str, Any]] = [
         {
@@ -100,22 +149,8 @@ def _entities(line: AuditLine) -> list[dict[str, Any]]:
             "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
         }
     ]
-    entities += [
-        {
-            "what": {"reference": f"Patient/{person.hex}"},
-            "type": {"system": _ENTITY, "code": "1", "display": "Person"},
-            "role": {"system": _ROLE, "code": "1", "display": "Patient"},
-        }
-        for person in line.people
-    ]
-    entities += [
-        {
-            "what": {"identifier": {"value": target}},
-            "type": {"system": _ENTITY, "code": "2", "display": "System Object"},
-            "role": {"system": _ROLE, "code": "4", "display": "Domain Resource"},
-        }
-        for target in line.targets or (line.action,)
-    ]
+    entities += [_patient(person) for person in line.people]
+    entities += [_target(target) for target in line.targets or (line.action,)]
     if line.kind is AuditKind.QUERY:
         asked = (line.query_hash or b"").hex() or line.action
         entities.append(

@@ -20,10 +20,10 @@ from app.api.problems import ProblemType, invalid, not_found
 from app.api.schemas.audit import AuditPage, line_json
 from app.api.schemas.common import InstantOfQuery, KeyId, OrganizationId, PersonId
 from app.api.services import Services
-from app.domain.audit import AuditKind, AuditOutcome
+from app.domain.audit import AuditKind, AuditLine, AuditOutcome, Disclosed
 from app.domain.public_id import Kind, read_public_id
-from app.domain.viewer import OPERATOR
-from app.store import person_reads
+from app.domain.viewer import OPERATOR, Viewer
+from app.store import disclosure_reads, person_reads
 from app.store.audit import saw
 from app.store.audit_reads import AuditFilter
 from app.store.engine import raw_connection
@@ -102,7 +102,10 @@ async def search_audit_events(
     count: Annotated[int | None, Query(alias="_count", ge=1, le=LIMIT_MAX, description="How many at most.", examples=[50])] = None,
     page: Annotated[str | None, Query(max_length=512, description="From the next link of the page before.", examples=[None])] = None,
 ) -> Response:
-    """Find AuditEvents by patient, agent and date."""
+    """Find AuditEvents by patient, agent and date.
+
+    Of a patient also what was sent to recipients and answered by them, as privacy disclosures; without one the lines of the audit alone.
+    """
     key = read_cursor(_LIST, page, read_uuid)
     since, until = _span(date or ())
     person_id = _reference(Kind.PERSON, patient, "/patient")
@@ -113,8 +116,12 @@ async def search_audit_events(
         until=until,
     )
     limit = count or _COUNT
-    found = await services.audit(viewer, wanted, key[0] if key else None, limit + 1)
-    shown, more = cut(found, limit)
+    before = key[0] if key else None
+    lines = await services.audit(viewer, wanted, before, limit + 1)
+    told = await _disclosed(services, viewer, wanted, before, limit + 1)
+    # Ids of both are of one kind, in the order of time.
+    found: list[AuditLine | Disclosed] = sorted([*lines, *told], key=lambda one: one.id, reverse=True)
+    shown, more = cut(found[: limit + 1], limit)
     saw([] if person_id is None else [person_id])
     asked = [(name, value) for name, value in request.query_params.multi_items() if name != "page"]
     next_url = f"{FACE}/AuditEvent?{urlencode([*asked, ('page', spell_cursor(_LIST, shown[-1].id))])}" if more else None
@@ -131,10 +138,25 @@ async def search_audit_events(
 async def read_audit_event(line_id: str, viewer: Administrator, services: FromServices) -> Response:
     """Read one AuditEvent."""
     id_ = read_public_id(Kind.AUDIT_LINE, line_id)
-    found = [] if id_ is None else await services.audit(viewer, AuditFilter(id=id_), None, 1)
+    found: list[AuditLine | Disclosed] = [] if id_ is None else [*await services.audit(viewer, AuditFilter(id=id_), None, 1)]
+    if not found and id_ is not None:
+        async with services.unit_of_work(OPERATOR) as connection:
+            told = await disclosure_reads.delivered_by(await raw_connection(connection), viewer, id_)
+        found += [] if told is None else [told]
     if not found:
         raise not_found("audit event")
     return FhirResponse(services.audit_events.event(found[0]))
+
+
+async def _disclosed(services: Services, viewer: Viewer, wanted: AuditFilter, before: UUID | None, limit: int) -> list[Disclosed]:
+    """Give what was told of the person who is asked for. The statement itself says whose are seen."""
+    if wanted.people is None:
+        return []
+    async with services.unit_of_work(OPERATOR) as connection:
+        return await disclosure_reads.delivered_of(
+            await raw_connection(connection), viewer, wanted.people, recipient_id=wanted.organization_id, since=wanted.since,
+            until=wanted.until, before=before, limit=limit,
+        )  # fmt: skip
 
 
 def _reference(kind: Kind, text: str | None, where: str) -> UUID | None:

@@ -15,7 +15,7 @@ from app.actions.search_messages import MessageSearch
 from app.api.arrivals import Arrivals
 from app.api.claims_lists import ClaimsLists
 from app.api.limits import ApiLimits
-from app.domain.audit import AuditLine
+from app.domain.audit import AuditLine, Disclosed
 from app.domain.consent_form import Fault
 from app.domain.contact import Contact
 from app.domain.credential import KeyEnvironment
@@ -134,11 +134,11 @@ class MeasureReportFormat(Protocol):
 class AuditFormat(Protocol):
     """The audit as FHIR AuditEvents (AUD-1)."""
 
-    def event(self, line: AuditLine) -> dict[str, Any]:
+    def event(self, line: AuditLine | Disclosed) -> dict[str, Any]:
         """Write one."""
         ...
 
-    def bundle(self, lines: Sequence[AuditLine], *, self_url: str, next_url: str | None) -> dict[str, Any]:
+    def bundle(self, lines: Sequence[AuditLine | Disclosed], *, self_url: str, next_url: str | None) -> dict[str, Any]:
         """Write a page of search results."""
         ...
 

@@ -83,3 +83,16 @@ class AuditLine:
     query_hash: bytes | None
     outcome: AuditOutcome
     trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """That a recipient was told and said so: an attempt that was answered. It is no line: it is read off the attempts."""
+
+    id: UUID
+    recorded_at: datetime
+    notification_id: UUID
+    person_id: UUID
+    recipient_id: UUID
+    purpose: Purpose
+    channel: str

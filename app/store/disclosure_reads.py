@@ -11,6 +11,9 @@ from uuid import UUID
 
 import orjson
 
+from app.domain.audit import PURPOSES, Disclosed
+from app.domain.organization import OrganizationKind
+from app.domain.viewer import Viewer
 from app.store.raw import Raw
 
 _SENT: Final = """
@@ -41,6 +44,67 @@ async def disclosures_of(raw: Raw, people: Sequence[UUID], since: datetime, *, a
     """Give what was told of these people, oldest first (ix_encounter_person, ix_notification_encounter, ix_disclosure_encounter)."""
     rows = await raw.fetch(_DISCLOSED, list(people), since, after, limit)
     return [dict(row) | {"reasons": _read(row["reasons"])} for row in rows]
+
+
+_DELIVERED: Final = """
+select a.id, a.started_at + a.duration_ms * interval '1 millisecond' as recorded_at, n.id as notification_id, n.person_id,
+       n.recipient_id, o.kind, s.channel
+"""
+_OF_PEOPLE: Final = f"""
+{_DELIVERED}
+from encounter e join notification n on n.encounter_id = e.id
+join organization o on o.id = n.recipient_id
+join subscription s on s.organization_id = n.recipient_id
+join attempt a on a.subscription_id = s.id and a.sequence = n.sequence and a.outcome = 'delivered'
+where e.person_id = any($1::uuid[]) and ($2::uuid is null or (n.recipient_id = $2 and n.person_id = any($1::uuid[])))
+  and ($3::uuid is null or n.recipient_id = $3) and ($4::timestamptz is null or a.started_at >= $4)
+  and ($5::timestamptz is null or a.started_at < $5) and ($6::uuid is null or a.id < $6)
+order by a.id desc limit $7
+"""
+_OF_ATTEMPT: Final = f"""
+{_DELIVERED}
+from attempt a join subscription s on s.id = a.subscription_id
+join notification n on n.recipient_id = s.organization_id and n.sequence = a.sequence
+join organization o on o.id = n.recipient_id
+where a.id = $1 and a.outcome = 'delivered' and ($2::uuid is null or n.recipient_id = $2)
+"""
+
+
+async def delivered_of(
+    raw: Raw,
+    viewer: Viewer,
+    people: Sequence[UUID],
+    *,
+    recipient_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: UUID | None,
+    limit: int,
+) -> list[Disclosed]:
+    """Give what of these people was sent to recipients and answered, newest first; of all for the operator, else to the viewer itself.
+
+    Found like the accounting (ix_encounter_person, ix_notification_encounter, ix_subscription_organization_id, ix_attempt_delivery). Who is
+    no operator finds it under the person of whom it was told, and not under whose the stay became.
+    """
+    if not viewer.is_operator and viewer.organization_id is None:
+        return []
+    rows = await raw.fetch(_OF_PEOPLE, list(people), viewer.organization_id, recipient_id, since, until, before, limit)
+    return [_disclosed(row) for row in rows]
+
+
+async def delivered_by(raw: Raw, viewer: Viewer, attempt_id: UUID) -> Disclosed | None:
+    """Give one (pk_attempt, uq_notification_sequence)."""
+    if not viewer.is_operator and viewer.organization_id is None:
+        return None
+    row = await raw.fetchrow(_OF_ATTEMPT, attempt_id, viewer.organization_id)
+    return None if row is None else _disclosed(row)
+
+
+def _disclosed(row: Mapping[str, Any]) -> Disclosed:
+    purpose = PURPOSES[OrganizationKind(row["kind"])]
+    return Disclosed(
+        row["id"], row["recorded_at"], row["notification_id"], row["person_id"], row["recipient_id"], purpose, row["channel"]
+    )  # fmt: skip
 
 
 async def people_with(raw: Raw, authority: str, value: str) -> list[UUID]:

@@ -7,7 +7,11 @@ from fhir.resources.R4B.auditevent import AuditEvent
 from fhir.resources.R4B.bundle import Bundle
 
 from adapters.fhir.audit_events import BALP
-from tests.api.world import ADMIN_KEY, World
+from app import wiring
+from app.domain.delivery import AttemptOutcome, AttemptResult
+from app.settings import load_settings
+from tests.api.test_consents import Unavailable
+from tests.api.world import ADMIN_KEY, World, tell_the_story
 
 
 async def audit(world: World, who: str = "operator", **params: Any) -> list[dict[str, Any]]:
@@ -101,6 +105,71 @@ async def test_audit_events_are_found_by_patient_agent_and_date(story: World) ->
     statement = (await story.api.client.get("/fhir/metadata")).json()
     offered = {one["type"]: one for one in statement["rest"][0]["resource"]}
     assert {one["name"] for one in offered["AuditEvent"]["searchParam"]} == {"patient", "agent", "date"}
+
+
+async def test_what_a_recipient_was_sent_and_answered_is_a_privacy_disclosure_of_the_patient(world: World) -> None:
+    subscription = {"url": "https://receiver.example.org/"}
+    await world.api.json("POST", "/v1/subscriptions", world.keys["home"], 201, json=subscription)
+    await tell_the_story(world)
+    settings = load_settings({"HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst", "HANDOFF_ADMIN_KEY": ADMIN_KEY})
+    sender = Unavailable()
+    deliverer = wiring.build_deliverer(
+        settings, world.stage.work, wiring.keys_of(settings), wiring.rulebook(), sender, clock=world.stage.clock, ids=wiring.SystemIds(),
+        on_defect=lambda _: None, on_recorded=lambda _: None,
+    )  # fmt: skip
+
+    async def disclosed(who: str, **params: Any) -> list[dict[str, Any]]:
+        asked = {"patient": f"Patient/{world.ids['person_id']}", **params}
+        bundle = (await world.api.client.get("/fhir/AuditEvent", headers=_key(world.keys[who]), params=asked)).json()
+        assert Bundle.model_validate(bundle)
+        found = [one["resource"] for one in bundle.get("entry", ())]
+        assert [one["id"] for one in found] == sorted((one["id"] for one in found), reverse=True)
+        return [one for one in found if "Disclosure" in one["meta"]["profile"][0]]
+
+    await deliverer.deliver_once()
+    # What did not arrive was not disclosed.
+    assert (len(sender.taken) > 0, await disclosed("operator")) == (True, [])
+    sender.outcome = AttemptResult(AttemptOutcome.DELIVERED, 0.01, status_code=204)
+    for _ in range(3):
+        world.stage.clock.advance(hours=1)
+        await deliverer.deliver_once()
+    told = (await world.api.json("GET", "/v1/notifications", world.keys["home"], 200))["items"]
+    for who in ("operator", "home"):
+        found = await disclosed(who)
+        assert [_targets(one) for one in found] == [[one["id"]] for one in reversed(told)], who
+        for one in found:
+            assert AuditEvent.model_validate(one)
+            assert one["meta"]["profile"] == [f"{BALP}/StructureDefinition/IHE.BasicAudit.PrivacyDisclosure.Source"]
+            assert [agent["requestor"] for agent in one["agent"]] == [True, False]
+            assert one["agent"][1]["who"]["reference"] == f"Organization/{world.ids['home'][4:]}"
+            assert one["entity"][0]["what"]["reference"] == f"Patient/{world.ids['person_id'][4:]}"
+    event = (await disclosed("home"))[0]
+    read = await world.api.client.get(f"/fhir/AuditEvent/{event['id']}", headers=_key(world.keys["home"]))
+    assert read.json() == event
+    # Whose it is not finds none of it, by whatever is asked.
+    for who in ("plan", "stranger", "hospital"):
+        assert await disclosed(who) == []
+        other = await world.api.client.get(f"/fhir/AuditEvent/{event['id']}", headers=_key(world.keys[who]))
+        assert other.status_code == 404
+    assert await disclosed("operator", agent=f"Organization/{world.ids['plan']}") == []
+    assert await disclosed("operator", date="ge2100-01-01T00:00:00Z") == []
+    assert len(await disclosed("operator", _count=1)) <= 1
+    page = (
+        await world.api.client.get("/fhir/AuditEvent", headers=_key(ADMIN_KEY), params={"patient": world.ids["person_id"], "_count": 1})
+    ).json()
+    seen = []
+    while True:
+        seen += [one["resource"]["id"] for one in page.get("entry", ())]
+        following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+        if not following:
+            break
+        page = (await world.api.client.get(following[0], headers=_key(ADMIN_KEY))).json()
+    assert event["id"] in seen
+    assert len(seen) == len(set(seen))
+
+
+def _targets(event: dict[str, Any]) -> list[str]:
+    return [one["what"]["identifier"]["value"] for one in event["entity"] if "identifier" in one["what"]]
 
 
 def _key(key: str) -> dict[str, str]:

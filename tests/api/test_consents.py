@@ -308,12 +308,14 @@ async def test_the_checklist_names_every_unit_that_nobody_was_asked_about(world:
 
 
 class Unavailable(NoSender):
-    """A receiver that is not there."""
+    """A receiver that is not there, until a test says otherwise."""
+
+    outcome = AttemptResult(AttemptOutcome.UNAVAILABLE, 0.01, status_code=503)
 
     async def send(self, request: WebhookRequest) -> AttemptResult:
         """Take one, and fail."""
         self.taken.append(request)
-        return AttemptResult(AttemptOutcome.UNAVAILABLE, 0.01, status_code=503)
+        return self.outcome
 
 
 async def test_a_revocation_between_two_attempts_stops_the_second(world: World) -> None:

@@ -37,6 +37,16 @@ READS: dict[str, tuple[Callable[[Any], Awaitable[Any]], set[str]]] = {
         lambda raw: disclosure_reads.disclosures_of(raw, [SOMETHING], AT, after=None, limit=101),
         {"ix_encounter_person", "ix_notification_encounter", "ix_disclosure_encounter"},
     ),
+    "what recipients answered of a person": (
+        lambda raw: disclosure_reads.delivered_of(
+            raw, OPERATOR, [SOMETHING], recipient_id=None, since=None, until=None, before=None, limit=101
+        ),
+        {"ix_encounter_person", "ix_notification_encounter", "ix_attempt_delivery"},
+    ),
+    "one that was answered": (
+        lambda raw: disclosure_reads.delivered_by(raw, OPERATOR, SOMETHING),
+        {"pk_attempt", "uq_notification_sequence"},
+    ),
     "a hospital's stays": (
         lambda raw: disclosure_reads.stays_of(raw, SOMETHING, AT, AT, after=SOMETHING, limit=101),
         {"ix_encounter_facility"},
