@@ -98,7 +98,7 @@ GROUPS: Final = {
     "facility": "l.facility_id",
     "month": "width_bucket(l.anchor_on, {starts}::date[])",
     "quarter": "width_bucket(l.anchor_on, {starts}::date[])",
-    "age_band": "width_bucket(l.age, {bands}::int[])",
+    "age_band": "l.age",
     "sex": "l.sex",
     "race": "l.race",
     "ethnicity": "l.ethnicity",
@@ -107,7 +107,8 @@ GROUPS: Final = {
     "geography": "l.geography",
     "payer": "l.organization_id",
 }
-"""What rates can be asked by -> how the database says it. A month is the number of its first day among those of the period."""
+"""What rates can be asked by -> how the database says it. A month is the number of its first day among those of the period, and
+what band an age is in is asked afterwards."""
 
 _MONTHS: Final = {"month": 1, "quarter": 3}
 
@@ -129,7 +130,9 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
     year of a state has so many kinds of lines that most of the time went into telling them apart.
     """
     condition, values = wanted.where("l")
-    groups, names = [], {}
+    groups: list[str] = []
+    names: dict[int, list[str]] = {}
+    bands_of: tuple[int, str] | None = None
     for place, name in enumerate(group_by):
         if name in _MONTHS:
             starts = _starts(wanted.from_on, wanted.to_on, _MONTHS[name])
@@ -137,7 +140,8 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
             names[place] = [_name(name, on) for on in starts]
         elif name == "age_band":
             values.append(list(bands))
-        groups.append(GROUPS[name].format(starts=f"${len(values)}", bands=f"${len(values)}"))
+            bands_of = place, f"width_bucket(l.g{place}, ${len(values)}::int[])"
+        groups.append(GROUPS[name].format(starts=f"${len(values)}"))
     source = wanted.source(values)
     if told is not None:
         # The windows of measures that services decide begin with the anchor.
@@ -145,9 +149,14 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
             values.append(told.today - timedelta(days=days))
             groups.append(f"l.anchor_on >= ${len(values)}")
     numbers = ", ".join(str(number) for number in range(1, len(groups) + 2))
-    rows = await raw.fetch(
-        f"select {', '.join([*groups, 'l.outcome'])}, count(*) from {source} where {condition} group by {numbers}", *values
-    )
+    listed = ", ".join([*(f"{group} as g{place}" for place, group in enumerate(groups)), "l.outcome"])
+    query = f"select {listed}, count(*) as lines from {source} where {condition} group by {numbers}"
+    if bands_of is not None:
+        # A band is found for each age, not for each of a million lines.
+        place, band = bands_of
+        named = [band if number == place else f"l.g{number}" for number in range(len(groups))]
+        query = f"select {', '.join([*named, 'l.outcome'])}, sum(l.lines)::bigint from ({query}) as l group by {numbers}"
+    rows = await raw.fetch(query, *values)
     return [_counted(tuple(row), names, told) for row in rows]
 
 

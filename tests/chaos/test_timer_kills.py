@@ -110,7 +110,7 @@ async def claim_everybody(service: Service) -> None:
         assert answer.json()["accepted"] == STAYS + 1, answer.text
 
 
-@pytest.mark.timeout(3_600 if LONG else 240)
+@pytest.mark.timeout(3_600 if LONG else 600)
 async def test_every_timer_fires_once_however_often_workers_and_databases_are_killed() -> None:
     with TemporaryDirectory(prefix="hk-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
