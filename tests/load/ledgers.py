@@ -142,6 +142,7 @@ class Touched:
 
 async def measure(say: Say, title: Callable[[str], None], folder: Path, discharges: int) -> None:
     """Fill the ledgers, and say what they cost."""
+    folder.mkdir(exist_ok=True)
     network = await MeasuredNetwork.make(folder / "data", {})
     settings = connection_settings(Network(network.settings.network), Role.OWNER, PoolLimits(), name="ledgers")
     settings.pop("statement_timeout", None)
