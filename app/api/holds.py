@@ -17,6 +17,7 @@ from app.api.schemas.common import EncounterId
 from app.api.schemas.holds import HeldStayPage, HoldRelease, ReleasedDocument
 from app.domain.viewer import OPERATOR
 from app.store import holds
+from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
 
 router = APIRouter(route_class=GuardedRoute, tags=["operations"])
@@ -49,6 +50,9 @@ async def release_one_hold(encounter_id: EncounterId, body: HoldRelease, viewer:
     stays withheld. It holds for the units the stay had been in: moved to another one, it is held again. For the operator.
     """
     if not viewer.is_operator:
+        async with services.unit_of_work(viewer) as connection:
+            if await find_encounter(await raw_connection(connection), viewer, encounter_id) is None:
+                raise not_found("stay")
         raise ProblemError(ProblemType.NOT_PERMITTED, "Only the operator of the exchange releases what is held.")
     now = services.clock.now()
     async with services.unit_of_work(OPERATOR) as connection:

@@ -37,6 +37,7 @@ async def test_a_held_stay_that_is_released_is_told_at_once_as_late_and_no_other
     # It is the operator's: to others nothing shows, and nobody else releases.
     assert await items(world, "/v1/holds") == []
     await release(world, first["encounter_id"], code=403, key=world.keys["hospital"])
+    await release(world, second["encounter_id"], code=404, key=world.keys["home"])
     done = await release(world, first["encounter_id"])
     assert (done["part2_status"], done["minutes_held"]) == ("not_program", 95)
     assert {one["organization"]: one["tier"] for one in done["recipients"]} == {"Home B": "full", "Plan C": "minimal"}

@@ -28,7 +28,7 @@ import uvloop
 from app.store.backlog import read_backlog
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
-from tests.load import adversaries, deliveries, ledgers, limits, rosters
+from tests.load import adversaries, decision, deliveries, ledgers, limits, rosters
 from tests.load.fhir_sender import bundles, post
 from tests.load.hostile import KINDS
 from tests.load.machine import describe, memory_megabytes, percentile, processor_s
@@ -64,6 +64,8 @@ class Sizes:
     """Rows of the roster that is loaded while the feed goes on."""
     discharges: int = 10_000
     """In the ledgers that rates are asked of, and as many pending timers."""
+    decision: int = 4_096
+    """Messages that are worked on with the decision and without it."""
 
 
 QUICK = Sizes(4_000, 300, 2_000, 4_000, 4_000, 1_200, 5, 200, 1.5, 150, 1)
@@ -335,6 +337,7 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
         first = Mix(people=total, stays=sizes.backlog // MESSAGES_PER_STAY, until=now)
         await bench.backlog(first, connection)
         await connection.execute("analyze")
+        await decision.measure(bench.say, bench.title, network, replace(mix, serial=7), sizes.decision)
         async with bench.tree("all") as service:
             bench.title("Process tree, idle")
             await asyncio.sleep(1.0)
@@ -362,9 +365,14 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
     finally:
         await connection.close()
         await network.close()
-    await deliveries.measure(bench.say, bench.title, folder / "webhooks", sizes.webhooks)
-    await ledgers.measure(bench.say, bench.title, folder / "ledgers", sizes.discharges)
+    await _apart(bench)
     return bench.figures
+
+
+async def _apart(bench: Bench) -> None:
+    """Measure what has a database of its own."""
+    await deliveries.measure(bench.say, bench.title, bench.folder / "webhooks", bench.sizes.webhooks)
+    await ledgers.measure(bench.say, bench.title, bench.folder / "ledgers", bench.sizes.discharges)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ FEW = Sizes(
     steady_per_s=30,
     roster=500,
     discharges=400,
+    decision=64,
 )
 
 
@@ -40,4 +41,5 @@ async def test_every_target_has_its_figure() -> None:
     assert {f"throughput beside {kind}, of that without" for kind in KINDS} <= figures.keys()
     assert {f"rates of {reader}, {name}" for reader in ("the exchange", "a plan") for name in RATES} <= figures.keys()
     assert figures["timers, follow-ups, 100 of 400 due"] < 30, "pages of an index, and not the worklist"
+    assert "the decision, of what a message costs" in figures
     assert figures["raw group commit of the same rows"] > 0
