@@ -63,6 +63,8 @@ async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> Async
         ids["exception_id"] = (await api.json("POST", "/v1/consents", home, 201, json=broken))["id"]
         unit = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
         ids["registration_id"] = (await api.json("POST", f"/v1/organizations/{ids['hospital']}/origins", ADMIN_KEY, 201, json=unit))["id"]
+        # None is held, but where a recipe needs one.
+        ids["held_id"] = ids["encounter_id"]
         ids["agreement_id"] = f"agr_{ids['stranger'].removeprefix('org_')}"
         await _let_responsibility_move(world)
         ids["line_id"] = (await api.json("GET", "/v1/audit", ADMIN_KEY, 200))["items"][0]["id"]
