@@ -29,7 +29,7 @@ from app.store.backlog import read_backlog
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
 from tests.load import adversaries, decision, deliveries, ledgers, limits, rosters
-from tests.load.fhir_sender import bundles, post
+from tests.load.fhir_sender import bundles, keys_of_hospitals, post
 from tests.load.hostile import KINDS
 from tests.load.machine import describe, memory_megabytes, percentile, processor_s
 from tests.load.network import MeasuredNetwork, home_ids
@@ -303,15 +303,6 @@ class Bench:
 
 def _control_id(message: bytes) -> str:
     return message.split(b"|", 10)[9].decode()
-
-
-async def keys_of_hospitals(service: Service) -> list[str]:
-    """Make a key for each hospital, in the order of their feeds."""
-    async with service.client() as operator:
-        listed = (await operator.get("/v1/organizations", params={"limit": 1000})).raise_for_status().json()["items"]
-        hospitals = sorted((one["name"], one["id"]) for one in listed if one["kind"] == "hospital")
-        made = [await operator.post("/v1/keys", json={"organization_id": found, "scopes": ["adt.write"]}) for _, found in hospitals]
-    return [one.raise_for_status().json()["key"] for one in made]
 
 
 async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from tests.load.traffic import (
     visit,
 )
 from tests.support.bundles import bundle, written
+from tests.support.service import Service
 
 ROOT: Final = Path(__file__).parents[2]
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
@@ -140,3 +141,12 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+async def keys_of_hospitals(service: Service) -> list[str]:
+    """Make a key for each hospital, in the order of their feeds."""
+    async with service.client() as operator:
+        listed = (await operator.get("/v1/organizations", params={"limit": 1000})).raise_for_status().json()["items"]
+        hospitals = sorted((one["name"], one["id"]) for one in listed if one["kind"] == "hospital")
+        made = [await operator.post("/v1/keys", json={"organization_id": found, "scopes": ["adt.write"]}) for _, found in hospitals]
+    return [one.raise_for_status().json()["key"] for one in made]
