@@ -55,6 +55,7 @@ def with_items(*items: Json) -> Json:
 ONE, TWO = benefit([VISIT, SECOND])["item"]
 DENIED = {"submitted": 100.0, "noncovered": 100.0}
 PARTLY = {"submitted": 100.0, "noncovered": 20.0}
+UNSAID = adjudicated(ONE, **DENIED)["adjudication"][:-1]
 WHOLE = [("", "reversal")]
 
 
@@ -68,6 +69,7 @@ WHOLE = [("", "reversal")]
         ("denied as a whole", benefit([VISIT], payment={"type": coded("denied", CARIN)}), WHOLE),
         ("partially paid", benefit([VISIT], payment={"type": coded("partiallypaid", CARIN)}), [("1", "")]),
         ("one line covers nothing", with_items(adjudicated(ONE, **DENIED), TWO), [("1", "denied"), ("2", "")]),
+        ("one line covers nothing and gives no reason", with_items({**ONE, "adjudication": UNSAID}, TWO), [("1", ""), ("2", "")]),
         ("one line is reduced", with_items(adjudicated(ONE, **PARTLY), TWO), [("1", ""), ("2", "")]),
         ("every line is denied", with_items(adjudicated(ONE, **DENIED), adjudicated(TWO, **DENIED)), WHOLE),
     ],
