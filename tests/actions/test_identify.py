@@ -18,6 +18,7 @@ from app.store import people
 from app.store.raw import Raw
 from tests.support.fakes import FakeIds
 from tests.support.queries import QueryRecorder
+from tests.support.waiting import somebody_waits
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 ANN = {"first_name": "Ann", "last_name": "Alder", "birth_date": "1980-01-02", "sex": "F"}
@@ -214,7 +215,7 @@ async def test_a_person_who_was_merged_while_we_waited_is_found_out(house: House
 
 async def _until_waiting(house: House) -> None:
     """Wait until another transaction waits for a lock."""
-    while not await house.value("select exists (select 1 from pg_locks where not granted)"):
+    while not await house.value(somebody_waits()):
         await asyncio.sleep(0.01)
 
 

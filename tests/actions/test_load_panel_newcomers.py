@@ -28,6 +28,7 @@ from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
 from tests.support.rosters import Loader, claims_of, make_organization, member, scalar
+from tests.support.waiting import somebody_waits
 
 _worlds = itertools.count(100)
 MEDICAID = IdentifierType.MEDICAID.value
@@ -146,7 +147,7 @@ async def test_nobody_is_missed_who_comes_by_the_feed_meanwhile(
             (resolved,) = await identify(other, [RecordClaim(ADT_SOURCE, patient, (patient,), "1", {})], ids=ids, now=clock.now())
             rows = [member(number, medicaid_id=f"8000{number}") for number in range(1, 4)]
             loading = asyncio.create_task(loader.load(rows, clock.now()))
-            while not await scalar(engine_work, "select exists (select from pg_locks where locktype = 'advisory' and not granted)"):
+            while not await scalar(engine_work, somebody_waits("advisory")):
                 assert not loading.done()
                 await asyncio.sleep(0.01)
             await batch.commit()
@@ -172,7 +173,7 @@ async def test_the_feed_waits_for_a_newcomer_who_is_being_stored(
             # Whoever inserts a person waits for this, with the locks of the chunk in hand.
             await other.execute("lock table person in share mode")
             loading = asyncio.create_task(loader.load([row], clock.now()))
-            while not await scalar(engine_work, "select exists (select from pg_locks where locktype = 'relation' and not granted)"):
+            while not await scalar(engine_work, somebody_waits("relation")):
                 assert not loading.done()
                 await asyncio.sleep(0.01)
             held = [lock for lock in theirs if not await other.fetchval("select pg_try_advisory_xact_lock($1)", lock)]

@@ -15,6 +15,7 @@ from app.store import queues
 from tests.api.test_attribution import organization, told, why, worklist
 from tests.api.world import ADMIN_KEY, ANN_AT_HOME, DISCHARGE, World, load_panel
 from tests.support.messages import adt
+from tests.support.waiting import somebody_waits
 
 
 async def answer(world: World, said: dict[str, Any], who: str = "home") -> dict[str, Any]:
@@ -79,7 +80,7 @@ async def test_the_same_answer_twice_at_once_opens_one_review(story: World) -> N
         first = await answer_back(raw, OPERATOR, about, AnswerKind.NOT_OURS, said_on=None, note=None, author={}, ids=ids, now=now)
         task = asyncio.create_task(story.api.post(path, story.keys["home"], json={"answer": "not_ours"}))
         async with asyncio.timeout(10):
-            while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+            while not await raw.fetchval(somebody_waits()):
                 await asyncio.sleep(0.01)
     assert UUID((await task).json()["id"].rpartition("_")[2]) == first.id
 

@@ -13,6 +13,7 @@ from app.store.ended_rights import not_to_be_sent
 from app.store.practitioners import Practitioner
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, NOW, NoSender, World, load_panel
 from tests.support.messages import adt
+from tests.support.waiting import somebody_waits
 
 COLUMNS = "member_id,member_id_system,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,effective_to,basis\n"
 
@@ -265,7 +266,7 @@ async def test_a_practitioner_who_is_added_by_two_at_once_is_added_once(world: W
     async with world.stage.pipeline.transaction() as raw:
         first = await practitioners.add(raw, Practitioner(UUID(int=9), PCP, stranger, None, None, NOW - timedelta(days=1)))
         task = asyncio.create_task(world.api.post(path, ADMIN_KEY, json={"npi": PCP}))
-        while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+        while not await raw.fetchval(somebody_waits()):
             await asyncio.sleep(0.01)
     answer = await task
     assert answer.status_code == 201

@@ -10,6 +10,7 @@ import pytest
 from app.store import transfers
 from tests.api.test_attribution import ann, organization, told, worklist
 from tests.api.world import ADMIN_KEY, NOW, World, load_panel
+from tests.support.waiting import somebody_waits
 
 CONTACT = {"occurred_at": "2026-03-06T14:45:00-05:00", "type": "phone", "outcome": "no_answer", "note": "No answer."}
 
@@ -174,7 +175,7 @@ async def test_a_home_that_decides_while_the_time_passes_finds_it_decided(moved:
         follow_up_id = await raw.fetchval("select id from follow_up where home_id is not null for update")
         path = f"/v1/follow-ups/{moved.ids['follow_up_id']}/transfer/decline"
         task = asyncio.create_task(moved.api.post(path, moved.keys["next"], json={}))
-        while not await raw.fetchval("select count(*) from pg_locks where not granted"):
+        while not await raw.fetchval(somebody_waits()):
             await asyncio.sleep(0.01)
         (offer,) = await transfers.of_follow_ups(raw, [follow_up_id])
         await transfers.decide(raw, [offer.id], "accepted", now)
