@@ -168,7 +168,7 @@ class Stage:
 
     async def unidentified_count(self) -> int:
         """Count those rows."""
-        return int(await self._raw.fetchval("select count(*) from roster_unidentified"))
+        return int(await self._raw.fetchval("select count(*) from roster_change where not is_identified"))
 
     async def save_records(self, raw: Raw, records: Iterable[tuple[int, UUID]]) -> None:
         """Remember whose record each row is. Inside `in_transaction`."""

@@ -279,6 +279,9 @@ async def _special(case: Case, status: int) -> int:
         case "POST", "/hl7v2", 204:
             silent = case.recipe.content.replace(b"|P|2.5.1", b"|P|2.5.1|||NE|NE")
             return await case._sent(case._key(), content=silent)
+        case "POST", "/hl7v2/batch", 204:
+            silent = case.recipe.content.replace(b"|P|2.5.1", b"|P|2.5.1|||NE|NE")
+            return await case._sent(case._key(), content=silent, headers={"content-type": "application/hl7-v2", "accept": "text/xml"})
         case "POST", "/v1/feeds", 409:
             again = {**case.recipe.options(ids)["json"], "sending_application": "EPIC"}
             return await case._sent(case._key(), json=again)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from app.domain.course import Course
 from app.domain.episode import measure_statuses
 from app.domain.measure import Evidence, PersonHistory, Receipt
 from app.domain.service import Service
@@ -112,7 +113,7 @@ def history(person: WidePerson) -> PersonHistory:
         died_on=person.died,
         hospice_on=person.hospice,
         coverage=tuple((first, last + DAY) for first, last in person.covered) or None,
-        stays=stays,
+        stays=Course(stays),
         services=services,
         receipts=[Receipt(stay_id=name, what=what, on=on) for what, given in told for name, on in given],
     )
