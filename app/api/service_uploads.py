@@ -2,6 +2,7 @@
 
 from typing import Annotated, Final
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.actions.load_services import load_services
@@ -36,6 +37,52 @@ _EXAMPLE: Final = (
     "member_id,claim_id,claim_line,adjustment,claim_type,service_date,procedure_code,diagnosis_1,place_of_service,rendering_npi\n"
     "P-77,CLM-1,1,0,original,2026-03-09,90834,F32.2,11,1234567893\n"
 )
+_CARIN: Final = "http://hl7.org/fhir/us/carin-bb/CodeSystem"
+_TERMS: Final = "http://terminology.hl7.org/CodeSystem"
+
+
+def _coded(system: str, code: str) -> dict[str, object]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+_BENEFIT: Final = {
+    "resourceType": "ExplanationOfBenefit",
+    "id": "CLM-1-0",
+    "identifier": [{"type": _coded(f"{_CARIN}/C4BBIdentifierType", "uc"), "value": "CLM-1"}],
+    "status": "active",
+    "type": _coded(f"{_TERMS}/claim-type", "professional"),
+    "use": "claim",
+    "patient": {"identifier": {"type": _coded(f"{_TERMS}/v2-0203", "MB"), "value": "P-77"}},
+    "created": "2026-03-31",
+    "insurer": {"display": "Plan C"},
+    "provider": {"display": "Practice"},
+    "outcome": "complete",
+    "insurance": [{"focal": True, "coverage": {"display": "Plan C"}}],
+    "careTeam": [
+        {
+            "sequence": 1,
+            "provider": {"identifier": {"system": "http://hl7.org/fhir/sid/us-npi", "value": "1234567893"}},
+            "role": _coded(f"{_TERMS}/claimcareteamrole", "performing"),
+        }
+    ],
+    "diagnosis": [
+        {
+            "sequence": 1,
+            "diagnosisCodeableConcept": _coded("http://hl7.org/fhir/sid/icd-10-cm", "F32.2"),
+            "type": [_coded(f"{_TERMS}/ex-diagnosistype", "principal")],
+        }
+    ],
+    "item": [
+        {
+            "sequence": 1,
+            "productOrService": _coded("http://www.ama-assn.org/go/cpt", "90834"),
+            "servicedDate": "2026-03-09",
+            "locationCodeableConcept": _coded("https://www.cms.gov/Medicare/Coding/place-of-service-codes/Place_of_Service_Code_Set", "11"),
+        }
+    ],
+}
+"""The same claim as in the CSV."""
+_BUNDLE: Final = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": _BENEFIT}]}
 _BODY: Final = {
     "requestBody": {
         "required": True,
@@ -49,9 +96,15 @@ _BODY: Final = {
         ),
         "content": {
             "text/csv": {"schema": {"type": "string"}, "examples": {"claims": {"value": _EXAMPLE}}},
-            "application/fhir+ndjson": {"schema": {"type": "string"}},
-            "application/fhir+json": {"schema": {"type": "object"}},
-            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+            "application/fhir+ndjson": {
+                "schema": {"type": "string"},
+                "examples": {"claims": {"value": f"{orjson.dumps(_BENEFIT).decode()}\n"}},
+            },
+            "application/fhir+json": {"schema": {"type": "object"}, "examples": {"claims": {"value": _BUNDLE}}},
+            "application/vnd.apache.parquet": {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {"claims": {"summary": "The columns of the CSV, as strings", "value": "PAR1 … PAR1"}},
+            },
         },
     }
 }

@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.public_id import Kind, read_public_id
 from app.domain.viewer import Viewer
+from tests.api import contract
 from tests.api.test_measures import DAY_31, until
 from tests.api.test_services import by_source
 from tests.api.world import World
@@ -112,3 +113,15 @@ async def test_a_file_that_is_none_is_refused_as_a_whole_and_a_bad_resource_alon
 
 def as_line(resource: dict[str, Any]) -> bytes:
     return json.dumps(resource).encode() + b"\n"
+
+
+async def test_the_contracts_examples_are_one_claim(story: World) -> None:
+    content = contract.operation_of("POST", "/v1/services/uploads")["requestBody"]["content"]
+    given = {kind: body["examples"]["claims"]["value"] for kind, body in content.items()}
+    until(story, DAY_31)
+    first = await load(story, "csv", content=given["text/csv"].encode())
+    assert first["added"] == 1, first["errors"]
+    again = await load(story, "ndjson", content=given["application/fhir+ndjson"].encode())
+    assert (again["rows"], again["added"]) == (1, 0)
+    again = await load(story, "bundle", content=json.dumps(given["application/fhir+json"]).encode())
+    assert (again["rows"], again["added"]) == (1, 0)

@@ -193,6 +193,9 @@ def test_every_reason_for_refusing_a_row_says_what_to_do() -> None:
         RowErrorCode.NOTHING_GIVEN,
         RowErrorCode.VERSION_TAKEN,
         RowErrorCode.NOT_A_MEMBER,
+        RowErrorCode.NOT_FHIR,
+        RowErrorCode.NOT_A_CLAIM,
+        RowErrorCode.NOT_PARQUET,
     }
     assert set(MESSAGES) == set(RowErrorCode) - of_files - of_repetitions - of_services
     assert all(message.endswith(".") for message in MESSAGES.values())
