@@ -23,9 +23,11 @@ from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import attribution_content, encounter_content, person_content
 from app.ports import Ids
 from app.store import people, transfers
+from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
 from app.store.notifications import NotificationRow
 from app.store.raw import Raw
+from app.store.sources import know_sources
 from app.store.transfers import HandOver, Transfer
 
 MOVING_STATES = frozenset({FollowUpState.OPEN.value, FollowUpState.SUSPENDED.value})
@@ -51,7 +53,7 @@ class Moving:
 
 
 async def move_follow_ups(
-    raw: Raw, standing: Sequence[Moving], directory: Directory, rulebook: Rulebook, *, ids: Ids, now: datetime
+    raw: Raw, standing: Sequence[Moving], directory: Directory, rulebook: Rulebook, *, read_stay: ReadStay, ids: Ids, now: datetime
 ) -> list[NotificationRow]:
     """Bring the offers of these follow-ups in line with today's claims; give what both homes are to be told."""
     if not standing:
@@ -94,7 +96,7 @@ async def move_follow_ups(
     if changes_something:
         held = await transfers.of_follow_ups(raw, [one.row.id for one in standing])
     untold = [transfer for transfer in held if transfer.noticed != transfer.state]
-    return await _notices(raw, untold, {one.row.id: one for one in standing}, directory, ids, now) if untold else []
+    return await _notices(raw, untold, {one.row.id: one for one in standing}, directory, read_stay, ids, now) if untold else []
 
 
 def _target(one: Moving, held: Sequence[Transfer], directory: Directory, rulebook: Rulebook, now: datetime) -> Attribution | None:
@@ -137,10 +139,12 @@ def _offer(one: Moving, from_id: UUID, target: Attribution, offer_id: UUID, now:
 
 
 async def _notices(
-    raw: Raw, untold: Sequence[Transfer], standing: dict[UUID, Moving], directory: Directory, ids: Ids, now: datetime
+    raw: Raw, untold: Sequence[Transfer], standing: dict[UUID, Moving], directory: Directory, read_stay: ReadStay, ids: Ids, now: datetime
 ) -> list[NotificationRow]:
     """Tell both homes where an offer stands, once a state. The right to know is asked again."""
-    records = await people.describe(raw, {standing[one.follow_up_id].stay.person_id for one in untold})
+    told_of = [(stay.person_id, stay.record_id) for stay in (standing[one.follow_up_id].stay for one in untold)]
+    records = await people.describe(raw, {person_id for person_id, _ in told_of})
+    sources = await know_sources(raw, records, told_of, directory=directory, read_stay=read_stay)
     notices = []
     for transfer in untold:
         moving = standing[transfer.follow_up_id]
@@ -149,7 +153,8 @@ async def _notices(
             tier = may_be_told(moving.stay.origin, recipient_of(home)).tier if home is not None else None
             # An offer that is taken back because the other must not be known of by now is no news either.
             if home is not None and tier is not None and tier.tells and may_name(other_id, home, moving.stay, directory):
-                person = person_content(moving.stay.person_id, records.get(moving.stay.person_id, ()), home_id, tier, directory)
+                whose = moving.stay.person_id
+                person = person_content(whose, sources.told(whose, home_id), home_id, tier, directory)
                 notices.append(_notice(transfer, moving, home_id, other_id, tier.value, person, ids.new, now))
     await transfers.noticed(raw, [one.id for one in untold])
     return notices

@@ -12,16 +12,18 @@ from uuid import UUID
 from app.domain.directory import Directory
 from app.domain.late_release import Late, LateCause, Release
 from app.domain.notification import Change, Desired, Told, Withheld, reconcile
-from app.domain.person import PatientRecord
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind as IdKind
 from app.domain.public_id import public_id, public_id_or_none
+from app.domain.sources import Sources
 from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import LATE_NOTICE, attribution_content, encounter_content, person_content
 from app.ports import Ids
 from app.store import notifications, people
+from app.store.encounter_reads import ReadStay
 from app.store.notifications import NotificationRow, TellingRow
 from app.store.raw import Raw
+from app.store.sources import know_sources
 
 FollowUpIds = Mapping[tuple[UUID, UUID | None], UUID]
 """(stay, home) -> the follow-up that a notification points at."""
@@ -33,6 +35,7 @@ async def notify(
     follow_ups: FollowUpIds,
     directory: Directory,
     *,
+    read_stay: ReadStay,
     ids: Ids,
     now: datetime,
 ) -> list[NotificationRow]:
@@ -43,6 +46,8 @@ async def notify(
         return []
     telling_people = {stay.person_id for stay, change in changes if change.type is not None}
     records = await people.describe(raw, telling_people) if telling_people else {}
+    told_of = [(stay.person_id, stay.record_id) for stay, _ in changes]
+    sources = await know_sources(raw, records, told_of, directory=directory, read_stay=read_stay)
     last = {(stay_id, item.recipient_id, item.kind): item for stay_id, items in told.items() for item in items}
     rows: list[NotificationRow] = []
     tellings: list[TellingRow] = []
@@ -53,7 +58,7 @@ async def notify(
         event_id = change.event_id or ids.new()
         row = None
         if change.type is not None:
-            row = _row(stay, change, event_id, records.get(stay.person_id, ()), follow_ups, directory, late, ids.new(), now)
+            row = _row(stay, change, event_id, sources, follow_ups, directory, late, ids.new(), now)
             rows.append(row)
         tellings.append(_telling(stay, change, event_id, row, before, ids.new()))
     await notifications.save_tellings(raw, tellings, now)
@@ -77,7 +82,7 @@ def _row(  # everything a notification is made of
     stay: StayInHand,
     change: Change,
     event_id: UUID,
-    records: Sequence[PatientRecord],
+    sources: Sources,
     follow_ups: FollowUpIds,
     directory: Directory,
     late: Late | None,
@@ -103,7 +108,7 @@ def _row(  # everything a notification is made of
         "tier": tier,
         "occurred_at": occurred_at.isoformat(),
         "created_at": now.isoformat(),
-        "person": person_content(stay.person_id, records, change.recipient_id, tier, directory),
+        "person": person_content(stay.person_id, sources.told(stay.person_id, change.recipient_id), change.recipient_id, tier, directory),
         "encounter": encounter,
         "attribution": attribution_content(told.ground, told.lead) if told else None,
         "follow_up_id": public_id_or_none(IdKind.FOLLOW_UP, follow_up_id),

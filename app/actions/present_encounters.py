@@ -21,6 +21,7 @@ from app.store.audit import saw
 from app.store.encounter_reads import ReadStay, find_encounter
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
+from app.store.sources import know_sources
 
 
 async def present_encounters(
@@ -38,6 +39,8 @@ async def present_encounters(
     ]
     saw(row.person_id for row, _, _ in seen)
     records = await people.describe(raw, {row.person_id for row, _, _ in seen}) if seen else {}
+    told_of = [(row.person_id, row.record_id) for row, _, _ in seen]
+    sources = await know_sources(raw, records, told_of, directory=directory, read_stay=read_stay)
     into = await _seen_targets(raw, viewer, [row for row, _, _ in seen], directory, read_stay)
     whole = [row.id for row, _, decision in seen if decision.tier is Tier.FULL]
     is_own = viewer.is_operator or all(row.facility_id == viewer.organization_id for row, _, _ in seen)
@@ -46,7 +49,7 @@ async def present_encounters(
         _content(stay, decision, filed.get(row.id, Filed()) if with_documents else None)
         | {
             "source": row.source,
-            "person": person_content(row.person_id, records.get(row.person_id, ()), viewer.organization_id, decision.tier, directory),
+            "person": person_content(row.person_id, sources.seen(row.person_id, viewer), viewer.organization_id, decision.tier, directory),
             "reported_by": public_id_or_none(Kind.ORGANIZATION, row.reported_by),
             "folded_into": public_id_or_none(Kind.ENCOUNTER, row.folded_into if row.folded_into in into else None),
         }

@@ -5,7 +5,7 @@ words of the home or clinical content (domain rule 10). What a viewer may not be
 number of statements a page.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,6 +31,7 @@ from app.domain.person import PatientRecord
 from app.domain.privacy import Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
 from app.domain.rulebook import Rulebook
+from app.domain.sources import Sources
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
@@ -78,6 +79,7 @@ class FollowUpPresenter:
         asking = self._of_receipts()
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
+        sources = Sources(directory, records, _of_people(by_id.values()))
         known = Asking(directory, self.rulebook.privacy, now)
         shown = []
         seen: set[UUID] = set()
@@ -115,7 +117,7 @@ class FollowUpPresenter:
             owners, log = around.of(row.id)
             chain = [one for one in owners if known.may_name(one["organization_id"], told_as, stay.consents)]
             shown.append(_shown(row, stay, reader, decision, directory, first, contacts, measures,
-                                told_of, (chain, log), papers, now))  # fmt: skip
+                                sources.told(row.person_id, reader.id), (chain, log), papers, now))  # fmt: skip
             seen.add(row.person_id)
         saw(seen)
         return shown
@@ -162,6 +164,13 @@ class FollowUpPresenter:
             providers=person.providers,
         )
         return measure_statuses(stay_for_rules(stay, self.rulebook), history, self.rulebook.measures, now)
+
+
+def _of_people(stays: Iterable[StayInHand]) -> dict[UUID, list[StayInHand]]:
+    found: dict[UUID, list[StayInHand]] = {}
+    for stay in stays:
+        found.setdefault(stay.person_id, []).append(stay)
+    return found
 
 
 def _named_providers(said: Mapping[UUID, Mapping[tuple[UUID, UUID], Sequence[Contact]]]) -> set[str]:

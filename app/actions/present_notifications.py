@@ -21,6 +21,7 @@ from app.domain.happening import NotificationType
 from app.domain.own_status import may_name
 from app.domain.privacy import NOTHING, Decision, Tier, may_be_told, recipient_of, travelling
 from app.domain.public_id import Kind, public_id
+from app.domain.seeing import ITS_OWN
 from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import person_content, without_lead
 from app.domain.viewer import Viewer
@@ -31,6 +32,7 @@ from app.store.encounters import EncounterRow
 from app.store.ended_rights import not_to_be_sent
 from app.store.notification_reads import StoredNotification
 from app.store.raw import Raw
+from app.store.sources import know_sources
 
 _MINIMAL_ENCOUNTER: Final = ("id", "facility", "admitted_at", "discharged_at")
 _MINIMAL_FACILITY: Final = ("id", "name")
@@ -52,7 +54,7 @@ async def present_notifications(
     ended = {row.id for row in rows if row.never_theirs and not viewer.is_operator}
     if sent_at is not None and rows:
         ended = await not_to_be_sent(raw, [row.id for row in rows], sent_at)
-    shown_people = await _people_now(raw, [row for row in rows if row.id not in ended], stays, directory)
+    shown_people = await _people_now(raw, [row for row in rows if row.id not in ended], stays, directory, read_stay)
     decisions: dict[tuple[UUID, UUID], Decision] = {}
     in_hand: dict[UUID, StayInHand] = {}
     shown: list[dict[str, Any]] = []
@@ -77,11 +79,17 @@ async def present_notifications(
                 shown.append(withdrawn(row))
                 continue
             content = replace(content, payload=without_lead(content.payload))
-        shown.append(present(content, decisions[key]))
-        if decisions[key].tier.tells:
+        decision = ITS_OWN if _is_of_owner(row, stay) else decisions[key]
+        shown.append(present(content, decision))
+        if decision.tier.tells:
             seen.add(stay.person_id)
     saw(seen)
     return shown
+
+
+def _is_of_owner(row: StoredNotification, stay: EncounterRow) -> bool:
+    """Tell whether it tells an owner of its own records that they were opened."""
+    return row.type == NotificationType.RECORD_OPENED and row.recipient_id in (stay.facility_id, stay.reported_by)
 
 
 def _tells_of_stay(row: StoredNotification) -> bool:
@@ -90,22 +98,42 @@ def _tells_of_stay(row: StoredNotification) -> bool:
 
 
 async def _people_now(
-    raw: Raw, rows: Sequence[StoredNotification], stays: Mapping[UUID, EncounterRow], directory: Directory
+    raw: Raw, rows: Sequence[StoredNotification], stays: Mapping[UUID, EncounterRow], directory: Directory, read_stay: ReadStay
 ) -> dict[UUID, dict[str, Any]]:
-    """Give, by notification, the person of the stay as known now, where the person it was told of is not whole any more."""
-    whose = {
-        row.id: stay.person_id
+    """Give, by notification, the person of the stay as known now, where what was told of the person may not be read as it was.
+
+    The person it was told of is not whole any more, or a hospital that spoke in it is not to be known of by now.
+    """
+    # An owner reads the words of its own records, which are its own whoever the person is by now.
+    told = {
+        row.id: stays[row.encounter_id]
         for row in rows
-        if row.tier != Tier.ID_ONLY
-        and (stay := stays.get(row.encounter_id)) is not None
-        and (row.has_parted or row.payload["person"]["id"] != public_id(Kind.PERSON, stay.person_id))
+        if row.tier != Tier.ID_ONLY and row.encounter_id in stays and not _is_of_owner(row, stays[row.encounter_id])
     }
-    records = await people.describe(raw, set(whose.values())) if whose else {}
+    parted = {row.id for row in rows if row.id in told and _is_parted(row, told[row.id].person_id)}
+    asked = {
+        row.id: told[row.id].person_id
+        for row in rows
+        if row.id in parted or (row.id in told and _names_another(row, told[row.id], directory))
+    }
+    records = await people.describe(raw, set(asked.values())) if asked else {}
+    told_of = [(stay.person_id, stay.record_id) for id_, stay in told.items() if id_ in asked]
+    sources = await know_sources(raw, records, told_of, directory=directory, read_stay=read_stay)
     return {
-        row.id: person_content(whose[row.id], records.get(whose[row.id], ()), row.recipient_id, row.tier, directory)
+        row.id: person_content(asked[row.id], sources.told(asked[row.id], row.recipient_id), row.recipient_id, row.tier, directory)
         for row in rows
-        if row.id in whose
+        if row.id in parted or (row.id in asked and sources.hides(asked[row.id], row.recipient_id))
     }
+
+
+def _is_parted(row: StoredNotification, person_id: UUID) -> bool:
+    return row.has_parted or row.payload["person"]["id"] != public_id(Kind.PERSON, person_id)
+
+
+def _names_another(row: StoredNotification, stay: EncounterRow, directory: Directory) -> bool:
+    """Tell whether a number of another house than the stay's stands in it: whether that may be known is asked again."""
+    whose = (directory.houses.get(str(one["system"]).upper()) for one in row.payload["person"].get("identifiers") or ())
+    return any(houses is not None and stay.facility_id not in houses for houses in whose)
 
 
 def present(row: StoredNotification, decision: Decision) -> dict[str, Any]:

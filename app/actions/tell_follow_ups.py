@@ -16,16 +16,18 @@ from app.domain.follow_up_news import SAFETY, Alert, News, alerts, news, safety_
 from app.domain.happening import NotificationType
 from app.domain.organization import Organization
 from app.domain.own_status import may_name
-from app.domain.person import PatientRecord
 from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told, recipient_of
 from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.domain.sources import Sources
 from app.domain.telling import attribution_content, encounter_content, person_content
 from app.ports import Ids
 from app.store import people, timer_notices
+from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import LookedAt
 from app.store.notifications import NotificationRow
 from app.store.raw import Raw
+from app.store.sources import know_sources
 from app.store.timer_notices import FollowerTold, Once
 
 _TOLD_MODES = frozenset({"live", "reported"})
@@ -49,13 +51,17 @@ class _Notice:
     """What is kept of it, of what followers are told."""
 
 
-async def tell_follow_ups(raw: Raw, looked: Sequence[LookedAt], directory: Directory, *, ids: Ids, now: datetime) -> list[NotificationRow]:
+async def tell_follow_ups(
+    raw: Raw, looked: Sequence[LookedAt], directory: Directory, *, read_stay: ReadStay, ids: Ids, now: datetime
+) -> list[NotificationRow]:
     """Give what is to be told of these follow-ups; what was told before is not told again."""
     mine = [one for one in looked if one.row.home_id is not None and one.stay.mode in _TOLD_MODES]
     notices = [*await _steps(raw, mine, now), *await _alerts(raw, mine, now), *await _news(raw, mine, directory)]
     if not notices:
         return []
     records = await people.describe(raw, {one.looked.stay.person_id for one in notices})
+    told_of = [(one.looked.stay.person_id, one.looked.stay.record_id) for one in notices]
+    sources = await know_sources(raw, records, told_of, directory=directory, read_stay=read_stay)
     rows: list[NotificationRow] = []
     kept: list[FollowerTold] = []
     for notice in notices:
@@ -66,7 +72,7 @@ async def tell_follow_ups(raw: Raw, looked: Sequence[LookedAt], directory: Direc
         # That a home has done something tells that the person is with it.
         if not may_name(notice.looked.row.home_id, recipient, notice.looked.stay, directory):
             continue
-        row = _row(notice, recipient, tier, records.get(notice.looked.stay.person_id, ()), directory, ids, now)
+        row = _row(notice, recipient, tier, sources, directory, ids, now)
         rows.append(row)
         if notice.told is not None:
             told = FollowerTold(notice.looked.row.id, recipient.id, notice.event, row.event_id, row.id, notice.version, notice.told)
@@ -203,7 +209,7 @@ def _row(
     notice: _Notice,
     recipient: Organization,
     tier: Tier,
-    records: Sequence[PatientRecord],
+    sources: Sources,
     directory: Directory,
     ids: Ids,
     now: datetime,
@@ -221,7 +227,7 @@ def _row(
         "tier": tier.value,
         "occurred_at": notice.occurred_at.isoformat(),
         "created_at": now.isoformat(),
-        "person": person_content(stay.person_id, records, recipient.id, tier, directory),
+        "person": person_content(stay.person_id, sources.told(stay.person_id, recipient.id), recipient.id, tier, directory),
         "encounter": encounter_content(stay, tier),
         "attribution": attribution_content(notice.looked.claim) if is_home else None,
         "follow_up_id": public_id(Kind.FOLLOW_UP, row.id),

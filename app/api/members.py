@@ -22,6 +22,7 @@ from app.api.services import Services
 from app.domain.adt_event import Identifier
 from app.domain.panel import PanelMember
 from app.domain.privacy import Tier
+from app.domain.sources import Sources
 from app.domain.telling import person_content
 from app.domain.viewer import Scope, Viewer
 from app.store import people
@@ -30,6 +31,7 @@ from app.store.engine import raw_connection
 from app.store.follow_up_reads import FollowUpFilter
 from app.store.members import is_member
 from app.store.panels import find_members
+from app.store.sources import know_sources
 
 router = APIRouter(route_class=GuardedRoute, tags=["members"])
 
@@ -90,6 +92,15 @@ def _whose(viewer: Viewer, organization_id: UUID | None) -> UUID:
     return viewer.organization_id
 
 
+def _may_find(wanted: Identifier, sources: Sources, person_id: UUID, whose: UUID) -> bool:
+    """Tell whether the number is one that may be known of the person."""
+    if not sources.hides(person_id, whose):
+        return True
+    authorities = (wanted.authority.strip().upper(), *(() if wanted.authority.strip() else (str(whose).upper(),)))
+    told = (one for record in sources.told(person_id, whose) for one in record.identifiers)
+    return any(one.value == wanted.value.strip() and one.authority.upper() in authorities for one in told)
+
+
 async def _members(
     services: Services, viewer: Viewer, organization_id: UUID | None, wanted: Identifier, as_of: date | None
 ) -> dict[str, Any]:
@@ -102,10 +113,14 @@ async def _members(
         by_person: dict[UUID, list[PanelMember]] = {}
         for claim in claims:
             by_person.setdefault(claim.person_id, []).append(claim)
-        records = await people.describe(await raw_connection(connection), by_person) if by_person else {}
+        raw = await raw_connection(connection)
+        records = await people.describe(raw, by_person) if by_person else {}
+        sources = await know_sources(raw, records, None, directory=directory, read_stay=services.read_stay)
+        # That a number finds somebody tells whose it is: one that may not be known finds nobody.
+        by_person = {one: found for one, found in by_person.items() if _may_find(wanted, sources, one, whose)}
         saw(by_person)
     shown = [
-        member_json(person_content(person_id, records.get(person_id, ()), whose, Tier.MINIMAL, directory), found)
+        member_json(person_content(person_id, sources.told(person_id, whose), whose, Tier.MINIMAL, directory), found)
         for person_id, found in by_person.items()
     ]
     return listing(shown, None)

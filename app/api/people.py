@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from app.actions.know_sources import untold_sources
 from app.actions.present_encounters import present_encounters
 from app.api.answers import JsonResponse, ok
 from app.api.auth import Access, FromServices
@@ -25,6 +24,7 @@ from app.store.audit import saw
 from app.store.encounter_reads import EncounterFilter, list_encounters
 from app.store.engine import raw_connection
 from app.store.members import is_member
+from app.store.sources import know_sources
 
 router = APIRouter(route_class=GuardedRoute, tags=["members"])
 
@@ -63,9 +63,9 @@ async def show_person(
     # The history belongs to no organization; what the viewer may see of it is picked out.
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
-        untold = await untold_sources(raw, viewer, now_id, directory=directory, read_stay=services.read_stay)
-        records = [record for record in records if record.id not in untold]
-        seen = frozenset(record.id for record in records if may_see(record, viewer, directory))
+        sources = await know_sources(raw, {now_id: records}, None, directory=directory, read_stay=services.read_stay)
+        known = sources.seen(now_id, viewer)
+        seen = frozenset(record.id for record in known if may_see(record, viewer, directory))
         former = await person_reads.former_ids(raw, now_id)
         moves = await person_reads.moves_of(raw, now_id, sorted(seen), SHOWN_MAX)
         asked = await match_reads.matches_among(raw, sorted(seen)) if viewer.is_operator else []
@@ -75,8 +75,8 @@ async def show_person(
         {
             "id": public_id(Kind.PERSON, now_id),
             "former_ids": [public_id(Kind.PERSON, one) for one in former],
-            "person": person_content(now_id, records, viewer.organization_id, tier, directory),
-            "sources": sources_json(records, viewer, directory),
+            "person": person_content(now_id, known, viewer.organization_id, tier, directory),
+            "sources": sources_json(known, viewer, directory),
             "links": links_json(moves, asked, decisions, viewer, seen),
             "encounters": shown,
             "attributions": [claim_json(claim) for claim in claims],

@@ -5,7 +5,7 @@ A few thousand rows that change rarely: held in memory and read again when they 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.feed import Feed
@@ -13,6 +13,8 @@ from app.domain.organization import Organization, Part2Status
 from app.domain.origin_registry import PlaceKind, Registration, reserved_houses
 from app.domain.provider import ProviderLink
 from app.domain.public_id import Kind, public_id
+
+_PLAIN: Final = (None, Part2Status.NOT_PROGRAM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,13 @@ class Directory:
     part2_authorities: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
     """Assigning authorities that only Part 2 programs use -> those programs: a number of theirs tells who is a patient there."""
 
+    houses: Mapping[str, frozenset[UUID]] = field(default_factory=dict)
+    """Assigning authority, upper case -> who gives its numbers."""
+    guarded: frozenset[str] = frozenset()
+    """Those of houses under a state's pack, and of programs that share one with others: who may know of a number there is to be asked."""
+    in_question: frozenset[UUID] = frozenset()
+    """Houses of whose stays it cannot be said beforehand that they may be told of: programs and houses with their units, those under a
+    pack, and those of which nobody has said what they are."""
     registrations: Mapping[UUID, Sequence[Registration]] = field(default_factory=dict)
     """Facility -> what was registered of its house, units and services, and stands."""
     reserved: frozenset[UUID] = frozenset()
@@ -74,6 +83,9 @@ class Directory:
             (id_, one.part2_status) for id_, said in registered.items() for one in said if one.place is PlaceKind.HOUSE and one.part2_status
         }
         programs = {id_ for id_, status in statuses if status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
+        of_programs = {authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs}
+        packed = {id_ for id_, said in registered.items() if any(one.privacy_pack for one in said)}
+        unplain = {id_ for id_, said in registered.items() if any(one.part2_status not in _PLAIN for one in said)}
         return cls(
             organizations=by_id,
             feeds={feed.id: feed for feed in all_feeds},
@@ -86,7 +98,12 @@ class Directory:
             reserved=reserved_houses(by_id.values(), registered),
             providers=providers,
             by_destination=_by_destination(by_id.values(), by_organization),
-            part2_authorities={authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs},
+            part2_authorities=of_programs,
+            houses={authority: frozenset(whose) for authority, whose in owners.items()},
+            guarded=frozenset(
+                authority for authority, whose in owners.items() if whose & (programs | packed) and authority not in of_programs
+            ),
+            in_question=frozenset(packed | unplain | {one.id for one in by_id.values() if one.part2_status is not Part2Status.NOT_PROGRAM}),
         )
 
     def conceals(self, authority: str, reader_id: UUID | None) -> bool:

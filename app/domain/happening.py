@@ -50,6 +50,8 @@ class NotificationType(StrEnum):
     FOLLOW_UP_TRANSFERRED = "follow_up.transferred"
     FOLLOW_UP_KEPT = "follow_up.kept"
     """An offer was declined or taken back: the follow-up stays where it is."""
+    RECORD_OPENED = "record.opened"
+    """To whose records they are: an emergency or a broken glass lets somebody read what they otherwise could not (42 CFR 2.51)."""
     WITHDRAWN = "notification.withdrawn"
 
 

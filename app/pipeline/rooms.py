@@ -308,6 +308,10 @@ class Rooms:
         """Rooms 6 and 7. Numbers are given in the last statements before the commit."""
         if not stays:
             return Told()
+
+        def read(row: EncounterRow, registry: Directory) -> StayInHand:
+            return in_hand(row, registry, self.rulebook, None, asked_at=now)
+
         with_summary = await documents.summarised(raw, [stay.id for stay in stays])
         stays = [replace(stay, has_summary=stay.id in with_summary) for stay in stays]
         claimed = await claims_on(raw, stays)
@@ -319,7 +323,7 @@ class Rooms:
             claimed,
             directory,
             self.rulebook,
-            read=lambda row: in_hand(row, directory, self.rulebook, None, asked_at=now),
+            read=lambda row: read(row, directory),
             telling={
                 (stay.id, one.recipient_id) for stay, wanted in desired for one in wanted if one.tells and one.kind is Kind.DISCHARGED
             },
@@ -328,9 +332,9 @@ class Rooms:
             now=now,
         )
         await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
-        rows = await notify(raw, desired, kept.ids, directory, ids=self.ids, now=now)
+        rows = await notify(raw, desired, kept.ids, directory, read_stay=read, ids=self.ids, now=now)
         late = sum(row.payload["late"] is not None for row in rows)
-        rows.extend(await tell_follow_ups(raw, kept.standing, directory, ids=self.ids, now=now))
+        rows.extend(await tell_follow_ups(raw, kept.standing, directory, read_stay=read, ids=self.ids, now=now))
         conflicts = [(stay.person_id, stay.id, led) for stay, led in kept.conflicts]
         await answers.open_conflicts(raw, conflicts, [self.ids.new() for _ in conflicts], now)
         if looks_again:
@@ -338,7 +342,8 @@ class Rooms:
         await death_doubts.ask(raw, kept.doubts, [self.ids.new() for _ in kept.doubts], now)
         if looks_again:
             await death_doubts.close(raw, [stay.id for stay in stays], kept.doubts, now)
-        rows.extend(await move_follow_ups(raw, _moving(kept, claimed, answered), directory, self.rulebook, ids=self.ids, now=now))
+        moving = _moving(kept, claimed, answered)
+        rows.extend(await move_follow_ups(raw, moving, directory, self.rulebook, read_stay=read, ids=self.ids, now=now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)
 

@@ -22,6 +22,7 @@ _REFUSAL = {**NO_PAPER, "kind": "refusal", "signed_on": "2026-03-02", "reason": 
 _EMERGENCY = {**NO_PAPER, "kind": "emergency", "signed_on": "2026-03-06", "minutes": 600, "reason": "unconscious"}
 _PAYER = {"kind": "refusal", "purposes": ["payment", "operations"], "recipient_classes": ["health_plans"], "reason": "paid in full"}
 _FOR_HOME = {"kind": "named", "recipient_classes": [], "recipients": ["home"], "expires_on": "2027-01-01", "expires_upon": None}
+ELSEWHERE: Final = "PLAINHOSP"
 HIDDEN_HOME: Final = ("Zqmeadow", "ZQOHN", "Zqworker", "health_home.contact_2bd", "health_home.follow_up_7d", '"health_home.')
 """Of the home whose own status is protected: its name, its number for the person, its people, its program's clocks."""
 
@@ -46,6 +47,8 @@ class Row:
     """What is told must not show why it is so little."""
     hidden_home: bool = False
     """The hidden home follows the person up, and Home B does not claim them."""
+    elsewhere: bool = False
+    """The person was at a hospital without secrets too, which repeats the number of this one: of that stay everybody is told."""
 
 
 ROWS: Final = (
@@ -60,11 +63,17 @@ ROWS: Final = (
     Row("an identified unit", MINIMAL, MINIMAL, origin=_PROGRAM, is_unit=True, conceals=True),
     Row("an identified unit, TPO consent", FULL, MINIMAL, origin=_PROGRAM, is_unit=True, signed={}, labels=PART2),
     Row("nobody has said, and substance use", NOTHING, NOTHING, "unknown"),
+    Row("nobody has said, in Maine, not opted in", NOTHING, NOTHING, "unknown", origin=_MAINE),
     Row("opted out", NOTHING, NOTHING, signed=_REFUSAL, code="F32.2"),
     Row("PD1-12", NOTHING, NOTHING, code="F32.2", extra=("PD1||||||||||||Y",)),
     Row("general, mental health", FULL, MINIMAL, code="F32.2", labels=("R", "PSY")),
     Row("paid in full", FULL, NOTHING, code="F32.2", signed=_PAYER, labels=("R", "PSY")),
     Row("followed up by a hidden home", NOTHING, MINIMAL, code="F32.2", hidden_home=True),
+    Row("R9: Maine, not opted in, and elsewhere", NOTHING, NOTHING, origin=_MAINE, code="F32.2", elsewhere=True),
+    Row("nobody has said, and elsewhere", NOTHING, NOTHING, "unknown", elsewhere=True),
+    Row("opted out there, and elsewhere", NOTHING, NOTHING, signed={**_REFUSAL, "discloser_id": "hospital"}, code="F32.2", elsewhere=True),
+    Row("PD1-12, and elsewhere", NOTHING, NOTHING, code="F32.2", extra=("PD1||||||||||||Y",), elsewhere=True),
+    Row("revoked, and elsewhere", NOTHING, NOTHING, origin=_MAINE, code="F32.2", signed={}, revoked=True, elsewhere=True),
 )  # fmt: skip
 
 
@@ -84,6 +93,11 @@ class Told:
     def born_on(self) -> str:
         """Give the birth date: nobody shares it."""
         return f"19{60 + self.number}-01-02"
+
+    @property
+    def elsewhere(self) -> str:
+        """Give the number of the person at the hospital without secrets."""
+        return f"ZQELS{self.number:02}"
 
     @property
     def hospital(self) -> str:
@@ -113,12 +127,15 @@ async def tell(world: World) -> list[Told]:
     world.keys["meadow"] = await world.key("meadow", *EVERY_SCOPE)
     for one in told:
         await _place(world, one)
+    await _register(world, {"name": "Elsewhere General", "kind": "hospital", "part2_status": "not_program"}, ELSEWHERE)
     with_home, hidden = ([one for one in told if one.row.hidden_home is is_hidden] for is_hidden in (False, True))
     for who, prefix, program, mine in (("home", "H", "BHH", with_home), ("plan", "P", "BHH", told), ("meadow", "ZQOHN", "OHH", hidden)):
         await load_panel(world, who, _roster(mine, prefix, program), force=True)
-    await _send(world, [_admission(one) for one in told])
+    await _send(world, [message for one in told for message in (_admission(one), *_elsewhere(one, "A01"))])
     stays = (await world.api.json("GET", "/v1/encounters", ADMIN_KEY, 200, params={"limit": 1000}))["items"]
     for stay in stays:
+        if stay["visit_number"].startswith(ELSEWHERE):
+            continue
         one = told[int(stay["visit_number"][-2:]) - 1]
         one.ids |= {"encounter": stay["id"], "person": stay["person"]["id"]}
         if one.row.signed is not None:
@@ -127,7 +144,7 @@ async def tell(world: World) -> list[Told]:
     concealed = next(one for one in told if one.row.conceals)
     world.ids |= {"person_id": concealed.ids["person"], "identifier": f"MAINECARE|ZQMC{concealed.number:02}"}
     await world.stage.settle()
-    await _send(world, [message for one in told for message in (_discharge(one), _paper(one))])
+    await _send(world, [message for one in told for message in (_discharge(one), _paper(one), *_elsewhere(one, "A03"))])
     for who in ("home", "meadow"):
         await _work(world, who)
     return told
@@ -142,15 +159,21 @@ async def revoke(world: World, told: list[Told]) -> None:
 
 async def _place(world: World, one: Told) -> None:
     body = {"name": one.hospital, "kind": "hospital", "part2_status": one.row.status}
-    one.ids["hospital"] = (await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=body))["id"]
-    feed = {
-        "organization_id": one.ids["hospital"], "sending_application": "EPIC", "sending_facility": one.mark("FAC"),
-        "time_zone": "America/New_York", "assigning_authority": one.mark("FAC"),
-    }  # fmt: skip
-    await world.api.json("POST", "/v1/feeds", ADMIN_KEY, 201, json=feed)
+    one.ids["hospital"] = await _register(world, body, one.mark("FAC"))
     if one.row.origin is not None:
         origin = {**one.row.origin, **({"place": "unit", "code": one.mark("UNIT")} if one.row.is_unit else {})}
         await world.api.json("POST", f"/v1/organizations/{one.ids['hospital']}/origins", ADMIN_KEY, 201, json=origin)
+
+
+async def _register(world: World, body: dict[str, Any], facility: str) -> str:
+    """Make a hospital and its feed; give its id."""
+    found: str = (await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=body))["id"]
+    feed = {
+        "organization_id": found, "sending_application": "EPIC", "sending_facility": facility, "time_zone": "America/New_York",
+        "assigning_authority": facility,
+    }  # fmt: skip
+    await world.api.json("POST", "/v1/feeds", ADMIN_KEY, 201, json=feed)
+    return found
 
 
 def _roster(told: list[Told], prefix: str, program: str) -> str:
@@ -186,6 +209,21 @@ def _discharge(one: Told) -> bytes:
     return _stay(one, "A03", _ENDED, f"D{one.number}", discharged=_ENDED, disposition="01")
 
 
+def _elsewhere(one: Told, trigger: str) -> list[bytes]:
+    """Give the message of a stay of the same person at the hospital without secrets, whose PID-3 repeats the number of the other."""
+    if not one.row.elsewhere:
+        return []
+    is_over = trigger == "A03"
+    facts = {**_facts(one), "facility": ELSEWHERE, "mrn": one.elsewhere}
+    body = adt(
+        trigger, _ENDED if is_over else _BEGAN, control=f"E{trigger}{one.number}", visit=f"{ELSEWHERE}V{one.number:02}",
+        born=one.born_on.replace("-", ""), unit="MED", admitted=_BEGAN, discharged=_ENDED if is_over else "",
+        disposition="01" if is_over else "", diagnoses=(("I10", "F"),), **facts,
+    )  # fmt: skip
+    repeated = f"{one.mark('MRN')}^^^{one.mark('FAC')}^MR".encode()
+    return [body.replace(b"^MR~", b"^MR~%s~" % repeated, 1)]
+
+
 def _paper(one: Told) -> bytes:
     written = pdf(f"%PDF-1.4 Zqtext{one.number:02}".encode())
     return mdm(control=f"P{one.number}", number=one.mark("PAP"), visit=one.mark("VIS"), observations=(written,), **_facts(one))
@@ -200,6 +238,7 @@ async def _send(world: World, messages: list[bytes]) -> None:
 async def _sign(world: World, one: Told) -> None:
     named = [world.ids[who] for who in one.row.signed.get("recipients", ())] if one.row.signed else []
     body = {**TPO, "person_id": one.ids["person"], "discloser_id": one.ids["hospital"], **(one.row.signed or {}), "recipients": named}
+    body["discloser_id"] = one.ids["hospital"] if body["discloser_id"] == "hospital" else body["discloser_id"]
     one.ids["consent"] = (await world.api.json("POST", "/v1/consents", ADMIN_KEY, 201, json=body))["id"]
 
 

@@ -155,12 +155,15 @@ def _no_word_gives_it_away(scene: Scene) -> None:
                 if tier == FULL and one.mark("DX") in read.text:
                     seen.add((who, read.way))
                 hits += [(one.row.case, who, read.way, read.path, word) for word in _found(words, _without_path(read))]
-                if tier == NOTHING and not read.way.startswith(OF_THE_ROSTER) and person in _without_path(read):
+                if tier == NOTHING and not one.row.elsewhere and not read.way.startswith(OF_THE_ROSTER) and person in _without_path(read):
                     hits.append((one.row.case, who, read.way, read.path, "the person"))
                 if one.row.conceals and tier == MINIMAL:
                     beside = [part for part in read.parts() if one.hospital in part or one.ids["encounter"][4:] in part]
                     hits += [(one.row.case, who, read.way, read.path, word) for part in beside for word in _found(CONCEALED, part)]
     assert hits == [], hits[:20]
+    for who in ("home", "plan"):
+        polled = next(read.text for read in scene.reads[who] if read.way == "/v1/notifications")
+        assert [one.row.case for one in scene.told if one.row.elsewhere and one.elsewhere not in polled] == [], who
     # Were the marks not in what may be read, nothing above would say anything.
     for way in ("/v1/notifications", "/v1/encounters/{encounter_id}", "stream", "webhook"):
         assert ("home", way) in seen, way
