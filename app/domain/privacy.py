@@ -171,6 +171,9 @@ def _by_law(origin: Origin, recipient: Recipient, purpose: Purpose | None) -> De
         return refused
     federal = _federal(origin, held, recipient, purposes, is_provider=is_provider)
     state = _state(origin, held, about, recipient, purposes)
+    if federal.tier is Tier.HOLD and state is not None and state.tier is Tier.SUPPRESS:
+        # Nobody is told either way. Somebody is asked all the same: an opt-in, or a broken glass, would wait for the answer.
+        return replace(federal, rules=state.rules)
     return federal if state is None else _stricter(federal, state)
 
 

@@ -106,10 +106,13 @@ def expected(q: Question) -> tuple[str, frozenset[str]]:
         state = "met" if _maine(q, provider, uses) else "closed"
     if q.pack == "us-il" and mental:
         state = "met" if _illinois(q, provider, uses) else "closed"
-    if "closed" in (part2, state):
+    if part2 == "closed":
         return "suppress", frozenset()
+    # Whether or not the state is silent: somebody has to be asked what the place is.
     if part2 == "hold":
         return "hold", frozenset()
+    if state == "closed":
+        return "suppress", frozenset()
     if part2 == "hidden":
         return "minimal", frozenset({"N"})
     sensitive = {"SUD"} if q.sud or part2 == "labelled" else set()
