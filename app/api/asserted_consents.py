@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.actions.identify import IdentityMovedError, identify
 from app.actions.record_consent import record_consent
+from app.actions.tell_owners import tell_owners
 from app.api.problems import ProblemError, ProblemType
 from app.api.services import Services
 from app.domain.consent import OVERRIDING
@@ -49,11 +50,22 @@ async def record_asserted(
         async with services.unit_of_work(OPERATOR) as connection:
             raw = await raw_connection(connection)
             row = await _record(services, viewer, raw, (patient, record_id), form, source)
+            owners = await _tell_owners(services, raw, row) if isinstance(row, ConsentRow) else ()
+        for owner in owners:
+            services.waker.wake(f"notification:{owner}")
     else:
         row = await _of_named(services, viewer, patient, form, source)
     if isinstance(row, ConsentRow):
         services.waker.wake("inbound")
     return row
+
+
+async def _tell_owners(services: Services, raw: Raw, row: ConsentRow) -> Sequence[UUID]:
+    """Tell whose records they are that an exception has opened them; an exception never waits for review."""
+    if row.kind not in OVERRIDING or row.state != "active":
+        return ()
+    directory = await services.registry.current(raw)
+    return await tell_owners(raw, row, directory=directory, read_stay=services.read_stay, ids=services.ids, now=services.clock.now())
 
 
 async def _of_named(

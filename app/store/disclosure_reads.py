@@ -35,9 +35,10 @@ select n.id, n.created_at, n.recipient_id, n.encounter_id, n.type, n.tier, n.ver
         order by d.id limit 1) as reasons
 from encounter e join notification n on n.encounter_id = e.id
 {_SENT}
-where e.person_id = any($1::uuid[]) and n.created_at >= $2 and ($3::uuid is null or n.id > $3)
+where e.person_id = any($1::uuid[]) and n.created_at >= $2 and ($3::uuid is null or n.id > $3) and n.type <> 'record.opened'
 order by n.id limit $4
 """
+"""That an owner is told that its own records were opened discloses nothing to it."""
 
 
 async def disclosures_of(raw: Raw, people: Sequence[UUID], since: datetime, *, after: UUID | None, limit: int) -> list[Mapping[str, Any]]:

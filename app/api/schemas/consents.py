@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from app.api.schemas.common import (
+    ConsentIdText,
     Day,
     Document,
     Instant,
@@ -30,7 +31,6 @@ from app.domain.stored_consent import NamedPatient
 from app.store.consent_records import ConsentRow
 
 _MANY = 50
-ConsentIdText = Annotated[str, Field(pattern=f"^{Kind.CONSENT.value}_[0-9a-f]{{32}}$")]
 
 
 class ConsentPerson(ReportedPerson):

@@ -20,6 +20,7 @@ from app.api.schemas.common import (
     PersonIdText,
     UploadIdText,
 )
+from app.api.schemas.opened_records import OpenedDocument
 from app.api.schemas.privacy import Labelled
 from app.domain.contact_sheet import ReachSource
 from app.domain.escalation import Level
@@ -255,6 +256,7 @@ class NotificationDocument(Labelled):
     safety: Annotated[SafetyDocument | None, Field(description="For follow_up.safety, which is told at once")] = None
     contacted: Annotated[ContactedDocument | None, Field(description="For follow_up.contacted: what was done")] = None
     closed: Annotated[ClosedDocument | None, Field(description="For follow_up.closed: how it ended; null: open again")] = None
+    opened: Annotated[OpenedDocument | None, Field(description="For record.opened: by whom, for whom, until when")] = None
     reason: Annotated[str | None, Field(description="Why this recipient is told")] = None
     catch_up: Annotated[bool | None, Field(description="The claim became known after the event (late attribution)")] = None
     late: Annotated[LateDocument | None, Field(description="It had waited for a person; null: it had not")] = None
