@@ -15,6 +15,8 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 _KEPT = re.compile(r"C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{2})?|Z[0-9A-Za-z]*")
 """Character set switches and locally defined sequences: passed through."""
 _FORMATTING = re.compile(r"\.(?:sp|in|ti|sk|ce|fi|nf)[+-]?[0-9]*|[HN]")
+_BEGINNINGS: Final = frozenset("CMZXHN.")
+"""With which a sequence of more than one letter begins, and the two for highlighting: anything else is looked at no further."""
 _ESCAPE_LENGTH_MAX: Final = 4_096
 """Longest text between two escape characters that is looked at; a longer one is literal, so a stray character costs little."""
 
@@ -40,7 +42,7 @@ def unescape(text: str, delimiters: Delimiters, codec: str = "utf-8") -> str:
             continue
         inside = text[start + 1 : end]
         plain = replacements.get(inside)
-        if plain is None:
+        if plain is None and inside[:1] in _BEGINNINGS:
             plain = text[start : end + 1] if _KEPT.fullmatch(inside) else _decode(inside, codec)
         if plain is None:
             # Not an escape: this mark is text, and the next one may still begin a real escape.
