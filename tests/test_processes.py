@@ -118,6 +118,7 @@ async def test_a_killed_front_refuses_nobody_and_loses_nothing(tree: Service) ->
 
     async def harm() -> None:
         os.kill(victim, signal.SIGKILL)
+        await tree.until(lambda: not is_alive(victim), "its end")
         # The port is the supervisor's: who connects now waits for the next front.
         reader, writer = await asyncio.open_connection("127.0.0.1", tree.http_port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
