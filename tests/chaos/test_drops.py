@@ -22,7 +22,7 @@ from tests.chaos.conftest import LONG
 from tests.drop.conftest import batch, roster
 from tests.support.service import Service, make_exchange, running_service
 
-KILLS = 120 if LONG else 6
+KILLS = 120 if LONG else 8
 NAMED = "alder-ann"
 """People are named in names of files; no log may repeat one."""
 MESSAGES = 150

@@ -25,7 +25,7 @@ from tests.chaos.killing import kill_again_and_again
 from tests.support.messages import adt
 from tests.support.service import Service, make_exchange, running_service
 
-WORKER_KILLS, DATABASE_KILLS = (300, 60) if LONG else (7, 3)
+WORKER_KILLS, DATABASE_KILLS = (300, 60) if LONG else (10, 5)
 PAUSE_S = 0.4
 SENDERS = 4
 STAYS_EACH = 20

@@ -12,7 +12,7 @@ import asyncio
 import statistics
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -121,11 +121,10 @@ async def measure_rates(
     count: int,
     rounds: int,
     settled: Callable[[], Awaitable[None]],
-    kinds: Sequence[str] = tuple(KINDS),
 ) -> None:
     """Print what is left of the throughput of good peers beside each kind (R14)."""
     title(f"The same, as fast as answers come: {count} messages a stretch, {rounds} without and {rounds} beside each kind in turns")
-    for name in kinds:
+    for name in KINDS:
         alone, beside_it = await full_rate(name, port, root, good, count, rounds, settled)
         share = beside_it.per_s / alone.per_s * 100
         costs = f"{alone.door_s / alone.messages * 1_000:.2f} and {beside_it.door_s / beside_it.messages * 1_000:.2f} ms of the door"
@@ -135,23 +134,16 @@ async def measure_rates(
 
 
 async def measure(
-    say: Callable[..., None],
-    title: Callable[[str], None],
-    port: int,
-    root: int,
-    good: Iterator[bytes],
-    seconds: float,
-    rate: int,
-    kinds: Sequence[str] = tuple(KINDS),
+    say: Callable[..., None], title: Callable[[str], None], port: int, root: int, good: Iterator[bytes], seconds: float, rate: int
 ) -> list[Felt]:
-    """Go through every kind (idle peers among them) and print what it did."""
+    """Go through every kind and print what it did."""
     title(f"Adversaries at the MLLP door: {GOOD_PEERS} good peers at {rate} messages/s beside each, pipeline running")
     await undisturbed(port, root, good, min(1.0, seconds), rate)
     before = [await undisturbed(port, root, good, seconds, rate)]
     felt = []
-    for name in kinds:
+    for name, kind in KINDS.items():
         felt.append(await beside(name, port, root, good, seconds, rate))
-        beside_it = f"p50 {felt[-1].p50_ms:.1f} ms, the service holds {felt[-1].held_megabytes:,.0f} MB; {KINDS[name].says}"
+        beside_it = f"p50 {felt[-1].p50_ms:.1f} ms, the service holds {felt[-1].held_megabytes:,.0f} MB; {kind.says}"
         say(f"acknowledged p99 beside {name}", felt[-1].p99_ms, "ms", beside_it)
     before.append(await undisturbed(port, root, good, seconds, rate))
     say("acknowledged p50 without them, before and after", statistics.mean(one.p50_ms for one in before), "ms")

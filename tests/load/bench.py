@@ -64,8 +64,6 @@ class Sizes:
     """Rows of the roster that is loaded while the feed goes on."""
     discharges: int = 10_000
     """In the ledgers that rates are asked of, and as many pending timers."""
-    kinds: tuple[str, ...] = tuple(KINDS)
-    """Of hostile peers; idle ones among them."""
     decision: int = 4_096
     """Messages that are worked on with the decision and without it."""
 
@@ -350,10 +348,10 @@ async def run(sizes: Sizes, workers: int, folder: Path) -> dict[str, Any]:
                 people=total, stays=int((len(KINDS) + 4) * max(1.0, sizes.adversaries_s) * sizes.steady_per_s), until=now, serial=5
             )
             place = bench.say, bench.title, service.mllp_ports[0], service.process.pid
-            await adversaries.measure(*place, messages(beside), sizes.adversaries_s, sizes.steady_per_s // 2, sizes.kinds)
+            await adversaries.measure(*place, messages(beside), sizes.adversaries_s, sizes.steady_per_s // 2)
             fast = Mix(people=total, stays=len(KINDS) * 2 * sizes.stretches * sizes.stretch // MESSAGES_PER_STAY + 1, until=now, serial=6)
             settled = partial(bench.until_drained, connection)
-            await adversaries.measure_rates(*place, messages(fast), sizes.stretch, sizes.stretches, settled, sizes.kinds)
+            await adversaries.measure_rates(*place, messages(fast), sizes.stretch, sizes.stretches, settled)
             await bench.until_drained(connection)
     finally:
         await connection.close()

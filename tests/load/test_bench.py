@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.load.bench import Sizes, run
+from tests.load.hostile import KINDS
 from tests.load.ledgers import RATES
 
 FEW = Sizes(
@@ -23,8 +24,6 @@ FEW = Sizes(
     steady_per_s=30,
     roster=500,
     discharges=400,
-    # All of them are beside good peers in test_adversaries.
-    kinds=("idle", "unread"),
     decision=64,
 )
 
@@ -38,8 +37,8 @@ async def test_every_target_has_its_figure() -> None:
     assert targets >= {"P1", "P2", "P3", "P3b", "P4", "P5", "P7", "P10"}
     assert {f"acknowledged at {connections} connections" for connections in (1, 16, 64)} <= figures.keys()
     assert {f"FHIR messages answered at {connections} connections" for connections in (1, 16)} <= figures.keys()
-    assert {f"acknowledged p99 beside {kind}" for kind in FEW.kinds} <= figures.keys()
-    assert {f"throughput beside {kind}, of that without" for kind in FEW.kinds} <= figures.keys()
+    assert {f"acknowledged p99 beside {kind}" for kind in KINDS} <= figures.keys()
+    assert {f"throughput beside {kind}, of that without" for kind in KINDS} <= figures.keys()
     assert {f"rates of {reader}, {name}" for reader in ("the exchange", "a plan") for name in RATES} <= figures.keys()
     assert figures["timers, follow-ups, 100 of 400 due"] < 30, "pages of an index, and not the worklist"
     assert "the decision, of what a message costs" in figures
