@@ -10,7 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.domain.directory import Directory
-from app.domain.measure_ledger import Measured, MeasureLine, lines_of
+from app.domain.measure_ledger import Measured, lines_of
+from app.domain.measure_line import MeasureLine
 from app.domain.rulebook import Rulebook
 from app.store import measure_lines, measure_receipts, service_lines
 from app.store.raw import Raw

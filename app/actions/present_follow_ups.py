@@ -23,7 +23,7 @@ from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_conte
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
 from app.domain.instrument import PHQ9_ITEMS
 from app.domain.measure import Evidence, EvidenceSource, MeasureStatus, Receipt
-from app.domain.measure_history import Spans, endings, enrolment, history_of
+from app.domain.measure_history import Spans, birth_on, endings, enrolment, history_of
 from app.domain.measure_ledger import Measured
 from app.domain.organization import COVERING_KINDS, Organization, OrganizationKind
 from app.domain.own_status import Asking
@@ -155,8 +155,8 @@ class FollowUpPresenter:
         history = history_of(
             Course(stay_for_rules(one, self.rulebook) for one in person.stays),
             [contact for _, contact in person.contacts],
-            person.records,
             stay.zone,
+            born_on=birth_on(person.records),
             ended=endings(person.stays, person.records, directory, self.rulebook, stay.zone),
             coverage=coverage,
             receipts=heard,

@@ -27,6 +27,7 @@ class Course:
         """Take the stays in any order."""
         self.stays = tuple(stays)
         self._followed: dict[tuple[int, Levels], dict[str, Stay]] = {}
+        self._returned: dict[tuple[tuple[datetime, datetime, str], StayClass, int, Levels], Stay | None] = {}
         self._of_levels: dict[Levels, Sequence[Stay]] = {}
 
     def __iter__(self) -> Iterator[Stay]:
@@ -51,6 +52,13 @@ class Course:
 
     def first_return(self, stay: Stay, within_days: int, but: Levels = frozenset()) -> Stay | None:
         """Find the first readmission or direct transfer after a stay's end (``is_return``), to any level of care `but` these."""
+        # Most measures ask the same of a stay.
+        asked = (stay.order, stay.stay_class, within_days, but)
+        if asked not in self._returned:
+            self._returned[asked] = self._first_return(stay, within_days, but)
+        return self._returned[asked]
+
+    def _first_return(self, stay: Stay, within_days: int, but: Levels) -> Stay | None:
         if stay.discharged_on is None:
             return None
         # After an emergency visit an admission counts from the arrival on.

@@ -62,10 +62,7 @@ def measure_statuses(stay: Stay, history: PersonHistory, catalog: MeasureCatalog
     today = local_date(now, stay.zone)
     ended_on = stay.discharged_on
     statuses = []
-    for measure in catalog.measures:
-        rules = catalog.rules_for(measure, (ended_on or today).year)
-        if stay.stay_class not in rules.stay_classes:
-            continue
+    for rules in catalog.rules_of(stay.stay_class, (ended_on or today).year):
         if stay.cancelled:
             statuses.append(void_status(rules, ended_on or today, "stay_cancelled", "the admission or visit was cancelled"))
         elif ended_on is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from app.domain.behavioral import BehavioralKind
 from app.domain.course import Course
@@ -172,27 +172,23 @@ class MeasureEvent:
     """Where the stay was."""
     first: Stay | None = None
     """The first stay of the episode, where it is not the event's own."""
+    begins_on: date = field(init=False)
+    """The day from which the windows are counted: that of the event, or that of the first admission."""
+    first_on: date = field(init=False)
+    """The first day that counts."""
+    due_7_on: date = field(init=False)
+    """The last day of the short window, or of the only one."""
+    due_30_on: date = field(init=False)
+    """Day 30: the last of the long window, and after which the event is final whatever its window."""
 
-    @property
-    def begins_on(self) -> date:
-        """The day from which the windows are counted: that of the event, or that of the first admission."""
-        first = self.first or self.stay
-        return (first.admitted_on or self.anchor_on) if self.rules.from_admission else self.anchor_on
-
-    @property
-    def first_on(self) -> date:
-        """The first day that counts."""
-        return self.begins_on + timedelta(days=self.rules.first_day)
-
-    @property
-    def due_7_on(self) -> date:
-        """The last day of the short window, or of the only one."""
-        return self.begins_on + timedelta(days=self.rules.window_days or SHORT_DAYS)
-
-    @property
-    def due_30_on(self) -> date:
-        """Day 30: the last of the long window, and after which the event is final whatever its window."""
-        return self.anchor_on + timedelta(days=LONG_DAYS)
+    def __post_init__(self) -> None:
+        # Worked out once: each status asks for them many times.
+        rules, first = self.rules, self.first or self.stay
+        begins_on = (first.admitted_on or self.anchor_on) if rules.from_admission else self.anchor_on
+        object.__setattr__(self, "begins_on", begins_on)
+        object.__setattr__(self, "first_on", begins_on + timedelta(days=rules.first_day))
+        object.__setattr__(self, "due_7_on", begins_on + timedelta(days=rules.window_days or SHORT_DAYS))
+        object.__setattr__(self, "due_30_on", self.anchor_on + timedelta(days=LONG_DAYS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +201,7 @@ class Standing:
     superseded_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroundStatus:
+class GroundStatus(NamedTuple):
     """Where an event stands by contacts alone, or by claims alone."""
 
     status_7: MeasureState
@@ -215,8 +210,7 @@ class GroundStatus:
     met_30_on: date | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureStatus:
+class MeasureStatus(NamedTuple):
     """The status of one event in one measure. ``status`` is that of the 30 days, which contain the 7."""
 
     measure: str
@@ -252,6 +246,7 @@ class MeasureCatalog:
 
     def __init__(self, rules: Iterable[MeasureRules], reader: ServiceReader) -> None:
         self.reader = reader
+        self._of_class: dict[tuple[StayClass, int], tuple[MeasureRules, ...]] = {}
         self._versions: dict[str, list[MeasureRules]] = {}
         for one in sorted(rules, key=lambda one: (one.measure, one.first_year)):
             self._versions.setdefault(one.measure, []).append(one)
@@ -269,6 +264,14 @@ class MeasureCatalog:
         """Give the rules of a measurement year: the last version that began by then, or the first there is."""
         versions = self._versions[measure]
         return max((one for one in versions if one.first_year <= year), key=lambda one: one.first_year, default=versions[0])
+
+    def rules_of(self, stay_class: StayClass, year: int) -> tuple[MeasureRules, ...]:
+        """Give the rules of a measurement year for which stays of a class are events."""
+        found = self._of_class.get((stay_class, year))
+        if found is None:
+            rules = (self.rules_for(measure, year) for measure in self.measures)
+            found = self._of_class[stay_class, year] = tuple(one for one in rules if stay_class in one.stay_classes)
+        return found
 
 
 def void_status(rules: MeasureRules, on: date, reason: str, text: str) -> MeasureStatus:

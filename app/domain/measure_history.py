@@ -3,7 +3,7 @@
 Not here: what a measure makes of it (``episode``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from types import MappingProxyType
@@ -38,8 +38,12 @@ def facts_of(records: Sequence[PatientRecord]) -> dict[str, Any]:
 
 def birth_on(records: Sequence[PatientRecord]) -> date | None:
     """Give the birth date, if anybody says one."""
-    born = facts_of(records).get("birth_date")
-    return date.fromisoformat(born) if born else None
+    return birth_in(facts_of(records))
+
+
+def birth_in(facts: Mapping[str, Any]) -> date | None:
+    """Give the birth date that facts of a person say."""
+    return date.fromisoformat(facts["birth_date"]) if facts.get("birth_date") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,9 @@ def enrolment(claims: Iterable[Attribution]) -> Spans:
 def history_of(  # everything that a measure asks of a person
     stays: Course,
     contacts: Iterable[Contact],
-    records: Sequence[PatientRecord],
     zone: tzinfo,
     *,
+    born_on: date | None,
     ended: Endings,
     coverage: Spans | None = None,
     receipts: Iterable[Receipt] = (),
@@ -105,7 +109,7 @@ def history_of(  # everything that a measure asks of a person
 ) -> PersonHistory:
     """Gather the history. A contact's day is that of the zone: the facility's whose discharge is asked about."""
     return PersonHistory(
-        birth_on=birth_on(records),
+        birth_on=born_on,
         died_on=ended.died_on,
         hospice_on=ended.hospice_on,
         coverage=coverage,

@@ -9,20 +9,20 @@ Not here: what a measure says (``episode``), or how lines are kept (store/measur
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
 from app.domain.attribution import Attribution, Role, responsible_on
-from app.domain.calendar import age_on, end_of_day
 from app.domain.claim import ClaimLine, services_of
 from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.course import Course
 from app.domain.directory import Directory
-from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS, measure_statuses
-from app.domain.measure import Evidence, GroundStatus, MeasureCatalog, MeasureState, MeasureStatus, PersonHistory, Receipt
-from app.domain.measure_history import Spans, birth_on, endings, enrolment, facts_of, history_of
+from app.domain.episode import measure_statuses
+from app.domain.measure import Evidence, MeasureCatalog, PersonHistory, Receipt
+from app.domain.measure_history import Endings, birth_in, endings, enrolment, facts_of, history_of
+from app.domain.measure_line import MeasureLine, Said, line_of, said_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
@@ -31,67 +31,12 @@ from app.domain.provider import Providers
 from app.domain.responsible_home import responsible_homes
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import may_count
-from app.domain.service import Ground, Service
-from app.domain.stay import Stay
+from app.domain.service import Service
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 
 COUNTED_MODES = frozenset({"live", "reported", "backfill"})
-NO_LINE = frozenset({MeasureState.NOT_ELIGIBLE, MeasureState.VOID})
-"""What is no event of a measure, or never was, has no line in it."""
-STRATA = ("sex", "race", "ethnicity", "language", "dual_status", "geography")
-"""By which rates are told apart, as sources say them; unknown is a stratum of its own."""
 PERSON_FACTS = ("birth_date", "sex", "race", "ethnicity", "language")
 """What a line says of the person beside their stays."""
-ONE_SECOND = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureLine:
-    """Where one stay stands in one measure for one organization."""
-
-    encounter_id: UUID
-    measure: str
-    organization_id: UUID | None
-    """None: the exchange as a whole."""
-    person_id: UUID
-    facility_id: UUID | None
-    home_id: UUID | None
-    """The home that was responsible on the day of the discharge: the line's own, else the first of them."""
-    period: int
-    anchor_on: date
-    due_7_on: date
-    due_30_on: date
-    status_7: str
-    status_30: str
-    reason: str
-    superseded_by: UUID | None
-    met_7_on: date | None
-    met_30_on: date | None
-    met_by: str | None
-    """By contacts alone, by claims alone: 2 in the 7 days, 1 in the 30 only, 0 not; None where services do not decide."""
-    contacts_7_on: date | None
-    contacts_30_on: date | None
-    claims_7_on: date | None
-    claims_30_on: date | None
-    age: int | None
-    """Full years on the anchor."""
-    sex: str | None
-    race: str | None
-    ethnicity: str | None
-    language: str | None
-    dual_status: str | None
-    geography: str | None
-    provisional: bool
-    """No final principal diagnosis of the stay has come."""
-    rule_version: str
-    reasons: tuple[str, ...]
-    next_change_at: datetime | None
-    """When to look again although nothing happens."""
-
-    @property
-    def key(self) -> tuple[UUID, str, UUID | None]:
-        """What makes two lines versions of one."""
-        return self.encounter_id, self.measure, self.organization_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,81 +81,111 @@ class _Reader:
 
 def lines_of(person: Measured, directory: Directory, rulebook: Rulebook, catalog: MeasureCatalog, now: datetime) -> list[MeasureLine]:
     """Give every line of a person: each status depends on all their stays, so they are worked out together."""
-    stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
-    told = {stay.id: stay_for_rules(stay, rulebook) for stay in stays}
-    allowed: dict[UUID | None, list[StayInHand]] = {}
-    histories: dict[tuple[Any, ...], PersonHistory] = {}
-    seen: dict[tuple[Any, ...], PersonHistory] = {}
-    statuses: dict[tuple[UUID, int], tuple[MeasureStatus, ...]] = {}
-    lines: list[MeasureLine] = []
-    facts = facts_of(person.records)
-    born = birth_on(person.records)
-    for stay in stays:
-        if stay.view.discharged_at is None:
-            continue
-        rules, day = told[stay.id], stay.day_of(stay.view.discharged_at)
-        known = Asking(directory, stay.law, stay.asked_at)
-        denied = person.denied.get(stay.id, frozenset())
-        responsible = responsible_homes(stay, rules, person.claims, directory, rulebook, denied=denied)
-        homes = [home.home_id for home in responsible.homes if home.home_id is not None]
-        for reader in _readers(homes, person.claims, day, known, stay.consents):
-            shows = allowed.get(reader.organization_id)
-            if shows is None:
-                shows = [one for one in stays if may_count(reader.organization_id, reader.kind, one, person.claims)]
-                allowed[reader.organization_id] = shows
-            if stay not in shows:
+    return _InHand(person, directory, rulebook, catalog, now).lines()
+
+
+class _InHand:
+    """One person whose lines are worked out. What readers and stays share is made once, or many stays would cost their square."""
+
+    def __init__(self, person: Measured, directory: Directory, rulebook: Rulebook, catalog: MeasureCatalog, now: datetime) -> None:
+        self.person, self.directory, self.rulebook, self.catalog, self.now = person, directory, rulebook, catalog, now
+        self.stays = [stay for stay in person.stays if stay.mode in COUNTED_MODES]
+        self.told = {stay.id: stay_for_rules(stay, rulebook) for stay in self.stays}
+        self.facts = facts_of(person.records)
+        self.born_on = birth_in(self.facts)
+        self.shown: dict[UUID | None, _Shown] = {}
+        self.known: dict[tuple[UUID, ...], _Shown] = {}
+        self.histories: dict[tuple[Any, ...], PersonHistory] = {}
+        self.seen: dict[tuple[Any, ...], PersonHistory] = {}
+        self.made: dict[tuple[UUID, int], list[Said]] = {}
+
+    def lines(self) -> list[MeasureLine]:
+        """Give the lines."""
+        person, lines = self.person, []
+        for stay in self.stays:
+            if stay.view.discharged_at is None:
                 continue
-            coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
-            # What a reader sees is the same for nearly all stays of a person: gathered once, or many stays cost their square.
-            seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
-            history = histories.get(seen_as)
-            if history is None:
-                history = histories[seen_as] = _history(person, stay, reader, shows, told, coverage, known, rulebook, seen)
-            # Most readers know the same: what a payer sees, the exchange does.
-            asked = (stay.id, id(history))
-            if asked not in statuses:
-                statuses[asked] = measure_statuses(rules, history, catalog, now)
-            made = (_line(stay, status, reader, facts, born) for status in statuses[asked])
-            lines.extend(line for line in made if line is not None)
-    return lines
+            rules, day = self.told[stay.id], stay.day_of(stay.view.discharged_at)
+            known = Asking(self.directory, stay.law, stay.asked_at)
+            denied = person.denied.get(stay.id, frozenset())
+            responsible = responsible_homes(stay, rules, person.claims, self.directory, self.rulebook, denied=denied)
+            homes = [home.home_id for home in responsible.homes if home.home_id is not None]
+            for reader in _readers(homes, person.claims, day, known, stay.consents):
+                shown = self._shown_to(reader)
+                if stay.id in shown.has:
+                    history = self._history(stay, reader, shown, known)
+                    lines += [line_of(one, reader.organization_id, reader.home_id) for one in self._made(stay, history)]
+        return lines
+
+    def _made(self, stay: StayInHand, history: PersonHistory) -> list[Said]:
+        """Give where a stay stands. Most readers know the same: what a payer sees, the exchange does."""
+        asked = (stay.id, id(history))
+        if asked not in self.made:
+            statuses = measure_statuses(self.told[stay.id], history, self.catalog, self.now)
+            self.made[asked] = said_of(stay, statuses, self.facts, self.born_on)
+        return self.made[asked]
+
+    def _shown_to(self, reader: _Reader) -> "_Shown":
+        """Give what a reader may know of."""
+        found = self.shown.get(reader.organization_id)
+        if found is None:
+            stays = [one for one in self.stays if may_count(reader.organization_id, reader.kind, one, self.person.claims)]
+            ids = tuple(one.id for one in stays)
+            found = self.known.get(ids)
+            if found is None:
+                found = self.known[ids] = _Shown(stays, ids, frozenset(ids), Course(self.told[one] for one in ids))
+            self.shown[reader.organization_id] = found
+        return found
+
+    def _history(self, stay: StayInHand, reader: _Reader, shown: "_Shown", known: Asking) -> PersonHistory:
+        """Gather what the reader may know of the person, by the days of a stay's place; or give what was seen already."""
+        person = self.person
+        coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
+        # What a reader sees is the same for nearly all stays of a person.
+        seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
+        history = self.histories.get(seen_as)
+        if history is not None:
+            return history
+        hidden = self.told.keys() - shown.has
+        contacts = [contact for on, contact in person.contacts if on not in hidden]
+        # What a home of which the reader may not know has done meets nothing that the reader sees.
+        contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
+        claims_of = reader.organization_id if person.services else None
+        # And readers who see the same are told the same, whoever they are.
+        of = (shown.ids, tuple(contact.id for contact in contacts), coverage, stay.zone, claims_of)
+        if of not in self.seen:
+            if stay.zone not in shown.ended:
+                shown.ended[stay.zone] = endings(shown.stays, person.records, self.directory, self.rulebook, stay.zone)
+            receipts = [
+                Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
+                for one in shown.stays
+                for heard in person.heard.get(one.id, ())
+            ]
+            self.seen[of] = history_of(
+                shown.course,
+                contacts,
+                stay.zone,
+                born_on=self.born_on,
+                ended=shown.ended[stay.zone],
+                coverage=coverage,
+                receipts=receipts,
+                claimed=claims_counted(person.services, reader.organization_id, person.providers),
+                providers=person.providers,
+            )
+        self.histories[seen_as] = self.seen[of]
+        return self.seen[of]
 
 
-def _history(
-    person: Measured,
-    stay: StayInHand,
-    reader: _Reader,
-    shows: Sequence[StayInHand],
-    told: Mapping[UUID, Stay],
-    coverage: Spans | None,
-    known: Asking,
-    rulebook: Rulebook,
-    seen: dict[tuple[Any, ...], PersonHistory],
-) -> PersonHistory:
-    """Gather what the reader may know of the person, by the days of a stay's place; or give what was `seen` already, by what it is of."""
-    hidden = {one.id for one in person.stays if one.mode in COUNTED_MODES} - {one.id for one in shows}
-    contacts = [contact for on, contact in person.contacts if on not in hidden]
-    # What a home of which the reader may not know has done meets nothing that the reader sees.
-    contacts = known.contacts_for(Recipient(reader.kind, reader.organization_id), contacts, stay.consents)
-    claims_of = reader.organization_id if person.services else None
-    of = (tuple(one.id for one in shows), tuple(contact.id for contact in contacts), coverage, stay.zone, claims_of)
-    if of not in seen:
-        receipts = [
-            Receipt(stay_id=str(one.id), what=heard.what, on=one.day_of(heard.at), by=heard.by)
-            for one in shows
-            for heard in person.heard.get(one.id, ())
-        ]
-        seen[of] = history_of(
-            Course(told[one.id] for one in shows),
-            contacts,
-            person.records,
-            stay.zone,
-            ended=endings(shows, person.records, known.directory, rulebook, stay.zone),
-            coverage=coverage,
-            receipts=receipts,
-            claimed=claims_counted(person.services, reader.organization_id, person.providers),
-            providers=person.providers,
-        )
-    return seen[of]
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The stays that a reader may know of, and what is the same for everybody who may know of just these."""
+
+    stays: Sequence[StayInHand]
+    ids: tuple[UUID, ...]
+    has: frozenset[UUID]
+    course: Course
+    ended: dict[tzinfo, Endings] = field(default_factory=dict)
+    """By the calendar of the place that asks."""
 
 
 def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:
@@ -251,64 +226,3 @@ def _readers(
 
 def _enrolment_by(claims: Sequence[Attribution], payers: set[UUID]) -> tuple[Attribution, ...]:
     return tuple(claim for claim in claims if claim.organization_id in payers)
-
-
-def _line(stay: StayInHand, status: MeasureStatus, reader: _Reader, facts: dict[str, Any], born: date | None) -> MeasureLine | None:
-    anchor_on, due_7_on, due_30_on = status.anchor_on, status.due_7_on, status.due_30_on
-    if status.status in NO_LINE or anchor_on is None or due_7_on is None or due_30_on is None:
-        return None
-    return MeasureLine(
-        encounter_id=stay.id,
-        measure=status.measure,
-        organization_id=reader.organization_id,
-        person_id=stay.person_id,
-        facility_id=stay.facility.id if stay.facility else None,
-        home_id=reader.home_id,
-        period=anchor_on.year,
-        anchor_on=anchor_on,
-        due_7_on=due_7_on,
-        due_30_on=due_30_on,
-        status_7=status.status_7.value,
-        status_30=status.status_30.value,
-        reason=status.reason,
-        superseded_by=UUID(status.superseded_by) if status.superseded_by else None,
-        met_7_on=status.met_7_on,
-        met_30_on=status.met_30_on,
-        **_by_ground(status),
-        age=age_on(born, anchor_on) if born else None,
-        **{name: facts.get(name) for name in STRATA},
-        provisional=stay.signal.provisional,
-        rule_version=status.rule_version,
-        reasons=status.reasons,
-        next_change_at=_next_change(status, anchor_on, stay.zone),
-    )
-
-
-def _by_ground(status: MeasureStatus) -> dict[str, Any]:
-    contacts, claims = (status.by_ground.get(ground) if status.by_ground else None for ground in (Ground.CONTACT, Ground.CLAIM))
-    known = contacts is not None and claims is not None
-    return {
-        "met_by": f"{_level(contacts)}{_level(claims)}" if known else None,
-        "contacts_7_on": contacts and contacts.met_7_on,
-        "contacts_30_on": contacts and contacts.met_30_on,
-        "claims_7_on": claims and claims.met_7_on,
-        "claims_30_on": claims and claims.met_30_on,
-    }
-
-
-def _level(by: GroundStatus | None) -> int:
-    if by is None or by.met_30_on is None:
-        return 0
-    return 1 if by.met_7_on is None else 2
-
-
-def _next_change(status: MeasureStatus, anchor_on: date, zone: tzinfo) -> datetime | None:
-    """Say when the passing of days alone changes the status: the first second after a window, or after a transfer's wait."""
-    if status.reason == TRANSFER_AWAITED.reason:
-        return end_of_day(anchor_on + timedelta(days=TRANSFER_WAIT_DAYS), zone) + ONE_SECOND
-    waiting = [
-        due_on
-        for state, due_on in ((status.status_7, status.due_7_on), (status.status_30, status.due_30_on))
-        if state is MeasureState.PENDING and due_on is not None
-    ]
-    return end_of_day(min(waiting), zone) + ONE_SECOND if waiting else None

@@ -78,18 +78,26 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
 
 def _by_ground(event: MeasureEvent, found: Sequence[_Met], standing: Standing | None) -> Mapping[Ground, GroundStatus]:
     """Say the status by each ground alone. A stay that counts as a service is known without a claim: it stands with the contacts."""
+    if not found:
+        # Nearly always, and then both say the same.
+        return dict.fromkeys(Ground, _ground_status(event, (), standing))
     told = {}
     for ground in Ground:
-        short, long = _first_days(event, [one for one in found if (one.what == Ground.CLAIM) == (ground is Ground.CLAIM)])
-        met_7_on, met_30_on = short and short.on, long and long.on
-        status_7, status_30 = _outcome(met_7_on, event.due_7_on, event.today), _outcome(met_30_on, event.due_30_on, event.today)
-        told[ground] = GroundStatus(
-            status_7=standing.status if standing else status_7,
-            status_30=standing.status if standing else status_7 if event.rules.window_days else status_30,
-            met_7_on=met_7_on,
-            met_30_on=met_30_on,
-        )
+        of_ground = [one for one in found if (one.what == Ground.CLAIM) == (ground is Ground.CLAIM)]
+        told[ground] = _ground_status(event, of_ground, standing)
     return told
+
+
+def _ground_status(event: MeasureEvent, found: Sequence[_Met], standing: Standing | None) -> GroundStatus:
+    short, long = _first_days(event, found)
+    met_7_on, met_30_on = short and short.on, long and long.on
+    status_7, status_30 = _outcome(met_7_on, event.due_7_on, event.today), _outcome(met_30_on, event.due_30_on, event.today)
+    return GroundStatus(
+        status_7=standing.status if standing else status_7,
+        status_30=standing.status if standing else status_7 if event.rules.window_days else status_30,
+        met_7_on=met_7_on,
+        met_30_on=met_30_on,
+    )
 
 
 def _outcome(met_on: date | None, due_on: date, today: date) -> MeasureState:
@@ -130,6 +138,8 @@ def _found_in_order(event: MeasureEvent, reader: ServiceReader) -> list[_Met]:
 
 def _first_days(event: MeasureEvent, found: Sequence[_Met]) -> tuple[_Met | None, _Met | None]:
     """Find the first that counts in the short and in the long window; of a single window both are the same."""
+    if not found:
+        return None, None
     until = event.due_7_on if event.rules.window_days else event.due_30_on
     long = next((one for one in found if one.on <= until), None)
     return next((one for one in found if one.on <= event.due_7_on and not one.long_only), None), long
@@ -190,7 +200,7 @@ def _counts_itself(other: Stay, event: MeasureEvent) -> bool:
 
 def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
     """Say how many visits were looked at and not counted, so that a coordinator sees that their call was not forgotten."""
-    if event.rules.evidence is not Evidence.SERVICE:
+    if event.rules.evidence is not Evidence.SERVICE or not event.history.services:
         return ()
     services: list[Service] = []
     for one in sorted({one.id: one for one in event.history.services}.values(), key=lambda one: one.ground is not Ground.CONTACT):

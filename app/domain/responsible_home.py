@@ -112,10 +112,11 @@ def responsible_homes(
     event = Kind.DISCHARGED if rules.discharged_on else Kind.ADMITTED
     by_organization = {one: grounds for one, grounds in responsible_on(claimed, day).items() if one in directory.organizations}
     as_home: dict[UUID, list[Attribution]] = {}
+    origin = stay.origin
     why_not: dict[UUID, str] = {}
     for organization_id, grounds in by_organization.items():
         # Without an agreement a home is told nothing; responsible it is, and its clocks run.
-        if not may_be_told(stay.origin, Recipient(directory.organizations[organization_id].kind, organization_id)).tier.tells:
+        if not may_be_told(origin, Recipient(directory.organizations[organization_id].kind, organization_id)).tier.tells:
             continue
         for ground in sorted((one for one in grounds if one.role in HOME_ROLES), key=rulebook.precedence.order):
             late, reason = lateness_of(ground, stay, event, day, rulebook)

@@ -17,6 +17,8 @@ from app.domain.viewer import Viewer
 
 ITS_OWN: Final = Decision(Tier.FULL, ("its own",))
 _NOBODY: Final = Decision(Tier.SUPPRESS, ("nobody asks",))
+_EVERYBODY: Final = Decision(Tier.FULL, ("asked for everybody",))
+_OF_REPORTER_ALONE: Final = Decision(Tier.SUPPRESS, ("the news of who reported it alone",))
 
 
 def seen_by(viewer: Viewer, facility_id: UUID | None, reported_by: UUID | None, stay: StayInHand, directory: Directory) -> Decision:
@@ -47,13 +49,16 @@ def may_know(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayIn
     A stay that the reader may not be told of must not show either (42 CFR 2.13(c)). `claimed` are all claims on the person: a reader
     who sees only their own cannot judge (`follow_up.of_reporter_alone` keeps the answer for them).
     """
-    if stay.reported_by not in (None, reader_id) and is_of_reporter_alone(stay, claimed):
-        return False
-    return kind is None or may_be_told(stay.origin, Recipient(kind, reader_id)).tier.tells
+    return _telling(reader_id, kind, stay, claimed).tier.tells
 
 
 def may_count(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayInHand, claimed: Collection[Attribution]) -> bool:
     """Tell whether a stay may have a line in a measure that the reader sees: a measure's name gives away what a minimal telling hides."""
-    if not may_know(reader_id, kind, stay, claimed):
-        return False
-    return kind is None or not may_be_told(stay.origin, Recipient(kind, reader_id)).conceals
+    telling = _telling(reader_id, kind, stay, claimed)
+    return telling.tier.tells and not telling.conceals
+
+
+def _telling(reader_id: UUID | None, kind: OrganizationKind | None, stay: StayInHand, claimed: Collection[Attribution]) -> Decision:
+    if stay.reported_by not in (None, reader_id) and is_of_reporter_alone(stay, claimed):
+        return _OF_REPORTER_ALONE
+    return _EVERYBODY if kind is None else may_be_told(stay.origin, Recipient(kind, reader_id))

@@ -14,7 +14,7 @@ from uuid import UUID
 from app.actions.gather_measured import gather_measured
 from app.actions.measure import Difference, difference, measure
 from app.domain.directory import Directory
-from app.domain.measure_ledger import MeasureLine
+from app.domain.measure_line import MeasureLine
 from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand
 from app.pipeline.rooms import OpenTransaction

@@ -7,18 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from app.domain.measure_ledger import MeasureLine
+from app.domain.measure_line import MeasureLine
 from app.store.raw import Raw
 
-_COLUMNS = (
-    "encounter_id", "measure", "organization_id", "person_id", "facility_id", "home_id", "period", "anchor_on", "due_7_on", "due_30_on",
-    "status_7", "status_30", "reason", "superseded_by", "met_7_on", "met_30_on",
-    "met_by", "contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on", "age", "sex", "race", "ethnicity", "language",
-    "dual_status", "geography", "provisional", "rule_version", "reasons", "next_change_at",
-)  # fmt: skip
-"""In the order of the fields of `MeasureLine`."""
+_COLUMNS = MeasureLine._fields
 _TYPES = (
-    "uuid", "text", "uuid", "uuid", "uuid", "uuid", "int2", "date", "date", "date",
+    "uuid", "uuid", "uuid", "text", "uuid", "uuid", "int2", "date", "date", "date",
     "text", "text", "text", "uuid", "date", "date",
     "text", "date", "date", "date", "date", "int2", "text", "text", "text", "text",
     "text", "text", "bool", "text", "text", "timestamptz",
@@ -39,7 +33,7 @@ async def standing(raw: Raw, people: Collection[UUID], stays: Iterable[UUID]) ->
     By ix_measure_line_person and uq_measure_line_standing.
     """
     rows = await raw.fetch(_STANDING, list(people), list(stays))
-    return {row["id"]: MeasureLine(**{**{name: row[name] for name in _COLUMNS}, "reasons": tuple(row["reasons"])}) for row in rows}
+    return {number: MeasureLine._make((*said, tuple(reasons), at)) for number, *said, reasons, at in rows}
 
 
 async def with_lines(raw: Raw, people: Collection[UUID]) -> set[UUID]:
