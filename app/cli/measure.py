@@ -1,19 +1,19 @@
 """`handoff measure`: a measurement year computed anew after its rules changed. Not here: rates, which are asked over HTTP."""
 
 import asyncio
+import os
 import time
 from datetime import date
 from typing import Annotated, Any
 
 import typer
 
-from app import wiring
 from app.cli.database import open_office
 from app.cli.exits import usage
+from app.cli.measure_hands import Hands, open_hands, remeasuring
 from app.cli.output import JsonFlag, Output
-from app.pipeline.remeasure import Remeasured, Remeasuring
+from app.pipeline.remeasure import Remeasured
 from app.settings import load_settings
-from app.store.directory import RegistryReader
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Quality measures: a year computed anew after its rules changed.")
 
@@ -29,6 +29,7 @@ def _measure() -> None:
 def recompute(
     year: Annotated[int, typer.Option(min=2000, max=2100, help="The measurement year: discharges and visits of these twelve months.")],
     *,
+    jobs: Annotated[int | None, typer.Option(min=1, max=64, help="Processes that compute; one for each core unless said.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
@@ -40,19 +41,17 @@ def recompute(
 
     async def run() -> dict[str, Any]:
         async with open_office(load_settings()) as office:
-            rules = wiring.rulebook()
-            job = Remeasuring(
-                wiring.open_transaction(office.work), RegistryReader(), rules, wiring.read_stay(rules, office.clock), office.clock
-            )
+            job = remeasuring(office.work, office.clock)
             total = await job.count(date(year, 1, 1), date(year, 12, 31))
-            found = await _through(job, output, year, total, change=False)
-            shown = _shown(found, year, is_changed=False)
-            if dry_run or not found.changed:
-                return shown
-            output.table(shown["changes"], ("measure", "before", "after", "lines"), none="")
-            if not yes and not typer.confirm(f"Change {found.changed.total()} of {found.lines} lines?", err=True):
-                return shown
-            return _shown(await _through(job, output, year, total, change=True), year, is_changed=True)
+            async with open_hands(job, office.database.url, jobs or os.cpu_count() or 1, total) as hands:
+                found = await _through(hands, output, year, total, change=False)
+                shown = _shown(found, year, is_changed=False)
+                if dry_run or not found.changed:
+                    return shown
+                output.table(shown["changes"], ("measure", "before", "after", "lines"), none="")
+                if not yes and not typer.confirm(f"Change {found.changed.total()} of {found.lines} lines?", err=True):
+                    return shown
+                return _shown(await _through(hands, output, year, total, change=True), year, is_changed=True)
 
     result = asyncio.run(run())
     if as_json:
@@ -63,7 +62,7 @@ def recompute(
     output.say(f"{result['lines_changed']:,} of {result['lines']:,} lines of {result['people']:,} people {words}.")
 
 
-async def _through(job: Remeasuring, output: Output, year: int, total: int, *, change: bool) -> Remeasured:
+async def _through(hands: Hands, output: Output, year: int, total: int, *, change: bool) -> Remeasured:
     began_s = said_s = time.monotonic()
 
     def say(done: Remeasured) -> None:
@@ -75,7 +74,7 @@ async def _through(job: Remeasuring, output: Output, year: int, total: int, *, c
             doing = "Changing" if change else "Comparing"
             output.say(f"{doing} {year}: {done.people:,} of {total:,} people, {done.lines:,} lines, {pace:,.0f} lines/s")
 
-    return await job.run(date(year, 1, 1), date(year, 12, 31), change=change, on_progress=say)
+    return await hands.here.run(date(year, 1, 1), date(year, 12, 31), hands.of(change=change), say)
 
 
 def _shown(found: Remeasured, year: int, *, is_changed: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""`python -m tests.load.remeasure [DISCHARGES]`: a year of a state computed anew, with synthetic discharges; prints time and pace.
+"""`python -m tests.load.remeasure [DISCHARGES [PROCESSES]]`: a year of a state computed anew; prints time and pace, tenth by tenth.
 
-One stay is really worked on, and its rows are copied for as many people. Not here: whether the result is right (tests/cli/test_measure).
+One stay is really worked on, and its rows are copied for as many people. Then the rules of one measure change: first what would be
+changed, then the change, as `handoff measure recompute` does it. Not here: whether the result is right (tests/cli/test_measure).
 """
 
 import asyncio
@@ -13,16 +14,23 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from app import wiring
-from app.pipeline.remeasure import Remeasured, Remeasuring
-from app.store.directory import RegistryReader
+from app.cli.measure_hands import open_hands, remeasuring
+from app.pipeline.remeasure import Remeasured
 from app.store.engine import make_engine
 from app.store.roles import Network, Role
 from tests.api.world import exchange, tell_the_story
-from tests.load.machine import memory_megabytes, processor_s
+from tests.load.machine import memory_megabytes, processor_s, tree_of
 from tests.load.network import MeasuredNetwork
 
 DISCHARGES: Final = 100_000
 _YEAR: Final = (date(2026, 1, 1), date(2026, 12, 31))
+RUNS: Final = (
+    (True, None, "Written into an empty ledger"),
+    (False, "update measure_line set rule_version = 'FUH-MY2020' where measure = 'FUH' and known_to is null", "What would change"),
+    (True, None, "Changed"),
+    (False, None, "Nothing to change"),
+)
+"""Whether it is written, what is done before, and what to call it."""
 COPIED: Final = {
     "person": {"id": "P"},
     "patient_record": {"id": "R", "person_id": "P", "value": "V"},
@@ -52,19 +60,19 @@ def copying(table: str, copies: int) -> str:
     return f"insert into {table} select r.* from {table} x, generate_series(1, {copies}) as n, lateral {copy} as r"  # noqa: S608
 
 
-async def main(discharges: int) -> None:
-    """Copy, and compute anew twice: into an empty ledger, and compared with what stands."""
+async def main(discharges: int, jobs: int) -> None:
+    """Copy, fill the ledger, and let the rules of a measure change."""
     with TemporaryDirectory(prefix="handoff-load-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         network = await MeasuredNetwork.make(folder / "net", {})
         try:
-            await _measured(network, discharges)
+            await _measured(network, discharges, jobs)
         finally:
             await network.close()
 
 
-async def _measured(network: MeasuredNetwork, discharges: int) -> None:
+async def _measured(network: MeasuredNetwork, discharges: int, jobs: int) -> None:
     where = network.url, Network(network.settings.network)
     work, app = make_engine(*where, Role.WORK, name="load"), make_engine(*where, Role.APP, name="load")
     async with exchange(work, app) as world:
@@ -73,20 +81,18 @@ async def _measured(network: MeasuredNetwork, discharges: int) -> None:
     async with transaction() as raw:
         for table in COPIED:
             await raw.execute(copying(table, discharges))
-    rules, clock = wiring.rulebook(), wiring.SystemClock()
-    job = Remeasuring(transaction, RegistryReader(), rules, wiring.read_stay(rules, clock), clock)
     server = network.server.server_pid()
     assert server is not None
-    for change, what in ((True, "written into an empty ledger"), (False, "compared, nothing to change")):
-        pace = Pace(server, discharges)
-        done = await job.run(*_YEAR, change=change, on_progress=pace.progress)
-        took_s, cpu_s = time.perf_counter() - pace.began_s, pace.spent_s()
-        print(
-            f"{done.people:,} discharges, {done.lines:,} lines, {done.changed.total():,} changed, {what}: {took_s:,.0f} s, "
-            f"{done.lines / took_s:,.0f} lines/s, {done.people / took_s:,.0f} discharges/s; {cpu_s:,.0f} s of processor time here and in "
-            f"PostgreSQL, {memory_megabytes(os.getpid()):,.0f} MB here",
-            flush=True,
-        )
+    job = remeasuring(work, wiring.SystemClock())
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, {jobs} processes", flush=True)
+    async with open_hands(job, network.url, jobs, discharges) as hands:
+        for change, before, what in RUNS:
+            if before is not None:
+                async with transaction() as raw:
+                    await raw.execute(before)
+            pace = Pace(server, discharges)
+            done = await job.run(*_YEAR, hands.of(change=change), pace.progress)
+            print(f"{what}: {pace.told(done)}", flush=True)
     await work.dispose()
     await app.dispose()
 
@@ -97,24 +103,42 @@ class Pace:
     def __init__(self, server: int, discharges: int) -> None:
         """Begin now."""
         self.server, self.step = server, max(1, discharges // 10)
-        self.began_s, self.used_s = time.perf_counter(), self._processor_s()
-        self.people, self.last_s = 0, 0.0
-
-    def spent_s(self) -> float:
-        """Give the processor time so far, ours and PostgreSQL's."""
-        return self._processor_s() - self.used_s
+        self.began_s, self.used_s, self.of_server_s = time.perf_counter(), processor_s([os.getpid()]), processor_s([server])
+        self.people, self.lines, self.last_s, self.spent_s = 0, 0, self.began_s, 0.0
 
     def progress(self, done: Remeasured) -> None:
         """Print each tenth."""
         if done.people - self.people >= self.step:
-            spent_s = self.spent_s()
-            each_ms = (spent_s - self.last_s) / (done.people - self.people) * 1000
-            print(f"  {done.people:,} people, {done.lines:,} lines, {each_ms:.2f} ms of processor time a discharge", flush=True)
-            self.people, self.last_s = done.people, spent_s
+            now_s, spent_s, _ = self._spent_s()
+            people, took_s = done.people - self.people, now_s - self.last_s
+            print(
+                f"  {done.people:,} people: {took_s:,.1f} s, {(done.lines - self.lines) / took_s:,.0f} lines/s, {people / took_s:,.0f} "
+                f"discharges/s, {(spent_s - self.spent_s) / people * 1000:.2f} ms of processor time a discharge, "
+                f"{self._memory()}",
+                flush=True,
+            )
+            self.people, self.lines, self.last_s, self.spent_s = done.people, done.lines, now_s, spent_s
 
-    def _processor_s(self) -> float:
-        return time.process_time() + processor_s([self.server])
+    def told(self, done: Remeasured) -> str:
+        """Say what the whole cost."""
+        now_s, spent_s, of_server_s = self._spent_s()
+        took_s = now_s - self.began_s
+        return (
+            f"{done.people:,} discharges, {done.lines:,} lines, {done.changed.total():,} changed: {took_s:,.0f} s, "
+            f"{done.lines / took_s:,.0f} lines/s, {done.people / took_s:,.0f} discharges/s; {spent_s:,.0f} s of processor time "
+            f"({spent_s / done.people * 1000:.2f} ms a discharge), {of_server_s:,.0f} s of it PostgreSQL's; {self._memory()}"
+        )
+
+    def _spent_s(self) -> tuple[float, float, float]:
+        """Give the time, and the processor time so far: all of it, and PostgreSQL's."""
+        of_server_s = processor_s([self.server]) - self.of_server_s
+        # PostgreSQL's are children of ours, or not: that depends on who started it.
+        return time.perf_counter(), processor_s([os.getpid(), self.server]) - self.used_s, of_server_s
+
+    def _memory(self) -> str:
+        ours = memory_megabytes(os.getpid()) - (memory_megabytes(self.server) if self.server in tree_of(os.getpid()) else 0)
+        return f"{ours:,.0f} MB in our processes"
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else DISCHARGES))
+    asyncio.run(main(*(int(argument) for argument in [*sys.argv[1:], DISCHARGES, os.cpu_count() or 1][:2])))
