@@ -119,16 +119,18 @@ def _period(event: MeasureEvent) -> Standing | None:
 def _person(event: MeasureEvent) -> Standing | None:
     """Test the person on the anchor: age, enrolment, hospice, death."""
     disposition, on, history = event.stay.disposition, event.anchor_on, event.history
-    hospice = history.hospice_on is not None and history.hospice_on.year <= on.year
-    tests = (
-        (disposition is Disposition.DIED, DIED_IN_STAY),
-        (history.birth_on is None, BIRTH_DATE_UNKNOWN),
-        (history.birth_on is not None and age_on(history.birth_on, on) < event.rules.age_min, TOO_YOUNG),
-        (history.coverage is not None and not covers(history.coverage, on, event.due_30_on), ENROLMENT_GAP),
-        (disposition is Disposition.HOSPICE or hospice, HOSPICE),
-        (event.rules.death_excludes and history.died_on is not None and history.died_on.year <= on.year, DEATH_IN_PERIOD),
-    )
-    return next((standing for applies, standing in tests if applies), None)
+    if disposition is Disposition.DIED:
+        return DIED_IN_STAY
+    if history.birth_on is None:
+        return BIRTH_DATE_UNKNOWN
+    if age_on(history.birth_on, on) < event.rules.age_min:
+        return TOO_YOUNG
+    if history.coverage is not None and not covers(history.coverage, on, event.due_30_on):
+        return ENROLMENT_GAP
+    if disposition is Disposition.HOSPICE or (history.hospice_on is not None and history.hospice_on.year <= on.year):
+        return HOSPICE
+    died = event.rules.death_excludes and history.died_on is not None and history.died_on.year <= on.year
+    return DEATH_IN_PERIOD if died else None
 
 
 def covers(spans: tuple[tuple[date, date | None], ...], first_on: date, last_on: date) -> bool:

@@ -9,7 +9,7 @@ Not here: what a measure says (``episode``), or how lines are kept (store/measur
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +19,10 @@ from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.course import Course
 from app.domain.directory import Directory
-from app.domain.episode import measure_statuses
-from app.domain.measure import Evidence, MeasureCatalog, PersonHistory, Receipt
-from app.domain.measure_history import Endings, birth_in, endings, enrolment, facts_of, history_of
-from app.domain.measure_line import MeasureLine, Said, line_of, said_of
+from app.domain.episode import covers, measure_statuses
+from app.domain.measure import LONG_DAYS, Evidence, MeasureCatalog, PersonHistory, Receipt
+from app.domain.measure_history import Endings, Spans, birth_in, endings, enrolment, facts_of, history_of
+from app.domain.measure_line import MeasureLine, Said, line_of, of_enrolled, said_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
@@ -97,7 +97,7 @@ class _InHand:
         self.known: dict[tuple[UUID, ...], _Shown] = {}
         self.histories: dict[tuple[Any, ...], PersonHistory] = {}
         self.seen: dict[tuple[Any, ...], PersonHistory] = {}
-        self.made: dict[tuple[UUID, int], list[Said]] = {}
+        self.made: dict[tuple[UUID, int, bool], list[Said]] = {}
 
     def lines(self) -> list[MeasureLine]:
         """Give the lines."""
@@ -113,17 +113,31 @@ class _InHand:
             for reader in _readers(homes, person.claims, day, known, stay.consents):
                 shown = self._shown_to(reader)
                 if stay.id in shown.has:
-                    history = self._history(stay, reader, shown, known)
-                    lines += [line_of(one, reader.organization_id, reader.home_id) for one in self._made(stay, history)]
+                    lines += [line_of(one, reader.organization_id, reader.home_id) for one in self._made(stay, reader, shown, known)]
         return lines
 
-    def _made(self, stay: StayInHand, history: PersonHistory) -> list[Said]:
-        """Give where a stay stands. Most readers know the same: what a payer sees, the exchange does."""
-        asked = (stay.id, id(history))
+    def _made(self, stay: StayInHand, reader: _Reader, shown: "_Shown", known: Asking) -> list[Said]:
+        """Give what lines of a stay say to a reader. Most know the same: what a payer sees, the exchange does."""
+        coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
+        # Who is enrolled all the while is told what is told where enrolment is unknown, but for the doubt.
+        is_enrolled = coverage is not None and self._is_covered(coverage, shown)
+        history = self._history(stay, reader, shown, None if is_enrolled else coverage, known)
+        asked = (stay.id, id(history), is_enrolled)
         if asked not in self.made:
-            statuses = measure_statuses(self.told[stay.id], history, self.catalog, self.now)
-            self.made[asked] = said_of(stay, statuses, self.facts, self.born_on)
+            doubted = (stay.id, id(history), False)
+            if doubted not in self.made:
+                statuses = measure_statuses(self.told[stay.id], history, self.catalog, self.now)
+                self.made[doubted] = said_of(stay, statuses, self.facts, self.born_on)
+            if is_enrolled:
+                self.made[asked] = [of_enrolled(one) for one in self.made[doubted]]
         return self.made[asked]
+
+    def _is_covered(self, coverage: Spans, shown: "_Shown") -> bool:
+        """Tell whether no event that the reader may know of has a gap of enrolment in its days."""
+        if coverage not in shown.covered:
+            ends = (self.told[one].discharged_on for one in shown.ids)
+            shown.covered[coverage] = all(covers(coverage, on, on + timedelta(days=LONG_DAYS)) for on in ends if on is not None)
+        return shown.covered[coverage]
 
     def _shown_to(self, reader: _Reader) -> "_Shown":
         """Give what a reader may know of."""
@@ -137,10 +151,9 @@ class _InHand:
             self.shown[reader.organization_id] = found
         return found
 
-    def _history(self, stay: StayInHand, reader: _Reader, shown: "_Shown", known: Asking) -> PersonHistory:
+    def _history(self, stay: StayInHand, reader: _Reader, shown: "_Shown", coverage: Spans | None, known: Asking) -> PersonHistory:
         """Gather what the reader may know of the person, by the days of a stay's place; or give what was seen already."""
         person = self.person
-        coverage = enrolment(reader.enrolled_by) if reader.enrolled_by else None
         # What a reader sees is the same for nearly all stays of a person.
         seen_as = (reader.organization_id, reader.kind, coverage, stay.zone, stay.consents, stay.asked_at)
         history = self.histories.get(seen_as)
@@ -186,6 +199,7 @@ class _Shown:
     course: Course
     ended: dict[tzinfo, Endings] = field(default_factory=dict)
     """By the calendar of the place that asks."""
+    covered: dict[Spans, bool] = field(default_factory=dict)
 
 
 def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers: Providers) -> Sequence[Service]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.domain.calendar import age_on, end_of_day
 from app.domain.episode import TRANSFER_AWAITED, TRANSFER_WAIT_DAYS
-from app.domain.measure import GroundStatus, MeasureState, MeasureStatus
+from app.domain.measure import ENROLMENT_UNKNOWN, GroundStatus, MeasureState, MeasureStatus
 from app.domain.service import Ground
 from app.domain.stay_in_hand import StayInHand
 
@@ -112,6 +112,12 @@ def said_of(stay: StayInHand, statuses: Sequence[MeasureStatus], facts: Mapping[
             _next_change(status, anchor_on, stay.zone),
         ))  # fmt: skip
     return said
+
+
+def of_enrolled(said: Said) -> Said:
+    """Give what lines say of the same stay where the person is known to be enrolled all the while: enrolment decides nothing then."""
+    *before, reasons, next_change_at = said
+    return (*before, tuple(one for one in reasons if one not in ENROLMENT_UNKNOWN), next_change_at)
 
 
 def _by_ground(status: MeasureStatus) -> tuple[Any, ...]:

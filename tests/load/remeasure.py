@@ -141,4 +141,5 @@ class Pace:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(int(argument) for argument in [*sys.argv[1:], DISCHARGES, os.cpu_count() or 1][:2])))
+    _sizes = [int(argument) for argument in sys.argv[1:]]
+    asyncio.run(main(*[*_sizes, *(DISCHARGES, os.cpu_count() or 1)[len(_sizes) :]]))
