@@ -37,6 +37,7 @@ from app.api.schemas.measures import (
     trust_json,
 )
 from app.api.services import Services
+from app.domain.calendar import last_day_over_before
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.own_status import hidden_from
@@ -89,7 +90,6 @@ class Asked:
     rules: MeasureRules
     lines: LineFilter
     as_of: datetime
-    today: date
 
 
 async def asked(  # each is a parameter of the query
@@ -115,20 +115,20 @@ async def asked(  # each is a parameter of the query
     async with services.unit_of_work(viewer) as connection:
         directory = await services.registry.current(await raw_connection(connection))
     is_past = as_of is not None and as_of < now
-    today = (as_of if as_of is not None and is_past else now).astimezone(UTC).date()
+    at = as_of if as_of is not None and is_past else now
     lines = LineFilter(
         measure=measure,
         organizations=whose(viewer, organization_id),
         from_on=days[0],
         to_on=days[1],
-        mature_before=today if mature_only else None,
+        mature_before=last_day_over_before(at) if mature_only else None,
         known_at=as_of if is_past else None,
         home_id=home_id,
         facility_id=facility_id,
         reader_id=viewer.organization_id,
         reserved=hidden_from(viewer, directory),
     )
-    return Asked(catalog.rules_for(measure, days[0].year), lines, lines.known_at or now, today)
+    return Asked(catalog.rules_for(measure, days[0].year), lines, at)
 
 
 def whose(viewer: Viewer, organization_id: UUID | None) -> Sequence[UUID]:
@@ -180,7 +180,11 @@ async def show_rates(
     of_payers = replace(lines, organizations=await _payers(services), without=()) if PAYER in groups else None
     if of_payers is not None:
         of_payers = replace(of_payers, without=await withheld(services, [of_payers]))
-    told = None if evidence is EvidenceSource.COMBINED else Told(source=evidence, today=wanted.today, window_days=rules.window_days)
+    told = (
+        None
+        if evidence is EvidenceSource.COMBINED
+        else Told(source=evidence, today=last_day_over_before(wanted.as_of), window_days=rules.window_days)
+    )
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
@@ -234,7 +238,7 @@ async def list_measure_events(  # each is a parameter of the query
     shown, more = cut(found, page.limit)
     cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
     was_then = lines.known_at is not None
-    return JsonResponse(listing([event_json(row, directory, wanted.today, was_then=was_then) for row in shown], cursor))
+    return JsonResponse(listing([event_json(row, directory, wanted.as_of, was_then=was_then) for row in shown], cursor))
 
 
 @router.get(
@@ -249,7 +253,7 @@ async def list_measure_gaps(wanted: FromQuery, viewer: Reader, services: FromSer
     found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)
     shown, more = cut(found, page.limit)
     cursor = spell_cursor(_GAPS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
-    return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.today) for row in shown], cursor))
+    return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.as_of) for row in shown], cursor))
 
 
 async def _facility_months(services: Services, wanted: Asked) -> tuple[int, int]:

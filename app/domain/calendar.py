@@ -10,6 +10,8 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 ONE_DAY: Final = timedelta(days=1)
+LAST_ZONE: Final = timedelta(hours=12)
+"""How long after UTC a local day ends where it ends last."""
 SATURDAY: Final = 5
 MONTHS_A_YEAR: Final = 12
 
@@ -39,6 +41,11 @@ def local_date(at: datetime, zone: tzinfo) -> date:
         message = "an instant needs a time zone; attach the facility's before asking for its date"
         raise ValueError(message)
     return at.astimezone(zone).date()
+
+
+def last_day_over_before(at: datetime) -> date:
+    """Give the day before which every day is over everywhere at an instant: for rows of many places at once."""
+    return (at - LAST_ZONE).astimezone(UTC).date()
 
 
 def end_of_day(day: date, zone: tzinfo) -> datetime:

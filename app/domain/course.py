@@ -10,12 +10,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Final
 
+from app.domain.calendar import LAST_ZONE
 from app.domain.stay import REGISTERED_EARLY, CareLevel, Stay, StayClass, is_return
 
 _EAST: Final = timedelta(hours=14)
 """How long before UTC a local day begins anywhere."""
-_WEST: Final = timedelta(hours=12)
-"""How long after UTC a local day ends anywhere."""
 
 Levels = frozenset[CareLevel]
 
@@ -100,5 +99,5 @@ class _InOrder:
         start = bisect_left(self.orders, (datetime.combine(first_on, time(), UTC) - _EAST,))
         if after is not None:
             start = max(start, bisect_right(self.orders, after.order))
-        end = bisect_right(self.orders, (datetime.combine(last_on + timedelta(days=1), time(), UTC) + _WEST,))
+        end = bisect_right(self.orders, (datetime.combine(last_on + timedelta(days=1), time(), UTC) + LAST_ZONE,))
         return iter(self.stays[start:end])

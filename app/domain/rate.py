@@ -36,16 +36,23 @@ def as_source_tells(  # what a line says, and which of its windows are open
     """Give both statuses of a line by one source of evidence alone.
 
     `met_by` is as the ledger has it; where services do not decide, every source says the same. What is not met by the source alone is
-    pending as long as its window is open. `single`: the measure has one window.
+    pending as long as its window is open: what the line says of that, in the days of its place, goes before the reader's days, which
+    are asked only where another source met it. `single`: the measure has one window.
     """
     if source is EvidenceSource.COMBINED or met_by is None or status_30 not in IN_DENOMINATOR:
         return status_7, status_30
     level = int(met_by[_LEVELS[source]])
     seven, thirty = (
-        MeasureState.MET if level >= least else MeasureState.PENDING if is_open else MeasureState.NOT_MET
-        for least, is_open in ((2, is_open_7), (1, is_open_30))
+        MeasureState.MET if level >= least else _not_met(told, is_open=is_open)
+        for least, told, is_open in ((2, status_7, is_open_7), (1, status_30, is_open_30))
     )
     return seven.value, (seven if single else thirty).value
+
+
+def _not_met(told: str, *, is_open: bool) -> MeasureState:
+    if told != MeasureState.MET:
+        return MeasureState(told)
+    return MeasureState.PENDING if is_open else MeasureState.NOT_MET
 
 
 @dataclass(slots=True)

@@ -3,12 +3,14 @@
 import re
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
+from app.domain.calendar import local_date
 from app.domain.directory import Directory
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
@@ -225,8 +227,8 @@ def organization_json(organization_id: Any, directory: Directory) -> dict[str, s
     return {"id": public_id(Kind.ORGANIZATION, found.id), "name": found.name} if found else None
 
 
-def event_json(row: Mapping[str, Any], directory: Directory, today: date, *, was_then: bool = False) -> dict[str, Any]:
-    """Show an event; `was_then`: as it was known at a past instant."""
+def event_json(row: Mapping[str, Any], directory: Directory, at: datetime, *, was_then: bool = False) -> dict[str, Any]:
+    """Show an event as of an instant; `was_then`: as it was known at a past one."""
     status_7, status_30, reason, reasons = row["status_7"], row["status_30"], row["reason"], row["reasons"]
     if row["known_to"] is not None and not was_then:
         status_7 = status_30 = MeasureState.VOID.value
@@ -249,18 +251,25 @@ def event_json(row: Mapping[str, Any], directory: Directory, today: date, *, was
         "met_30_on": row["met_30_on"],
         **{name: row[name] for name in ("contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on")},
         "age": row["age"],
-        "final": row["due_30_on"] < today,
+        "final": row["due_30_on"] < _day_there(row, directory, at),
         "rule_version": row["rule_version"],
         "known_from": row["known_from"],
         "known_to": None if was_then else row["known_to"],
     }
 
 
-def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, today: date) -> dict[str, Any]:
+def _day_there(row: Mapping[str, Any], directory: Directory, at: datetime) -> date:
+    """Give the day where the stay was, as its windows are counted; that of UTC for a place that nobody knows."""
+    facility = directory.organizations.get(row["facility_id"])
+    return local_date(at, ZoneInfo(facility.time_zone) if facility else UTC)
+
+
+def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, at: datetime) -> dict[str, Any]:
     """Show an open event."""
+    today = _day_there(row, directory, at)
     last_on = row["due_7_on"] if rules.window_days else row["due_30_on"]
     left_7 = (row["due_7_on"] - today).days if row["status_7"] == MeasureState.PENDING else None
-    return {**event_json(row, directory, today), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
+    return {**event_json(row, directory, at), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
 
 
 def trust_json(
