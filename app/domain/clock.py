@@ -46,6 +46,8 @@ class ClockWindow:
     due_at: datetime
     zone: tzinfo
     stay_class: StayClass
+    counts_from: datetime | None = None
+    """From when on contacts count, where it is not the anchor: what was done between the discharge and the notification is done."""
 
     @property
     def ends_at(self) -> datetime:
@@ -95,7 +97,7 @@ def counts_toward(contact: Contact, window: ClockWindow) -> Counts:
     """Say what a contact is to a clock, and each reason why it is not more than that."""
     if contact.voided_at is not None:
         return Counts(satisfies=False, attempt=False, reasons=("voided: the contact was taken back",))
-    if contact.occurred_at < window.anchor_at:
+    if contact.occurred_at < (window.counts_from or window.anchor_at):
         return Counts(satisfies=False, attempt=False, reasons=("before_anchor: it was before the discharge; kept, but earns nothing",))
     if window.stay_class not in window.definition.day_zero_counts_for and _on_day_zero(contact, window):
         return Counts(satisfies=False, attempt=False, reasons=("day_zero: the day of the discharge does not count for this clock",))

@@ -61,6 +61,20 @@ async def test_a_clock_that_counts_from_the_notification_runs_from_it_and_a_corr
     assert (await the_follow_up(world))["clocks"] == clocks
 
 
+async def test_who_was_called_before_the_home_was_told_was_called_in_time(world: World) -> None:
+    """The home knew from the patient; the hospital's message came thirty hours later."""
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "NY Health Home"))
+    await world.send(ADMIT)
+    world.stage.clock.advance(hours=30)
+    await world.send(DISCHARGE)
+    path = f"/v1/follow-ups/{(await the_follow_up(world))['id']}/contacts"
+    said = {"type": "phone", "outcome": "reached", "role": "coordinator"}
+    for at, state, code in (("2026-03-06T14:00:00-05:00", "pending", "before_anchor"), ("2026-03-06T18:00:00-05:00", "met", "counts")):
+        made = await world.api.json("POST", path, world.keys["home"], 201, json={"occurred_at": at, **said})
+        (effect,) = [one for one in made["effects"] if one["clock_id"] == "ny_health_home.contact_48h"]
+        assert (effect["clock_state"], effect["reasons"][0].partition(":")[0]) == (state, code)
+
+
 async def test_a_readmission_by_a_clock_that_is_ahead_takes_over_when_it_has_happened(story: World) -> None:
     """The hospital's clock is ten minutes ahead of ours."""
     soon = "20260306151000-0500"
