@@ -26,7 +26,7 @@ from app.api.schemas.organizations import (
     organization_json,
     preferences_json,
 )
-from app.domain.follow_up import TRANSFER_WAIT
+from app.domain.follow_up import LONGEST_WAIT, TRANSFER_WAIT
 from app.domain.organization import OrganizationKind
 from app.domain.public_id import Kind, public_id
 from app.domain.viewer import OPERATOR, Viewer
@@ -112,7 +112,9 @@ async def change_organization(
         if len(set(said)) > 1:
             await store.ask_to_reconsider(connection, viewer, organization_id, services.clock.now())
         if before.transfer_wait != after.transfer_wait or before.known_as != after.known_as:
-            wait = max(one.transfer_wait or TRANSFER_WAIT for one in (before, after))
+            # Nonacute care whose wait nobody says is waited for until it ends, so a wait that is new asks for all that may be.
+            is_new = None in (before.transfer_wait, after.transfer_wait) and before.transfer_wait != after.transfer_wait
+            wait = LONGEST_WAIT if is_new else max(one.transfer_wait or TRANSFER_WAIT for one in (before, after))
             await store.ask_to_await_again(connection, viewer, wait, services.clock.now())
         if before.part2_status != after.part2_status or before.program_roles != after.program_roles:
             await end_grants_if_reserved(connection, organization_id)

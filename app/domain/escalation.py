@@ -1,10 +1,12 @@
 """When somebody is to be told that a clock runs out, and who: at shares of its time (domain section 7), at the latest at the breach.
 
-A step belongs to one due time of one clock. A due time that moves arms only the steps that lie ahead of the moment at which it became
-known; of several steps that time passed at once only the last is news. Not here: that each is told once (store/timer_notices).
+A step belongs to one due time of one clock. A clock that becomes known with its discharge arms only the steps that lie ahead: the news of
+the discharge says the rest. One whose due time moves, or that a late fact starts, after that tells at once what is over by then and was
+not told of it. Of several steps that time passed at once only the last is news. Not here: that each is told once (store/timer_notices).
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -71,12 +73,21 @@ def steps(window: ClockWindow) -> tuple[Step, ...]:
     return (*listed, Step(PERCENT, window.ends_at, definition.told_at(PERCENT)))
 
 
-def passed(window: ClockWindow, clock: Clock, known_at: datetime, now: datetime, snoozed_until: datetime | None = None) -> tuple[Step, ...]:
-    """Give the steps of a running clock that time has passed since its due time became known. A snooze mutes all but the breach."""
+def passed(
+    window: ClockWindow, clock: Clock, known_at: datetime | None, now: datetime, snoozed_until: datetime | None = None
+) -> tuple[Step, ...]:
+    """Give the steps of a running clock that time has passed since its due time became known. A snooze mutes all but the breach.
+
+    None: it is news that they have passed at all.
+    """
     if clock.state not in RUNNING:
         return ()
     mutes = snoozed_until is not None and now < snoozed_until
-    return tuple(step for step in steps(window) if known_at < step.at <= now and (step.percent >= PERCENT or not mutes))
+    return tuple(
+        step
+        for step in steps(window)
+        if (known_at is None or known_at < step.at) and step.at <= now and (step.percent >= PERCENT or not mutes)
+    )
 
 
 def next_step_at(seen: FollowUpView, now: datetime, snoozed_until: datetime | None = None) -> datetime | None:
@@ -94,24 +105,31 @@ def next_step_at(seen: FollowUpView, now: datetime, snoozed_until: datetime | No
 
 
 def stored_clocks(
-    seen: FollowUpView, before: Iterable[Mapping[str, Any]], now: datetime, snoozed_until: datetime | None = None
+    seen: FollowUpView,
+    before: Iterable[Mapping[str, Any]],
+    now: datetime,
+    snoozed_until: datetime | None = None,
+    joining: AbstractSet[str] = frozenset(),
 ) -> list[tuple[Clock, dict[str, Any], tuple[Step, ...]]]:
     """Give each clock with what is kept of its steps, and the steps that are newly passed.
 
-    `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it.
+    `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it. `joining` are the clocks that
+    what is known of the stay starts, and no roster: one that is new among clocks that stood already was started by a late fact.
     """
     old = {one["id"]: one for one in before}
+    stood = any(one["state"] != ClockState.VOID for one in old.values())
     listed = []
     for position, clock in enumerate(seen.clocks):
         was = old.get(clock.id, {})
         same = was.get("due_at") == clock.due_at.isoformat() and "known_at" in was
         known_at = datetime.fromisoformat(was["known_at"]) if same else now
         reached = was.get("reached_percent") if same else None
-        fresh = tuple(
-            step
-            for step in passed(seen.windows[position], clock, known_at, now, snoozed_until)
-            if reached is None or step.percent > reached
-        )
+        is_news = stood and not same and (clock.id in old or clock.id in joining)
+        gone = passed(seen.windows[position], clock, None if is_news else known_at, now, snoozed_until)
+        if is_news and was.get("reached_percent") in {step.percent for step in gone}:
+            # It was told of the due time before, and is as true of this one.
+            reached = was["reached_percent"]
+        fresh = tuple(step for step in gone if reached is None or step.percent > reached)
         kept = {"known_at": known_at.isoformat(), "reached_percent": fresh[-1].percent if fresh else reached}
         listed.append((clock, kept, fresh))
     return listed

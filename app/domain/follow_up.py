@@ -26,6 +26,8 @@ CLOSED_BY_HOME: Final = "closed_by_home"
 """Begins the one reason that holds words of a person."""
 TRANSFER_WAIT: Final = timedelta(days=1)
 """Our policy: how long a transfer may take to show up as an admission before the person counts as lost on the way."""
+LONGEST_WAIT: Final = timedelta(days=30)
+"""The longest that the registry lets a place be waited for (organization.adt_wait_hours)."""
 MOVED_ON: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE, Disposition.NONACUTE})
 IN_TRANSFER: Final = frozenset({Disposition.TRANSFER, Disposition.ADMITTED_HERE})
 RESIDENTIAL: Final = frozenset({CareLevel.PSYCHIATRIC_RESIDENTIAL, CareLevel.SUBSTANCE_USE_RESIDENTIAL})
@@ -212,10 +214,12 @@ def _windows(
         told_at = facts.notified_at if one.anchor is ClockAnchor.NOTIFICATION else None
         holidays = calendars(one.holiday_calendar) if one.holiday_calendar else NO_HOLIDAYS
         starts_at = anchor_at if told_at is None else max(told_at, anchor_at)
-        wait = facts.stay.transfer_wait if facts.stay.disposition in IN_TRANSFER else None
+        wait = _wait_of_place(facts.stay)
         runs_from = starts_at if wait is None else max(starts_at, anchor_at + wait)
         # Nobody can be in time for what was due while everybody had to wait; what was done meanwhile is done.
         window = clock_window(one, starts_at, facts.stay.zone, facts.stay.stay_class, holidays)
+        if starts_at > anchor_at:
+            window = replace(window, counts_from=anchor_at)
         if runs_from > starts_at:
             window = replace(window, due_at=clock_window(one, runs_from, facts.stay.zone, facts.stay.stay_class, holidays).due_at)
         # What was over before is over; what waits has as much time left afterwards as it had.
@@ -256,11 +260,19 @@ def _taken_over(stay: Stay, other: Stay, anchor_at: datetime) -> _Stop:
     return _Stop(at, FollowUpState.SUPERSEDED, why, ClockState.VOID, other.id, flag)
 
 
+def _wait_of_place(stay: Stay) -> timedelta | None:
+    """Give how long the admission at a place that sends no ADT or late is awaited: a hospital, or nonacute care; none, where not known."""
+    nonacute = stay.disposition is Disposition.NONACUTE and stay.stay_class is not StayClass.EMERGENCY
+    return stay.transfer_wait if nonacute or stay.disposition in IN_TRANSFER else None
+
+
 def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datetime | None] | None:
     """Say what a discharged person is still waited for, and until when; nothing when they are in the community."""
-    if stay.disposition in IN_TRANSFER and stay.transfer_wait is not None and now < (until := anchor_at + stay.transfer_wait):
-        return f"transfer: to a place that sends no ADT or late; its admission is awaited for {_hours(stay.transfer_wait)} hours", until
-    if stay.disposition in IN_TRANSFER and stay.transfer_wait is None and now < anchor_at + TRANSFER_WAIT:
+    wait = _wait_of_place(stay)
+    if wait is not None:
+        why = f"transfer: to a place that sends no ADT or late; its admission is awaited for {_hours(wait)} hours"
+        return (why, anchor_at + wait) if now < anchor_at + wait else None
+    if stay.disposition in IN_TRANSFER and now < anchor_at + TRANSFER_WAIT:
         return "transfer: the receiving admission is awaited for a day", anchor_at + TRANSFER_WAIT
     if stay.disposition is Disposition.NONACUTE and stay.stay_class is not StayClass.EMERGENCY:
         return "nonacute: in nonacute care; follow-up starts when that ends", None
@@ -268,11 +280,12 @@ def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datet
 
 
 def _open_reasons(stay: Stay) -> tuple[str, ...]:
+    wait = _wait_of_place(stay)
+    if wait is not None:
+        return (f"lost_in_transfer: no receiving admission within {_hours(wait)} hours, from when on the clocks run",)
     match stay.disposition:
         case Disposition.AGAINST_ADVICE:
             return ("discharged: left against medical advice, the risk is higher",)
-        case Disposition.TRANSFER | Disposition.ADMITTED_HERE if stay.transfer_wait is not None:
-            return (f"lost_in_transfer: no receiving admission within {_hours(stay.transfer_wait)} hours, from when on the clocks run",)
         case Disposition.TRANSFER | Disposition.ADMITTED_HERE:
             return ("lost_in_transfer: no receiving admission within a day, so the clocks run from the discharge",)
         case Disposition.UNKNOWN:
@@ -304,7 +317,7 @@ def _view(
     flags = []
     if facts.stay.disposition is Disposition.AGAINST_ADVICE:
         flags.append(FollowUpFlag.AGAINST_ADVICE)
-    if state is FollowUpState.OPEN and facts.stay.disposition in IN_TRANSFER:
+    if state is FollowUpState.OPEN and (facts.stay.disposition in IN_TRANSFER or _wait_of_place(facts.stay) is not None):
         flags.append(FollowUpFlag.LOST_IN_TRANSFER)
     if stop is not None and stop.flag is not None:
         flags.append(stop.flag)

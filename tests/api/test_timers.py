@@ -114,6 +114,31 @@ async def test_a_clock_that_was_over_when_it_became_known_is_told_with_the_disch
     assert (clock["state"], clock["reached_percent"]) == ("overdue", None)
 
 
+async def test_a_due_time_that_moves_into_the_past_is_told_once_and_one_that_was_told_is_not_told_again(story: World) -> None:
+    """The discharge was a week earlier than the hospital said; the home worked by the wrong day."""
+    for control, day in (("C3", "20260227102500"), ("C4", "20260226102500")):
+        await story.send(
+            adt(
+                "A08", "20260306150000-0500", control=control, admitted="20260222100000-0500", discharged=f"{day}-0500", disposition="01",
+                sent=f"2026030615{control[1]}000-0500",
+            )
+        )  # fmt: skip
+        await story.stage.pass_time()
+        assert await steps(story) == [("follow_up.overdue", 100)]
+
+
+async def test_a_danger_that_is_heard_late_is_told_at_once_although_its_day_is_over(story: World) -> None:
+    """The final diagnosis comes two days after the discharge: self-harm, and the 24 hours are over."""
+    story.stage.clock.advance(hours=48)
+    late = adt("A08", "20260308150000-0400", control="C3", admitted="20260302100000-0500", diagnoses=(("F32.2", "F"), ("R45.851", "F")))
+    for _ in range(2):
+        await story.send(late)
+        await story.stage.pass_time()
+    (over,) = [one for one in await told(story) if one.get("clock", {}).get("id") == "suicide_safety.contact_24h"]
+    assert (over["type"], over["escalation"]["level"]) == ("follow_up.overdue", "breach")
+    assert [one["part"] for one in over["escalation"]["to"]] == ["assignee", "supervisor", "manager", "on_call"]
+
+
 async def test_an_organization_that_the_home_names_is_told_while_it_may_see_its_rows(story: World) -> None:
     body = {"name": "On-call Service", "kind": "health_home"}
     service = (await story.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=body))["id"]

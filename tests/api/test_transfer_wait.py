@@ -16,9 +16,9 @@ CLOCK = "mainecare_bhh.contact_2bd"
 SILENT = {"name": "Sample Nursing & Psychiatric", "kind": "hospital", "known_as": ["ZZ-PSY 7"], "adt_wait_hours": 72}
 
 
-async def move(world: World, destination: str) -> None:
+async def move(world: World, destination: str, disposition: str = "65") -> None:
     """Ann is transferred to another hospital, which is named as PV1-37 says."""
-    more = {"admitted": "20260302100000-0500", "discharged": MOVED_AT, "disposition": "65", "destination": destination}
+    more = {"admitted": "20260302100000-0500", "discharged": MOVED_AT, "disposition": disposition, "destination": destination}
     await world.send(ADMIT, adt("A03", MOVED_AT, control="C2", **more))
 
 
@@ -53,6 +53,29 @@ async def test_clocks_start_after_the_wait_of_the_place(world: World, destinatio
     assert (await lost(world))[0].startswith("lost_in_transfer: no receiving admission within 72 hours")
     assert due(started) == datetime.fromisoformat("2026-03-11T23:59:59-04:00")
     assert {one["state"] for one in started["clocks"]} == {"pending"}
+
+
+async def test_who_goes_to_nonacute_care_that_sends_no_adt_is_not_waited_for_forever(world: World) -> None:
+    await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=SILENT | {"facility_type": "nonacute"})
+    await move(world, "ZZ-PSY 7", "03")
+    waiting = await after(world, 48)
+    assert (waiting["state"], await lost(world)) == ("suspended", [])
+    started = await after(world, 30)
+    assert started["state"] == "open"
+    assert (await lost(world))[0].startswith("lost_in_transfer: no receiving admission within 72 hours")
+    assert due(started) == datetime.fromisoformat("2026-03-11T23:59:59-04:00")
+    (fuh,) = [one for one in started["measures"] if one["measure"] == "FUH"]
+    assert (fuh["status"], fuh["reason"]) == ("excluded", "nonacute_disposition"), "a measure is not asked how long a place is waited for"
+
+
+async def test_who_goes_to_nonacute_care_that_is_heard_of_is_waited_for_until_it_ends(world: World) -> None:
+    await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json=SILENT | {"adt_wait_hours": None})
+    await move(world, "ZZ-PSY 7", "03")
+    assert (await after(world, 100))["state"] == "suspended"
+    listed = (await world.api.json("GET", "/v1/organizations", ADMIN_KEY, 200))["items"]
+    (place,) = [one for one in listed if one["name"] == SILENT["name"]]
+    await world.api.json("PATCH", f"/v1/organizations/{place['id']}", ADMIN_KEY, 200, json={"adt_wait_hours": 72})
+    assert (await after(world, 0))["state"] == "open", "nobody knew that it sends no ADT"
 
 
 async def test_a_place_nobody_knows_and_one_that_two_share_wait_a_day(world: World) -> None:
