@@ -7,7 +7,7 @@ contacts and "now": the order in which contacts arrive, and how often, changes n
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +18,7 @@ from app.domain.stay import StayClass
 
 DUE_GRACE: Final = timedelta(seconds=1)
 """Due times are whole seconds; what happens within the last second is still in time."""
+NOT_BY_ITS_DAY: Final = "topic_missing_by_day"
 OVERDUE_FOR: Final = timedelta(days=30)
 """Our policy: what nobody has made good thirty days after it was due is missed, and leaves the worklist's overdue list."""
 
@@ -114,8 +115,10 @@ def counts_toward(contact: Contact, window: ClockWindow) -> Counts:
 
 def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: datetime) -> Clock:
     """Give the state of a running clock. Contacts may repeat and come in any order; a voided one is as if it had never been."""
+    contacts = list(contacts)
     counted = [(one.occurred_at, one.id, counts_toward(one, window)) for one in contacts]
-    satisfying = [(occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.satisfies]
+    ready_on = _ready_on(window, contacts)
+    satisfying = [(at, contact_id) for at, contact_id, counts in counted if counts.satisfies and _is_ready(window, ready_on, at)]
     contacts_min = window.definition.satisfied_by.contacts_min
     if contacts_min > 1:
         satisfying = _separate(satisfying)
@@ -127,13 +130,14 @@ def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: dateti
     if attempts_min and len(attempts) >= attempts_min:
         why = f"met_by_attempts: {attempts_min} separate attempts were made in time"
         return _clock(window, ClockState.MET, why, by=attempts[attempts_min - 1])
+    lacks = _lacks(window) if any(counts.satisfies or counts.late for _, _, counts in counted) else ()
     if now < window.ends_at:
-        return _clock(window, ClockState.PENDING, f"awaiting_contact: nothing counts yet, {len(attempts)} attempts in time so far")
-    if any(counts.late for _, _, counts in counted):
+        return _clock(window, ClockState.PENDING, f"awaiting_contact: nothing counts yet, {len(attempts)} attempts in time so far", *lacks)
+    if any(counts.late and _is_ready(window, ready_on, at) for at, _, counts in counted):
         return _clock(window, ClockState.MISSED, "done_late: it was done, but after it was due")
     if now < window.ends_at + OVERDUE_FOR:
-        return _clock(window, ClockState.OVERDUE, f"past_due: nothing that counts was done in time, {len(attempts)} attempts were")
-    return _clock(window, ClockState.MISSED, f"never_done: nothing was done within {OVERDUE_FOR.days} days after it was due")
+        return _clock(window, ClockState.OVERDUE, f"past_due: nothing that counts was done in time, {len(attempts)} attempts were", *lacks)
+    return _clock(window, ClockState.MISSED, f"never_done: nothing was done within {OVERDUE_FOR.days} days after it was due", *lacks)
 
 
 def stopped_clock(window: ClockWindow, contacts: Iterable[Contact], stopped_at: datetime, why: str, unmet: ClockState) -> Clock:
@@ -161,9 +165,34 @@ def next_change_at(window: ClockWindow, clock: Clock) -> datetime | None:
     return window.ends_at + OVERDUE_FOR if clock.state is ClockState.OVERDUE else None
 
 
-def _clock(window: ClockWindow, state: ClockState, why: str, by: tuple[datetime, str] | None = None) -> Clock:
+def _clock(window: ClockWindow, state: ClockState, *why: str, by: tuple[datetime, str] | None = None) -> Clock:
     met_at, satisfied_by = by or (None, None)
-    return Clock(window.definition.id, window.due_at, state, satisfied_by, met_at, (why,), window.definition.priority)
+    return Clock(window.definition.id, window.due_at, state, satisfied_by, met_at, why, window.definition.priority)
+
+
+def _ready_on(window: ClockWindow, contacts: Iterable[Contact]) -> date | None:
+    """Give the local day from which on everything is done that has to be done by the day of the contact; none, as long as it is not."""
+    days = []
+    standing = [one for one in contacts if one.voided_at is None and one.occurred_at >= (window.counts_from or window.anchor_at)]
+    for topic in window.definition.satisfied_by.topics_by_day:
+        done_on = min((local_date(one.occurred_at, window.zone) for one in standing if one.did(topic)), default=None)
+        if done_on is None:
+            return None
+        days.append(done_on)
+    return max(days, default=None)
+
+
+def _is_ready(window: ClockWindow, ready_on: date | None, at: datetime) -> bool:
+    if not window.definition.satisfied_by.topics_by_day:
+        return True
+    return ready_on is not None and ready_on <= local_date(at, window.zone)
+
+
+def _lacks(window: ClockWindow) -> tuple[str, ...]:
+    return tuple(
+        f"{NOT_BY_ITS_DAY}: {topic} was not done by the day of the contact"
+        for topic in sorted(window.definition.satisfied_by.topics_by_day)
+    )
 
 
 def _separate(attempts: Iterable[tuple[datetime, str]]) -> list[tuple[datetime, str]]:

@@ -109,12 +109,12 @@ def stored_clocks(
     before: Iterable[Mapping[str, Any]],
     now: datetime,
     snoozed_until: datetime | None = None,
-    joining: AbstractSet[str] = frozenset(),
+    by_facts: AbstractSet[str] = frozenset(),
 ) -> list[tuple[Clock, dict[str, Any], tuple[Step, ...]]]:
     """Give each clock with what is kept of its steps, and the steps that are newly passed.
 
-    `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it. `joining` are the clocks that
-    what is known of the stay starts, and no roster: one that is new among clocks that stood already was started by a late fact.
+    `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it. `by_facts` are the clocks that
+    what is known of the stay starts, beside the roster: one that is new among clocks that stood already was started by a late fact.
     """
     old = {one["id"]: one for one in before}
     stood = any(one["state"] != ClockState.VOID for one in old.values())
@@ -124,7 +124,7 @@ def stored_clocks(
         same = was.get("due_at") == clock.due_at.isoformat() and "known_at" in was
         known_at = datetime.fromisoformat(was["known_at"]) if same else now
         reached = was.get("reached_percent") if same else None
-        is_news = stood and not same and (clock.id in old or clock.id in joining)
+        is_news = stood and not same and (clock.id in old or clock.id in by_facts)
         gone = passed(seen.windows[position], clock, None if is_news else known_at, now, snoozed_until)
         if is_news and was.get("reached_percent") in {step.percent for step in gone}:
             # It was told of the due time before, and is as true of this one.

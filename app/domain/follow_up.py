@@ -14,7 +14,18 @@ from typing import Final
 
 from app.domain.absence import Absence, absences, due_after
 from app.domain.calendar import NO_HOLIDAYS, Holidays, local_date
-from app.domain.clock import Clock, ClockState, ClockWindow, Counts, clock_window, counts_toward, evaluate_clock, idle_clock, stopped_clock
+from app.domain.clock import (
+    NOT_BY_ITS_DAY,
+    Clock,
+    ClockState,
+    ClockWindow,
+    Counts,
+    clock_window,
+    counts_toward,
+    evaluate_clock,
+    idle_clock,
+    stopped_clock,
+)
 from app.domain.clock import next_change_at as clock_changes_at
 from app.domain.contact import Contact, ContactOutcome
 from app.domain.course import Course
@@ -187,7 +198,9 @@ def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect
 def _effect(clock: Clock, counts: Counts) -> ContactEffect:
     if clock.state in (ClockState.VOID, ClockState.SUSPENDED):
         return ContactEffect(clock.id, clock.state, satisfies=False, attempt=False, reasons=clock.reasons)
-    return ContactEffect(clock.id, clock.state, counts.satisfies and clock.state is ClockState.MET, counts.attempt, counts.reasons)
+    lacks = tuple(reason for reason in clock.reasons if reason.startswith(NOT_BY_ITS_DAY))
+    reasons = lacks if lacks and (counts.satisfies or counts.late) else counts.reasons
+    return ContactEffect(clock.id, clock.state, counts.satisfies and clock.state is ClockState.MET, counts.attempt, reasons)
 
 
 def _each_once(contacts: Iterable[Contact]) -> list[Contact]:

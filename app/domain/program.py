@@ -58,6 +58,8 @@ class Satisfaction:
     outcomes: frozenset[ContactOutcome] = frozenset()
     topics: frozenset[ContactTopic] = frozenset()
     """All of these must have been done."""
+    topics_by_day: frozenset[ContactTopic] = frozenset()
+    """All of these must have been done by the day of the contact, in it or in another one after the discharge."""
     live_two_way: bool = False
     contacts_min: int = 1
     """So many separate contacts in time, each as asked for."""
@@ -182,6 +184,11 @@ class ProgramDefinition:
     def is_for(self, organization_kind: str, organization_roles: Iterable[str] = ()) -> bool:
         """Whether an organization of this kind, or with one of these roles, follows people up under this program."""
         return organization_kind in self.organization_kinds or not self.organization_roles.isdisjoint(organization_roles)
+
+    @property
+    def is_started_by_facts(self) -> bool:
+        """Whether diagnoses or the way a stay ended decide that it starts, which may be heard long after the discharge."""
+        return self.joins or bool(self.trigger.behavioral or self.trigger.diagnoses or self.trigger.dispositions)
 
     def clocks_for(self, stay: Stay) -> tuple[ClockDefinition, ...]:
         """Give the clocks that this stay's discharge starts; none when it does not fit the trigger."""

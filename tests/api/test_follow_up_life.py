@@ -75,6 +75,19 @@ async def test_who_was_called_before_the_home_was_told_was_called_in_time(world:
         assert (effect["clock_state"], effect["reasons"][0].partition(":")[0]) == (state, code)
 
 
+async def test_a_visit_of_transitional_care_waits_for_the_reconciliation_of_its_day_and_says_so(world: World) -> None:
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "TCM"))
+    await world.send(ADMIT, DISCHARGE)
+    world.stage.clock.advance(days=4)
+    path = f"/v1/follow-ups/{(await the_follow_up(world))['id']}/contacts"
+    visit = {"occurred_at": "2026-03-10T10:00:00-04:00", "type": "in_person_office", "outcome": "attended", "role": "prescriber"}
+    review = {"occurred_at": "2026-03-10T15:00:00-04:00", "type": "phone", "outcome": "reached", "role": "RN", "content": ["med_rec"]}
+    for said, state, code in ((visit, "pending", "topic_missing_by_day"), (review, "met", "type_not_counted")):
+        made = await world.api.json("POST", path, world.keys["home"], 201, json=said)
+        (effect,) = [one for one in made["effects"] if one["clock_id"] == "tcm.visit_7d"]
+        assert (effect["clock_state"], effect["satisfies"], effect["reasons"][0].partition(":")[0]) == (state, False, code)
+
+
 async def test_a_readmission_by_a_clock_that_is_ahead_takes_over_when_it_has_happened(story: World) -> None:
     """The hospital's clock is ten minutes ahead of ours."""
     soon = "20260306151000-0500"

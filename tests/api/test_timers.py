@@ -12,7 +12,7 @@ import pytest
 
 from app.store.engine import raw_connection
 from app.store.unit_of_work import unit_of_work
-from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, EVERY_SCOPE, World
+from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, World, load_panel
 from tests.support.messages import adt
 
 REACHED = {"type": "phone", "outcome": "reached", "role": "coordinator"}
@@ -137,6 +137,26 @@ async def test_a_danger_that_is_heard_late_is_told_at_once_although_its_day_is_o
     (over,) = [one for one in await told(story) if one.get("clock", {}).get("id") == "suicide_safety.contact_24h"]
     assert (over["type"], over["escalation"]["level"]) == ("follow_up.overdue", "breach")
     assert [one["part"] for one in over["escalation"]["to"]] == ["assignee", "supervisor", "manager", "on_call"]
+
+
+async def test_what_a_late_diagnosis_starts_is_told_and_what_a_roster_starts_late_is_not(world: World) -> None:
+    """Ten days after the discharge: a week's clock of FUH is over by then, and so are those of a program that the roster names only now."""
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "BHH; FUH"))
+    elsewhere = DISCHARGE.replace(b"|PSY^", b"|MED^").replace(b"F32.2", b"I10")
+    await world.send(elsewhere)
+    world.stage.clock.advance(days=10)
+    await world.stage.pass_time()
+    assert await steps(world, clock="fuh.visit_7d") == []
+    late = (
+        elsewhere.replace(b"A03", b"A08").replace(b"|C2|", b"|C3|").replace(b"I10", b"F32.2").replace(b"20260306143000", b"20260316143000")
+    )
+    await world.send(late)
+    assert await steps(world, clock="fuh.visit_7d") == [("follow_up.overdue", 100)]
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "BHH; FUH; TCM"))
+    await world.stage.settle()
+    await world.stage.pass_time()
+    clocks = {one["id"]: one["state"] for one in (await the_follow_up(world))["clocks"]}
+    assert (clocks["tcm.contact_2bd"], await steps(world, clock="tcm.contact_2bd")) == ("overdue", [])
 
 
 async def test_an_organization_that_the_home_names_is_told_while_it_may_see_its_rows(story: World) -> None:

@@ -259,6 +259,36 @@ def test_met_exactly_when_somebody_counting_by_hand_says_so(clock_id: str, conta
     assert (evaluate_clock(due, contacts, now).state is ClockState.MET) is met
 
 
+SEEN = make_contact("2026-11-30 10:00", contact_id="v", type=T.IN_PERSON_OFFICE, outcome=O.ATTENDED, role=ContactRole.PRESCRIBER)
+
+
+def reconciled(at: str, *, voided: bool = False) -> Contact:
+    return make_contact(at, contact_id="m", role=ContactRole.RN, topics=[ContactTopic.MED_REC], voided=voided)
+
+
+@pytest.mark.parametrize(
+    ("reconciliation", "met"),
+    [
+        (None, False),
+        (reconciled("2026-11-27 09:00"), True),
+        (reconciled("2026-11-30 23:00"), True),
+        (reconciled("2026-12-01 00:00"), False),
+        (reconciled("2026-11-25 13:59"), False),
+        (reconciled("2026-11-27 09:00", voided=True), False),
+    ],
+)
+def test_a_visit_counts_once_the_medication_was_reconciled_by_its_day(reconciliation: Contact | None, met: bool) -> None:
+    """CPT 99495 and 99496: no later than the date of the face-to-face visit."""
+    contacts = [SEEN, *([reconciliation] if reconciliation else [])]
+    for now, unmet in (("2026-12-01 12:00", ClockState.PENDING), ("2026-12-04 12:00", ClockState.OVERDUE)):
+        clock = evaluate_clock(window(VISIT), contacts, local(now))
+        assert clock.state is (ClockState.MET if met else unmet)
+        assert (clock.satisfied_by == "v") is met
+        assert ("topic_missing_by_day" in [reason.partition(":")[0] for reason in clock.reasons]) is not met
+    together = replace(SEEN, content=reconciled("2026-11-30 10:00").content)
+    assert evaluate_clock(window(VISIT), [together], local("2026-12-01")).state is ClockState.MET
+
+
 @given(CONTACTS)
 def test_hours_count_elapsed_time(contacts: list[Contact]) -> None:
     due = window("mo_cmhc_hch.contact_72h")
