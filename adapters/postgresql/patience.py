@@ -36,6 +36,11 @@ class Patience:
         self._started_s = self._moved_s = self._looked_s = time.monotonic()
         self._seen: tuple[ServerProcesses, int] | None = None
 
+    @property
+    def still_for_s(self) -> float:
+        """How long nothing has moved, as of the last look."""
+        return self._looked_s - self._moved_s
+
     def pause(self) -> None:
         """Wait a moment; about once a second look, tell, and raise when nothing has moved for too long."""
         time.sleep(_PAUSE_S)

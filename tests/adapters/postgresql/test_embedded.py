@@ -1,4 +1,4 @@
-"""The life of the embedded server with its users, kills included. Real processes; nothing is simulated but a long recovery."""
+"""The life of the embedded server with its users, kills included. Real processes; simulated is only what servers do too seldom."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from adapters.postgresql import embedded as embedded_module
 from adapters.postgresql.embedded import EmbeddedPostgres
 from adapters.postgresql.errors import EmbeddedPostgresError
 from adapters.postgresql.folders import ServerFolders
@@ -119,6 +120,40 @@ async def test_a_killed_backend_is_the_servers_own_affair(embedded: Make) -> Non
                 assert await asyncio.to_thread(server.ensure_running) is False
                 await asyncio.sleep(0.02)
     assert server.server_pid() == pid
+    victim.terminate()
+
+
+async def test_a_stop_that_comes_to_a_standstill_ends_at_once_and_loses_nothing(
+    embedded: Make, server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that does nothing about the order to stop, as one does that gets it while it recovers from a crash."""
+
+    def unheard(pids: "frozenset[int] | list[int]", number: signal.Signals) -> None:
+        if number is not signal.SIGINT:
+            signalled(pids, number)
+
+    server = embedded(stalled_after_s=10.0, quit_after_s=0.5)
+    signalled = embedded_module._signal
+    await ask(server.start(), "CREATE TABLE kept AS SELECT 7 AS n")
+    monkeypatch.setattr(embedded_module, "_signal", unheard)
+    await asyncio.to_thread(server.release)
+    assert running(server_folder) == frozenset()
+    assert "received immediate shutdown request" in server.log_path.read_text()
+    monkeypatch.undo()
+    assert await ask(server.start(), "SELECT n FROM kept") == 7
+
+
+async def test_a_stop_just_after_a_crash_ends(embedded: Make, server_folder: Path) -> None:
+    """The order to stop meets the moment in which the server starts its processes again; see `_stop`."""
+    server = embedded(stalled_after_s=20.0, quit_after_s=0.5)
+    victim = await asyncpg.connect(server.start())
+    before = server.log_path.stat().st_size
+    os.kill(victim.get_server_pid(), signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while b"reinitializing" not in server.log_path.read_bytes()[before:]:
+            await asyncio.sleep(0.001)
+    await asyncio.to_thread(server.release)
+    assert running(server_folder) == frozenset()
     victim.terminate()
 
 
