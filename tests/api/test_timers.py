@@ -142,15 +142,12 @@ async def test_a_danger_that_is_heard_late_is_told_at_once_although_its_day_is_o
 async def test_what_a_late_diagnosis_starts_is_told_and_what_a_roster_starts_late_is_not(world: World) -> None:
     """Ten days after the discharge: a week's clock of FUH is over by then, and so are those of a program that the roster names only now."""
     await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "BHH; FUH"))
-    elsewhere = DISCHARGE.replace(b"|PSY^", b"|MED^").replace(b"F32.2", b"I10")
-    await world.send(elsewhere)
+    said: dict[str, Any] = {"admitted": "20260302100000-0500", "discharged": "20260306142500-0500", "disposition": "01", "unit": "MED"}
+    await world.send(adt("A03", "20260306143000-0500", control="C2", diagnoses=(("I10", "F"),), **said))
     world.stage.clock.advance(days=10)
     await world.stage.pass_time()
     assert await steps(world, clock="fuh.visit_7d") == []
-    late = (
-        elsewhere.replace(b"A03", b"A08").replace(b"|C2|", b"|C3|").replace(b"I10", b"F32.2").replace(b"20260306143000", b"20260316143000")
-    )
-    await world.send(late)
+    await world.send(adt("A08", "20260316143000-0400", control="C3", diagnoses=(("F32.2", "F"),), **said))
     assert await steps(world, clock="fuh.visit_7d") == [("follow_up.overdue", 100)]
     await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "BHH; FUH; TCM"))
     await world.stage.settle()
