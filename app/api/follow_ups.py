@@ -119,6 +119,9 @@ async def list_follow_ups(
     """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
 
     A home sees its own, a plan or agency those of people it covered on the day of the stay: for these, status only.
+
+    A change is seen when it is committed, some seconds after its `updated_at`. Who polls asks from a minute before the last one it
+    read: what it has already comes again with the same `version`. Notifications, numbered without a gap, need no such margin.
     """
     states = [one.value for one in status] if status else None
     program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None

@@ -231,7 +231,10 @@ async def list_measure_events(  # each is a parameter of the query
     status: Annotated[MeasureState | None, Query(description="Of the 30 days.")] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only what we learned since.")] = None,
 ) -> Response:
-    """List the events behind the rates, each with its status and why, by the day of the discharge or visit."""
+    """List the events behind the rates, each with its status and why, by the day of the discharge or visit.
+
+    What is learned is seen when it is committed, some seconds after its `known_from`: who polls asks from a minute before it last asked.
+    """
     lines = replace(wanted.lines, status=status.value if status else None, changed_since=changed_since)
     key = read_cursor(_EVENTS, page.cursor, date.fromisoformat, int)
     found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)

@@ -215,13 +215,7 @@ def _readers(
 ) -> list[_Reader]:
     """Give for whom a stay counts: the homes that follow it up, who pays, and the exchange where it counts for anybody."""
     directory = known.directory
-    payers: list[UUID] = []
-    for organization_id, grounds in responsible_on(claims, day).items():
-        organization = directory.organizations.get(organization_id)
-        if organization is None:
-            continue
-        if organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds):
-            payers.append(organization_id)
+    payers = [one for one, grounds in responsible_on(claims, day).items() if _pays(one, grounds, directory)]
 
     def first(reader: Recipient) -> UUID | None:
         """Give the first of the homes that the reader may know of."""
@@ -232,10 +226,16 @@ def _readers(
         kind = directory.organizations[payer].kind
         readers.append(_Reader(payer, kind, first(Recipient(kind, payer)), _enrolment_by(claims, {payer})))
     if readers:
-        # The state's: it may know no more than a payer may.
+        # The state's: it may know no more than a payer may. Who goes from one plan to another stays enrolled with it.
         anybody = Recipient(OrganizationKind.AGENCY)
-        readers.append(_Reader(None, anybody.kind, first(anybody), _enrolment_by(claims, set(payers))))
+        ever = {one.organization_id for one in claims if _pays(one.organization_id, (one,), directory)} if payers else set()
+        readers.append(_Reader(None, anybody.kind, first(anybody), _enrolment_by(claims, ever)))
     return readers
+
+
+def _pays(organization_id: UUID, grounds: Sequence[Attribution], directory: Directory) -> bool:
+    organization = directory.organizations.get(organization_id)
+    return organization is not None and (organization.kind in COVERING_KINDS or any(ground.role == Role.PLAN for ground in grounds))
 
 
 def _enrolment_by(claims: Sequence[Attribution], payers: set[UUID]) -> tuple[Attribution, ...]:

@@ -129,6 +129,22 @@ async def test_a_discharge_that_two_plans_cover_counts_in_each_and_once_in_all(w
     await world.api.json("GET", "/v1/measures/FUH", world.keys["plan"], 422, params={"group_by": "payer"})
 
 
+async def test_who_goes_from_one_plan_to_another_counts_for_the_state_and_for_neither(world: World) -> None:
+    header, row = ANN_AT_PLAN.strip().split("\n")
+    medicare = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Plan M", "kind": "plan"})
+    world.ids["medicare"] = medicare["id"]
+    world.keys["medicare"] = await world.key("medicare", "panels.write", "measures.read")
+    await load_panel(world, "plan", f"{header},effective_to\n{row},2026-03-20\n")
+    next_row = row.replace("PLANC", "PLANM").replace("2026-01-01", "2026-03-20")
+    await load_panel(world, "medicare", f"{header}\n{next_row.replace('2026-03-20', '2026-03-21')}\n")
+    await world.send(DISCHARGE)
+    assert (await rates(world, "operator"))["total"]["denominator"] == 0, "a day without anybody who pays"
+    await load_panel(world, "medicare", f"{header}\n{next_row}\n")
+    await world.stage.settle()
+    for who, counted in (("plan", 0), ("medicare", 0), ("operator", 1)):
+        assert (await rates(world, who))["total"]["denominator"] == counted, who
+
+
 async def test_who_is_not_covered_through_day_30_is_not_counted_by_the_payer(world: World) -> None:
     header, row = ANN_AT_PLAN.strip().split("\n")
     await load_panel(world, "plan", f"{header},effective_to\n{row},2026-03-31\n")
