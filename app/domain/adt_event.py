@@ -7,7 +7,7 @@ decided in `encounter`; whom it is about, in `matching`. Instants are aware UTC;
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.domain.contact_person import ContactPerson
 from app.domain.inbound import Problem
@@ -47,9 +47,8 @@ NOT_A_PERSON_TYPES = frozenset({"AN", "VN", "BA", "ANON", "AM", "DR"})
 """Account, visit and similar numbers that appear in PID-3 but do not name a person."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identifier:
-    """A number and who gave it: (assigning authority, type, value). Never a bare string (HL7-6).
+class Identifier(NamedTuple):
+    """A number and who gave it: (assigning authority, type, value). Never a bare string (HL7-6). A tuple: a roster has a million.
 
     `authority` is CX-4.1, else CX-4.2, else the feed's default; upper case. `type` is CX-5 as sent, upper case.
     """

@@ -1,7 +1,7 @@
 """What two transactions lock that could meet the same new patient, so that the second finds the record of the first."""
 
-import hashlib
 from collections.abc import Collection
+from hashlib import blake2b
 
 from app.domain.adt_event import Identifier
 
@@ -20,4 +20,4 @@ def identity_locks(source: str, own: Identifier, names: Collection[tuple[str, st
 
 
 def _hash64(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

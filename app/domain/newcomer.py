@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.domain.adt_event import Identifier
 from app.domain.identity_lock import identity_locks
 from app.domain.person import RecordClaim, demographic_key
-from app.domain.shared_identifier import match_keys, stored_identifiers
+from app.domain.shared_identifier import match_keys, names_a_person, stored_identifiers
 
 
 class Newcomer(NamedTuple):
@@ -48,22 +48,23 @@ def newcomers_among(claims: Iterable[tuple[int, RecordClaim]]) -> list[Newcomer]
 
 
 def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
-    own, is_numbered = claim.own, True
-    identifiers: Collection[Identifier] = claim.identifiers
-    further: Collection[Identifier] = ()
-    if own.authority or len(identifiers) != 1 or claim.identifiers[0] != own:
-        # Not so of nearly every row of a Medicaid plan, of which no more is stored than that one number.
-        stored = stored_identifiers(identifiers)
-        identifiers, is_numbered, further = stored, own in stored, stored - {own}
-    names = match_keys(identifiers)
-    key = demographic_key(claim.facts)
-    return Newcomer(number, claim, identifiers, names, key, (own.authority, own.value) in names, is_numbered, further)
+    own, identifiers, key = claim.own, claim.identifiers, demographic_key(claim.facts)
+    if not own.authority and identifiers == (own,):
+        # Nearly every row of a Medicaid plan, of which no more is stored than that one number.
+        is_name = names_a_person(own)
+        return Newcomer(number, claim, identifiers, {(own.authority, own.value)} if is_name else set(), key, is_name, True, ())
+    stored = stored_identifiers(identifiers)
+    names = match_keys(stored)
+    return Newcomer(number, claim, stored, names, key, (own.authority, own.value) in names, own in stored, stored - {own})
 
 
 def _is_alone(one: Newcomer, names: Counter[tuple[str, str]], keys: Counter[int | None]) -> bool:
     if one.demographic_key is not None and keys[one.demographic_key] != 1:
         return False
-    return all(names[name] == 1 for name in one.names)
+    for name in one.names:
+        if names[name] != 1:
+            return False
+    return True
 
 
 def locks_of(newcomers: Sequence[Newcomer]) -> set[int]:

@@ -1,11 +1,11 @@
 """Patient records (what one source says) and the person we think they are. Matching is in `matching`."""
 
-import hashlib
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -156,18 +156,29 @@ def demographic_key(facts: Mapping[str, Any]) -> int | None:
 
     Exact equality of all four is the only demographic ground of the first matcher (issue text, "identify").
     """
-    first = normalised(str(facts.get("first_name") or ""))
-    last = normalised(str(facts.get("last_name") or ""))
-    born = str(facts.get("birth_date") or "")
-    sex = str(facts.get("sex") or "").upper()[:1]
-    if first in NO_NAMES or last in NO_NAMES or (first, last) in NOBODY or may_be_newborns(first, str(facts["first_name"])):
+    first, last = _given_name(str(facts.get("first_name") or "")), _family_name(str(facts.get("last_name") or ""))
+    if not first or not last or (first, last) in NOBODY:
         return None
+    born = str(facts.get("birth_date") or "")
     if len(born) != len("1976-04-25") or born in PLACEHOLDER_BIRTH_DATES:
         return None
+    sex = str(facts.get("sex") or "").upper()[:1]
     if sex not in _SEXES:
         return None
-    digest = hashlib.blake2b(f"{last}|{first}|{born}|{sex}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    return int.from_bytes(blake2b(f"{last}|{first}|{born}|{sex}".encode(), digest_size=8).digest(), "big", signed=True)
+
+
+@lru_cache(maxsize=1 << 14)
+def _given_name(text: str) -> str:
+    """Give the normalised name, empty where it only stands in for one."""
+    name = normalised(text)
+    return "" if name in NO_NAMES or may_be_newborns(name, text) else name
+
+
+@lru_cache(maxsize=1 << 14)
+def _family_name(text: str) -> str:
+    name = normalised(text)
+    return "" if name in NO_NAMES else name
 
 
 def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False, part_of: UUID | None = None) -> RecordClaim:

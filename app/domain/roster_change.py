@@ -66,7 +66,7 @@ class Removal(NamedTuple):
     authority: str
     type: str
     value: str
-    """By what it names the person (`roster_row.OwnId`)."""
+    """By what it names the person (`roster_row.own_id`)."""
     program: str | None
     """Its key (`roster.program_key`)."""
     role: str | None

@@ -50,14 +50,6 @@ OPEN_YEAR: Final = 2999
 """Our policy: an end in this year or later (`9999-12-31`) is how some systems write that there is none."""
 
 
-class OwnId(NamedTuple):
-    """By what a roster names a person: authority, type and value, in that order of `Identifier`."""
-
-    authority: str
-    type: str
-    value: str
-
-
 class RosterRow(NamedTuple):
     """A row that is taken."""
 
@@ -86,7 +78,7 @@ class RefusedRow(NamedTuple):
     cells: list[str]
     """As sent."""
     errors: tuple[RowError, ...]
-    own: OwnId | None
+    own: Identifier | None
     """Whose row it is, where that can be read: a typing error is no reason to end that person's claims."""
 
 
@@ -101,24 +93,24 @@ _NONE, _MEDICAID, _MEDICAL_RECORD = IdentifierType.NONE.value, IdentifierType.ME
 _FACTS: Final = frozenset((*FACT_COLUMNS, *MEASURE_COLUMNS))
 
 
-def own_id(cells: Mapping[str, str], organization_id: UUID) -> OwnId | None:
+def own_id(cells: Mapping[str, str], organization_id: UUID) -> Identifier | None:
     """Give the identifier by which this roster names the person: member_id, else medicaid_id, else mrn, else the demographics.
 
     A number without its system is the organization's own, so that equal numbers of two organizations join nobody.
     """
     if value := cells.get("member_id"):
-        return OwnId(_system(cells, "member_id", organization_id), _NONE, value)
+        return Identifier(_system(cells, "member_id", organization_id), _NONE, value)
     if value := cells.get("medicaid_id"):
-        return OwnId(NO_AUTHORITY, _MEDICAID, value)
+        return Identifier(NO_AUTHORITY, _MEDICAID, value)
     if value := cells.get("mrn"):
-        return OwnId(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value)
+        return Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value)
     parts = (
         normalised(cells.get("last_name", "")),
         normalised(cells.get("first_name", "")),
         cells.get("birth_date", ""),
         cells.get("sex", ""),
     )
-    return OwnId(NO_AUTHORITY, ROW_TYPE, digest("\0".join(parts)).hex()) if all(parts) else None
+    return Identifier(NO_AUTHORITY, ROW_TYPE, digest("\0".join(parts)).hex()) if all(parts) else None
 
 
 def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str, *, is_doubted: bool = False) -> RecordClaim:
@@ -127,15 +119,14 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str,
     if own is None:
         message = "only an accepted row makes a claim"
         raise ValueError(message)
-    named = Identifier(*own)
-    identifiers = [named] if own.type != ROW_TYPE else []
-    if (value := cells.get("medicaid_id")) and own.type != _MEDICAID:
-        identifiers.append(Identifier(NO_AUTHORITY, _MEDICAID, value))
-    if (value := cells.get("mrn")) and own.type != _MEDICAL_RECORD:
-        identifiers.append(Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value))
+    identifiers: tuple[Identifier, ...] = (own,) if own.type != ROW_TYPE else ()
+    if own.type != _MEDICAID and (value := cells.get("medicaid_id")):
+        identifiers += (Identifier(NO_AUTHORITY, _MEDICAID, value),)
+    if own.type != _MEDICAL_RECORD and (value := cells.get("mrn")):
+        identifiers += (Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value),)
     facts: dict[str, Any] = {name: text for name, text in cells.items() if name in _FACTS}
     facts |= contact_facts(cells)
-    return RecordClaim(_written(organization_id), named, tuple(identifiers), sort_key, facts, is_doubted=is_doubted)
+    return RecordClaim(_written(organization_id), own, identifiers, sort_key, facts, is_doubted=is_doubted)
 
 
 class RowReader:

@@ -27,7 +27,7 @@ create temporary table service_fate (row int primary key, fate text);
 """
 _END: Final = "drop table service_row, service_match, service_fate; reset statement_timeout"
 
-# A member is found by any of the identifiers that stand in the row, on the records of this owner alone. By ix_record_identifier_value.
+# A member is found by any of the identifiers that stand in the row, on the records of this owner alone. By pk_record_identifier.
 _MATCH: Final = """
 insert into service_match (row, record_id, person_id, people)
 select n.row, (array_agg(r.id order by r.id))[1], (array_agg(r.person_id order by r.id))[1], count(distinct r.person_id)

@@ -595,10 +595,9 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("record_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint("authority", "value", "type", "record_id", name=op.f("pk_record_identifier")),
+        sa.PrimaryKeyConstraint("value", "authority", "type", "record_id", name=op.f("pk_record_identifier")),
     )
     op.create_index(op.f("ix_record_identifier_record_id"), "record_identifier", ["record_id"], unique=False)
-    op.create_index("ix_record_identifier_value", "record_identifier", ["value"], unique=False)
     op.create_table(
         "record_keys",
         sa.Column("record_id", sa.Uuid(), nullable=False),
@@ -1970,7 +1969,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_record_move_from_person_id"), table_name="record_move")
     op.drop_table("record_move")
     op.drop_table("record_keys")
-    op.drop_index("ix_record_identifier_value", table_name="record_identifier")
     op.drop_index(op.f("ix_record_identifier_record_id"), table_name="record_identifier")
     op.drop_table("record_identifier")
     op.drop_table("record_block")

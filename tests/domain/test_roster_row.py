@@ -12,7 +12,7 @@ from app.domain.adt_event import Identifier
 from app.domain.organization import OrganizationKind
 from app.domain.person import demographic_key
 from app.domain.roster import RawRow, RowErrorCode, layout_of
-from app.domain.roster_row import OwnId, RefusedRow, RosterRow, RowReader, claim_of_row, own_id
+from app.domain.roster_row import RefusedRow, RosterRow, RowReader, claim_of_row, own_id
 from tests.support.rosters import make_organization
 
 ORGANIZATION = make_organization(7, OrganizationKind.PLAN)
@@ -137,15 +137,15 @@ def test_an_end_in_the_far_future_is_none() -> None:
 @pytest.mark.parametrize(
     ("cells", "own"),
     [
-        ({"member_id": "M1", "member_id_system": "ACME", "medicaid_id": "MC1"}, OwnId("ACME", "", "M1")),
-        ({"member_id": "M1"}, OwnId(OWN, "", "M1")),
-        ({"medicaid_id": "MC1", "mrn": "5"}, OwnId("", "MA", "MC1")),
-        ({"mrn": "5", "mrn_system": "HOSPA"}, OwnId("HOSPA", "MR", "5")),
-        ({"mrn": "5"}, OwnId(OWN, "MR", "5")),
+        ({"member_id": "M1", "member_id_system": "ACME", "medicaid_id": "MC1"}, Identifier("ACME", "", "M1")),
+        ({"member_id": "M1"}, Identifier(OWN, "", "M1")),
+        ({"medicaid_id": "MC1", "mrn": "5"}, Identifier("", "MA", "MC1")),
+        ({"mrn": "5", "mrn_system": "HOSPA"}, Identifier("HOSPA", "MR", "5")),
+        ({"mrn": "5"}, Identifier(OWN, "MR", "5")),
         ({"last_name": "Sample", "first_name": "Testa", "birth_date": "1980-01-01"}, None),
     ],
 )
-def test_the_first_identifier_names_the_record(cells: dict[str, str], own: OwnId | None) -> None:
+def test_the_first_identifier_names_the_record(cells: dict[str, str], own: Identifier | None) -> None:
     assert own_id(cells, ORGANIZATION.id) == own
 
 
@@ -262,7 +262,7 @@ def test_a_program_nobody_knows_is_taken_with_a_warning() -> None:
 def test_a_refused_row_still_tells_whose_it_is_where_that_can_be_read() -> None:
     row = _read(GOOD | {"birth_date": "?"})
     assert isinstance(row, RefusedRow)
-    assert row.own == OwnId("ACME", "", "M1")
+    assert row.own == Identifier("ACME", "", "M1")
     assert row.cells[0] == "M1"
 
 

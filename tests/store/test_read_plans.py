@@ -160,7 +160,7 @@ async def test_the_outbox_is_read_in_order_without_sorting(engine_app: AsyncEngi
 
 
 LOOK_UPS: dict[str, set[str]] = {
-    "C1": {"uq_inbound_message_again", "ix_inbound_message_unclaimed", "ix_record_identifier_value", "ix_encounter_visit_number"},
+    "C1": {"uq_inbound_message_again", "ix_inbound_message_unclaimed", "pk_record_identifier", "ix_encounter_visit_number"},
     "Alder, Ann 1980-01-02": {
         "ix_patient_record_demographic_key", "ix_encounter_record_id", "ix_adt_event_encounter", "ix_adt_event_record",
     },
