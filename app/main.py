@@ -125,6 +125,7 @@ class Front:
         gc.collect()
         gc.freeze()
         gc.set_threshold(wiring.GARBAGE_AFTER)
+        sys.setswitchinterval(wiring.THREAD_TURN_S)
         for listener in self._listeners:
             await listener.start()
         serving: set[asyncio.Task[None]] = set()

@@ -52,7 +52,7 @@ async def rematch(raw: Raw, records: Iterable[UUID], *, ids: Ids, now: datetime)
 
 
 async def _match(raw: Raw, plan: IdentityPlan, by: Scorer) -> dict[UUID, UUID]:
-    await people.lock_keys(raw, plan.lock_keys())
+    await people.lock_keys(raw, people.written_keys(plan.lock_keys()))
     await _load_neighbourhood(raw, plan)
     await _lock(raw, plan)
     return plan.divide(await matches.index_authorities(raw), by)

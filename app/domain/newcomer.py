@@ -52,7 +52,8 @@ def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
     if not own.authority and identifiers == (own,):
         # Nearly every row of a Medicaid plan, of which no more is stored than that one number.
         is_name = names_a_person(own)
-        return Newcomer(number, claim, identifiers, {(own.authority, own.value)} if is_name else set(), key, is_name, True, ())
+        name = {(own.authority, own.value)} if is_name else set()
+        return Newcomer(number, claim, identifiers, name, key, is_named_by_number=is_name, is_numbered=True, further=())
     stored = stored_identifiers(identifiers)
     names = match_keys(stored)
     return Newcomer(number, claim, stored, names, key, (own.authority, own.value) in names, own in stored, stored - {own})
@@ -61,10 +62,7 @@ def _newcomer(number: int, claim: RecordClaim) -> Newcomer:
 def _is_alone(one: Newcomer, names: Counter[tuple[str, str]], keys: Counter[int | None]) -> bool:
     if one.demographic_key is not None and keys[one.demographic_key] != 1:
         return False
-    for name in one.names:
-        if names[name] != 1:
-            return False
-    return True
+    return all(names[name] == 1 for name in one.names)
 
 
 def locks_of(newcomers: Sequence[Newcomer]) -> set[int]:

@@ -33,7 +33,7 @@ def veiled(event: AdtEvent, pseudonym: Pseudonym) -> AdtEvent:
     def instead(one: Identifier) -> Identifier:
         if one.type != SOCIAL_SECURITY:
             return one
-        return replace(one, value=pseudonym("".join(letter for letter in one.value if letter.isalnum()).upper()))
+        return one._replace(value=pseudonym("".join(letter for letter in one.value if letter.isalnum()).upper()))
 
     return replace(
         event,

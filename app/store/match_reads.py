@@ -141,7 +141,7 @@ async def list_index(raw: Raw) -> list[Mapping[str, Any]]:
 
 
 async def mark_index(raw: Raw, authority: str, now: datetime) -> None:
-    """Let an authority's ids decide from now on; whoever has one is looked at again (pk_record_identifier)."""
+    """Let an authority's ids decide from now on; whoever has one is looked at again (all of pk_record_identifier: it is rare)."""
     await _alone_with_the_index(raw)
     done = await raw.execute("insert into person_index (authority, marked_at) values ($1, $2) on conflict do nothing", authority, now)
     if done.endswith(" 1"):

@@ -80,7 +80,8 @@ class Admission(NamedTuple):
     numbers: frozenset[int]
     """Of their rows."""
     source: str
-    locks: list[int]
+    locks: str
+    """As `people.lock_keys` takes them."""
     values: Sequence[str]
     """Of the statement, column by column."""
 
@@ -105,7 +106,7 @@ def admission(newcomers: Sequence[Newcomer]) -> Admission:
         _texts([identifier.value for _, identifier in further]),
         _array([(identifier.authority, identifier.value) in one.names for one, identifier in further]),
     ]
-    return Admission(frozenset(numbers), newcomers[0].claim.source if newcomers else "", sorted(locks_of(newcomers)), values)
+    return Admission(frozenset(numbers), newcomers[0].claim.source if newcomers else "", people.written_keys(locks_of(newcomers)), values)
 
 
 def _array(values: Iterable[object]) -> str:

@@ -71,13 +71,18 @@ where exists (select 1 from index_as_it_is)
 """
 
 
-async def lock_keys(raw: Raw, keys: Iterable[int]) -> None:
+def written_keys(keys: Iterable[int]) -> str:
+    """Write match keys as `lock_keys` takes them: many of them are worth writing in a thread."""
+    return f"{{{','.join(map(str, set(keys)))}}}"
+
+
+async def lock_keys(raw: Raw, keys: str) -> None:
     """Take the identity locks of these match keys until the transaction ends, in one order for everybody.
 
     Two batches that meet the same new patient wait here, so that neither misses the other's record. And whoever changes the person index
     waits for all that are about to read it.
     """
-    await raw.execute(_LOCK_KEYS, f"{{{','.join(map(str, set(keys)))}}}", INDEX_LOCK)
+    await raw.execute(_LOCK_KEYS, keys, INDEX_LOCK)
 
 
 async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:

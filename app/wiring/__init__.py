@@ -83,6 +83,10 @@ GARBAGE_AFTER = 50_000
 """Our policy: the collector looks for cycles after so many new objects, not after 700: a batch makes tens of thousands and leaves none,
 and looking cost it a third of its time."""
 
+THREAD_TURN_S = 0.001
+"""Our policy: a thread that reads a roster lets the loop have its turn after so long, not after Python's 5 ms: whatever comes in
+meanwhile, and every answer of the database, waits for that turn."""
+
 
 class SystemClock:
     """The machine's clock."""

@@ -129,6 +129,7 @@ async def load(url: str, organization_id: UUID, rows: int, tell: Callable[[dict[
     # As the processes of the service do (app/main).
     gc.freeze()
     gc.set_threshold(wiring.GARBAGE_AFTER)
+    sys.setswitchinterval(wiring.THREAD_TURN_S)
     services = replace(services, open_stage=open_timed, identify=timed("identify", services.identify, took_s))
     before_mb = _peak_mb()
     for name in (FIRST, AGAIN, CHANGED):
