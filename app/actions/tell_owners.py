@@ -1,7 +1,7 @@
 """Tell the owners of records that an emergency or a broken glass has opened them: numbered and sent like any other notification.
 
-Called as the operator, in the transaction that records the exception, last of all. Not here: who is an owner (domain/opened_record), or
-what the recipients of the exception are told (notify, when the stays are decided again).
+Called as the operator, in the transaction that records the exception, last of all; and in room 7, for stays that come while one is open.
+Not here: who is an owner (domain/opened_record), or what the recipients of the exception are told (notify).
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,14 @@ from uuid import UUID
 from app.domain.consent import ConsentKind
 from app.domain.directory import Directory
 from app.domain.happening import NotificationType
-from app.domain.opened_record import Opened, opened_by, sentence
+from app.domain.opened_record import Opened, exceptions_of, opened_by, sentence
 from app.domain.person import PatientRecord
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.domain.stay_in_hand import StayInHand
 from app.domain.telling import encounter_content, person_content
 from app.ports import Ids
-from app.store import encounters, notifications, people
+from app.store import consent_records, encounters, notifications, people
 from app.store.consent_records import ConsentRow
 from app.store.encounter_reads import ReadStay
 from app.store.notifications import NotificationRow
@@ -38,6 +39,29 @@ async def tell_owners(
         return ()
     records = (await people.describe(raw, [exception.person_id])).get(exception.person_id, ())
     return await notifications.number_and_insert(raw, [_row(one, exception, records, directory, ids, now) for one in opened], now)
+
+
+async def tell_owners_of(raw: Raw, stays: Sequence[StayInHand], directory: Directory, *, ids: Ids, now: datetime) -> list[NotificationRow]:
+    """Give what is to be numbered for the owners of these stays who were not told yet of an exception that opens one.
+
+    Nothing is asked where no exception is on file of these people; else three statements.
+    """
+    exceptions = exceptions_of(stays)
+    if not exceptions:
+        return []
+    whose = {one.id: [stay for stay in stays if one in stay.consents] for one in exceptions}
+    recorded = await consent_records.by_ids(raw, list(whose))
+    people_ids = {row.person_id for row in recorded.values()} | {stay.person_id for stay in stays if stay.consents}
+    told = await notifications.owners_told(raw, people_ids)
+    opened = [
+        (recorded[exception.id], one)
+        for exception in exceptions
+        if exception.id in recorded
+        for one in opened_by(exception, recorded[exception.id].recorded_by, whose[exception.id], directory.organizations)
+        if (one.owner_id, public_id(Kind.CONSENT, exception.id)) not in told
+    ]
+    records = await people.describe(raw, {one.stays[0].person_id for _, one in opened}) if opened else {}
+    return [_row(one, exception, records.get(one.stays[0].person_id, ()), directory, ids, now) for exception, one in opened]
 
 
 def _row(

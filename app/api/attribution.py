@@ -1,5 +1,7 @@
 """`/v1/encounters/{id}/why` and `/v1/referral-candidates`: why them, why not them, and who has nobody."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Final
 
@@ -13,15 +15,20 @@ from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, sp
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.attribution import CandidatesForReferral, EncounterWhyDocument, referral_json
 from app.api.schemas.common import EncounterId, OrganizationId
+from app.api.services import Services
 from app.api.tellable import tellable
+from app.domain.adt_event import IdentifierType
 from app.domain.organization import COVERING_KINDS
+from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id
-from app.domain.viewer import Scope, Viewer
-from app.store import attribution_reads
+from app.domain.telling import person_content
+from app.domain.viewer import OPERATOR, Scope, Viewer
+from app.store import attribution_reads, people
 from app.store.attribution_reads import Homeless
 from app.store.audit import saw
 from app.store.encounter_reads import find_encounter
 from app.store.engine import raw_connection
+from app.store.sources import know_sources
 
 router = APIRouter(route_class=GuardedRoute, tags=["attribution"])
 
@@ -105,7 +112,6 @@ async def list_referral_candidates(
                 since=since,
                 until=until,
                 today=today,
-                concealed=directory.part2_authorities if reader else (),
                 after=(after[0], after[1]) if after else None,
                 limit=page.limit + 1,
             )
@@ -115,5 +121,25 @@ async def list_referral_candidates(
         shown += [one for one in found if reader is None or (one.encounter_id, reader.id) in known]
     rows, more = cut(shown, page.limit)
     saw(one.person_id for one in rows)
+    if not viewer.is_operator:
+        rows = await _as_far_as_known(services, viewer, rows)
     cursor = spell_cursor(_CANDIDATES, rows[-1].discharged_on, rows[-1].encounter_id) if more else None
     return JsonResponse(listing([referral_json(one) for one in rows], cursor))
+
+
+async def _as_far_as_known(services: Services, viewer: Viewer, rows: Collection[Homeless]) -> Sequence[Homeless]:
+    """Say of a Medicaid number only where the viewer reads it of the person: that somebody gave one tells that they know the person."""
+    if not rows:
+        return []
+    # As the operator: what is hidden is judged by stays and papers that the viewer does not see.
+    async with services.unit_of_work(OPERATOR) as connection:
+        raw = await raw_connection(connection)
+        directory = await services.registry.current(raw)
+        records = await people.describe(raw, {one.person_id for one in rows})
+        sources = await know_sources(raw, records, None, directory=directory, read_stay=services.read_stay)
+    shown = {
+        one: person_content(one, sources.seen(one, viewer), viewer.organization_id, Tier.MINIMAL, directory)["identifiers"]
+        for one in records
+    }
+    with_number = {one for one, said in shown.items() if any(number["type"] == IdentifierType.MEDICAID for number in said)}
+    return [replace(one, has_medicaid=one.person_id in with_number) for one in rows]

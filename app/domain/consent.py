@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.organization import OrganizationKind
@@ -111,3 +111,25 @@ class Consent:
     def is_of(self, facility_id: UUID | None) -> bool:
         """Tell whether it lets this place disclose."""
         return self.discloser_id is None or self.discloser_id == facility_id
+
+
+NO_ID: Final = UUID(int=0)
+"""Of a paper of which only what it lets go is asked, not which it is."""
+
+
+def consent_of(stored: Mapping[str, Any]) -> Consent:
+    """Read a paper as it is kept as JSON: names of codes, ids and days as text. What does not ask which it is leaves out `id`."""
+    expires_on, ends_at, discloser_id = stored.get("expires_on"), stored.get("ends_at"), stored.get("discloser_id")
+    return Consent(
+        id=UUID(stored["id"]) if "id" in stored else NO_ID,
+        kind=ConsentKind(stored["kind"]),
+        categories=frozenset(map(Category, stored["categories"])),
+        purposes=frozenset(map(Purpose, stored["purposes"])),
+        signed_on=date.fromisoformat(stored["signed_on"]),
+        discloser_id=UUID(discloser_id) if discloser_id else None,
+        recipients=frozenset(map(UUID, stored["recipients"])),
+        recipient_classes=frozenset(map(RecipientClass, stored["recipient_classes"])),
+        expires_on=date.fromisoformat(expires_on) if expires_on else None,
+        ends_at=datetime.fromisoformat(ends_at) if ends_at else None,
+        scope=stored.get("scope", ""),
+    )

@@ -1,14 +1,15 @@
 """Whose records an emergency or a broken glass opens: the owner is told, by whom, for whom and until when, and never the words of why.
 
-42 CFR 2.51(c) has the program itself record to whom it was disclosed, so who opened it is named to the owner whoever that is. Not here:
-what an exception lets go (privacy), or who looks at it afterwards (consent_form).
+42 CFR 2.51(c) has the program itself record to whom it was disclosed, so who opened it is named to the owner whoever that is. Each owner is
+told once of an exception: when it is recorded, or when the first stay of that owner comes while it is open. Not here: what an exception
+lets go (privacy), or who looks at it afterwards (consent_form).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from app.domain.consent import Consent, ConsentKind
+from app.domain.consent import OVERRIDING, Consent, ConsentKind
 from app.domain.organization import Organization
 from app.domain.privacy import Recipient, may_be_told, recipient_of
 from app.domain.stay_in_hand import StayInHand
@@ -37,8 +38,16 @@ def opened_by(exception: Consent, by: UUID | None, stays: Iterable[StayInHand], 
 
 
 def _is_opened(exception: Consent, stay: StayInHand, readers: Sequence[Recipient]) -> bool:
-    before = replace(stay, consents=tuple(one for one in stay.consents if one.id != exception.id)).origin
-    return any(may_be_told(stay.origin, one).tier is not may_be_told(before, one).tier for one in readers)
+    """Tell whether the exception opens the stay beside those that were recorded before it: of two that both do, the first is told of."""
+    earlier = tuple(one for one in stay.consents if one.kind not in OVERRIDING or one.id < exception.id)
+    before, after = replace(stay, consents=earlier).origin, replace(stay, consents=(*earlier, exception)).origin
+    return any(may_be_told(after, one).tier is not may_be_told(before, one).tier for one in readers)
+
+
+def exceptions_of(stays: Iterable[StayInHand]) -> list[Consent]:
+    """Give the emergencies and broken glasses that these stays are judged by, each once, the first recorded first."""
+    found = {one.id: one for stay in stays for one in stay.consents if one.kind in OVERRIDING}
+    return [found[id_] for id_ in sorted(found)]
 
 
 def sentence(kind: ConsentKind) -> str:

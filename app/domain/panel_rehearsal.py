@@ -12,15 +12,13 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from app.domain.consent import Category, Consent, ConsentKind, Purpose, RecipientClass
+from app.domain.consent import Category, Consent, Purpose, consent_of
 from app.domain.organization import FacilityType, Organization, Part2Status
 from app.domain.privacy import PROTECTED, PROVIDER_KINDS, Decision, Origin, may_be_told, recipient_of
 from app.domain.privacy_law import Default, PrivacyLaw, StatePack, StateRule
 
 PART2_PROGRAM: Final = "42CFRPart2"
 """The stay at a Part 2 program, which no pack has to name."""
-NO_ID: Final = UUID(int=0)
-"""Of a paper of which only what it lets go is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +112,9 @@ def _origin_of(rule: StateRule) -> Origin:
 
 def read_alike(papers: Sequence[Mapping[str, Any]], members: int) -> SignedAlike:
     """Read what the store gives of members who have signed the same."""
-    read = [(one["state"], _paper(one)) for one in papers]
+    read = [(one["state"], consent_of(one)) for one in papers]
     return SignedAlike(
         members,
         tuple(paper for state, paper in read if state == "active"),
         tuple(paper for state, paper in read if state != "active"),
-    )
-
-
-def _paper(one: Mapping[str, Any]) -> Consent:
-    return Consent(
-        id=NO_ID,
-        kind=ConsentKind(one["kind"]),
-        categories=frozenset(map(Category, one["categories"])),
-        purposes=frozenset(map(Purpose, one["purposes"])),
-        signed_on=date.fromisoformat(one["signed_on"]),
-        discloser_id=UUID(one["discloser_id"]) if one["discloser_id"] else None,
-        recipients=frozenset(map(UUID, one["recipients"])),
-        recipient_classes=frozenset(map(RecipientClass, one["recipient_classes"])),
-        expires_on=date.fromisoformat(one["expires_on"]) if one["expires_on"] else None,
     )

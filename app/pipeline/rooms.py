@@ -24,6 +24,7 @@ from app.actions.notify import notify
 from app.actions.receive import LANES
 from app.actions.record import record
 from app.actions.tell_follow_ups import tell_follow_ups
+from app.actions.tell_owners import tell_owners_of
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, account_of
@@ -344,6 +345,7 @@ class Rooms:
             await death_doubts.close(raw, [stay.id for stay in stays], kept.doubts, now)
         moving = _moving(kept, claimed, answered)
         rows.extend(await move_follow_ups(raw, moving, directory, self.rulebook, read_stay=read, ids=self.ids, now=now))
+        rows.extend(await tell_owners_of(raw, stays, directory, ids=self.ids, now=now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)
 

@@ -1,6 +1,6 @@
 """Who claimed a person and what was decided about a stay, for whoever asks why; and people without a home. Reads only."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -80,8 +80,7 @@ _WITHOUT_HOME = """
 select * from (
     select e.id, e.person_id, e.facility_id, e.class, e.discharged_at, e.discharged_on, e.behavioral_kind, e.disposition, e.provisional,
         exists (select 1 from patient_record r join record_identifier i on i.record_id = r.id
-                where r.person_id = e.person_id and i.type = 'MA'
-                    and (r.source <> 'adt' or upper(r.authority) <> all($8::text[]))) as has_medicaid,
+                where r.person_id = e.person_id and i.type = 'MA') as has_medicaid,
         array(select distinct m.organization_id from panel_member m join organization o on o.id = m.organization_id
               where m.person_id = e.person_id and m.retracted_at is null and o.kind in ('plan', 'agency')
                 and m.effective_from <= e.discharged_on and (m.effective_to is null or m.effective_to > e.discharged_on)
@@ -119,17 +118,16 @@ async def without_home(
     since: date,
     until: date,
     today: date,
-    concealed: Collection[str],
     after: tuple[date, UUID] | None,
     limit: int,
 ) -> list[Homeless]:
     """Give discharges of the period with a behavioral diagnosis, of Medicaid or plan members whom no home claims then or since.
 
-    The operator sees all, who covers people those it covered on the day (ix_encounter_discharged, ix_panel_member_person). What authorities
-    that are `concealed` from it say of a person does not show.
+    The operator sees all, who covers people those it covered on the day (ix_encounter_discharged, ix_panel_member_person). Whose word it is
+    that somebody has Medicaid is not asked here: who is not the operator may know of some alone.
     """
     at, id_ = after if after is not None else (None, None)
     statement = _WITHOUT_HOME.format(seen=f"({_NOBODY_CLAIMS if viewer.is_operator else _COVERED})")
     viewed_by = None if viewer.is_operator else viewer.organization_id
-    rows = await raw.fetch(statement, since, until, at, id_, limit, viewed_by, today, list(concealed))
+    rows = await raw.fetch(statement, since, until, at, id_, limit, viewed_by, today)
     return [Homeless(*row.values()) for row in rows]

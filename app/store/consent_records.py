@@ -147,6 +147,12 @@ async def find(raw: Raw, viewer: Viewer, consent_id: UUID) -> ConsentRow | None:
     return _shown(row)
 
 
+async def by_ids(raw: Raw, consents: Sequence[UUID]) -> dict[UUID, ConsentRow]:
+    """Give these, for the pipeline (pk_consent)."""
+    rows = await raw.fetch(f"select {_COLUMNS} from consent c where c.id = any($1::uuid[])", list(consents))
+    return {row["id"]: _row(row) for row in rows}
+
+
 async def page(
     raw: Raw, viewer: Viewer, *, person_id: UUID | None, states: Sequence[str] | None, after: UUID | None, limit: int
 ) -> list[ConsentRow]:

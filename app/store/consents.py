@@ -4,14 +4,14 @@ Only what is in force is read: neither revoked nor waiting for review. Whether i
 them (consent_records).
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from app.domain.consent import Category, Consent, ConsentKind, Purpose, RecipientClass
+from app.domain.consent import Consent, consent_of
 from app.store.raw import Raw
 
 _ONE = (
@@ -58,20 +58,4 @@ def signed_of(stored: Any) -> tuple[Consent, ...]:  # noqa: ANN401  # decoded or
     """Read what `SIGNED` gave."""
     if stored is None:
         return ()
-    return tuple(_consent(one) for one in (orjson.loads(stored) if isinstance(stored, str) else stored))
-
-
-def _consent(one: Mapping[str, Any]) -> Consent:
-    return Consent(
-        id=UUID(one["id"]),
-        kind=ConsentKind(one["kind"]),
-        categories=frozenset(map(Category, one["categories"])),
-        purposes=frozenset(map(Purpose, one["purposes"])),
-        signed_on=date.fromisoformat(one["signed_on"]),
-        discloser_id=UUID(one["discloser_id"]) if one["discloser_id"] else None,
-        recipients=frozenset(map(UUID, one["recipients"])),
-        recipient_classes=frozenset(map(RecipientClass, one["recipient_classes"])),
-        expires_on=date.fromisoformat(one["expires_on"]) if one["expires_on"] else None,
-        ends_at=datetime.fromisoformat(one["ends_at"]) if one["ends_at"] else None,
-        scope=one["scope"],
-    )
+    return tuple(consent_of(one) for one in (orjson.loads(stored) if isinstance(stored, str) else stored))

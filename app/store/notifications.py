@@ -202,3 +202,18 @@ async def number_and_insert(raw: Raw, rows: Sequence[NotificationRow], now: date
         [row.acting_id for row in rows],
     )
     return recipients
+
+
+_OWNERS_TOLD = """
+select n.recipient_id, n.payload -> 'opened' ->> 'consent_id' as consent_id
+from encounter e join notification n on n.encounter_id = e.id
+where e.person_id = any($1::uuid[]) and n.type = 'record.opened'
+"""
+
+
+async def owners_told(raw: Raw, people: Iterable[UUID]) -> set[tuple[UUID, str]]:
+    """Give which owners of records of these people were told of which exception, by its public id (ix_encounter_person).
+
+    One statement, asked only where somebody broke a glass or recorded an emergency (ix_notification_encounter).
+    """
+    return {(row["recipient_id"], row["consent_id"]) for row in await raw.fetch(_OWNERS_TOLD, list(people))}

@@ -334,6 +334,55 @@ async def test_a_page_of_candidates_does_not_give_away_what_is_left_out(world: W
     assert await world.api.json("GET", candidates, world.keys["plan"], 200, params={"limit": 1}) == before
 
 
+BO = {"mrn": "M2", "name": "Birch^Bo", "visit": "B1", "admitted": "20260302100000-0500", "discharged": "20260306142500-0500"}
+BO_AT_PLAN = "member_id,member_id_system,first_name,last_name,birth_date,sex,mrn,mrn_system,program,effective_from\n"
+
+
+async def medicaid_said(world: World, key: str) -> bool:
+    (one,) = (await world.api.json("GET", "/v1/referral-candidates", key, 200))["items"]
+    return any(reason.startswith("medicaid_id") for reason in one["reasons"])
+
+
+async def test_that_somebody_has_medicaid_is_said_only_where_the_number_may_be_known(world: World) -> None:
+    """The plan has Bo by a hospital's number alone; the Medicaid number comes from a clinic under a state's pack, or from a home."""
+    made = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Clinic P", "kind": "hospital"})
+    origin = {"place": "house", "effective_from": "2020-01-01", "part2_status": "not_program", "mental_health_licensed": True,
+              "privacy_pack": "us-me"}  # fmt: skip
+    await world.api.json("POST", f"/v1/organizations/{made['id']}/origins", ADMIN_KEY, 201, json=origin)
+    feed = {"organization_id": made["id"], "sending_application": "EPIC", "sending_facility": "CLINICP", "time_zone": "America/New_York",
+            "assigning_authority": "CLINICP"}  # fmt: skip
+    await world.api.json("POST", "/v1/feeds", ADMIN_KEY, 201, json=feed)
+    await load_panel(world, "plan", BO_AT_PLAN + "P-2,PLANC,Bo,Birch,1980-01-02,F,M2,HOSPA,BHH,2026-01-01\n")
+    await world.send(adt("A03", BO["discharged"], control="B1", medicaid=None, diagnoses=(("F32.2", "F"),), **BO))
+    assert [await medicaid_said(world, key) for key in (ADMIN_KEY, world.keys["plan"])] == [False, False]
+    # A stay there, years ago, which the plan must not know of: its message repeats the hospital's number.
+    old = BO | {"mrn": "K2", "visit": "K1", "admitted": "20240302100000-0500", "discharged": "20240306142500-0500"}
+    of_clinic = adt("A03", old["discharged"], control="K1", facility="CLINICP", medicaid="MC2", diagnoses=(("F32.2", "F"),), **old)
+    of_clinic = of_clinic.replace(b"^MR~", b"^MR~M2^^^HOSPA^MR~", 1)
+    answer = await world.api.post("/hl7v2", ADMIN_KEY, content=of_clinic, headers={"content-type": "application/hl7-v2"})
+    assert b"MSA|AA|" in answer.content
+    await world.stage.settle()
+    assert [await medicaid_said(world, key) for key in (ADMIN_KEY, world.keys["plan"])] == [True, False]
+    person = (await world.api.json("GET", "/v1/referral-candidates", ADMIN_KEY, 200))["items"][0]["person_id"]
+    seen = await world.api.json("GET", f"/v1/people/{person}", world.keys["plan"], 200)
+    assert "MC2" not in json.dumps(seen)
+    # What another home's panel says is that home's.
+    await load_panel(
+        world,
+        "home",
+        BO_AT_PLAN.replace("effective_from", "effective_from,effective_to").replace("mrn,", "mrn,medicaid_id,")
+        + "H-2,HOMEB,Bo,Birch,1980-01-02,F,M2,MC2,HOSPA,BHH,2020-01-01,2021-01-01\n",
+    )
+    await world.stage.settle()
+    assert [await medicaid_said(world, key) for key in (ADMIN_KEY, world.keys["plan"])] == [True, False]
+    # The plan's own word it may know.
+    await load_panel(
+        world, "plan", BO_AT_PLAN.replace("mrn,", "mrn,medicaid_id,") + "P-2,PLANC,Bo,Birch,1980-01-02,F,M2,MC2,HOSPA,BHH,2026-01-01\n"
+    )
+    await world.stage.settle()
+    assert await medicaid_said(world, world.keys["plan"])
+
+
 def _uuid(public: str) -> UUID:
     return UUID(public.rpartition("_")[2])
 

@@ -39,7 +39,7 @@ READS: dict[str, tuple[Callable[[Any, Viewer], Awaitable[Any]], set[str]]] = {
     "transfers": (lambda raw, viewer: transfers.page(raw, viewer, state=None, after=SOME[0], limit=10), {"pk_follow_up"}),
     "referral candidates": (
         lambda raw, viewer: attribution_reads.without_home(
-            raw, viewer, since=date(2026, 2, 1), until=date(2026, 3, 1), today=date(2026, 3, 9), concealed=(), after=None, limit=10
+            raw, viewer, since=date(2026, 2, 1), until=date(2026, 3, 1), today=date(2026, 3, 9), after=None, limit=10
         ),
         {"ix_encounter_discharged"},
     ),
