@@ -10,10 +10,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.domain.answer import REVIEWS, AnswerKind, ReviewState
+from app.domain.answer import REVIEWS, AnswerKind, ReviewKind, ReviewState
 from app.domain.viewer import Viewer
 from app.ports import Ids
-from app.store import answers, encounters, reviews
+from app.store import answers, encounters, people, reviews
 from app.store.answers import NewAnswer
 from app.store.raw import Raw
 from app.store.reviews import ReviewRow
@@ -83,6 +83,9 @@ async def resolve_review(
         found = await reviews.one(raw, viewer, review_id)
         if found is not None and found.encounter_id is not None:
             await encounters.reconsider(raw, [found.encounter_id], now, "review")
+            if found.kind == ReviewKind.DEATH:
+                # A death is the person's: it is said by other stays than the one that made it doubtful.
+                await people.reconsider_people(raw, [found.person_id], now, "review")
     found = await reviews.one(raw, viewer, review_id)
     if found is None:
         raise NoSuchReviewError

@@ -18,7 +18,7 @@ from app.domain.answer import Answer, answered, denied_of
 from app.domain.attribution import Attribution
 from app.domain.clock import Clock
 from app.domain.course import Course
-from app.domain.death import DeathDoubt, death_doubt, died_at
+from app.domain.death import Death, DeathDoubt, death_of, without_doubted
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.escalation import RUNNING, next_step_at, stored_clocks
@@ -38,7 +38,7 @@ from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.ports import Ids
-from app.store import death_doubts, encounters, follow_ups, people
+from app.store import encounters, follow_ups, people
 from app.store.encounters import EncounterRow
 from app.store.follow_ups import FollowUpRow, LookedAt
 from app.store.raw import Raw
@@ -95,10 +95,10 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     touched: list[FollowUpRow] = []
     heard_of = {person_id: [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)] for person_id in persons}
     for person_id in persons:
-        doubt = death_doubt(person_id, (one for one in history.get(person_id, ()) if one.mode in _RULED), heard_of[person_id])
+        said = [one for one in records.get(person_id, ()) if _may_be_asked(one, directory)]
+        doubt = death_of((one for one in history.get(person_id, ()) if one.mode in _RULED), said).doubt(person_id)
         if doubt is not None:
             kept.doubts[person_id] = doubt
-    upheld = await death_doubts.upheld(raw, kept.doubts) if kept.doubts else set()
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         born = birth_on(records.get(person_id, ()))
@@ -106,7 +106,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
         # A follow-up is found by the home of the discharge, whoever has it by now.
         rows = {(row.encounter_id, row.first_home_id or row.home_id): row for row in by_person.get(person_id, ())}
         denied = {one: denied_of(one, stay.discharged_on or stay.admitted_on, answers) for one, stay in rules.items()}
-        shown = _Shown(person_id, stays, rules, heard_of[person_id], claims, directory, upheld)
+        shown = _Shown(stays, rules, heard_of[person_id], claims, directory)
         kept.people[person_id] = _measured(stays, rows.values(), records.get(person_id, ()), claims, denied)
         for stay in stays:
             if stay.id not in rules or stay.mode not in TOLD_MODES:
@@ -115,27 +115,30 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
             kept.conflicts += [(stay, led) for led in responsible.led.values() if led.others]
             mine = {home_id: row for (stay_id, home_id), row in rows.items() if stay_id == stay.id}
             for responsible_home in with_former(responsible, _holders(responsible, mine)):
-                found = _row_of(responsible_home.home_id, mine) or _opened(stay, rules[stay.id], responsible_home, ids, now)
+                found = _row_of(responsible_home.home_id, mine)
+                found = found or _opened(stay, shown.to(responsible_home.home_id).rules_of(stay), responsible_home, ids, now)
                 if found is None:
                     continue
                 row, home = found, _acting(responsible_home, found, claims)
+                told_as = shown.to(home.home_id)
+                as_told = told_as.rules_of(stay)
                 kept.ids[(stay.id, responsible_home.home_id)] = kept.ids[(stay.id, row.home_id)] = row.id
-                course, ended_at = shown.to(home.home_id)
                 facts = FollowUpFacts(
-                    stay=rules[stay.id],
-                    stays=course,
-                    died_at=ended_at,
+                    stay=as_told,
+                    stays=told_as.course,
+                    died_at=told_as.death.at,
+                    doubted_on=min(told_as.death.doubted, default=None),
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
                 )
                 row.told_at = facts.notified_at
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
-                seen = kept.views[row.id] = _with_its_home(seen, home, rules[stay.id], answers, next_end_at(home, claims, stay.zone, now))
+                seen = kept.views[row.id] = _with_its_home(seen, home, as_told, answers, next_end_at(home, claims, stay.zone, now))
                 looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
                 looked.by_history = any(str(one.id) == seen.superseded_by and one.mode not in TOLD_MODES for one in stays)
                 kept.standing.append(looked)
-                if _store_view(looked, home, rules[stay.id], now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
+                if _store_view(looked, home, as_told, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)
     await _save(raw, touched, ids, now)
     return kept
@@ -181,39 +184,51 @@ async def _told(raw: Raw, rows: Iterable[FollowUpRow]) -> dict[tuple[UUID, UUID]
     return await follow_ups.first_told(raw, keys) if keys else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one home may know of a person."""
+
+    rules: Mapping[UUID, Stay]
+    death: Death
+    course: Course
+
+    def rules_of(self, stay: StayInHand) -> Stay:
+        """Give the stay in the words of the rules: while a death is doubtful, nobody knows where it ended to."""
+        return without_doubted(self.rules[stay.id], self.death.doubted.keys())
+
+
 @dataclass(slots=True)
 class _Shown:
     """What may show of a person in a home's follow-ups: the same for all of them, so gathered once for each home."""
 
-    person_id: UUID
     stays: Sequence[StayInHand]
     rules: Mapping[UUID, Stay]
     heard: Sequence[PatientRecord]
     claims: Collection[Attribution]
     directory: Directory
-    upheld: AbstractSet[UUID]
-    """People of whom somebody has decided that they died, whatever came after it."""
-    _by_home: dict[UUID | None, tuple[Course, datetime | None]] = field(default_factory=dict)
+    _by_home: dict[UUID | None, _Told] = field(default_factory=dict)
 
-    def to(self, home_id: UUID | None) -> tuple[Course, datetime | None]:
-        """Give the stays, and when the person died."""
+    def to(self, home_id: UUID | None) -> _Told:
+        """Give it for one home. A death after which they were admitted, as far as the home may know, ends nothing until it is decided."""
         if home_id not in self._by_home:
             organization = self.directory.organizations.get(home_id) if home_id else None
             kind = organization.kind if organization else None
             # A stay that the home may not be told of must not show in its follow-ups either (42 CFR 2.13(c)).
             known = [one for one in self.stays if one.id in self.rules and may_know(home_id, kind, one, self.claims)]
-            self._by_home[home_id] = Course(self.rules[one.id] for one in known), self._died_at(known)
+            death = death_of(known, self.heard)
+            course = Course(without_doubted(self.rules[one.id], death.doubted.keys()) for one in known)
+            self._by_home[home_id] = _Told(self.rules, death, course)
         return self._by_home[home_id]
 
-    def _died_at(self, stays: Sequence[StayInHand]) -> datetime | None:
-        """Give when the person died; a death after which they were admitted ends nothing, unless somebody has decided that it is right."""
-        is_doubtful = self.person_id not in self.upheld and death_doubt(self.person_id, stays, self.heard) is not None
-        return None if is_doubtful else died_at(stays, self.heard)
+
+def _may_be_asked(record: PatientRecord, directory: Directory) -> bool:
+    """Tell whether what the record says of a death may be asked about: not what a Part 2 program says (42 CFR 2.13(c))."""
+    return record.own.authority.upper() not in directory.part2_authorities
 
 
 def _may_be_heard(record: PatientRecord, directory: Directory) -> bool:
-    """Tell whether what the record says may show in follow-ups: hospitals' do, Part 2 programs' do not (42 CFR 2.13(c))."""
-    return record.source == ADT_SOURCE and record.own.authority.upper() not in directory.part2_authorities
+    """Tell whether what the record says may show in follow-ups: hospitals' do, rosters' deaths are for measures alone."""
+    return record.source == ADT_SOURCE and _may_be_asked(record, directory)
 
 
 def _opened(stay: StayInHand, rules: Stay, home: Home, ids: Ids, now: datetime) -> FollowUpRow | None:

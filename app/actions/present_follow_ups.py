@@ -17,6 +17,7 @@ from app.domain.claim import services_of
 from app.domain.clock import ClockState
 from app.domain.contact import Contact, ContactTopic, TopicItem
 from app.domain.course import Course
+from app.domain.death import without_doubted
 from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
@@ -152,18 +153,19 @@ class FollowUpPresenter:
     ) -> tuple[MeasureStatus, ...]:
         if stay not in person.stays:
             return ()
+        ended = endings(person.stays, person.records, directory, self.rulebook, stay.zone)
         history = history_of(
-            Course(stay_for_rules(one, self.rulebook) for one in person.stays),
+            Course(without_doubted(stay_for_rules(one, self.rulebook), ended.doubted) for one in person.stays),
             [contact for _, contact in person.contacts],
             stay.zone,
             born_on=birth_on(person.records),
-            ended=endings(person.stays, person.records, directory, self.rulebook, stay.zone),
+            ended=ended,
             coverage=coverage,
             receipts=heard,
             claimed=services_of(person.services, person.providers),
             providers=person.providers,
         )
-        return measure_statuses(stay_for_rules(stay, self.rulebook), history, self.rulebook.measures, now)
+        return measure_statuses(without_doubted(stay_for_rules(stay, self.rulebook), ended.doubted), history, self.rulebook.measures, now)
 
 
 def _of_people(stays: Iterable[StayInHand]) -> dict[UUID, list[StayInHand]]:

@@ -29,6 +29,7 @@ from app.domain.clock import (
 from app.domain.clock import next_change_at as clock_changes_at
 from app.domain.contact import Contact, ContactOutcome
 from app.domain.course import Course
+from app.domain.death_judged import DEATH_UNDER_REVIEW
 from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass
 
@@ -76,6 +77,8 @@ class FollowUpFacts:
     stays: Course = field(default_factory=Course)
     """The person's stays, in any order, this one and repetitions included or not."""
     died_at: datetime | None = None
+    doubted_on: date | None = None
+    """A death that a later stay contradicts, while nobody has decided it: it ends nothing, and the follow-up says so."""
     closed_at: datetime | None = None
     """When the home closed it. A closing before the discharge that stands closed an earlier one, and says nothing of this."""
     closed_reason: str = ""
@@ -186,7 +189,8 @@ def evaluate(
         state = FollowUpState.SUSPENDED if any(one.state is ClockState.SUSPENDED for one in running) else FollowUpState.OPEN
         return _view(facts, state, (reason,), windows, running, next_change_at=min(changes))
     changes += [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
-    seen = _view(facts, FollowUpState.OPEN, _open_reasons(stay), windows, running, next_change_at=min(changes, default=None))
+    reasons = (*_open_reasons(stay), *_doubted(facts))
+    seen = _view(facts, FollowUpState.OPEN, reasons, windows, running, next_change_at=min(changes, default=None))
     return replace(seen, resumed_at=max((one.ends_at for one in away if one.reviewed and one.ends_at <= now), default=None))
 
 
@@ -305,6 +309,13 @@ def _open_reasons(stay: Stay) -> tuple[str, ...]:
             return ("discharged: where to is not known; followed like a discharge home",)
         case _:
             return (f"discharged: to {stay.disposition}",)
+
+
+def _doubted(facts: FollowUpFacts) -> tuple[str, ...]:
+    if facts.doubted_on is None:
+        return ()
+    on = facts.doubted_on.isoformat()
+    return (f"{DEATH_UNDER_REVIEW}: said to have died on {on} and admitted later; it ends nothing until somebody has decided it",)
 
 
 def _hours(wait: timedelta) -> int:

@@ -149,6 +149,8 @@ class PersonHistory:
     died_on: date | None = None
     hospice_on: date | None = None
     """The first day known in hospice care."""
+    doubted: frozenset[date] = frozenset()
+    """Days of deaths that nobody has decided although a later stay contradicts them: no death yet, and no final status."""
     coverage: tuple[tuple[date, date | None], ...] | None = None
     """Enrolment spans, ends exclusive; None where no enrolment data exist, which excludes nobody."""
     stays: Course = field(default_factory=Course)

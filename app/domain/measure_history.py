@@ -5,17 +5,16 @@ Not here: what a measure makes of it (``episode``).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from types import MappingProxyType
 from typing import Any
 
 from app.domain.attribution import Attribution
-from app.domain.calendar import local_date
 from app.domain.contact import Contact
 from app.domain.course import Course
+from app.domain.death import death_of
 from app.domain.directory import Directory
-from app.domain.event_order import recorded_instant
-from app.domain.latest import key_of, known, merged
+from app.domain.latest import known, merged
 from app.domain.measure import PersonHistory, Receipt
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.provider import Providers
@@ -52,38 +51,29 @@ class Endings:
 
     died_on: date | None = None
     hospice_on: date | None = None
+    doubted: frozenset[date] = frozenset()
+    """Days of deaths that a later stay contradicts and nobody has decided: they take nothing out."""
 
 
 def endings(
     stays: Sequence[StayInHand], records: Sequence[PatientRecord], directory: Directory, rulebook: Rulebook, zone: tzinfo
 ) -> Endings:
-    """Gather them from the stays that may show, from messages about the person alone, and from rosters.
+    """Gather them from the stays that may show, from messages about the person alone, and from rosters (domain/death).
 
-    A stay repeats what its messages said of the patient: where the hospital's record says otherwise by now, it was taken back. What a
-    Part 2 program says of the person is not heard (42 CFR 2.13(c)).
+    What a Part 2 program says of the person is not heard (42 CFR 2.13(c)).
     """
-    alive = {record.id for record in records if key_of(record.said, "deceased") and known(record.said).get("deceased") is not True}
-    died = [stay.day_of(stay.view.deceased_at) for stay in stays if stay.view.deceased_at is not None and stay.record_id not in alive]
-    hospice: list[date] = []
-    for stay in stays:
-        if stay.view.discharged_at is None or stay.view.status == "cancelled":
-            continue
-        ended_as = rulebook.dispositions.meaning(stay.view.disposition)
-        if ended_as is Disposition.DIED:
-            died.append(stay.day_of(stay.view.discharged_at))
-        elif ended_as is Disposition.HOSPICE:
-            hospice.append(stay.day_of(stay.view.discharged_at))
-    for record in records:
-        if record.own.authority.upper() in directory.part2_authorities:
-            continue
-        facts = known(record.said)
-        if facts.get("deceased") is True and facts.get("died_at"):
-            died.append(local_date(datetime.fromisoformat(facts["died_at"]), zone))
-        elif facts.get("deceased") is True:
-            died.append(local_date(recorded_instant(key_of(record.said, "deceased")), zone))
-        died += _day_said(facts, "death_date")
-        hospice += _day_said(facts, "hospice_from")
-    return Endings(min(died, default=None), min(hospice, default=None))
+    heard = [record for record in records if record.own.authority.upper() not in directory.part2_authorities]
+    hospice = [
+        stay.day_of(stay.view.discharged_at)
+        for stay in stays
+        if stay.view.discharged_at is not None
+        and stay.view.status != "cancelled"
+        and rulebook.dispositions.meaning(stay.view.disposition) is Disposition.HOSPICE
+    ]
+    for record in heard:
+        hospice += _day_said(known(record.said), "hospice_from")
+    death = death_of(stays, heard, zone)
+    return Endings(death.on, min(hospice, default=None), frozenset(death.doubted))
 
 
 def _day_said(facts: dict[str, Any], name: str) -> list[date]:
@@ -112,6 +102,7 @@ def history_of(  # everything that a measure asks of a person
         birth_on=born_on,
         died_on=ended.died_on,
         hospice_on=ended.hospice_on,
+        doubted=ended.doubted,
         coverage=coverage,
         stays=stays,
         services=(*(service for contact in contacts if (service := service_of(contact, zone, providers)) is not None), *claimed),

@@ -18,6 +18,7 @@ from app.domain.claim import ClaimLine, services_of
 from app.domain.consent import Consent
 from app.domain.contact import Contact
 from app.domain.course import Course
+from app.domain.death import without_doubted
 from app.domain.directory import Directory
 from app.domain.episode import covers, measure_statuses
 from app.domain.measure import LONG_DAYS, Evidence, MeasureCatalog, PersonHistory, Receipt
@@ -126,7 +127,7 @@ class _InHand:
         if asked not in self.made:
             doubted = (stay.id, id(history), False)
             if doubted not in self.made:
-                statuses = measure_statuses(self.told[stay.id], history, self.catalog, self.now)
+                statuses = measure_statuses(without_doubted(self.told[stay.id], history.doubted), history, self.catalog, self.now)
                 self.made[doubted] = said_of(stay, statuses, self.facts, self.born_on)
             if is_enrolled:
                 self.made[asked] = [of_enrolled(one) for one in self.made[doubted]]
@@ -174,12 +175,16 @@ class _InHand:
                 for one in shown.stays
                 for heard in person.heard.get(one.id, ())
             ]
+            ended = shown.ended[stay.zone]
+            course = shown.course
+            if ended.doubted:
+                course = Course(without_doubted(self.told[one], ended.doubted) for one in shown.ids)
             self.seen[of] = history_of(
-                shown.course,
+                course,
                 contacts,
                 stay.zone,
                 born_on=self.born_on,
-                ended=shown.ended[stay.zone],
+                ended=ended,
                 coverage=coverage,
                 receipts=receipts,
                 claimed=claims_counted(person.services, reader.organization_id, person.providers),

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from app.domain.death_judged import DEATH_UNDER_REVIEW
 from app.domain.measure import ENROLMENT_UNKNOWN, Evidence, GroundStatus, MeasureEvent, MeasureState, MeasureStatus, Standing
 from app.domain.public_id import Kind, public_id
 from app.domain.returning import returns_after
@@ -48,6 +49,7 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
     found = _found_in_order(event, reader) if open_question else []
     short, long = _first_days(event, found)
     met_7_on, met_30_on = short and short.on, long and long.on
+    doubt = _doubted(event) if open_question else ()
     if standing is None:
         status_7 = _outcome(met_7_on, event.due_7_on, event.today)
         status_30 = status_7 if event.rules.window_days else _outcome(met_30_on, event.due_30_on, event.today)
@@ -61,7 +63,7 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         period=str(event.anchor_on.year),
         status=status_30,
         reason=reason,
-        final=event.today > event.due_30_on,
+        final=event.today > event.due_30_on and not doubt,
         anchor_on=event.anchor_on,
         due_7_on=event.due_7_on,
         due_30_on=event.due_30_on,
@@ -71,9 +73,18 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         status_7=status_7,
         status_30=status_30,
         superseded_by=None if standing is None else standing.superseded_by,
-        reasons=(f"{reason}: {text}", *more, *(ENROLMENT_UNKNOWN if event.history.coverage is None else ())),
+        reasons=(f"{reason}: {text}", *more, *doubt, *(ENROLMENT_UNKNOWN if event.history.coverage is None else ())),
         by_ground=_by_ground(event, found, standing) if open_question and event.rules.evidence is Evidence.SERVICE else None,
     )
+
+
+def _doubted(event: MeasureEvent) -> tuple[str, ...]:
+    """Say that a death would take the event out if somebody decided that it is right: until then the event counts, and is not final."""
+    event_on, excludes = event.stay.discharged_on, event.rules.death_excludes
+    days = sorted(on for on in event.history.doubted if on == event_on or (excludes and on.year <= event.anchor_on.year))
+    if not days:
+        return ()
+    return (f"{DEATH_UNDER_REVIEW}: said to have died on {days[0].isoformat()} and admitted later; it counts until somebody decides that",)
 
 
 def _by_ground(event: MeasureEvent, found: Sequence[_Met], standing: Standing | None) -> Mapping[Ground, GroundStatus]:

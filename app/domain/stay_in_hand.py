@@ -10,6 +10,7 @@ from app.domain.adt_event import EncounterClass
 from app.domain.behavioral import BehavioralKind, BehavioralSignal, Place, behavioral_health_signal
 from app.domain.calendar import local_date
 from app.domain.consent import Consent
+from app.domain.death_judged import NOTHING_JUDGED, DeathsJudged
 from app.domain.encounter import EncounterView
 from app.domain.feed import FeedProfile
 from app.domain.going_live import Past
@@ -84,6 +85,8 @@ class StayInHand:
     """What the registry says of where it was."""
     consents: tuple[Consent, ...] = ()
     """What the person has signed or refused, as it stands now."""
+    deaths: DeathsJudged = NOTHING_JUDGED
+    """What somebody decided of the person's deaths: of all their stays the same."""
     law: PrivacyLaw = NO_LAW
     asked_at: datetime = LONG_AGO
     """When the question is asked what may be told of it: consents end."""

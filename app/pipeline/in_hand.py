@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from app.domain.death import as_judged
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, view
 from app.domain.going_live import past_of
@@ -26,7 +27,7 @@ def in_hand(
     feed = directory.feeds.get(row.feed_id) if row.feed_id else None
     reporter = directory.organizations.get(row.reported_by) if row.reported_by else None
     on = (seen.discharged_at or seen.admitted_at or row.created_at).date()
-    return StayInHand(
+    stay = StayInHand(
         id=row.id,
         person_id=row.person_id,
         record_id=row.record_id,
@@ -57,6 +58,8 @@ def in_hand(
             seen.facts,
         ),
         consents=row.consents,
+        deaths=row.deaths,
         law=rulebook.privacy,
         asked_at=asked_at,
     )
+    return as_judged(stay)

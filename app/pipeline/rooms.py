@@ -26,12 +26,13 @@ from app.actions.record import record
 from app.actions.tell_follow_ups import tell_follow_ups
 from app.actions.tell_owners import tell_owners_of
 from app.domain.attribution import Attribution
+from app.domain.death_judged import NOTHING_JUDGED
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, account_of
 from app.domain.event_order import sort_key
 from app.domain.follow_up import FollowUpView
 from app.domain.going_live import mode_now
-from app.domain.happening import Kind
+from app.domain.happening import DEATH_DISPOSITIONS, Kind
 from app.domain.inbound import Outcome
 from app.domain.interpreted import OF_ANOTHER_PERSON, Held, Interpreted
 from app.domain.known import Known
@@ -267,9 +268,10 @@ class Rooms:
     async def keep(self, raw: Raw, batch: Batch, directory: Directory, now: datetime) -> list[StayInHand]:
         """Read off what each stay is, store it, and let reported stays become part of the ones that messages made."""
         accounts = {row.id: row.account for row in batch.stays.values()}
-        signed = await consents.of_people(raw, {row.person_id for row in batch.stays.values()})
+        people_of = {row.person_id for row in batch.stays.values()}
+        signed, judged = await consents.of_people(raw, people_of), await death_doubts.of_people(raw, people_of)
         for row in batch.stays.values():
-            row.consents = signed.get(row.person_id, ())
+            row.consents, row.deaths = signed.get(row.person_id, ()), judged.get(row.person_id, NOTHING_JUDGED)
         batch.received = {message.id: message.received_at for message in batch.messages}
         stays = [self._in_hand(row, batch, directory, now) for row in batch.stays.values()]
         await encounters.save(raw, list(batch.stays.values()), now)
@@ -291,7 +293,11 @@ class Rooms:
         cause = batch.causes.get(row.id)
         received_at = batch.received.get(cause) if cause else None
         in_it = in_hand(row, directory, self.rulebook, cause, now, asked_at=now)
-        stay = replace(in_it, release=batch.releases.get(row.id), received_at=received_at)
+        release = batch.releases.get(row.id)
+        if in_it.deaths.dismissed and row.disposition in DEATH_DISPOSITIONS and in_it.view.disposition is None:
+            # Told as a death so far, and now as a discharge: late by all the time since.
+            release = Release(LateCause.REVIEW, in_it.heard.get(Kind.DISCHARGED))
+        stay = replace(in_it, release=release, received_at=received_at)
         view_now = stay.view
         row.status = view_now.status.value
         row.encounter_class = view_now.encounter_class.value

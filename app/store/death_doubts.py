@@ -1,18 +1,41 @@
 """Reviews that ask about somebody who was admitted after their death: opened once, closed when what is said fits together again.
 
+What was decided is read with the stays of a list in one statement, or for all people of a batch.
 Not here: when a death is doubtful (domain/death).
 """
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from app.domain.death import Doubts
+from app.domain.death_judged import NOTHING_JUDGED, DeathsJudged, deaths_judged
 from app.store.raw import Raw
 
 FITS = "what is said of the death fits together by now"
+
+
+def judged(alias: str) -> str:
+    """Give the column with what was decided of the deaths of the person of a row (uq_review_conflict)."""
+    return (
+        f"(select json_agg(json_build_array(d.conflict_key, d.state)) from review d where d.person_id = {alias}.person_id "
+        "and d.conflict_key is not null and d.kind = 'death' and d.resolved_by is not null) as deaths"
+    )
+
+
+JUDGED = judged("e")
+"""A column beside a stay `e`. Whoever may see the stay may have it told by all of them (policies)."""
+
+
+def judged_of(stored: Any) -> DeathsJudged:  # noqa: ANN401  # decoded or not, by the connection's codec
+    """Read what `JUDGED` gave."""
+    if stored is None:
+        return NOTHING_JUDGED
+    return deaths_judged((key, state) for key, state in (orjson.loads(stored) if isinstance(stored, str) else stored))
+
 
 _OPEN = """
 insert into review (id, kind, state, opened_at, person_id, encounter_id, conflict_key, subject)
@@ -32,16 +55,10 @@ where e.id = r.encounter_id and r.encounter_id = any($1::uuid[]) and r.state = '
 """
 
 
-async def upheld(raw: Raw, doubts: Doubts) -> set[UUID]:
-    """Give the people of whom somebody decided that they did die on that day (uq_review_conflict)."""
-    rows = await raw.fetch(
-        "select r.person_id from unnest($1::uuid[], $2::text[]) as n(person_id, conflict_key) "
-        "join review r on r.person_id = n.person_id and r.conflict_key = n.conflict_key "
-        "where r.state = 'upheld' and r.conflict_key is not null",
-        list(doubts),
-        [one.key for one in doubts.values()],
-    )
-    return {row["person_id"] for row in rows}
+async def of_people(raw: Raw, people: Iterable[UUID]) -> dict[UUID, DeathsJudged]:
+    """Give what was decided of the deaths of these people; of whom nothing was is left out (uq_review_conflict)."""
+    rows = await raw.fetch(f"select p.person_id, {judged('p')} from unnest($1::uuid[]) as p(person_id)", list(people))
+    return {row["person_id"]: judged_of(row["deaths"]) for row in rows if row["deaths"] is not None}
 
 
 async def asked_about(raw: Raw, people: Iterable[UUID]) -> set[UUID]:

@@ -17,18 +17,17 @@ from app.domain.directory import Directory
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
 from app.store.consents import SIGNED, signed_of
+from app.store.death_doubts import JUDGED, judged_of
 from app.store.encounters import EncounterRow
 from app.store.raw import Raw
 
 ReadStay = Callable[[EncounterRow, Directory], StayInHand]
 """Reads off what a stored stay is, by the rules in force."""
 
-_COLUMNS = (
-    """e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
+_COLUMNS = f"""e.id, e.source, e.feed_id, e.facility_id, e.visit_authority, e.visit_number, e.record_id, e.person_id, e.mode, e.state,
 e.version, e.created_at, e.reported_by, e.folded_into, e.status, e.class as encounter_class, e.admitted_at, e.discharged_at,
-e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, e.place_decided, """
-    + SIGNED
-)
+e.discharged_on, e.disposition, e.behavioral_kind, e.provisional, e.heard, e.place_decided,
+{SIGNED}, {JUDGED}"""
 
 _IS_ONE = "(e.last_key <> '' or e.own is null or e.own -> 'state' ->> 'last_key' <> '')"
 """No message speaks of a number that was freed again (A50 and back): its row is no stay, and nobody was told of it."""
@@ -39,7 +38,8 @@ SEEN_DECISIONS = ("full", "minimal", "id_only", "preference")
 
 def _row(record: Record) -> EncounterRow:
     documents = {name: orjson.loads(said) if isinstance(said := record[name], str) else said for name in ("state", "heard")}
-    return EncounterRow(**{**record, **documents, "consents": signed_of(record["consents"])})
+    told = {"consents": signed_of(record["consents"]), "deaths": judged_of(record["deaths"])}
+    return EncounterRow(**{**record, **documents, **told})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ import orjson
 from asyncpg import Record
 
 from app.domain.consent import Consent
+from app.domain.death_judged import NOTHING_JUDGED, DeathsJudged
 from app.store.consents import SIGNED, signed_of
+from app.store.death_doubts import JUDGED, judged_of
 from app.store.raw import Raw
 
 
@@ -49,6 +51,8 @@ class EncounterRow:
     """What an operator said of its place (domain/held_stay). Written by that alone: no batch takes it back."""
     consents: tuple[Consent, ...] = ()
     """What the person has signed or refused, as it stood when the row was read to be shown or told (store/consents)."""
+    deaths: DeathsJudged = NOTHING_JUDGED
+    """What somebody decided of the person's deaths, likewise (store/death_doubts)."""
 
 
 VisitKey = tuple[UUID, str, str]
@@ -73,10 +77,10 @@ def _row_of(values: list[Any]) -> EncounterRow:
     return EncounterRow(*values)
 
 
-def _with_consents(record: Record) -> EncounterRow:
-    *values, signed = record.values()
+def _of_person(record: Record) -> EncounterRow:
+    *values, signed, judged = record.values()
     row = _row_of(values)
-    row.consents = signed_of(signed)
+    row.consents, row.deaths = signed_of(signed), judged_of(judged)
     return row
 
 
@@ -195,8 +199,10 @@ async def fold_into(raw: Raw, folds: dict[UUID, UUID], now: datetime, reason: st
 
 async def of_people(raw: Raw, people: Iterable[UUID]) -> list[EncounterRow]:
     """Read every stay of these people, for the rules that look at a person's history (ix_encounter_person)."""
-    rows = await raw.fetch(f"select {_COLUMNS}, {SIGNED} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people))
-    return [_with_consents(row) for row in rows]
+    rows = await raw.fetch(
+        f"select {_COLUMNS}, {SIGNED}, {JUDGED} from encounter e where e.person_id = any($1::uuid[]) order by e.id", list(people)
+    )
+    return [_of_person(row) for row in rows]
 
 
 _SAVE = """

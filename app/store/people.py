@@ -264,6 +264,15 @@ with moved as (
     update consent c set person_id = m.person_id from moved m where c.record_id = m.record_id and c.person_id <> m.person_id
 ), services as (
     update service v set person_id = m.person_id from moved m where v.record_id = m.record_id and v.person_id <> m.person_id
+), deaths as (
+    -- What was asked about a death is asked of whose stay came after it; asked of both alike, it is asked once.
+    update review r set person_id = n.person_id from (
+        select distinct on (s.person_id, o.conflict_key) o.id, s.person_id, o.conflict_key from stays s
+        join review o on o.encounter_id = s.id where o.kind = 'death' and o.conflict_key is not null
+        order by s.person_id, o.conflict_key, o.resolved_by is null, o.id
+    ) n
+    where r.id = n.id and r.person_id <> n.person_id
+        and not exists (select from review t where t.person_id = n.person_id and t.conflict_key = n.conflict_key)
 ), documents as (
     update document d set person_id = m.person_id from moved m where d.record_id = m.record_id and d.person_id <> m.person_id
 )

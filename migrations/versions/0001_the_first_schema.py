@@ -1752,7 +1752,7 @@ def upgrade() -> None:
     )
     op.secure_table(
         "review",
-        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)) or (kind = 'death' and organization_id is null and resolved_by is not null and exists (select 1 from encounter e where e.person_id = {table}.person_id))",
     )
     op.secure_table("contact", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")
     op.secure_table("follow_up_log", visible="exists (select 1 from follow_up f where f.id = follow_up_id)")

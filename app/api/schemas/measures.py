@@ -11,6 +11,7 @@ from pydantic import Field
 
 from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
 from app.domain.calendar import local_date
+from app.domain.death_judged import is_doubted
 from app.domain.directory import Directory
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
@@ -147,7 +148,7 @@ class MeasureEventDocument(Document):
     claims_7_on: Annotated[Day | None, Field(description="By claims alone")]
     claims_30_on: Day | None
     age: int | None
-    final: Annotated[bool, Field(description="The 30 days are over")]
+    final: Annotated[bool, Field(description="The 30 days are over, and no doubtful death of the person is under review")]
     rule_version: str
     known_from: Annotated[Instant, Field(description="When we learned it")]
     known_to: Annotated[
@@ -251,7 +252,7 @@ def event_json(row: Mapping[str, Any], directory: Directory, at: datetime, *, wa
         "met_30_on": row["met_30_on"],
         **{name: row[name] for name in ("contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on")},
         "age": row["age"],
-        "final": row["due_30_on"] < _day_there(row, directory, at),
+        "final": row["due_30_on"] < _day_there(row, directory, at) and not is_doubted(reasons),
         "rule_version": row["rule_version"],
         "known_from": row["known_from"],
         "known_to": None if was_then else row["known_to"],

@@ -128,7 +128,11 @@ VISIBILITY: dict[str, str] = {
     "attempt": "exists (select 1 from subscription s where s.id = subscription_id)",
     "follow_up": f"{owned('home_id')} or {of_others('home_id', 'person_id')}",
     "follow_up_owner": "exists (select 1 from follow_up f where f.id = follow_up_id)",
-    "review": owned("organization_id"),
+    # Whoever sees a stay of the person has it told by what was decided of their death; no route shows it.
+    "review": (
+        f"{owned('organization_id')} or (kind = 'death' and organization_id is null and resolved_by is not null "
+        "and exists (select 1 from encounter e where e.person_id = {table}.person_id))"
+    ),
     "recipient_answer": owned("organization_id"),
     "follow_up_transfer": f"{owned('from_id')} or {owned('to_id')}",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
