@@ -65,10 +65,12 @@ async def told_in_spite_of(service: Service, harm: Callable[[], Awaitable[None]]
 
     async def send() -> None:
         while waiting:
-            if len(waiting) <= visits // 2 and not harmed.is_set():
+            # Taken before the harm: while one harms, the others may send all that is left.
+            number = waiting.pop()
+            if len(waiting) < visits // 2 and not harmed.is_set():
                 harmed.set()
                 await harm()
-            await send_until_told(service, visit(waiting.pop()))
+            await send_until_told(service, visit(number))
 
     await asyncio.gather(*(send() for _ in range(senders)))
     assert harmed.is_set()
