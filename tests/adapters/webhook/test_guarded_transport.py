@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -206,9 +207,9 @@ def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def tls_sender(tls: ssl.SSLContext | None = None) -> WebhookSender:
+def tls_sender(tls: ssl.SSLContext | None = None, **options: Any) -> WebhookSender:
     guard = Guard([Allowance.parse("https://127.0.0.0/8")], names(receiver_example="127.0.0.1", other_example="127.0.0.1"))
-    return WebhookSender(guard, tls=tls or trusting())
+    return WebhookSender(guard, tls=tls or trusting(), **options)
 
 
 async def test_tls_keeps_the_name_for_sni_and_for_the_certificate() -> None:
@@ -283,7 +284,8 @@ async def test_an_old_protocol_version_is_refused() -> None:
 
 async def test_https_to_a_plain_port_sends_nothing_readable() -> None:
     async with receiving() as receiver:
-        sender = tls_sender()
+        # A plain port waits for the rest of what it takes for a request: nobody ends the handshake but the sender.
+        sender = tls_sender(connect_timeout_s=0.5)
         result = await send(sender, f"https://receiver.example:{receiver.port}/")
         await sender.close()
     assert result.outcome is AttemptOutcome.UNAVAILABLE
