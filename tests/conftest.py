@@ -36,6 +36,7 @@ def server_url(run_id: str) -> Iterator[str]:
     """The run's PostgreSQL."""
     with server_of_run(run_id) as url:
         yield url
+        databases.close_warm_connections()
 
 
 @pytest.fixture(scope="session")
@@ -50,39 +51,25 @@ def worker_database_name(template: str) -> str:
     return f"{template}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 
-_made: set[str] = set()
-
-
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, server_url: str, template: str, worker_database_name: str) -> AsyncIterator[Database]:
     """A migrated database without a row. It is this worker's, and is emptied after the test; one that asks for plans has its own."""
+    # Emptied tables keep their pages and statistics, and what an earlier test left would choose the plan.
     if request.node.get_closest_marker("plans"):
-        # Emptied tables keep their pages and statistics, and what an earlier test left would choose the plan.
-        async for own in _clone(server_url, template):
-            yield own
-        return
-    if worker_database_name not in _made:
         await databases.make_template(server_url, template)
-        await databases.drop(server_url, worker_database_name)
-        await databases.clone(server_url, template, worker_database_name)
-        _made.add(worker_database_name)
-    found = Database(databases.url_of(server_url, worker_database_name))
-    yield found
-    await databases.empty(found)
+        found = databases.copied(server_url, template)
+    else:
+        found = databases.of_worker(server_url, template, worker_database_name)
+    async for one in found:
+        yield one
 
 
 @pytest.fixture
 async def fresh_database(server_url: str, template: str) -> AsyncIterator[Database]:
     """A migrated database of this test alone, removed afterwards: for tests that change the schema or break things."""
-    async for own in _clone(server_url, template):
-        yield own
-
-
-async def _clone(server_url: str, template: str) -> AsyncIterator[Database]:
     await databases.make_template(server_url, template)
-    name = f"{template}_{secrets.token_hex(6)}"
-    yield await databases.clone(server_url, template, name)
-    await databases.drop(server_url, name)
+    async for own in databases.copied(server_url, template):
+        yield own
 
 
 @pytest.fixture

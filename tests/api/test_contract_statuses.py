@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.limits import ApiLimits
 from app.api.services import Readiness
@@ -20,7 +19,8 @@ from tests.api import contract
 from tests.api.client import Api, api_of, check
 from tests.api.recipes import RECIPES, Recipe
 from tests.api.test_matches import ask_about_two
-from tests.api.world import ADMIN_KEY, ANN_AT_HOME, EVERY_SCOPE, World, application_with, exchange, load_panel, tell_the_story
+from tests.api.told import Telling
+from tests.api.world import ADMIN_KEY, ANN_AT_HOME, EVERY_SCOPE, World, application_with, load_panel, tell_the_story
 from tests.support.documents import mdm
 from tests.support.messages import adt
 
@@ -29,46 +29,49 @@ SUCCESS = range(200, 300)
 _HEADER = "member_id,member_id_system,first_name,last_name,birth_date,sex,program,effective_from"
 
 
+async def tell_everything(world: World) -> None:
+    """Tell the story, with one of everything that a path can name."""
+    await tell_the_story(world)
+    home, api, ids = world.keys["home"], world.api, world.ids
+    ids["subscription_id"] = (await api.json("POST", "/v1/subscriptions", home, 201, json={"url": "https://r.example.org/"}))["id"]
+    ids["follow_up_id"] = (await api.json("GET", "/v1/follow-ups", home, 200))["items"][0]["id"]
+    contact = {"occurred_at": "2026-03-06T14:40:00-05:00", "type": "phone", "outcome": "no_answer"}
+    ids["contact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/contacts", home, 201, json=contact))["id"]
+    await world.send(mdm(control="D1"))
+    stay = await api.json("GET", f"/v1/encounters/{ids['encounter_id']}", home, 200)
+    ids["document_id"] = stay["documents"][0]["id"]
+    requested = {"fact": "requested", "at": "2026-03-06T14:40:00-05:00"}
+    ids["fact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/summary", home, 201, json=requested))["id"]
+    ids["unit"] = "PSY"
+    await api.json("PUT", f"/v1/organizations/{ids['home']}/units/PSY", home, 200, json={"call_back_number": "207-555-0140"})
+    await api.json("PUT", f"/v1/organizations/{ids['home']}/escalation/on_call", home, 200, json={"name": "O. Sample"})
+    ids["upload_id"] = (
+        await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta")
+    )["id"]
+    ids["key_id"] = (await api.json("POST", "/v1/keys", home, 201, json={"scopes": ["members.read"]}))["id"]
+    ids["grantee_id"] = ids["plan"]
+    await ask_about_two(world)
+    ids["authority"] = (await api.json("POST", "/v1/person-index", ADMIN_KEY, 200, json={"authority": "empi_far"}))["authority"]
+    ids["npi"] = "1245319599"
+    await api.json("POST", f"/v1/organizations/{ids['home']}/practitioners", ADMIN_KEY, 201, json={"npi": ids["npi"]})
+    await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
+    refusal = {"person_id": ids["person_id"], "kind": "refusal", "signed_on": "2026-03-02", "recipients": [ids["stranger"]]}
+    ids["consent_id"] = (await api.json("POST", "/v1/consents", home, 201, json=refusal))["id"]
+    broken = {**refusal, "kind": "break_glass", "recipients": [ids["home"]], "minutes": 30, "reason": "called by the clinic"}
+    ids["exception_id"] = (await api.json("POST", "/v1/consents", home, 201, json=broken))["id"]
+    unit = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
+    ids["registration_id"] = (await api.json("POST", f"/v1/organizations/{ids['hospital']}/origins", ADMIN_KEY, 201, json=unit))["id"]
+    # None is held, but where a recipe needs one.
+    ids["held_id"] = ids["encounter_id"]
+    ids["agreement_id"] = f"agr_{ids['stranger'].removeprefix('org_')}"
+    await _let_responsibility_move(world)
+    ids["line_id"] = (await api.json("GET", "/v1/audit", ADMIN_KEY, 200))["items"][0]["id"]
+
+
 @pytest.fixture
-async def full_story(engine_work: AsyncEngine, engine_app: AsyncEngine) -> AsyncIterator[World]:
-    """The story with one of everything that a path can name."""
-    async with exchange(engine_work, engine_app) as world:
-        await tell_the_story(world)
-        home, api, ids = world.keys["home"], world.api, world.ids
-        ids["subscription_id"] = (await api.json("POST", "/v1/subscriptions", home, 201, json={"url": "https://r.example.org/"}))["id"]
-        ids["follow_up_id"] = (await api.json("GET", "/v1/follow-ups", home, 200))["items"][0]["id"]
-        contact = {"occurred_at": "2026-03-06T14:40:00-05:00", "type": "phone", "outcome": "no_answer"}
-        ids["contact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/contacts", home, 201, json=contact))["id"]
-        await world.send(mdm(control="D1"))
-        stay = await api.json("GET", f"/v1/encounters/{ids['encounter_id']}", home, 200)
-        ids["document_id"] = stay["documents"][0]["id"]
-        requested = {"fact": "requested", "at": "2026-03-06T14:40:00-05:00"}
-        ids["fact_id"] = (await api.json("POST", f"/v1/follow-ups/{ids['follow_up_id']}/summary", home, 201, json=requested))["id"]
-        ids["unit"] = "PSY"
-        await api.json("PUT", f"/v1/organizations/{ids['home']}/units/PSY", home, 200, json={"call_back_number": "207-555-0140"})
-        await api.json("PUT", f"/v1/organizations/{ids['home']}/escalation/on_call", home, 200, json={"name": "O. Sample"})
-        ids["upload_id"] = (
-            await load_panel(world, "home", f"{_HEADER}\nH-9,HOMEB,{CANARY},Sample,yesterday,F,BHH,2026-01-01\n", mode="delta")
-        )["id"]
-        ids["key_id"] = (await api.json("POST", "/v1/keys", home, 201, json={"scopes": ["members.read"]}))["id"]
-        ids["grantee_id"] = ids["plan"]
-        await ask_about_two(world)
-        ids["authority"] = (await api.json("POST", "/v1/person-index", ADMIN_KEY, 200, json={"authority": "empi_far"}))["authority"]
-        ids["npi"] = "1245319599"
-        await api.json("POST", f"/v1/organizations/{ids['home']}/practitioners", ADMIN_KEY, 201, json={"npi": ids["npi"]})
-        await api.json("POST", f"/v1/organizations/{ids['home']}/grants", home, 201, json={"grantee_id": ids["plan"]})
-        refusal = {"person_id": ids["person_id"], "kind": "refusal", "signed_on": "2026-03-02", "recipients": [ids["stranger"]]}
-        ids["consent_id"] = (await api.json("POST", "/v1/consents", home, 201, json=refusal))["id"]
-        broken = {**refusal, "kind": "break_glass", "recipients": [ids["home"]], "minutes": 30, "reason": "called by the clinic"}
-        ids["exception_id"] = (await api.json("POST", "/v1/consents", home, 201, json=broken))["id"]
-        unit = {"place": "unit", "code": "DETOX", "effective_from": "2026-01-01", "part2_status": "unknown"}
-        ids["registration_id"] = (await api.json("POST", f"/v1/organizations/{ids['hospital']}/origins", ADMIN_KEY, 201, json=unit))["id"]
-        # None is held, but where a recipe needs one.
-        ids["held_id"] = ids["encounter_id"]
-        ids["agreement_id"] = f"agr_{ids['stranger'].removeprefix('org_')}"
-        await _let_responsibility_move(world)
-        ids["line_id"] = (await api.json("GET", "/v1/audit", ADMIN_KEY, 200))["items"][0]["id"]
-        yield world
+def telling() -> Telling:
+    """What has happened when a test of this module begins."""
+    return tell_everything
 
 
 async def _hold_a_stay(world: World) -> None:
@@ -327,14 +330,14 @@ def test_there_is_a_recipe_for_every_operation() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), contract.OPERATIONS, ids=[f"{method} {path}" for method, path in contract.OPERATIONS])
-async def test_every_documented_status_is_produced(full_story: World, method: str, path: str) -> None:
+async def test_every_documented_status_is_produced(world: World, method: str, path: str) -> None:
     recipe = RECIPES[method, path]
     if recipe.streams:
         # A closed hub ends streams after what is there, so that they can be read whole.
-        full_story.stage.services.arrivals.close()
+        world.stage.services.arrivals.close()
     if path.startswith("/v1/holds/"):
-        await _hold_a_stay(full_story)
-    case = Case(full_story, method, path, recipe)
+        await _hold_a_stay(world)
+    case = Case(world, method, path, recipe)
     # The success last: some take away what the others need.
     documented = sorted(contract.statuses_of(method, path), key=lambda status: (status in SUCCESS, status))
     assert {status: await case.produce(status) for status in documented} == {status: status for status in documented}

@@ -1,7 +1,6 @@
 """Panels as Da Vinci member attribution lists: read, found, and changed member by member over the real face and database (ATR-1)."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,12 +9,11 @@ from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.capabilitystatement import CapabilityStatement
 from fhir.resources.R4B.group import Group
 from fhir.resources.R4B.operationoutcome import OperationOutcome
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
 from app.api import fhir_groups
 from app.settings import load_settings
-from tests.api.world import ADMIT, FHIR_JSON, World, exchange, load_panel
+from tests.api.world import ADMIT, FHIR_JSON, World, load_panel
 
 NPI = "http://hl7.org/fhir/sid/us-npi"
 EXTENSION = "http://hl7.org/fhir/us/davinci-atr/StructureDefinition/ext-"
@@ -32,13 +30,6 @@ BEN_HIMSELF = {
         "telecom": [{"system": "phone", "value": "207-555-0111"}],
     },
 }
-
-
-@pytest.fixture
-async def world(engine_work: AsyncEngine, engine_app: AsyncEngine) -> AsyncIterator[World]:
-    """An exchange in which a home and a plan claim Ann."""
-    async with exchange(engine_work, engine_app) as world:
-        yield world
 
 
 def _id(world: World, who: str = "home") -> str:

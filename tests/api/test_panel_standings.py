@@ -1,23 +1,10 @@
 """How panels stand over HTTP: age, limits, who is claimed twice, and that a notification says when its panel has expired."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app import wiring
 from app.domain.panel_standing import EXPIRED_WORDS
 from app.settings import load_settings
-from tests.api.world import ADMIT, ANN_AT_HOME, World, exchange, load_panel
+from tests.api.world import ADMIT, ANN_AT_HOME, World, load_panel
 from tests.support.messages import adt
-
-
-@pytest.fixture
-async def world(engine_work: AsyncEngine, engine_app: AsyncEngine) -> AsyncIterator[World]:
-    """An exchange in which a home and a plan claim Ann."""
-    async with exchange(engine_work, engine_app) as world:
-        yield world
-
 
 CLAIMED = "claimed as behavioral_health_home for BHH: the state's or the program's enrolment"
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.api import contract
 from tests.api.recipes import RECIPES
-from tests.api.test_contract_statuses import full_story
+from tests.api.test_contract_statuses import telling
 from tests.api.world import World
 
-__all__ = ["full_story"]
+__all__ = ["telling"]
 
 GUARDED = [(method, path) for method, path in contract.OPERATIONS if "security" in contract.operation_of(method, path)]
 OF_ONE_THING = [(method, path) for method, path in GUARDED if "{" in path and not RECIPES[method, path].words]
@@ -22,8 +22,7 @@ NOT_THEIRS = {"/v1/disclosures": 403, "/v1/reports/cop-evidence": 404, "/v1/repo
 TO_EVERYBODY = {("GET", "/v1/organizations/{organization_id}")}
 
 
-async def test_a_thing_of_another_is_answered_like_one_that_does_not_exist(full_story: World) -> None:
-    world = full_story
+async def test_a_thing_of_another_is_answered_like_one_that_does_not_exist(world: World) -> None:
     # The story's is the stranger's own, whose end disturbs nobody.
     world.ids["agreement_id"] = f"agr_{world.ids['home'].removeprefix('org_')}"
     seen = {}
@@ -40,8 +39,7 @@ async def test_a_thing_of_another_is_answered_like_one_that_does_not_exist(full_
             assert answer.status_code == 200, template
 
 
-async def test_no_list_shows_anything_of_another(full_story: World) -> None:
-    world = full_story
+async def test_no_list_shows_anything_of_another(world: World) -> None:
     world.stage.services.arrivals.close()
     hidden = {name: id_.partition("_")[2] or id_ for name, id_ in world.ids.items() if name not in ("stranger", "agreement_id")}
     for method, template in LISTS:
@@ -54,8 +52,8 @@ async def test_no_list_shows_anything_of_another(full_story: World) -> None:
 
 
 @pytest.mark.parametrize("who", ["hospital", "home", "plan"])
-async def test_each_sees_its_own_part_of_the_story_only(full_story: World, who: str) -> None:
-    world, key = full_story, full_story.keys[who]
+async def test_each_sees_its_own_part_of_the_story_only(world: World, who: str) -> None:
+    key = world.keys[who]
     inbound = await world.api.json("GET", "/v1/inbound", key, 200)
     assert len(inbound["items"]) == (3 if who == "hospital" else 0)
     outbox = await world.api.json("GET", "/v1/notifications", key, 200)
@@ -71,8 +69,8 @@ async def test_each_sees_its_own_part_of_the_story_only(full_story: World, who: 
         assert "F32.2" not in str([inbound, outbox, encounters, follow_ups])
 
 
-async def test_a_grant_opens_rows_and_its_end_closes_them(full_story: World) -> None:
-    world, api, home, stranger = full_story, full_story.api, full_story.ids["home"], full_story.keys["stranger"]
+async def test_a_grant_opens_rows_and_its_end_closes_them(world: World) -> None:
+    api, home, stranger = world.api, world.ids["home"], world.keys["stranger"]
     outbox = {"params": {"organization_id": home}}
     assert (await api.get("/v1/notifications", stranger, **outbox)).status_code == 404
     await api.json("POST", f"/v1/organizations/{home}/grants", world.keys["home"], 201, json={"grantee_id": world.ids["stranger"]})
@@ -90,8 +88,8 @@ async def test_a_grant_opens_rows_and_its_end_closes_them(full_story: World) -> 
     assert (await api.get(f"/v1/notifications/{world.ids['notification_id']}", stranger)).status_code == 404
 
 
-async def test_a_parent_sees_a_sites_name_and_not_its_rows(full_story: World) -> None:
-    world, api = full_story, full_story.api
+async def test_a_parent_sees_a_sites_name_and_not_its_rows(world: World) -> None:
+    api = world.api
     site = await api.json(
         "POST",
         "/v1/organizations",

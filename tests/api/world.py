@@ -243,16 +243,24 @@ async def tell_the_story(world: World) -> None:
 
 
 @asynccontextmanager
+async def unpeopled(
+    work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None
+) -> AsyncIterator[World]:
+    """Give an exchange in this process over whatever is in the database."""
+    stage = backstage(work, app, limits=limits, sender=sender)
+    async with api_of(build_application(stage.services)) as api:
+        yield World(api, stage)
+    stage.services.arrivals.close()
+
+
+@asynccontextmanager
 async def exchange(
     work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None
 ) -> AsyncIterator[World]:
     """Give a peopled exchange in this process."""
-    stage = backstage(work, app, limits=limits, sender=sender)
-    async with api_of(build_application(stage.services)) as api:
-        world = World(api, stage)
+    async with unpeopled(work, app, limits=limits, sender=sender) as world:
         await people_the_world(world)
         yield world
-    stage.services.arrivals.close()
 
 
 def application_with(stage: Backstage, **changed: Any) -> FastAPI:
