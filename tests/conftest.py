@@ -16,12 +16,18 @@ from app.store.roles import Role
 from tests.support import databases
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock, FakeIds
+from tests.support.order import long_ones_early
 from tests.support.queries import QueryRecorder
 from tests.support.servers import server_of_run
 
 # How fast examples are made is a property of a machine under load, not of the code.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin what takes long in the first half; see order.py."""
+    items[:] = long_ones_early(items, lambda item: item.nodeid.partition("::")[0])
 
 
 @pytest.fixture(scope="session")
