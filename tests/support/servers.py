@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -37,9 +37,11 @@ def server_of_run(run_id: str) -> Iterator[str]:
 def _sweep() -> None:
     """End and remove the servers of runs that were killed: their folders have no user any more."""
     for folder in Path(gettempdir()).glob(f"{_PREFIX}*"):
-        found = folder.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            _remove_if_unused(folder)
+        # Another worker or run may sweep at the same moment.
+        with suppress(FileNotFoundError):
+            found = folder.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                _remove_if_unused(folder)
 
 
 def _remove_if_unused(folder: Path) -> None:
