@@ -48,7 +48,8 @@ def recompute(
                 shown = _shown(found, year, is_changed=False)
                 if dry_run or not found.changed:
                     return shown
-                output.table(shown["changes"], ("measure", "before", "after", "lines"), none="")
+                if not as_json:
+                    output.table(shown["changes"], ("measure", "before", "after", "lines"), none="")
                 if not yes and not typer.confirm(f"Change {found.changed.total()} of {found.lines} lines?", err=True):
                     return shown
                 return _shown(await _through(hands, output, year, total, change=True), year, is_changed=True)

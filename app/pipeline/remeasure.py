@@ -26,7 +26,7 @@ from app.store.directory import RegistryReader
 from app.store.encounter_reads import ReadStay
 from app.store.encounters import EncounterRow
 
-PEOPLE_AT_ONCE = 400
+PEOPLE_AT_ONCE = 200
 """Our policy: their rows are locked for as long as their lines are written, well below a second."""
 _NOTHING = "-"
 

@@ -7,11 +7,16 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app import wiring
+from app.cli import measure_hands
 from app.cli.exits import ExitCode
+from app.pipeline import remeasure
+from app.store import people
 from app.store.engine import make_engine
 from app.store.roles import Role
 from tests.api.world import exchange, tell_the_story
 from tests.cli.conftest import Handoff
+from tests.load.remeasure import COPIED, copying
 from tests.support.databases import Database
 
 OLD = """
@@ -67,3 +72,77 @@ def test_what_would_change_is_said_before_it_is_changed(told: Database, operator
     again = operator("measure", "recompute", "--year", 2026, "--dry-run", "--json").json
     assert (again["lines_changed"], again["changes"]) == (0, [])
     assert operator("measure", "recompute", "--year", 2025, "--dry-run", "--json").json["people"] == 0
+
+
+STANDS = """
+select (to_jsonb(m) - 'id' - 'known_from' - 'next_change_at')::text as line from measure_line m where known_to is null order by 1
+"""
+ENDED = "select count(*) as lines from measure_line where known_to is not null"
+
+
+@pytest.fixture
+def crowd(told: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Sixty people like Ann, some of them in the ledger by the older rule, and shares small enough that several processes have some."""
+    for table in COPIED:
+        execute(told, copying(table, 60))
+    for module in (remeasure, measure_hands):
+        monkeypatch.setattr(module, "PEOPLE_AT_ONCE", 10)
+    return told
+
+
+def test_several_processes_and_one_make_the_same_ledger(crowd: Database, operator: Handoff) -> None:
+    would = operator("measure", "recompute", "--year", 2026, "--dry-run", "--jobs", 1, "--json").json
+    assert would["people"] == 61
+    done = operator("measure", "recompute", "--year", 2026, "--yes", "--jobs", 2, "--json").json
+    assert (done["lines_changed"], done["changes"], done["is_changed"]) == (would["lines_changed"], would["changes"], True)
+    by_two = execute(crowd, STANDS)
+    assert len(by_two) == done["lines"], "every line stands once"
+    execute(crowd, OLD)
+    assert operator("measure", "recompute", "--year", 2026, "--yes", "--jobs", 1).code == ExitCode.OK
+    assert execute(crowd, STANDS) == by_two
+
+
+def test_what_is_killed_in_the_middle_ends_in_the_same_ledger_when_it_is_run_again(
+    crowd: Database, operator: Handoff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, asked = measure_hands._asked, []
+
+    async def ask_and_kill(process: Any, persons: Any, *, change: bool) -> Any:
+        asked.append(change)
+        if asked.count(True) == 3:
+            process.kill()
+        return await ask(process, persons, change=change)
+
+    monkeypatch.setattr(measure_hands, "_asked", ask_and_kill)
+    killed = operator("measure", "recompute", "--year", 2026, "--yes", "--jobs", 2)
+    assert killed.code == ExitCode.UNAVAILABLE
+    assert "run the command again" in killed.err
+    some = len(execute(crowd, STANDS))
+    monkeypatch.setattr(measure_hands, "_asked", ask)
+    rest = operator("measure", "recompute", "--year", 2026, "--yes", "--jobs", 1, "--json").json
+    assert 0 < rest["lines_changed"] < rest["lines"], "what was written is not written again"
+    whole = execute(crowd, STANDS)
+    assert len(whole) == rest["lines"] > some
+    assert execute(crowd, ENDED)[0]["lines"] == 3, "no version beside those of the older rule ended"
+
+
+async def test_a_person_whose_stays_change_meanwhile_is_not_written_as_they_were(database: Database) -> None:
+    work, app = (make_engine(database.url, database.network, role, name="tests") for role in (Role.WORK, Role.APP))
+    async with exchange(work, app) as world:
+        await tell_the_story(world)
+    transaction = wiring.open_transaction(work)
+    job = measure_hands.remeasuring(work, wiring.SystemClock())
+    async with transaction() as raw:
+        stays = await raw.fetch("select person_id from encounter")
+        persons = [stays[0]["person_id"]]
+        await people.lock_people(raw, persons)
+        computing = asyncio.create_task(job.some(persons, change=True))
+        # The job is at the lock: whatever it read before that is as of now.
+        while not await raw.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+        await raw.execute("update encounter set mode = 'shadow' where person_id = $1", persons[0])
+    assert (await computing).lines == 0
+    async with transaction() as raw:
+        assert await raw.fetchval("select count(*) from measure_line where known_to is null") == 0, "the stay counts for nobody now"
+    await work.dispose()
+    await app.dispose()
