@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from app.domain.calendar import ClockUnit, Holidays, add_business_days, end_of_day, is_business_day, local_date
-from app.domain.contact import Contact, ContactOutcome
+from app.domain.contact import Contact, ContactOutcome, ContactWith
 from app.domain.stay import Stay
 
 AWAY: Final = frozenset({ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED})
@@ -44,12 +44,18 @@ def absences(contacts: Iterable[Contact], stay: Stay, stays: Iterable[Stay]) -> 
         if contact.outcome not in AWAY:
             continue
         review_at = _review_at(contact, stay.zone)
-        later = (one.occurred_at for one in told[position + 1 :] if one.outcome in AWAY | BACK and one.occurred_at > contact.occurred_at)
+        later = (one.occurred_at for one in told[position + 1 :] if _says_otherwise(one) and one.occurred_at > contact.occurred_at)
         events = [*later, *(at for at in begun if at > contact.occurred_at)]
         ends_at = min([review_at, *events])
         if ends_at > contact.occurred_at:
             found.append(Absence(contact.outcome, contact.occurred_at, ends_at, contact.place, ends_at == review_at))
     return tuple(found)
+
+
+def _says_otherwise(contact: Contact) -> bool:
+    """Whether it says anew where the person is: that the nurse of the jail was reached does not say that the person is back."""
+    reached = contact.outcome in BACK and contact.with_whom is ContactWith.PATIENT and not contact.type.is_collateral
+    return reached or contact.outcome in AWAY
 
 
 def _review_at(contact: Contact, zone: tzinfo) -> datetime:

@@ -18,7 +18,13 @@ async def test_clocks_wait_for_who_is_in_custody_and_the_measure_does_not(world:
     assert (made["follow_up"]["program"], made["follow_up"]["programs"]) == ("mainecare_bhh", ["mainecare_bhh", "custody"])
     (fuh,) = [one for one in made["follow_up"]["measures"] if one["measure"] == "FUH"]
     assert (fuh["status"], fuh["due_7_on"]) == ("pending", "2026-03-13")
-    world.stage.clock.advance(days=6)
+    world.stage.clock.advance(days=2)
+    nurse = await call(world, type="collateral_jail", outcome="reached", **{"with": "provider"})
+    clocks = {clock["id"]: clock["state"] for clock in nurse["follow_up"]["clocks"]}
+    assert (clocks["custody.handoff_2bd"], clocks["mainecare_bhh.contact_2bd"]) == ("met", "suspended"), (
+        "who gives care there is not the person"
+    )
+    world.stage.clock.advance(days=4)
     await world.stage.pass_time()
     (resumed,) = [one for one in await told(world) if one["type"] == "follow_up.resumed"]
     assert resumed["occurred_at"] == "2026-03-12T04:00:00+00:00"
