@@ -19,7 +19,7 @@ async def test_clocks_wait_for_who_is_in_custody_and_the_measure_does_not(world:
     (fuh,) = [one for one in made["follow_up"]["measures"] if one["measure"] == "FUH"]
     assert (fuh["status"], fuh["due_7_on"]) == ("pending", "2026-03-13")
     world.stage.clock.advance(days=2)
-    nurse = await call(world, type="collateral_jail", outcome="reached", **{"with": "provider"})
+    nurse = await call(world, type="collateral_jail", outcome="reached", live_two_way=True, **{"with": "provider"})
     clocks = {clock["id"]: clock["state"] for clock in nurse["follow_up"]["clocks"]}
     assert (clocks["custody.handoff_2bd"], clocks["mainecare_bhh.contact_2bd"]) == ("met", "suspended"), (
         "who gives care there is not the person"
