@@ -260,7 +260,8 @@ class Worker:
         if time.monotonic() >= self._delays_at_s:
             await self._watches.tell_delays()
             self._delays_at_s = time.monotonic() + DELAYS_INTERVAL_S
-        return not (await self._paced(Loop.TIMERS, self._pipeline.time_once)).idle
+        has_folded = await self._pipeline.fold_once()
+        return not (await self._paced(Loop.TIMERS, self._pipeline.time_once)).idle or has_folded
 
     def _counted(self, worked: Worked) -> Worked:
         if worked.messages:

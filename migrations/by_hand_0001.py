@@ -1,8 +1,13 @@
-"""What autogenerate cannot see of revision 0001: the registry's version number, raised by every change of the registry.
+"""What autogenerate cannot see of revision 0001: what the registry and the measure ledger say by themselves of every change.
+
+The registry's version number is raised by every change of the registry.
 
 The pipeline reads one number per batch and reads the registry (organizations with their units and practitioners, feeds and their
 facilities, preferences, expired panels) anew only when it has changed, so a new home or a corrected Part 2 status counts for the very
 next batch. A trigger, because a writer that forgot to raise the number would leave a recipient untold without an error.
+
+What stands in the measure ledger is counted by changes that a trigger notes, for the same reason: a rate of a writer that forgot would be
+wrong for good (decision 0011). Lines are never taken away, so there is none for that.
 """
 
 from alembic import op
@@ -11,9 +16,39 @@ TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference"
 STANDINGS = "panel_standing"
 """Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 
+COUNTED = "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome"
+
 
 def upgrade() -> None:
-    """Make the function and the triggers."""
+    """Make the functions and the triggers."""
+    _note_changes_of_the_registry()
+    _note_changes_of_the_ledger()
+
+
+def _note_changes_of_the_ledger() -> None:
+    op.execute(
+        "CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "
+        f"BEGIN INSERT INTO measure_change ({COUNTED}, lines) SELECT {COUNTED}, 1 FROM added WHERE known_to IS NULL; RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER measure_line_is_counted AFTER INSERT ON measure_line REFERENCING NEW TABLE AS added "
+        "FOR EACH STATEMENT EXECUTE FUNCTION note_measure_lines()"
+    )
+    # What is put off, or corrected in place, leaves a difference of nothing, or of just that.
+    op.execute(
+        "CREATE FUNCTION note_measure_versions() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "  # noqa: S608 - ours
+        f"BEGIN INSERT INTO measure_change ({COUNTED}, lines) SELECT {COUNTED}, sum(lines) FROM ("
+        f"SELECT {COUNTED}, -1 AS lines FROM before WHERE known_to IS NULL UNION ALL "
+        f"SELECT {COUNTED}, 1 FROM afterwards WHERE known_to IS NULL"
+        f") AS change GROUP BY {COUNTED} HAVING sum(lines) <> 0; RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER measure_line_is_counted_anew AFTER UPDATE ON measure_line "
+        "REFERENCING OLD TABLE AS before NEW TABLE AS afterwards FOR EACH STATEMENT EXECUTE FUNCTION note_measure_versions()"
+    )
+
+
+def _note_changes_of_the_registry() -> None:
     op.execute("INSERT INTO registry_version (id, version) VALUES (1, 1)")
     op.execute(
         "CREATE FUNCTION raise_registry_version() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "
@@ -39,6 +74,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove them."""
+    op.execute("DROP TRIGGER measure_line_is_counted ON measure_line")
+    op.execute("DROP TRIGGER measure_line_is_counted_anew ON measure_line")
+    op.execute("DROP FUNCTION note_measure_lines()")
+    op.execute("DROP FUNCTION note_measure_versions()")
     for table in (*TABLES, STANDINGS):
         op.execute(f"DROP TRIGGER {table}_changes_registry ON {table}")
     op.execute("DROP TRIGGER organization_is_admitted ON organization")

@@ -119,5 +119,9 @@ def rates_of(counted: Iterable[Counted]) -> tuple[Rate, Mapping[tuple[Hashable, 
     groups: dict[tuple[Hashable, ...], Rate] = {}
     for one in counted:
         total.add(one)
-        groups.setdefault(one.group, Rate()).add(one)
+        rate = groups.get(one.group)
+        if rate is None:
+            # Not by `setdefault`, which makes a rate for each kind of lines to throw it away.
+            rate = groups[one.group] = Rate()
+        rate.add(one)
     return total, {key: groups[key] for key in sorted(groups, key=lambda group: tuple((part is None, str(part)) for part in group))}

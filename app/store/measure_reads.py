@@ -5,7 +5,7 @@ Row-level security asks again who may see which line. One statement each. Not he
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +14,7 @@ from asyncpg import Record
 
 from app.domain.measure import LONG_DAYS, SHORT_DAYS, EvidenceSource
 from app.domain.rate import Counted, as_source_tells
+from app.store import measure_tallies
 from app.store.raw import Raw
 from app.store.tables.measures import measure_line
 from app.store.tables.policies import signed_for
@@ -51,18 +52,21 @@ class LineFilter:
     reserved: frozenset[UUID] = frozenset()
     """Homes of which it has to be asked whether the reader may know: what a line said once, or says still, is not what may be read."""
 
-    def source(self, values: list[Any]) -> str:
-        """Give the lines, with the home only where it may be known."""
+    def source(self, values: list[Any], *, only_reserved: bool = False) -> str:
+        """Give the lines, with the home only where it may be known; or those alone of which it has to be asked."""
         if not self.reserved:
             return "measure_line l"
         values += [list(self.reserved), self.reader_id]
-        hidden = f"m.home_id = any(${len(values) - 1}::uuid[]) and not {signed_for('m.person_id', f'${len(values)}::uuid')}"
-        return f"(select {_OTHERS}, case when {hidden} then null else m.home_id end as home_id from measure_line m) l"
+        asked = f"m.home_id = any(${len(values) - 1}::uuid[])"
+        hidden = f"{asked} and not {signed_for('m.person_id', f'${len(values)}::uuid')}"
+        which = f" where {asked}" if only_reserved else ""
+        return f"(select {_OTHERS}, case when {hidden} then null else m.home_id end as home_id from measure_line m{which}) l"
 
-    def where(self, alias: str) -> tuple[str, list[Any]]:
-        """Give the condition and its values."""
-        values: list[Any] = [self.measure, self.from_on, self.to_on]
-        parts = [f"{alias}.measure = $1", f"{alias}.anchor_on between $2 and $3"]
+    def where(self, alias: str, values: list[Any], *, versioned: bool = True) -> str:
+        """Give the condition, and add its values. Not `versioned`: of a table that has nothing but what stands."""
+        values += [self.measure, self.from_on, self.to_on]
+        first = len(values) - 2
+        parts = [f"{alias}.measure = ${first}", f"{alias}.anchor_on between ${first + 1} and ${first + 2}"]
 
         def also(condition: str, value: object) -> None:
             if value is not None:
@@ -77,7 +81,7 @@ class LineFilter:
             also(f"{alias}.organization_id = {{}}", self.organizations[0])
         else:
             also(f"{alias}.organization_id = any({{}}::uuid[])", list(self.organizations))
-        if self.known_at is None and self.changed_since is None:
+        if versioned and self.known_at is None and self.changed_since is None:
             parts.append(f"{alias}.known_to is null")
         also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
         also(f"{alias}.due_30_on < {{}}", self.mature_before)
@@ -90,7 +94,7 @@ class LineFilter:
         else:
             also(f"{alias}.known_from >= {{}}", self.changed_since)
         also(f"{alias}.id <> all({{}}::bigint[])", sorted(self.without) or None)
-        return " and ".join(parts), values
+        return " and ".join(parts)
 
 
 GROUPS: Final = {
@@ -122,14 +126,20 @@ class Told:
     window_days: int
     """The only window of the measure; 0: the 7 and the 30 days."""
 
+    @property
+    def opens_on(self) -> tuple[date, date]:
+        """The first anchors whose windows are open."""
+        return self.today - timedelta(days=self.window_days or SHORT_DAYS), self.today - timedelta(days=LONG_DAYS)
+
 
 async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int], told: Told | None = None) -> list[Counted]:
     """Count the lines by group, statuses and reason: a few rows, whatever the number of lines.
 
-    From an index alone (ix_measure_line_rate, _home, _facility, else _facets), and by nothing finer than is asked for: by days, a
-    year of a state has so many kinds of lines that most of the time went into telling them apart.
+    From a tally where there is one (uq_measure_tally), else from an index alone (ix_measure_line_rate, else _facets), and by nothing finer
+    than is asked for: by days, a year of a state has so many kinds of lines that most of the time went into telling them apart.
     """
-    condition, values = wanted.where("l")
+    values: list[Any] = []
+    source = _source(wanted, group_by, told, values)
     groups: list[str] = []
     names: dict[int, list[str]] = {}
     bands_of: tuple[int, str] | None = None
@@ -142,15 +152,14 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
             values.append(list(bands))
             bands_of = place, f"width_bucket(l.g{place}, ${len(values)}::int[])"
         groups.append(GROUPS[name].format(starts=f"${len(values)}"))
-    source = wanted.source(values)
     if told is not None:
         # The windows of measures that services decide begin with the anchor.
-        for days in (told.window_days or SHORT_DAYS, LONG_DAYS):
-            values.append(told.today - timedelta(days=days))
+        for opens_on in told.opens_on:
+            values.append(opens_on)
             groups.append(f"l.anchor_on >= ${len(values)}")
     numbers = ", ".join(str(number) for number in range(1, len(groups) + 2))
     listed = ", ".join([*(f"{group} as g{place}" for place, group in enumerate(groups)), "l.outcome"])
-    query = f"select {listed}, count(*) as lines from {source} where {condition} group by {numbers}"
+    query = f"select {listed}, sum(l.lines)::bigint as lines from ({source}) as l group by {numbers} having sum(l.lines) <> 0"
     if bands_of is not None:
         # A band is found for each age, not for each of a million lines.
         place, band = bands_of
@@ -158,6 +167,56 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
         query = f"select {', '.join([*named, 'l.outcome'])}, sum(l.lines)::bigint from ({query}) as l group by {numbers}"
     rows = await raw.fetch(query, *values)
     return [_counted(tuple(row), names, told) for row in rows]
+
+
+_COLUMNS: Final = {
+    "month": "anchor_on",
+    "quarter": "anchor_on",
+    "age_band": "age",
+    "home": "home_id",
+    "facility": "facility_id",
+    "payer": "organization_id",
+}
+"""Group -> what it is of, where that is not its name."""
+_OF_ALL: Final = frozenset({"anchor_on", "organization_id", "outcome"})
+
+
+def _source(wanted: LineFilter, group_by: Sequence[str], told: Told | None, values: list[Any]) -> str:
+    """Give kinds of lines with how many there are: of a tally with what belongs to it, else of the ledger, of which each counts once."""
+    asked = {_COLUMNS.get(name, name) for name in group_by}
+    asked |= {name for name in ("home_id", "facility_id") if getattr(wanted, name) is not None}
+    columns = ", ".join(f"l.{name}" for name in sorted(_OF_ALL | asked))
+    tally = measure_tallies.tally_of(asked - _OF_ALL)
+    if tally is None or wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status:
+        return _of_ledger(wanted, columns, values)
+    boundaries = [wanted.mature_before - timedelta(days=LONG_DAYS)] if wanted.mature_before else []
+    if tally != measure_tallies.BY_DAY and told is not None:
+        boundaries += told.opens_on
+    until = measure_tallies.whole_until(tally, wanted.from_on, wanted.to_on, *boundaries)
+    before = replace(wanted, to_on=until - timedelta(days=1), mature_before=None, without=())
+    reserved = before.reserved if "home_id" in asked else frozenset()
+
+    def of(table: str, lines: str, also: str = "", *, versioned: bool = False) -> str:
+        condition = before.where("l", values, versioned=versioned)
+        if reserved:
+            values.append(list(reserved))
+            condition += f" and (l.home_id is null or l.home_id <> all(${len(values)}::uuid[]))"
+        return f"select {columns}, {lines} as lines from {table} l where {condition}{also}"
+
+    parts = [of("measure_tally", "l.lines", f" and l.tally = '{tally}'"), of("measure_change", "l.lines")]
+    if wanted.without:
+        values.append(sorted(wanted.without))
+        parts.append(of("measure_line", "-1", f" and l.id = any(${len(values)}::bigint[])", versioned=True))
+    if reserved:
+        parts.append(_of_ledger(replace(before, without=wanted.without), columns, values, only_reserved=True))
+    if until <= wanted.to_on and tally != measure_tallies.BY_DAY:
+        parts.append(_of_ledger(replace(wanted, from_on=until), columns, values))
+    return " union all ".join(parts)
+
+
+def _of_ledger(wanted: LineFilter, columns: str, values: list[Any], *, only_reserved: bool = False) -> str:
+    source = wanted.source(values, only_reserved=only_reserved)
+    return f"select {columns}, 1 as lines from {source} where {wanted.where('l', values)}"
 
 
 def _starts(from_on: date, to_on: date, months: int) -> list[date]:
@@ -197,7 +256,8 @@ _EVENT = (
 
 async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None, limit: int) -> list[Record]:
     """Give the lines behind a rate, by anchor (ix_measure_line_rate)."""
-    condition, values = wanted.where("l")
+    values: list[Any] = []
+    condition = wanted.where("l", values)
     if after is not None:
         values.extend(after)
         condition += f" and (l.anchor_on, l.id) > (${len(values) - 1}::date, ${len(values)}::bigint)"

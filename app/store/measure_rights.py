@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from app.store.measure_reads import LineFilter
@@ -45,7 +45,8 @@ class LineInDoubt:
 
 async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDoubt]:
     """Give the lines of a filter that may no longer be read. As the operator: whoever asks sees neither others' papers nor the queue."""
-    condition, values = wanted.where("l")
+    values: list[Any] = []
+    condition = wanted.where("l", values)
     values.extend(((now + _FURTHEST_EAST).date(), now))
     doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}")
     which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"

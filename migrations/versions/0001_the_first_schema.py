@@ -234,6 +234,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_match_pending")),
     )
     op.create_table(
+        "measure_change",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False),
+        sa.Column("facility_id", sa.Uuid(), nullable=True),
+        sa.Column("home_id", sa.Uuid(), nullable=True),
+        sa.Column("age", sa.SmallInteger(), nullable=True),
+        sa.Column("sex", sa.Text(), nullable=True),
+        sa.Column("race", sa.Text(), nullable=True),
+        sa.Column("ethnicity", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("dual_status", sa.Text(), nullable=True),
+        sa.Column("geography", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False, comment="so many more; less than 0: fewer"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_change")),
+        comment="Changes of what stands in measure_line that no tally has yet. A rate adds them; the timers fold them into the tallies.",
+    )
+    op.create_index("ix_measure_change_rate", "measure_change", ["organization_id", "measure", "anchor_on"], unique=False)
+    op.create_table(
         "measure_line",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
@@ -316,16 +337,9 @@ def upgrade() -> None:
         ],
     )
     op.create_index(
-        "ix_measure_line_facility",
-        "measure_line",
-        ["organization_id", "measure", "anchor_on", "due_30_on", "facility_id", "outcome"],
-        unique=False,
-        postgresql_where=sa.text("known_to IS NULL"),
-    )
-    op.create_index(
         "ix_measure_line_home",
         "measure_line",
-        ["organization_id", "measure", "anchor_on", "due_30_on", "home_id", "outcome"],
+        ["organization_id", "measure", "home_id", "anchor_on"],
         unique=False,
         postgresql_where=sa.text("known_to IS NULL"),
     )
@@ -351,6 +365,47 @@ def upgrade() -> None:
         ["encounter_id", "measure", "organization_id"],
         unique=True,
         postgresql_where=sa.text("known_to IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    )
+    op.create_table(
+        "measure_tally",
+        sa.Column("tally", sa.Text(), nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False),
+        sa.Column("facility_id", sa.Uuid(), nullable=True),
+        sa.Column("home_id", sa.Uuid(), nullable=True),
+        sa.Column("age", sa.SmallInteger(), nullable=True),
+        sa.Column("sex", sa.Text(), nullable=True),
+        sa.Column("race", sa.Text(), nullable=True),
+        sa.Column("ethnicity", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("dual_status", sa.Text(), nullable=True),
+        sa.Column("geography", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("lines", sa.BigInteger(), nullable=False),
+        comment="How many lines of measure_line stand, by day, or by month and what else rates are asked by.",
+    )
+    op.create_index(
+        "uq_measure_tally",
+        "measure_tally",
+        [
+            "organization_id",
+            "measure",
+            "tally",
+            "anchor_on",
+            "outcome",
+            "facility_id",
+            "home_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+        ],
+        unique=True,
         postgresql_nulls_not_distinct=True,
     )
     op.create_table(
@@ -1636,7 +1691,15 @@ def upgrade() -> None:
     op.secure_table("match_decision", visible="false")
     op.secure_table("match_pending")
     op.secure_table(
+        "measure_change",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "measure_line",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
+        "measure_tally",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
@@ -1836,7 +1899,9 @@ def downgrade() -> None:
     op.secure_table("panel_conflict", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
+    op.secure_table("measure_tally", privileges="")
     op.secure_table("measure_line", privileges="")
+    op.secure_table("measure_change", privileges="")
     op.secure_table("match_pending", privileges="")
     op.secure_table("match_decision", privileges="")
     op.secure_table("inbound_queue", privileges="")
@@ -1997,6 +2062,8 @@ def downgrade() -> None:
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")
     op.drop_table("notification")
+    op.drop_index("uq_measure_tally", table_name="measure_tally", postgresql_nulls_not_distinct=True)
+    op.drop_table("measure_tally")
     op.drop_index(
         "uq_measure_line_standing",
         table_name="measure_line",
@@ -2010,7 +2077,6 @@ def downgrade() -> None:
     op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
-    op.drop_index("ix_measure_line_facility", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index(
         "ix_measure_line_facets",
         table_name="measure_line",
@@ -2030,6 +2096,8 @@ def downgrade() -> None:
         ],
     )
     op.drop_table("measure_line")
+    op.drop_index("ix_measure_change_rate", table_name="measure_change")
+    op.drop_table("measure_change")
     op.drop_table("match_pending")
     op.drop_table("match_decision")
     op.drop_index("ix_inbound_queue_lane", table_name="inbound_queue")

@@ -23,7 +23,7 @@ from uuid import UUID
 import asyncpg
 
 from app.domain.public_id import Kind, public_id
-from app.store import follow_ups, measure_lines
+from app.store import follow_ups, measure_lines, measure_tallies
 from app.store.engine import PoolLimits, connection_settings
 from app.store.roles import Network, Role
 from tests.load.limits import Say
@@ -169,10 +169,12 @@ async def fill(owner: asyncpg.Connection, plan_id: UUID, discharges: int) -> Non
     await owner.execute(_PLACES.replace("$1", str(FACILITIES)).replace("$2", str(HOMES_OF_STATE)))
     await owner.execute(_FEEDS)
     await owner.execute(_LINES, discharges, FACILITIES, HOMES_OF_STATE, plan_id, timeout=1_800)
+    while await measure_tallies.fold(owner, 1):
+        pass
     for row in await owner.fetch("select conname from pg_constraint where conrelid = 'follow_up'::regclass and contype = 'f'"):
         await owner.execute(f"alter table follow_up drop constraint {row['conname']}")
     await owner.execute(_TIMERS, discharges, FACILITIES, HOMES_OF_STATE, datetime.now(UTC), DUE, timeout=1_800)
-    for table in ("measure_line", "follow_up", "feed_hour", "feed", "organization"):
+    for table in ("measure_line", "measure_tally", "measure_change", "follow_up", "feed_hour", "feed", "organization"):
         await owner.execute(f"vacuum (analyze) {table}", timeout=1_800)
 
 

@@ -1,7 +1,7 @@
 """Rates, their events and the keeping of the ledger use indexes: the reads as the app role with the policy on, the rest as work."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,13 +10,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.measure import EvidenceSource
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import measure_lines, measure_reads, measure_rights
+from app.store import measure_lines, measure_reads, measure_rights, measure_tallies
 from app.store.engine import raw_connection
-from app.store.measure_reads import LineFilter
+from app.store.measure_reads import LineFilter, Told
 from app.store.unit_of_work import unit_of_work
 from tests.store.test_read_plans import SOMEBODY, Overheard
-from tests.support.plans import plan_of_sql
+from tests.support.plans import Plan, plan_of_sql
 
 pytestmark = pytest.mark.plans
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
@@ -42,16 +43,36 @@ from generate_series(1, 20000) as n
 async def lines(engine_work: AsyncEngine, engine_owner: AsyncEngine) -> None:
     """Fill the ledger as a pilot's is: of an empty table every partial index is as good as any other."""
     async with unit_of_work(engine_work, None) as connection:
-        await (await raw_connection(connection)).execute(_LINES)
+        raw = await raw_connection(connection)
+        await raw.execute(_LINES)
+        assert await measure_tallies.fold(raw)
     async with engine_owner.begin() as connection:
-        await (await raw_connection(connection)).execute("analyze measure_line")
+        await (await raw_connection(connection)).execute("analyze measure_line, measure_tally, measure_change")
 
 
 Read = Callable[[Any], Awaitable[Any]]
 READS: dict[str, tuple[Viewer, Read, set[str]]] = {
-    "own rates": (SOMEBODY, lambda raw: measure_reads.count(raw, OWN, ["month", "age_band"], [6, 18, 65]), {"ix_measure_line_rate"}),
-    "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"ix_measure_line_rate"}),
-    "own rates of what is over": (SOMEBODY, lambda raw: measure_reads.count(raw, OVER, ["quarter"], [6]), {"ix_measure_line_rate"}),
+    "own rates": (
+        SOMEBODY,
+        lambda raw: measure_reads.count(raw, OWN, ["month"], [6, 18, 65]),
+        {"uq_measure_tally", "ix_measure_change_rate"},
+    ),
+    "rates of all": (OPERATOR, lambda raw: measure_reads.count(raw, ALL, ["facility"], [6]), {"uq_measure_tally"}),
+    "own rates of what is over": (
+        SOMEBODY,
+        lambda raw: measure_reads.count(raw, OVER, ["home", "quarter"], [6]),
+        {"uq_measure_tally", "ix_measure_line_facets"},
+    ),
+    "own rates less what is withheld": (
+        SOMEBODY,
+        lambda raw: measure_reads.count(raw, replace(OWN, without={5, 7}), ["month", "age_band"], [6, 18, 65]),
+        {"uq_measure_tally", "pk_measure_line"},
+    ),
+    "own rates by homes that not everybody may know of": (
+        SOMEBODY,
+        lambda raw: measure_reads.count(raw, replace(OWN, reserved=frozenset({UUID(int=9)})), ["home"], [6]),
+        {"uq_measure_tally", "ix_measure_line_home"},
+    ),
     "rates as they were": (SOMEBODY, lambda raw: measure_reads.count(raw, PAST, [], [6]), {"ix_measure_line_known"}),
     "own events": (
         SOMEBODY,
@@ -85,30 +106,52 @@ async def test_a_read_searches_its_index(engine_app: AsyncEngine, name: str) -> 
     await _check(engine_app, viewer, read, wanted)
 
 
-SUMS: dict[str, tuple[tuple[str, ...], str]] = {
-    "all": ((), "ix_measure_line_rate"),
-    "months": (("month",), "ix_measure_line_rate"),
-    "facilities": (("facility", "quarter"), "ix_measure_line_facility"),
-    "homes": (("home", "month"), "ix_measure_line_home"),
-    "ages": (("age_band",), "ix_measure_line_facets"),
-    "strata": (("race", "sex", "ethnicity"), "ix_measure_line_facets"),
-    "places": (("geography", "dual_status", "language", "month"), "ix_measure_line_facets"),
+SUMS = {
+    "all": (),
+    "months": ("month",),
+    "facilities": ("facility", "month"),
+    "homes": ("home", "quarter"),
+    "both": ("home", "facility", "quarter"),
+    "ages": ("age_band", "month"),
+    "strata": ("race", "sex", "ethnicity", "language", "dual_status"),
+    "places": ("geography", "month"),
 }
 
 
 @pytest.mark.usefixtures("lines")
-async def test_what_is_counted_is_read_from_an_index_alone(engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
-    """By whatever it is grouped: of a million lines the rows are most of a gigabyte."""
-    await _until_all_see_all(engine_owner)
+@pytest.mark.parametrize("evidence", [None, EvidenceSource.CONTACTS, EvidenceSource.CLAIMS])
+async def test_what_a_tally_tells_apart_is_read_from_it_and_not_from_the_ledger(engine_app: AsyncEngine, evidence: EvidenceSource) -> None:
+    """By whatever it is grouped, and whose word is heard: of a million lines none is looked at."""
+    told = Told(source=evidence, today=date(2027, 3, 1), window_days=0) if evidence else None
     found: dict[str, list[tuple[str, str]]] = {}
-    for name, (groups, _) in SUMS.items():
-        overheard: Any = Overheard()
-        await measure_reads.count(overheard, OWN, groups, [6, 18, 65])
-        async with unit_of_work(engine_app, SOMEBODY) as connection:
-            ((query, values),) = overheard.asked
-            plan = await plan_of_sql(connection, query, *values)
-        found[name] = plan.read_of("measure_line")
-    assert found == {name: [("Index Only Scan", index)] for name, (_, index) in SUMS.items()}
+    for name, groups in SUMS.items():
+        plan = await _plan_of_count(engine_app, OWN, groups, told)
+        assert plan.read_of("measure_line") == []
+        found[name] = plan.read_of("measure_tally")
+    assert found == {name: [("Index Scan", "uq_measure_tally")] for name in SUMS}
+
+
+@pytest.mark.usefixtures("lines")
+async def test_what_no_tally_has_is_read_from_an_index_alone(engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
+    """What no tally tells apart, and the days that are open still: of a million lines the rows are most of a gigabyte."""
+    await _until_all_see_all(engine_owner)
+    told = Told(source=EvidenceSource.CONTACTS, today=date(2026, 12, 20), window_days=0)
+    for wanted, groups, by in (
+        (OWN, ("age_band", "sex"), None),
+        (OWN, ("geography", "dual_status", "home", "month"), None),
+        (OWN, ("facility", "month"), told),
+        (OVER, ("race", "sex"), None),
+    ):
+        plan = await _plan_of_count(engine_app, wanted, groups, by)
+        assert plan.read_of("measure_line") == [("Index Only Scan", "ix_measure_line_facets")], groups
+
+
+async def _plan_of_count(engine: AsyncEngine, wanted: LineFilter, groups: Sequence[str], told: Told | None) -> Plan:
+    overheard: Any = Overheard()
+    await measure_reads.count(overheard, wanted, groups, [6, 18, 65], told)
+    async with unit_of_work(engine, SOMEBODY) as connection:
+        ((query, values),) = overheard.asked
+        return await plan_of_sql(connection, query, *values)
 
 
 @pytest.mark.usefixtures("lines")

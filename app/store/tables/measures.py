@@ -1,6 +1,8 @@
 """The measure ledger: where each ended stay stands in each measure, for each organization for which it counts, and since when."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, SmallInteger, Table, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, Integer, SmallInteger, Table, Text
 
 from app.store.tables.base import Id, Instant, Texts, metadata
 
@@ -70,13 +72,20 @@ Index(
     postgresql_nulls_not_distinct=True,
 )
 Index("ix_measure_line_person", measure_line.c.person_id, postgresql_where=_STANDS)
-# Rates: everything a sum asks for is in an index, so that a year of a state is added up without reading a row. Of lines that are
-# counted alike an index keeps one key with the places of all (deduplication, which `include` forbids): a million are a few megabytes.
+# Of lines that are counted alike this keeps one key with the places of all (deduplication, which `include` forbids): a million are a few
+# megabytes. Events are listed by it, and the open days of a rate are counted.
 _RATE = (measure_line.c.organization_id, measure_line.c.measure, measure_line.c.anchor_on, measure_line.c.due_30_on)
 Index("ix_measure_line_rate", *_RATE, measure_line.c.outcome, postgresql_where=_STANDS)
-Index("ix_measure_line_home", *_RATE, measure_line.c.home_id, measure_line.c.outcome, postgresql_where=_STANDS)
-Index("ix_measure_line_facility", *_RATE, measure_line.c.facility_id, measure_line.c.outcome, postgresql_where=_STANDS)
-# By age, a stratum, or home and facility together: too many kinds of lines for keys of their own.
+# Lines of homes that may not be named to everybody are asked about one by one.
+Index(
+    "ix_measure_line_home",
+    measure_line.c.organization_id,
+    measure_line.c.measure,
+    measure_line.c.home_id,
+    measure_line.c.anchor_on,
+    postgresql_where=_STANDS,
+)
+# What no tally keeps apart, and the open days of what one does: an index alone answers, of a million lines not a row is read.
 Index(
     "ix_measure_line_facets",
     *_RATE[:3],
@@ -89,3 +98,51 @@ Index(
 Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.known_from)
 # What the passing of time changes next.
 Index("ix_measure_line_timer", measure_line.c.next_change_at, postgresql_where=_STANDS & measure_line.c.next_change_at.is_not(None))
+
+
+def _counted() -> tuple[Column[Any], ...]:
+    """Give the columns by which lines are counted, those of the ledger. In `measure_tally` null where a tally does not tell them apart."""
+    uuids, texts = ("facility_id", "home_id"), ("sex", "race", "ethnicity", "language", "dual_status", "geography")
+    return (
+        Column("organization_id", Id),
+        Column("measure", Text, nullable=False),
+        Column("anchor_on", Date, nullable=False),
+        *(Column(name, Id) for name in uuids),
+        Column("age", SmallInteger),
+        *(Column(name, Text) for name in texts),
+        Column("outcome", Text, nullable=False),
+    )
+
+
+# Decision 0011. What stands is the tally and the changes together, in every snapshot; written by a trigger on the ledger, in the
+# transaction of the change, and only added to: no two batches wait for each other's counts.
+measure_change = Table(
+    "measure_change",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    *_counted(),
+    Column("lines", Integer, nullable=False, comment="so many more; less than 0: fewer"),
+    comment="Changes of what stands in measure_line that no tally has yet. A rate adds them; the timers fold them into the tallies.",
+)
+Index("ix_measure_change_rate", measure_change.c.organization_id, measure_change.c.measure, measure_change.c.anchor_on)
+
+measure_tally = Table(
+    "measure_tally",
+    metadata,
+    Column("tally", Text, nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
+    *_counted(),
+    Column("lines", BigInteger, nullable=False),
+    comment="How many lines of measure_line stand, by day, or by month and what else rates are asked by.",
+)
+# One row a kind of lines; and a rate reads its tally of a period in one go.
+Index(
+    "uq_measure_tally",
+    *(measure_tally.c[name] for name in ("organization_id", "measure", "tally", "anchor_on", "outcome")),
+    *(
+        column
+        for column in measure_tally.c
+        if column.name in {"facility_id", "home_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography"}
+    ),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+)

@@ -137,6 +137,8 @@ VISIBILITY: dict[str, str] = {
     "follow_up_transfer": f"{owned('from_id')} or {owned('to_id')}",
     "contact": "exists (select 1 from follow_up f where f.id = follow_up_id)",
     "measure_line": owned("organization_id"),
+    "measure_change": owned("organization_id"),
+    "measure_tally": owned("organization_id"),
     "service": owned("organization_id"),
     "service_upload": owned("organization_id"),
     "follow_up_log": "exists (select 1 from follow_up f where f.id = follow_up_id)",

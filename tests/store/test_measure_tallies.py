@@ -1,0 +1,244 @@
+"""Tallies of the measure ledger never drift: whatever happens to lines, and whenever changes are folded, they say what counting says.
+
+The oracle counts rows of the ledger in Python, by the words of a question; nothing of it is shared with the statements.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain.measure import EvidenceSource
+from app.domain.measure_ledger import MeasureLine
+from app.domain.rate import as_source_tells
+from app.domain.viewer import OPERATOR, Viewer
+from app.store import measure_lines, measure_reads, measure_tallies
+from app.store.engine import raw_connection
+from app.store.measure_reads import GROUPS, LineFilter, Told
+from app.store.raw import Raw
+from app.store.unit_of_work import unit_of_work
+
+AT = datetime(2026, 7, 11, 15, tzinfo=UTC)
+PLAN, OTHER = UUID(int=7), UUID(int=8)
+FACILITIES = [None, *(UUID(int=100 + number) for number in range(3))]
+HOMES = [None, *(UUID(int=200 + number) for number in range(3))]
+BANDS = (6, 18, 65)
+EDGES = (date(2026, 6, 11), date(2026, 7, 4), date(2026, 7, 11), date(2026, 3, 9), date(2026, 8, 20), date(2026, 4, 1), date(2026, 6, 30))
+"""Days at which windows open, events are over, or a period that is asked for begins or ends."""
+OUTCOMES = (
+    ("met", "met", "service_in_7_days", "20"), ("not_met", "met", "service_in_30_days", "01"), ("pending", "pending", "window_open", "00"),
+    ("not_met", "not_met", "no_service", "00"), ("excluded", "excluded", "hospice", None), ("superseded", "superseded", "readmitted", None),
+)  # fmt: skip
+ASKED: tuple[tuple[str, ...], ...] = (
+    (), ("month",), ("quarter",), ("facility", "month"), ("home", "quarter"), ("home",), ("age_band",), ("age_band", "month"),
+    ("race", "sex"), ("ethnicity",), ("language", "dual_status", "quarter"), ("geography", "month"),
+    ("home", "facility", "quarter"), ("age_band", "sex"),
+)  # fmt: skip
+"""The last is kept by no tally."""
+
+
+def a_line(chance: random.Random) -> MeasureLine:
+    """Make a line of few kinds, so that many are counted together, half of them where one day more or less would show."""
+    edge = chance.choice(EDGES) + timedelta(days=chance.randint(-1, 1))
+    anchor_on = chance.choice((edge, date(2025, 12, 20) + timedelta(days=chance.randrange(400))))
+    status_7, status_30, reason, met_by = chance.choice(OUTCOMES)
+    return MeasureLine(
+        encounter_id=UUID(int=chance.getrandbits(128)), measure=chance.choice(("FUH", "FUH", "FUH", "FUM")),
+        organization_id=chance.choice((None, PLAN, PLAN, OTHER)), person_id=UUID(int=chance.getrandbits(20)),
+        facility_id=chance.choice(FACILITIES), home_id=chance.choice(HOMES), period=anchor_on.year, anchor_on=anchor_on,
+        due_7_on=anchor_on + timedelta(days=7), due_30_on=anchor_on + timedelta(days=30), status_7=status_7, status_30=status_30,
+        reason=reason, superseded_by=None, met_7_on=None, met_30_on=None, met_by=met_by, contacts_7_on=None, contacts_30_on=None,
+        claims_7_on=None, claims_30_on=None, age=chance.choice((None, 3, 17, 40, 70)), sex=chance.choice((None, "F", "M")),
+        race=chance.choice((None, "2106-3")), ethnicity=chance.choice((None, "2186-5")), language=chance.choice((None, "en", "so")),
+        dual_status=chance.choice((None, "dual")), geography=chance.choice((None, "001", "003")), provisional=chance.random() < 0.1,
+        rule_version="v", reasons=(), next_change_at=AT,
+    )  # fmt: skip
+
+
+async def happen(raw: Raw, chance: random.Random, now: datetime) -> None:
+    """Let a batch do what batches do: correct some of what stands, end some, add some, put some off."""
+    standing = await raw.fetch("select * from measure_line where known_to is null order by id")
+    touched = chance.sample(standing, min(len(standing), chance.randrange(12)))
+    await measure_lines.end(raw, [row["id"] for row in touched], now)
+    again = []
+    for row in touched[::2]:
+        same = ("encounter_id", "measure", "organization_id", "person_id", "facility_id", "anchor_on", "due_7_on", "due_30_on", "period")
+        again.append(replace(a_line(chance), **{name: row[name] for name in same}))
+    await measure_lines.add(raw, again + [a_line(chance) for _ in range(chance.randrange(60))], now)
+    if standing:
+        await measure_lines.put_off(raw, chance.choice(standing)["encounter_id"], AT + timedelta(days=chance.randrange(9)))
+
+
+def counted(rows: Sequence[Mapping[str, Any]], wanted: LineFilter, group_by: Sequence[str], told: Told | None) -> Counter[tuple[Any, ...]]:
+    """Count rows one by one."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        stands = row["known_to"] is None
+        if wanted.known_at is not None:
+            stands = row["known_from"] <= wanted.known_at and (row["known_to"] is None or row["known_to"] > wanted.known_at)
+        home = None if row["home_id"] in wanted.reserved else row["home_id"]
+        if not stands or row["measure"] != wanted.measure or row["id"] in wanted.without:
+            continue
+        if row["organization_id"] not in (wanted.organizations or (None,)) or not wanted.from_on <= row["anchor_on"] <= wanted.to_on:
+            continue
+        if wanted.mature_before and row["due_30_on"] >= wanted.mature_before:
+            continue
+        if (wanted.home_id and home != wanted.home_id) or (wanted.facility_id and row["facility_id"] != wanted.facility_id):
+            continue
+        on, age = row["anchor_on"], row["age"]
+        words = {
+            "home": home, "facility": row["facility_id"], "month": f"{on:%Y-%m}", "quarter": f"{on.year}-Q{(on.month + 2) // 3}",
+            "age_band": None if age is None else sum(age >= band for band in BANDS),
+        }  # fmt: skip
+        status_7, status_30 = row["status_7"], row["status_30"]
+        if told is not None:
+            open_7, open_30 = (on >= told.today - timedelta(days=days) for days in (7, 30))
+            status_7, status_30 = as_source_tells(
+                told.source, row["met_by"], status_7, status_30, is_open_7=open_7, is_open_30=open_30, single=False
+            )
+        group = tuple(words[name] if name in words else row[name] for name in group_by)
+        found[group, status_7, status_30, row["reason"], row["provisional"]] += 1
+    return found
+
+
+def questions(chance: random.Random, rows: Sequence[Mapping[str, Any]]) -> list[tuple[LineFilter, Sequence[str], Told | None]]:
+    """Ask every way, of a year, a quarter and a month, with and without what narrows it."""
+    asked: list[tuple[LineFilter, Sequence[str], Told | None]] = []
+    for group_by in ASKED:
+        from_on, to_on = chance.choice(
+            ((date(2026, 1, 1), date(2026, 12, 31)), (date(2026, 4, 1), date(2026, 6, 30)), (date(2026, 3, 9), date(2026, 8, 20)))
+        )
+        wanted = LineFilter(
+            measure="FUH",
+            organizations=chance.choice(([PLAN], (), [PLAN, OTHER])),
+            from_on=from_on,
+            to_on=to_on,
+            mature_before=chance.choice((None, None, AT.date(), date(2026, 1, 3), date(2027, 9, 1))),
+            home_id=chance.choice((None, None, HOMES[1])),
+            facility_id=chance.choice((None, None, FACILITIES[1])),
+            known_at=chance.choice((None, None, None, AT + timedelta(hours=2))),
+            without={row["id"] for row in chance.sample(rows, min(len(rows), 5))} if chance.random() < 0.5 else (),
+            reader_id=PLAN,
+            reserved=frozenset({UUID(int=200), UUID(int=201)}) if chance.random() < 0.4 else frozenset(),
+        )
+        source = chance.choice((None, None, EvidenceSource.CONTACTS, EvidenceSource.CLAIMS))
+        asked.append((wanted, group_by, Told(source=source, today=AT.date(), window_days=0) if source else None))
+    return asked
+
+
+async def agree(raw: Raw, chance: random.Random) -> None:
+    """Compare every answer with the oracle's, in the snapshot of the caller."""
+    rows = await raw.fetch("select * from measure_line")
+    for wanted, group_by, told in questions(chance, rows):
+        found: Counter[tuple[Any, ...]] = Counter()
+        for one in await measure_reads.count(raw, wanted, group_by, BANDS, told):
+            assert one.lines > 0
+            found[one.group, one.status_7, one.status_30, one.reason, one.provisional] += one.lines
+        assert found == counted(rows, wanted, group_by, told), (wanted, group_by, told)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_tallies_say_what_counting_the_ledger_says(engine_work: AsyncEngine, engine_app: AsyncEngine, seed: int) -> None:
+    chance = random.Random(seed)
+    for number in range(12):
+        async with unit_of_work(engine_work, None) as connection:
+            await happen(await raw_connection(connection), chance, AT + timedelta(hours=number))
+        if chance.random() < 0.5:
+            async with unit_of_work(engine_work, None) as connection:
+                await measure_tallies.fold(await raw_connection(connection), 1)
+        if number % 4 == 3:
+            async with unit_of_work(engine_app, OPERATOR) as connection:
+                await agree(await raw_connection(connection), chance)
+
+
+async def test_workers_and_folds_at_once_leave_every_snapshot_exact(engine_work: AsyncEngine) -> None:
+    """Each in transactions of its own, of which some are rolled back, as those of a worker that is killed are."""
+    busy = True
+
+    async def worker(seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(15):
+            try:
+                async with unit_of_work(engine_work, None) as connection:
+                    raw = await raw_connection(connection)
+                    await measure_lines.add(raw, [a_line(chance) for _ in range(10)], AT)
+                    mine = await raw.fetch("select id from measure_line where known_to is null and id % 3 = $1", seed)
+                    await measure_lines.end(raw, [row["id"] for row in mine[:4]], AT + timedelta(hours=number))
+                    if chance.random() < 0.2:
+                        await raw.execute("select pg_terminate_backend(pg_backend_pid())")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                continue
+
+    async def folder() -> None:
+        chance = random.Random(7)
+        while busy:
+            try:
+                async with unit_of_work(engine_work, None) as connection:
+                    raw = await raw_connection(connection)
+                    await measure_tallies.fold(raw, 1)
+                    if chance.random() < 0.3:
+                        await raw.execute("select pg_terminate_backend(pg_backend_pid())")
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                continue
+
+    async def reader() -> None:
+        chance = random.Random(9)
+        while busy:
+            async with unit_of_work(engine_work, None) as connection:
+                raw = await raw_connection(connection)
+                await raw.execute("set transaction isolation level repeatable read")
+                await agree(raw, chance)
+
+    others = [asyncio.create_task(folder()), asyncio.create_task(reader())]
+    await asyncio.gather(*(worker(seed) for seed in range(3)))
+    busy = False
+    await asyncio.gather(*others)
+    async with unit_of_work(engine_work, None) as connection:
+        raw = await raw_connection(connection)
+        assert await raw.fetchval("select count(*) from measure_line") > 100
+        while await measure_tallies.fold(raw, 1):
+            pass
+        assert await raw.fetchval("select count(*) from measure_change") == 0
+        await agree(raw, random.Random(11))
+
+
+async def test_a_tally_shows_an_organization_its_own_alone(engine_work: AsyncEngine, engine_app: AsyncEngine) -> None:
+    """Row-level security says no, whatever the question names; folded or not."""
+    chance = random.Random(3)
+    wanted = LineFilter(measure="FUH", organizations=[PLAN], from_on=date(2025, 1, 1), to_on=date(2027, 12, 31))
+    for folds in (False, True):
+        async with unit_of_work(engine_work, None) as connection:
+            raw = await raw_connection(connection)
+            await measure_lines.add(raw, [a_line(chance) for _ in range(60)], AT)
+            if folds:
+                await measure_tallies.fold(raw, 1)
+        seen = {}
+        for who, viewer in (("plan", Viewer(PLAN, frozenset())), ("other", Viewer(OTHER, frozenset()))):
+            async with unit_of_work(engine_app, viewer) as connection:
+                found = await measure_reads.count(await raw_connection(connection), wanted, (), BANDS)
+            seen[who] = sum(one.lines for one in found)
+        assert seen["other"] == 0 < seen["plan"]
+
+
+async def test_few_changes_wait_and_many_are_folded(engine_work: AsyncEngine) -> None:
+    chance = random.Random(5)
+    async with unit_of_work(engine_work, None) as connection:
+        raw = await raw_connection(connection)
+        assert not await measure_tallies.fold(raw, 1)
+        await measure_lines.add(raw, [a_line(chance) for _ in range(30)], AT)
+        assert not await measure_tallies.fold(raw, 31)
+        assert await measure_tallies.fold(raw, 30)
+        tallied = await raw.fetch("select tally, sum(lines)::int as lines from measure_tally group by 1")
+        assert {row["tally"]: row["lines"] for row in tallied} == dict.fromkeys(measure_tallies.TALLIES, 30)
+
+
+def test_every_way_of_asking_is_compared() -> None:
+    assert {name for group_by in ASKED for name in group_by} == GROUPS.keys() - {"payer"}
