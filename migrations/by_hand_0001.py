@@ -18,6 +18,23 @@ STANDINGS = "panel_standing"
 
 COUNTED = "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome"
 
+_NOTE_LINES = """
+CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
+    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, 1 FROM added WHERE known_to IS NULL;
+    RETURN NULL;
+END $$
+"""
+_NOTE_VERSIONS = """
+CREATE FUNCTION note_measure_versions() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
+    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, sum(lines) FROM (
+        SELECT COUNTED, -1 AS lines FROM before WHERE known_to IS NULL
+        UNION ALL SELECT COUNTED, 1 FROM afterwards WHERE known_to IS NULL
+    ) AS change GROUP BY COUNTED HAVING sum(lines) <> 0;
+    RETURN NULL;
+END $$
+"""
+"""What is put off leaves a difference of nothing, and what is corrected in place one of just that."""
+
 
 def upgrade() -> None:
     """Make the functions and the triggers."""
@@ -26,22 +43,12 @@ def upgrade() -> None:
 
 
 def _note_changes_of_the_ledger() -> None:
-    op.execute(
-        "CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "
-        f"BEGIN INSERT INTO measure_change ({COUNTED}, lines) SELECT {COUNTED}, 1 FROM added WHERE known_to IS NULL; RETURN NULL; END $$"
-    )
+    op.execute(_NOTE_LINES.replace("COUNTED", COUNTED))
     op.execute(
         "CREATE TRIGGER measure_line_is_counted AFTER INSERT ON measure_line REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION note_measure_lines()"
     )
-    # What is put off, or corrected in place, leaves a difference of nothing, or of just that.
-    op.execute(
-        "CREATE FUNCTION note_measure_versions() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ "  # noqa: S608 - ours
-        f"BEGIN INSERT INTO measure_change ({COUNTED}, lines) SELECT {COUNTED}, sum(lines) FROM ("
-        f"SELECT {COUNTED}, -1 AS lines FROM before WHERE known_to IS NULL UNION ALL "
-        f"SELECT {COUNTED}, 1 FROM afterwards WHERE known_to IS NULL"
-        f") AS change GROUP BY {COUNTED} HAVING sum(lines) <> 0; RETURN NULL; END $$"
-    )
+    op.execute(_NOTE_VERSIONS.replace("COUNTED", COUNTED))
     op.execute(
         "CREATE TRIGGER measure_line_is_counted_anew AFTER UPDATE ON measure_line "
         "REFERENCING OLD TABLE AS before NEW TABLE AS afterwards FOR EACH STATEMENT EXECUTE FUNCTION note_measure_versions()"
