@@ -43,6 +43,7 @@ from app.store.newcomers import Admission, admission
 from app.store.panel_doubts import error_of, mrns_of_others, refuse
 from app.store.panel_stage import OpenStage, Stage, StagedRow
 from app.store.raw import Raw
+from app.store.roster_silence import signed_alike
 
 PIECE_BYTES: Final = 256 * 1024
 """Read at a time: some 1,500 rows, 15 ms of a thread, so that other tasks of the process are not held up."""
@@ -90,6 +91,8 @@ class Upload:
     file_name: str = ""
     id: UUID | None = None
     """Given by a caller that must be able to tell, after a crash, whether this very upload was committed."""
+    reader_id: UUID | None = None
+    """Of a dry run: by whose papers it says who would be silent; None: by all, for the operator."""
     once: bool = False
     """Take a file with these bytes only once: raises `RosterTakenBeforeError` the second time."""
 
@@ -136,7 +139,9 @@ async def load_panel(
             result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, found, limits.guard, now)
             if upload.dry_run:
                 asserting = difference.added + difference.changed
-                result = replace(result, foreseen=await services.foresee(stage, organization.id, asserting, now, not upload.force))
+                foreseen = await services.foresee(stage, organization.id, asserting, now, not upload.force)
+                ask = partial(signed_alike, owner_id=organization.id, day=today, reader_id=upload.reader_id, waits=stage.reviews_consents)
+                result = replace(result, foreseen=foreseen, signed=await stage.in_transaction(ask))
                 await stage.in_transaction(partial(stage.save_upload, result=result))
                 return result
             if result.needs_force and not upload.force:

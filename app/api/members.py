@@ -21,6 +21,7 @@ from app.api.schemas.members import IDENTIFIER_LENGTH_MAX, MemberPage, MemberSea
 from app.api.services import Services
 from app.domain.adt_event import Identifier
 from app.domain.panel import PanelMember
+from app.domain.person import ADT_SOURCE
 from app.domain.privacy import Tier
 from app.domain.sources import Sources
 from app.domain.telling import person_content
@@ -94,11 +95,16 @@ def _whose(viewer: Viewer, organization_id: UUID | None) -> UUID:
 
 def _may_find(wanted: Identifier, sources: Sources, person_id: UUID, whose: UUID) -> bool:
     """Tell whether the number is one that may be known of the person."""
-    if not sources.hides(person_id, whose):
+    if not sources.hides(person_id, whose) and not sources.directory.parted:
         return True
     authorities = (wanted.authority.strip().upper(), *(() if wanted.authority.strip() else (str(whose).upper(),)))
-    told = (one for record in sources.told(person_id, whose) for one in record.identifiers)
-    return any(one.value == wanted.value.strip() and one.authority.upper() in authorities for one in told)
+    told = ((record, one) for record in sources.told(person_id, whose) for one in record.identifiers)
+    return any(
+        one.value == wanted.value.strip()
+        and one.authority.upper() in authorities
+        and not (record.source == ADT_SOURCE and sources.directory.may_name_part(one, record.own.authority, whose))
+        for record, one in told
+    )
 
 
 async def _members(

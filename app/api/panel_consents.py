@@ -3,10 +3,10 @@
 Not here: consents one by one (consents), those of a roster's rows (panels), what a pack does to a facility's stays (privacy_rehearsals).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -32,7 +32,8 @@ from app.api.schemas.panel_consents import (
 from app.api.services import Services
 from app.domain.calendar import local_date
 from app.domain.organization import Organization
-from app.domain.panel_rehearsal import read_alike, rehearse_panel
+from app.domain.panel_rehearsal import SignedAlike, read_alike, rehearse_panel
+from app.domain.privacy_law import StatePack
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import panel_consents
 from app.store.engine import raw_connection
@@ -135,21 +136,34 @@ async def rehearse_consents(
     By what the members have signed, for each sort of stay that the pack's rules concern and for one at a Part 2 program; nobody needs to
     have had such a stay, and nothing is changed. The operator is told by every paper; the owner by those that it may read.
     """
-    law = services.follow_ups.rulebook.privacy
-    if privacy_pack is not None and privacy_pack not in law.packs:
-        raise invalid("/privacy_pack", f"is no pack of this exchange; there are: {', '.join(sorted(law.packs))}", where="query")
-    pack = law.packs[privacy_pack] if privacy_pack is not None else None
-    owner, now = await _managed(services, viewer, organization_id), services.clock.now()
-    day = local_date(now, ZoneInfo(owner.time_zone))
-    async with services.unit_of_work(OPERATOR) as connection:
-        raw = await raw_connection(connection)
-        directory = await services.registry.current(raw)
+    pack = known_pack(services, privacy_pack)
+    owner = await _managed(services, viewer, organization_id)
+    day = local_date(services.clock.now(), ZoneInfo(owner.time_zone))
+    async with _operator(services) as raw:
         signed = await panel_consents.signed_alike(raw, owner.id, day, None if viewer.is_operator else viewer.organization_id)
     alike = [read_alike(papers, members) for papers, members in signed]
+    return JsonResponse(await rehearsed(services, owner, alike, pack, facility_id))
+
+
+def known_pack(services: Services, name: str | None) -> StatePack | None:
+    """Give a state's pack by its name in a query; none means the federal rules alone."""
+    packs = services.follow_ups.rulebook.privacy.packs
+    if name is not None and name not in packs:
+        raise invalid("/privacy_pack", f"is no pack of this exchange; there are: {', '.join(sorted(packs))}", where="query")
+    return packs[name] if name is not None else None
+
+
+async def rehearsed(
+    services: Services, owner: Organization, signed: Iterable[SignedAlike], pack: StatePack | None, facility_id: UUID | None = None
+) -> dict[str, Any]:
+    """Show of how many members who have signed so the panel's owner would be told nothing, and why."""
+    now = services.clock.now()
+    async with _operator(services) as raw:
+        directory = await services.registry.current(raw)
     # As the registry has it: with its agreements.
     recipient = directory.organizations.get(owner.id, owner)
-    found = rehearse_panel(recipient, alike, pack, law, day=day, now=now, facility_id=facility_id)
-    return JsonResponse(panel_rehearsal_json(owner, pack, found))
+    day, law = local_date(now, ZoneInfo(owner.time_zone)), services.follow_ups.rulebook.privacy
+    return panel_rehearsal_json(owner, pack, rehearse_panel(recipient, signed, pack, law, day=day, now=now, facility_id=facility_id))
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 
 from app.actions.load_panel import Upload, load_panel
 from app.api.answers import JsonResponse, ok, plain, refused
@@ -15,6 +16,7 @@ from app.api.auth import Access, FromServices
 from app.api.guard import GuardedRoute, require_content_type
 from app.api.limits import BodyKind, too_large
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
+from app.api.panel_consents import known_pack, rehearsed
 from app.api.problems import ProblemError, ProblemType, not_found
 from app.api.schemas.common import InstantOfQuery, OrganizationId, UploadId
 from app.api.schemas.panels import (
@@ -79,17 +81,24 @@ async def upload_roster(
     dry_run: Annotated[bool, Query(description="Say what would change, and change nothing.")] = False,  # noqa: FBT002 - a query parameter
     force: Annotated[bool, Query(description="Let it end more than the guard allows, and take numbers of somebody else.")] = False,  # noqa: FBT002 - a query parameter
     file_name: Annotated[str, Query(max_length=200, description="For people, in the list of uploads.", examples=["panel-march.csv"])] = "",
+    privacy_pack: Annotated[
+        str | None,
+        StringConstraints(max_length=80),
+        Query(description="Of a dry run: whose rules say who would be silent; left out: the federal rules alone", examples=["us-me"]),
+    ] = None,
 ) -> Response:
     """Load a roster onto an organization's panel.
 
     Good rows are taken although others are bad; the bad ones are named by row, column, reason and remedy, and given back by
     `rejected.csv` as a file that can be mended and sent again. A replace that would end many claims needs `force`. The file is read as
-    it comes, so it can be large.
+    it comes, so it can be large. A dry run says too of how many there would be silence, and why, by what the rows assert and what is on
+    file.
     """
     if "content-type" in request.headers:
         require_content_type(request, CONTENT_TYPES)
+    pack = known_pack(services, privacy_pack)
     organization = await _managed(services, viewer, organization_id)
-    upload = Upload(mode, dry_run, force, file_name)
+    upload = Upload(mode, dry_run, force, file_name, reader_id=None if viewer.is_operator else viewer.organization_id)
     try:
         result = await load_panel(services.panels, organization, request.stream(), upload, now=services.clock.now())
     except RosterRefusedError as refusal:
@@ -99,9 +108,11 @@ async def upload_roster(
         raise too_large(error.bytes_max) from None
     except PanelWouldShrinkError as error:
         raise ProblemError(ProblemType.CONFLICT, str(error)) from None
-    if not dry_run:
-        services.waker.wake("inbound")
-    return JsonResponse(result.document(), status_code=200 if dry_run else 201)
+    if dry_run:
+        silence = await rehearsed(services, organization, result.signed, pack)
+        return JsonResponse(result.document() | {"silence": silence})
+    services.waker.wake("inbound")
+    return JsonResponse(result.document() | {"silence": None}, status_code=201)
 
 
 @router.get("/v1/panels/{organization_id}/uploads", responses=ok(UploadPage, "A page of uploads, newest first"))

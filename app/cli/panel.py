@@ -48,10 +48,14 @@ def load(
             "--force", help="Let an upload end more claims than the guard allows, and take rows that give a known number to somebody else."
         ),
     ] = False,
+    pack: Annotated[
+        str | None, typer.Option(help="Of a dry run: whose rules say who would be silent; left out: the federal rules alone.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Load a roster. Good rows are taken although others are bad; bad ones are named with row, column, reason and remedy."""
     output = Output(as_json=as_json)
+    chosen = panel_consent.known_pack(pack)
 
     async def run() -> dict[str, Any]:
         settings = load_settings()
@@ -77,7 +81,8 @@ def load(
             if not dry_run:
                 # Whoever works looks at the stays of these people at once; without the hint, within a second.
                 await hint_once(office.database.url, office.database.network, "inbound")
-            return result.document()
+            silence = await panel_consent.rehearsed(office, owner, result.signed, chosen) if dry_run else None
+            return result.document() | {"silence": silence}
 
     document = asyncio.run(run())
     if as_json:
@@ -93,6 +98,8 @@ def load(
         )
         for warning in document["warnings"]:
             output.say(f"row {warning['row']} {warning['column']}: {warning['message']}")
+        if document["silence"] is not None:
+            panel_consent.show_silence(output, document["silence"])
     return ExitCode.FOUND if document["rejected"] else ExitCode.OK
 
 

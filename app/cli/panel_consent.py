@@ -4,6 +4,7 @@ Not here: the consent columns of a roster (panel.py).
 """
 
 import asyncio
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,14 +16,16 @@ from app import wiring
 from app.actions.assert_panel_consents import assert_panel_consents
 from app.actions.review_panel_consents import review_panel_consents
 from app.api.schemas.panel_consents import panel_rehearsal_json
-from app.cli.database import open_office
+from app.cli.database import Office, open_office
 from app.cli.exits import refused, usage
 from app.cli.names import named_organization
 from app.cli.output import JsonFlag, Output
 from app.domain.calendar import local_date
 from app.domain.consent import ConsentKind
+from app.domain.organization import Organization
 from app.domain.panel_consent import PanelPaper, PaperFilter
-from app.domain.panel_rehearsal import read_alike, rehearse_panel
+from app.domain.panel_rehearsal import SignedAlike, read_alike, rehearse_panel
+from app.domain.privacy_law import StatePack
 from app.settings import load_settings
 from app.store import panel_consents
 from app.store.directory import RegistryReader
@@ -119,28 +122,44 @@ def rehearse(
 ) -> None:
     """Say of how many members the owner would be told nothing if a state pack applied, and why. Changes nothing."""
     output = Output(as_json=as_json)
-    law = wiring.rulebook().privacy
-    if pack is not None and pack not in law.packs:
-        raise usage(f"There is no pack {pack!r}.", f"There are: {', '.join(sorted(law.packs))}.")
-    chosen = law.packs[pack] if pack is not None else None
+    chosen = known_pack(pack)
 
     async def run() -> dict[str, Any]:
         async with open_office(load_settings()) as office:
             async with office.operator() as connection:
                 owner = await named_organization(connection, organization)
-            now = office.clock.now()
-            day = local_date(now, ZoneInfo(owner.time_zone))
+            day = local_date(office.clock.now(), ZoneInfo(owner.time_zone))
             async with office.raw() as raw:
-                directory = await RegistryReader().current(raw)
                 signed = await panel_consents.signed_alike(raw, owner.id, day, None)
-            alike = [read_alike(papers, members) for papers, members in signed]
-            found = rehearse_panel(directory.organizations.get(owner.id, owner), alike, chosen, law, day=day, now=now)
-            return panel_rehearsal_json(owner, chosen, found)
+            return await rehearsed(office, owner, [read_alike(papers, members) for papers, members in signed], chosen)
 
     document = asyncio.run(run())
     if as_json:
         output.result(document)
         return
+    show_silence(output, document)
+
+
+def known_pack(name: str | None) -> StatePack | None:
+    """Give a state's pack by its name; none means the federal rules alone."""
+    packs = wiring.rulebook().privacy.packs
+    if name is not None and name not in packs:
+        raise usage(f"There is no pack {name!r}.", f"There are: {', '.join(sorted(packs))}.")
+    return packs[name] if name is not None else None
+
+
+async def rehearsed(office: Office, owner: Organization, signed: Iterable[SignedAlike], pack: StatePack | None) -> dict[str, Any]:
+    """Show of how many members who have signed so the panel's owner would be told nothing, and why."""
+    now, law = office.clock.now(), wiring.rulebook().privacy
+    async with office.raw() as raw:
+        directory = await RegistryReader().current(raw)
+    day = local_date(now, ZoneInfo(owner.time_zone))
+    found = rehearse_panel(directory.organizations.get(owner.id, owner), signed, pack, law, day=day, now=now)
+    return panel_rehearsal_json(owner, pack, found)
+
+
+def show_silence(output: Output, document: dict[str, Any]) -> None:
+    """Print it for people."""
     output.fields({name: document[name] for name in ("privacy_pack", "verified", "members", "silent")})
     columns = ("rule", "told", "minimal", "silent", "silent_until_reviewed")
     output.table(document["stays"], columns, none="The pack has no rule that asks for an opt-in.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.feed import Feed
 from app.domain.organization import Organization, Part2Status
 from app.domain.origin_registry import PlaceKind, Registration, reserved_houses
@@ -15,6 +16,8 @@ from app.domain.provider import ProviderLink
 from app.domain.public_id import Kind, public_id
 
 _PLAIN: Final = (None, Part2Status.NOT_PROGRAM)
+_OF_PAYERS: Final = frozenset({IdentifierType.MEDICAID, IdentifierType.MEDICARE, IdentifierType.MEMBER})
+"""Types of numbers that no hospital gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class Directory:
     """Organizations whose own status may be protected: that somebody is with them passes the decision too (domain/own_status)."""
     providers: Mapping[str, Sequence[ProviderLink]] = field(default_factory=dict)
     """NPI -> for which organizations the practitioner works, an organization's own NPI included."""
+
+    parted: frozenset[UUID] = frozenset()
+    """Houses of which a unit, a service or a building is a program, licensed, under a pack or unknown: where in the house somebody was is
+    not to be told at tier minimal, and a number that only a part of it gives would."""
+    authorities: Mapping[UUID, frozenset[str]] = field(default_factory=dict)
+    """House -> the authorities, upper case, by which its feeds number its patients."""
 
     by_destination: Mapping[str, UUID] = field(default_factory=dict)
     """What messages call a place that a patient went to (PV1-37), normalized -> the organization; what names two names none."""
@@ -84,6 +93,10 @@ class Directory:
         }
         programs = {id_ for id_, status in statuses if status in (Part2Status.PROGRAM, Part2Status.SUD_ONLY)}
         of_programs = {authority: frozenset(whose) for authority, whose in owners.items() if whose <= programs}
+        authorities: dict[UUID, set[str]] = {}
+        for authority, whose in owners.items():
+            for house in whose:
+                authorities.setdefault(house, set()).add(authority)
         packed = {id_ for id_, said in registered.items() if any(one.privacy_pack for one in said)}
         unplain = {id_ for id_, said in registered.items() if any(one.part2_status not in _PLAIN for one in said)}
         return cls(
@@ -99,6 +112,8 @@ class Directory:
             providers=providers,
             by_destination=_by_destination(by_id.values(), by_organization),
             part2_authorities=of_programs,
+            parted=frozenset(id_ for id_, said in registered.items() if any(_is_of_guarded_part(one) for one in said)),
+            authorities={house: frozenset(given) for house, given in authorities.items()},
             houses={authority: frozenset(whose) for authority, whose in owners.items()},
             guarded=frozenset(
                 authority for authority, whose in owners.items() if whose & (programs | packed) and authority not in of_programs
@@ -113,6 +128,22 @@ class Directory:
         """
         programs = self.part2_authorities.get(authority.upper())
         return programs is not None and reader_id is not None and reader_id not in programs
+
+    def may_name_part(self, number: Identifier, said_by: str, reader_id: UUID | None) -> bool:
+        """Tell whether a number that a record of the authority `said_by` has may tell the reader in which part of a house somebody was.
+
+        The number of a whole hospital says no more than the hospital's name, which tier minimal tells. One whose authority may be that of a
+        guarded part says more: one of several of such a house, or one that the registry does not know, said by such a house or nobody knows
+        whom. A house reads its own; the operator (None) reads everything.
+        """
+        if not self.parted or reader_id is None or number.type in _OF_PAYERS:
+            return False
+        givers, speakers = (self.houses.get(one.upper(), frozenset[UUID]()) for one in (number.authority, said_by))
+        if reader_id in givers | speakers:
+            return False
+        if givers:
+            return any(len(self.authorities.get(one, ())) > 1 for one in givers & self.parted)
+        return not speakers or not speakers.isdisjoint(self.parted)
 
     def destination(self, said: str | None) -> Organization | None:
         """Find the organization that a message names as where the patient went, if the registry knows it by that name."""
@@ -155,6 +186,12 @@ class Directory:
         named = _namespace(application).upper()
         candidates = (self.by_application.get((named, where)) for where in (facility, _namespace(facility), None))
         return next((feed for feed in candidates if feed is not None), None)
+
+
+def _is_of_guarded_part(one: Registration) -> bool:
+    """Tell whether a registration is of a part of a house, and says of it what must not be told of who was there."""
+    says = one.part2_status not in _PLAIN or one.mental_health_licensed or one.privacy_pack is not None
+    return one.place is not PlaceKind.HOUSE and bool(says)
 
 
 def _by_application(feeds: Iterable[Feed]) -> dict[tuple[str, str | None], Feed]:

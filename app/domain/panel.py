@@ -22,6 +22,7 @@ from hashlib import blake2b
 from typing import Any, Final
 from uuid import UUID
 
+from app.domain.panel_rehearsal import SignedAlike
 from app.domain.public_id import Kind, public_id
 from app.domain.roster import RowError, RowErrorCode
 
@@ -169,6 +170,8 @@ class UploadResult:
     """The shrink guard refuses the real run (a dry run says it instead of failing)."""
     foreseen: Foreseen | None = None
     """Of a dry run: whose its rows would be."""
+    signed: Sequence[SignedAlike] = ()
+    """Of a dry run: what those have signed whom the file names, by which it is said who would be silent (panel_rehearsal)."""
 
     def without(self, refused: Sequence[RowError], added: int, changed: int, warnings: Sequence[RowError]) -> "UploadResult":
         """Give the result when rows were refused after all: of what was to be added and changed, so many are not."""

@@ -1,8 +1,10 @@
 """Which hospitals' records of a person a reader may know of: a number tells that somebody was a patient there.
 
 One rule for everything that shows a person: of a house shows what it says and its number only to who may be told of a stay of the person
-there, to the tier that names persons, and to the house itself; and so where another hospital repeats that number. Beside it stands what
-holds of Part 2 programs whoever signed (directory.conceals). Not here: reading the stays (store/sources), or the decision (privacy).
+there, to the tier that names persons, and to the house itself; and so where another hospital repeats that number. At tier minimal, of a
+unit too, the hospital's own number shows: the hospital is named anyway, and the number is the whole house's. Beside it stands what holds of
+Part 2 programs whoever signed (directory.conceals), and of numbers that only a part of a house gives (directory.may_name_part). Not here:
+reading the stays (store/sources), or the decision (privacy).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -29,7 +29,8 @@ def person_content(
 
     What another organization's panel says of the person is that organization's: it is never shown to this recipient. Nor is what
     a Part 2 program says, or its number for the person, wherever it is repeated: either tells that the person was there. How the person
-    is reached, contact persons too, is told at tier full alone.
+    is reached, contact persons too, is told at tier full alone; below it no number that may be of a part of a hospital is
+    (`Directory.may_name_part`), whatever the stay: a number that is missing only where something is hidden would tell that it is.
     """
     if tier == Tier.ID_ONLY:
         return {"id": public_id(Kind.PERSON, person_id)}
@@ -48,7 +49,12 @@ def person_content(
         identifiers.update(
             (_system(item.authority, recipient_id), item.type, item.value)
             for item in record.identifiers
-            if record.source != ADT_SOURCE or (item.authority and not directory.conceals(item.authority, recipient_id))
+            if record.source != ADT_SOURCE
+            or (
+                item.authority
+                and not directory.conceals(item.authority, recipient_id)
+                and (tier == Tier.FULL or not directory.may_name_part(item, record.own.authority, recipient_id))
+            )
         )
     # A number that a roster gave without its system is shown beside no other of its kind that says the same.
     named = {(kind, value) for system, kind, value in identifiers if system}

@@ -80,7 +80,7 @@ class Stage:
         """Begin with empty tables. Use `open_stage`."""
         self._raw = raw
         self._organization_id = organization_id
-        self._reviews_consents = reviews_consents
+        self.reviews_consents = reviews_consents
         self._version = -1
         self._has_removals = False
 
@@ -219,7 +219,7 @@ class Stage:
         await raw.execute(_RETRACT_CHANGED, now)
         await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
         await roster_consents.assert_of_upload(
-            raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS, waits=self._reviews_consents
+            raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS, waits=self.reviews_consents
         )
         await raw.execute("analyze roster_person")
         await raw.execute(FIND_STAYS, reconsider_since)

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 import uvicorn
@@ -16,6 +16,7 @@ import uvicorn
 from app.api.application import build_application
 from app.domain.public_id import Kind
 from tests.api import contract
+from tests.api.client import Api
 from tests.api.recipes import RECIPES
 from tests.api.test_stream import Server
 from tests.api.world import World
@@ -51,14 +52,30 @@ class Read:
         yield from (json.dumps(one) for one in listed) if isinstance(listed, list) else (self.text,)
 
 
-async def read_everything(world: World, who: str, more_ids: Iterable[str] = ()) -> list[Read]:
-    """Read as somebody: every list, then everything that the lists name, and `more_ids`, which somebody else named."""
+class Exchange(Protocol):
+    """An exchange as far as reading goes: in this process (World), or at an address."""
+
+    @property
+    def api(self) -> Api:
+        """The client."""
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Who -> key."""
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Name -> an id of what is asked for."""
+
+
+async def read_everything(world: Exchange, who: str, more_ids: Iterable[str] = (), *, of_a_kind_max: int | None = None) -> list[Read]:
+    """Read as somebody: every list, then what the lists name, so many of a kind at most, and `more_ids`, which somebody else named."""
     key, reads = world.keys[who], list[Read]()
     own = {"organization_id": world.ids[who]}
     for method, path in READS:
         if "{" not in path and path != "/v1/notifications/stream":
             reads.append(await _read(world, key, method, path, path))
-    met = {found for one in reads for found in _ID.findall(one.text)} | set(more_ids)
+    met = _some({found for one in reads for found in _ID.findall(one.text)}, of_a_kind_max) | set(more_ids)
     for method, path in READS:
         names = re.findall(r"{([^}]*)}", path)
         if not names or method != "GET":
@@ -74,13 +91,21 @@ async def read_everything(world: World, who: str, more_ids: Iterable[str] = ()) 
     return reads
 
 
+def _some(ids: Iterable[str], of_a_kind_max: int | None) -> set[str]:
+    """Give so many ids of each kind."""
+    kinds: dict[str, list[str]] = {}
+    for one in sorted(ids):
+        kinds.setdefault(one.partition("_")[0], []).append(one)
+    return {one for listed in kinds.values() for one in listed[:of_a_kind_max]}
+
+
 def _fill(path: str, given: dict[str, str]) -> str:
     for name, value in given.items():
         path = path.replace(f"{{{name}}}", value)
     return path
 
 
-async def _read(world: World, key: str, method: str, template: str, path: str) -> Read:
+async def _read(world: Exchange, key: str, method: str, template: str, path: str) -> Read:
     options = RECIPES[method, template].options(world.ids)
     params: dict[str, Any] = dict(options.pop("params", {}))
     if "identifier" in params:

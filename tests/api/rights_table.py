@@ -107,7 +107,11 @@ class Told:
     @property
     def of_the_stay(self) -> tuple[str, ...]:
         """Give what must not show where no more than person, hospital, event and dates may."""
-        return (*(self.mark(what) for what in ("VIS", "UNIT", "DX", "WHY", "PAP")), f"Zqdoc{self.number:02}", f"Zqtext{self.number:02}")
+        return (
+            *(self.mark(what) for what in ("VIS", "UNIT", "DX", "WHY", "PAP", "OWN")),
+            f"Zqdoc{self.number:02}",
+            f"Zqtext{self.number:02}",
+        )
 
     @property
     def of_everything(self) -> tuple[str, ...]:
@@ -198,6 +202,13 @@ def _stay(one: Told, trigger: str, at: str, control: str, **more: Any) -> bytes:
         diagnoses=((f"{one.row.code}^{one.mark('DX')}^I10", "F"),), extra=(f"PV2|||X^{one.mark('WHY')}", *one.row.extra), **_facts(one),
         **more,
     )  # fmt: skip
+    if one.row.is_unit:
+        # The unit numbers its patients itself, beside the hospital.
+        body = body.replace(
+            b"^MR~",
+            f"^MR~{one.mark('OWN')}1^^^{one.mark('OWN')}^MR~{one.mark('OWN')}2^^^{one.mark('FAC')}_{one.mark('OWN')}^PI~".encode(),
+            1,
+        )
     return body.replace(b"^Oak^Olive", f"^Zqdoc{one.number:02}^Olive".encode())
 
 

@@ -146,3 +146,66 @@ async def test_what_others_hold_of_a_member_does_not_show_in_the_owners_dry_run(
     await sign(world, "hospital", kind="refusal", signed_on="2026-03-02", reason="does not want to take part", discloser_id=None)
     assert silence(await rehearsed(world), "42CFRPart2") == (0, 1, 0)
     assert silence(await rehearsed(world, who="home"), "42CFRPart2") == (1, 0, 0)
+
+
+async def uploaded(world: World, roster: str, query: str = "", who: str = "home") -> dict[str, Any]:
+    """Rehearse the upload of a roster, and give what it says of silence."""
+    path = f"/v1/panels/{world.ids['home']}/uploads?dry_run=true{query}"
+    headers = {"content-type": "text/csv"}
+    found = await world.api.json("POST", path, world.keys[who], 200, content=roster, headers=headers)
+    silent: dict[str, Any] = found["silence"]
+    return silent
+
+
+SIGNED = (
+    "member_id,member_id_system,first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,effective_to,"
+    "consent_type,consent_signed_on,consent_expires_on,consent_scope,consent_document_id\n"
+    "H-1,HOMEB,Ann,Alder,1980-01-02,F,MC1,BHH,2026-01-01,,,,,,\n"
+    "H-2,HOMEB,Bo,Birch,1981-01-02,M,MC2,BHH,2026-01-01,,tpo,2026-03-01,,All my records.,DOC-1\n"
+    "H-2,HOMEB,Bo,Birch,1981-01-02,M,MC2,BHHO,2026-01-01,,tpo,2026-03-01,,All my records.,DOC-1\n"
+    "H-3,HOMEB,Cy,Cedar,1982-01-02,M,MC3,BHH,2026-01-01,,opt_out,2026-03-01,,,\n"
+    "H-4,HOMEB,Di,Dogwood,1983-01-02,F,MC4,BHH,2026-01-01,,,,,,\n"
+    "H-5,HOMEB,Ed,Elm,1984-01-02,M,MC5,BHH,2025-01-01,2026-01-01,,,,,\n"
+)
+
+
+async def test_the_dry_run_of_an_upload_says_who_would_be_silent_with_a_pack_and_without(world: World) -> None:
+    """By what the rows assert, which waits for review, and by what is on file of whom the panel has; nothing is changed."""
+    await world.send(ADMIT)
+    found = await uploaded(world, SIGNED)
+    # Ed's claim is over. Without a pack the federal rules ask of a stay at a Part 2 program.
+    assert (found["privacy_pack"], found["members"], found["silent"]) == (None, 4, 4)
+    assert [(one["rule"], one["silent_until_reviewed"]) for one in found["stays"]] == [("42CFRPart2", 1)]
+    assert {one["reason"]: one["members"] for one in found["stays"][0]["reasons"]} == {
+        "42 CFR 2.12, 2.13(c): the source is a Part 2 program and no consent is on file": 3,
+        "45 CFR 164.522(a)(1): the patient opted out": 1,
+    }
+    maine = await uploaded(world, SIGNED, "&privacy_pack=us-me")
+    assert (maine["privacy_pack"], silence(maine, "us-me.mental_health.notice")) == ("us-me", (0, 4, 1))
+    assert len(maine["stays"]) > 1
+    # Ann's paper is on file, and the panel has her.
+    await sign(world, "operator")
+    assert silence(await uploaded(world, SIGNED), "42CFRPart2") == (0, 4, 1)
+    await sign(world, "operator", kind="named", recipients=[world.ids["home"]], recipient_classes=[], discloser_id=None,
+               any_discloser=True, expires_on="2027-01-01", expires_upon=None)  # fmt: skip
+    assert silence(await uploaded(world, SIGNED), "42CFRPart2") == (1, 3, 1)
+    assert await items(world, "/v1/notifications") != []
+    members = await items(world, f"/v1/panels/{world.ids['home']}/members")
+    assert [one["cells"]["member_id"] for one in members] == ["H-1"]
+    # The real one says nothing of it, and then agrees with the rehearsal of the panel.
+    loaded = await load_panel(world, "home", SIGNED)
+    assert loaded["silence"] is None
+    expected = await rehearsed(world, "?privacy_pack=us-me")
+    assert await uploaded(world, SIGNED, "&privacy_pack=us-me", "operator") == expected
+    path = f"/v1/panels/{world.ids['home']}/uploads?dry_run=true&privacy_pack=xx"
+    refused = await world.api.json("POST", path, world.keys["home"], 422, content=SIGNED, headers={"content-type": "text/csv"})
+    assert refused["errors"][0]["pointer"] == "/privacy_pack"
+
+
+async def test_papers_of_others_do_not_show_in_the_owners_dry_run_of_an_upload(world: World) -> None:
+    await world.send(ADMIT)
+    await sign(world, "hospital", kind="refusal", signed_on="2026-03-02", reason="does not want to take part", discloser_id=None,
+               purposes=[], recipient_classes=[], scope="")  # fmt: skip
+    one = "".join(SIGNED.splitlines(keepends=True)[:2])
+    reasons = [(await uploaded(world, one, who=who))["stays"][0]["reasons"][0]["reason"] for who in ("home", "operator")]
+    assert ["opted out" in reason for reason in reasons] == [False, True]

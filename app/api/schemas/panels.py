@@ -15,6 +15,7 @@ from app.api.schemas.common import (
     RowErrorDocument,
     UploadIdText,
 )
+from app.api.schemas.panel_consents import PanelRehearsalDocument
 from app.domain.panel import PanelMember, error_document
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.store.panels import PastUpload
@@ -57,6 +58,10 @@ class UploadDocument(_UploadCounts):
     """What became of an upload."""
 
     people: Annotated[ForeseenDocument | None, Field(description="Of a dry run; null: it was none")] = None
+    silence: Annotated[
+        PanelRehearsalDocument | None,
+        Field(description="Of a dry run: of how many whom the file names the owner would be told nothing, and why; null: it was none"),
+    ] = None
 
     errors: Annotated[list[RowErrorDocument], Field(description="The first thousand; all refused rows are in rejected.csv")]
 

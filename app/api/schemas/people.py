@@ -69,7 +69,7 @@ class PersonViewDocument(Document):
 
 
 def sources_json(records: Iterable[PatientRecord], viewer: Viewer, directory: Directory) -> list[dict[str, Any]]:
-    """Show what each source calls the person: hospitals less what would name a Part 2 program, and of panels only the viewer's own."""
+    """Show what each source calls the person: hospitals less what would name a program or a unit, and of panels only the viewer's own."""
     shown = []
     for record in sorted(records, key=lambda one: (one.source != ADT_SOURCE, one.own)):
         if not may_see(record, viewer, directory):
@@ -77,7 +77,11 @@ def sources_json(records: Iterable[PatientRecord], viewer: Viewer, directory: Di
         numbers = [
             {"system": item.authority, "type": item.type, "value": item.value}
             for item in sorted(record.identifiers)
-            if viewer.is_operator or not directory.conceals(item.authority, viewer.organization_id)
+            if viewer.is_operator
+            or not (
+                directory.conceals(item.authority, viewer.organization_id)
+                or (record.source == ADT_SOURCE and directory.may_name_part(item, record.own.authority, viewer.organization_id))
+            )
         ]
         source = record.source if record.source == ADT_SOURCE else public_id(Kind.ORGANIZATION, UUID(record.source))
         shown.append({"record_id": public_id(Kind.RECORD, record.id), "source": source, "identifiers": numbers})
