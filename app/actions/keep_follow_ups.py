@@ -94,11 +94,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
     records = await people.describe(raw, persons) if persons else {}
     touched: list[FollowUpRow] = []
     heard_of = {person_id: [one for one in records.get(person_id, ()) if _may_be_heard(one, directory)] for person_id in persons}
-    for person_id in persons:
-        said = [one for one in records.get(person_id, ()) if _may_be_asked(one, directory)]
-        doubt = death_of((one for one in history.get(person_id, ()) if one.mode in _RULED), said).doubt(person_id)
-        if doubt is not None:
-            kept.doubts[person_id] = doubt
+    kept.doubts = {one: doubt for one in persons if (doubt := _doubt(one, history.get(one, ()), records.get(one, ()), directory))}
     for person_id in persons:
         stays, claims = history.get(person_id, ()), claimed.get(person_id, ())
         born = birth_on(records.get(person_id, ()))
@@ -219,6 +215,11 @@ class _Shown:
             course = Course(without_doubted(self.rules[one.id], death.doubted.keys()) for one in known)
             self._by_home[home_id] = _Told(self.rules, death, course)
         return self._by_home[home_id]
+
+
+def _doubt(person_id: UUID, stays: Sequence[StayInHand], records: Sequence[PatientRecord], directory: Directory) -> DeathDoubt | None:
+    said = [one for one in records if _may_be_asked(one, directory)]
+    return death_of((one for one in stays if one.mode in _RULED), said).doubt(person_id)
 
 
 def _may_be_asked(record: PatientRecord, directory: Directory) -> bool:

@@ -106,14 +106,19 @@ class PanelQuality:
     """How often what a panel's owner was told turned out not to be theirs."""
 
     stays_told: int
+    stays_disputed: int
+    """Of these, those with an answer that was not dismissed: a stay counts once, however much was answered of it."""
     answers: Mapping[str, Mapping[str, int]]
     """Answer -> state of its review -> how many stays."""
 
 
 async def quality(raw: Raw, organization_id: UUID, *, since: datetime, until: datetime) -> PanelQuality:
     """Count a period's stays of which the organization was told, and its answers (ix_recipient_answer_organization)."""
-    told = await raw.fetchval(
-        "select count(distinct n.encounter_id) from notification n where n.recipient_id = $1 and n.created_at >= $2 and n.created_at < $3",
+    told = await raw.fetchrow(
+        "with told as (select distinct n.encounter_id from notification n "
+        "where n.recipient_id = $1 and n.created_at >= $2 and n.created_at < $3) "
+        "select count(*) as stays, count(*) filter (where exists (select from recipient_answer a join review r on r.id = a.review_id "
+        "where a.encounter_id = t.encounter_id and a.organization_id = $1 and r.state <> 'dismissed')) as disputed from told t",
         organization_id,
         since,
         until,
@@ -128,4 +133,4 @@ async def quality(raw: Raw, organization_id: UUID, *, since: datetime, until: da
     answers: dict[str, dict[str, int]] = {}
     for row in rows:
         answers.setdefault(row["answer"], {})[row["state"]] = row["stays"]
-    return PanelQuality(told, answers)
+    return PanelQuality(told["stays"] if told else 0, told["disputed"] if told else 0, answers)

@@ -139,9 +139,15 @@ async def test_answers_are_counted_as_a_figure_of_the_panel(story: World) -> Non
     window = {"until": "2026-03-07T00:00:00Z"}
     open_ = await story.api.json("GET", path, story.keys["home"], 200, params=window)
     assert (open_["stays_told"], open_["answers"], open_["disputed_share"]) == (1, {"not_ours": {"open": 1}}, 1.0)
+    other = await answer(story, {"answer": "duplicate"})
+    twice = await story.api.json("GET", path, story.keys["home"], 200, params=window)
+    assert (twice["answers"], twice["disputed_share"]) == ({"not_ours": {"open": 1}, "duplicate": {"open": 1}}, 1.0), (
+        "one stay, disputed once"
+    )
     await decide(story, review, "dismissed")
+    await decide(story, other, "dismissed")
     decided = await story.api.json("GET", path, ADMIN_KEY, 200, params=window)
-    assert (decided["answers"], decided["disputed_share"]) == ({"not_ours": {"dismissed": 1}}, 0.0)
+    assert (decided["answers"], decided["disputed_share"]) == ({"not_ours": {"dismissed": 1}, "duplicate": {"dismissed": 1}}, 0.0)
 
 
 async def test_a_home_does_not_decide_its_own_review(story: World) -> None:
