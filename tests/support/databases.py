@@ -68,10 +68,11 @@ async def drop(server_url: str, name: str) -> None:
 
 
 async def _on_server(server_url: str, statement: str) -> None:
-    async def work(connection: asyncpg.Connection, _: Database) -> None:
+    connection = await asyncpg.connect(plain_url(server_url))
+    try:
         await connection.execute(statement)
-
-    await _warm.run(Database(plain_url(server_url)), work)
+    finally:
+        await connection.close()
 
 
 _made: set[str] = set()
