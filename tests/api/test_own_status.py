@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app.domain.viewer import Viewer
 from app.store.engine import make_engine, raw_connection
 from app.store.roles import Role
+from tests.api import contract
 from tests.api.test_consents import TPO
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, World, exchange, load_panel
 from tests.support.databases import Database
@@ -205,3 +206,53 @@ async def test_row_level_security_keeps_it_when_the_code_forgets(world: World) -
 async def follow_ups(world: World, who: str, **params: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await world.api.json("GET", "/v1/follow-ups", world.keys[who], 200, params=params))["items"]
     return found
+
+
+async def test_to_ask_for_a_hidden_home_is_answered_like_to_ask_for_one_that_is_not_there(world: World) -> None:
+    """Status, body and headers, by every operation that takes an organization: who guesses an id learns nothing of anybody by it.
+
+    That there is an organization of an id may be learned, where a grant or a paper names it: not whose patient somebody is.
+    """
+    await meadow(world)
+    await story(world)
+    (mine,) = await follow_ups(world, "plan")
+    hidden, absent = world.ids["meadow"], "org_0199a4c07c5d7e0fb1d2c3a4e5f60718"
+    asked: list[tuple[str, str, Any]] = [
+        (method, path.replace("{organization_id}", "<id>"), None)
+        for method, path in contract.OPERATIONS
+        if method == "GET" and path.count("{") == 1 and "{organization_id}" in path
+    ]
+    asked += [
+        ("GET", f"/v1/{path}", None)
+        for path in (
+            "follow-ups?home=<id>", "follow-ups?home=<id>&home_at=day7", "follow-ups?facility=<id>", "notifications?organization_id=<id>",
+            "notifications/stream?organization_id=<id>", "members?identifier=MAINECARE|MC1&organization_id=<id>",
+            "measures/FUH?period=2026&home_id=<id>",
+            "measures/FUH/events?period=2026&home_id=<id>", "measures/FUH/gaps?period=2026&home_id=<id>", "reviews?organization_id=<id>",
+            "audit?organization_id=<id>", "queues?organization_id=<id>", "subscriptions?organization_id=<id>",
+            "encounters?facility=<id>", "encounters?facility_id=<id>", "feeds?organization_id=<id>", "keys?organization_id=<id>",
+            "agreements?organization_id=<id>",
+            "reports/cop-evidence?organization_id=<id>&since=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z",
+        )
+    ]  # fmt: skip
+    asked += [
+        ("POST", f"/v1/follow-ups/{mine['id']}/transfer", {"to": "<id>"}),
+        ("POST", "/v1/organizations/<id>/grants", {"grantee_id": world.ids["plan"]}),
+        ("POST", "/v1/panels/<id>/consents", {"kind": "tpo", "signed_on": "2026-03-01", "scope": "x", "all_members": True}),
+        ("POST", "/v1/keys", {"organization_id": "<id>", "scopes": ["notifications.read"]}),
+        ("PATCH", "/v1/organizations/<id>", {"name": "x"}),
+    ]
+    different = []
+    for who in ("plan", "home", "stranger"):
+        for method, path, body in asked:
+            said = []
+            for id_ in (hidden, absent):
+                filled = path.replace("/Group/<id>", f"/Group/{id_.partition('_')[2]}").replace("<id>", id_)
+                sent = json.loads(json.dumps(body).replace("<id>", id_)) if body is not None else None
+                answer = await world.api.client.request(method, filled, headers={"Authorization": f"Bearer {world.keys[who]}"}, json=sent)
+                words = answer.text.replace(id_, "<id>").replace(id_.partition("_")[2], "<id>")
+                kept = {name: value for name, value in answer.headers.items() if name not in ("x-trace-id", "content-length", "date")}
+                said.append((answer.status_code, re.sub(r"[0-9a-f]{32}(?=[\".])", "<trace>", words), kept))
+            if said[0] != said[1]:
+                different.append((who, method, path, said))
+    assert different == []

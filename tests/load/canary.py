@@ -47,7 +47,7 @@ _TOLD = ("home", "plan", "agency")
 _FORBIDDEN = {"home": PROTECTED + OF_HOMES, "plan": PROTECTED + OF_HOMES, "agency": PROTECTED + OF_HOMES, "stranger": MARKS + OF_HOMES,
               "HOSPA": OF_HOMES, "DETOX": OF_HOMES}  # fmt: skip
 """Reader -> what it must not read. A hospital reads what it said itself."""
-_OF_A_KIND_MAX = 4
+_OF_A_KIND_MAX = 2
 _OF_RULES = ("/v1/measures", "/fhir/Measure/", "/v1/organizations", "/v1/panels/{organization_id}/rehearsal")
 """Where words of the law are those of a rule, a measure's title or the reader's own organization, and only marks are of a stay."""
 _WAIT_S = 600.0
