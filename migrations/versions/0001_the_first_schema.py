@@ -369,6 +369,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "measure_tally",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("tally", sa.Text(), nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("measure", sa.Text(), nullable=False),
@@ -384,6 +385,7 @@ def upgrade() -> None:
         sa.Column("geography", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_tally")),
         comment="How many lines of measure_line stand, by day, or by month and what else rates are asked by.",
     )
     op.create_index(

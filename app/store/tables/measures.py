@@ -129,6 +129,7 @@ Index("ix_measure_change_rate", measure_change.c.organization_id, measure_change
 measure_tally = Table(
     "measure_tally",
     metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
     Column("tally", Text, nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
     *_counted(),
     Column("lines", BigInteger, nullable=False),
