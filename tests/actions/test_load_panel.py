@@ -278,7 +278,7 @@ async def test_a_dry_run_gives_the_same_answer_and_writes_only_its_record(loader
     after = await _rows(loader.engine)
     assert {name for name in after if after[name] != before[name]} == {"panel_upload", "panel_upload_rejection"}
     done = await loader.load(rows, clock.now(), mode)
-    assert replace(tried, id=done.id, dry_run=False, foreseen=None) == done
+    assert replace(tried, id=done.id, dry_run=False, foreseen=None, signed=done.signed) == done
     assert await scalar(loader.engine, "select array_agg(dry_run order by id) from panel_upload") == [False, True, False]
 
 
@@ -385,7 +385,7 @@ async def test_an_upload_twice_is_an_upload_once_and_a_dry_run_tells_it(
     await panel.load(before, clock.now(), force=True)
     tried = await panel.load(file, clock.now(), mode, dry_run=True)
     done = await panel.load(file, clock.now(), mode, force=True)
-    assert replace(tried, id=done.id, dry_run=False, foreseen=None) == done
+    assert replace(tried, id=done.id, dry_run=False, foreseen=None, signed=done.signed) == done
     claims = await claims_of(panel.engine, panel.organization.id)
     again = await panel.load(file, clock.now(), mode, force=True)
     assert await claims_of(panel.engine, panel.organization.id) == claims
