@@ -61,9 +61,9 @@ async def test_a_release_lets_nothing_go_that_the_law_withholds(world: World) ->
     await status(world, "unknown")
     await world.send(adt("A01", "20260302100000-0500", control="C1", **INTO))
     (one,) = await held(world)
-    await world.api.json("POST", f"/v1/agreements/agr_{world.ids['home'].removeprefix('org_')}/end", ADMIN_KEY, 200)
     refusal = {"kind": "refusal", "recipient_classes": ["health_plans"], "reason": "paid in full", "purposes": []}
     await sign(world, "hospital", settle=False, **{**NO_PAPER, **refusal})
+    await world.api.json("POST", f"/v1/agreements/agr_{world.ids['home'].removeprefix('org_')}/end", ADMIN_KEY, 200)
     done = await release(world, one["encounter_id"])
     assert {said["organization"]: (said["tier"], said["reasons"]) for said in done["recipients"]} == {
         "Home B": ("suppress", ["no agreement with the organization is in force today"]),
