@@ -7,7 +7,6 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -71,7 +70,7 @@ async def happen(raw: Raw, chance: random.Random, now: datetime) -> None:
     again = []
     for row in touched[::2]:
         same = ("encounter_id", "measure", "organization_id", "person_id", "facility_id", "anchor_on", "due_7_on", "due_30_on", "period")
-        again.append(replace(a_line(chance), **{name: row[name] for name in same}))
+        again.append(a_line(chance)._replace(**{name: row[name] for name in same}))
     await measure_lines.add(raw, again + [a_line(chance) for _ in range(chance.randrange(60))], now)
     if standing:
         await measure_lines.put_off(raw, chance.choice(standing)["encounter_id"], AT + timedelta(days=chance.randrange(9)))
