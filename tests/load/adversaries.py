@@ -2,8 +2,9 @@
 
 Twice each: at a steady rate, for how long an acknowledgement takes; and as fast as answers come, for how many there are, a stretch without
 the hostile peers before each stretch beside them, so that whatever else the machine does is in both. The good peers and the hostile ones
-are processes of their own; on two cores they all share the machine with the service, so a rate beside a flood is that of the whole machine.
-What the door itself spends on a good message, hostile peers included, stands beside it, and what the hostile process took for itself.
+are processes of their own, with addresses of their own; on two cores they all share the machine with the service, so a rate beside a
+flood is that of the whole machine. What the door itself spends on a good message, hostile peers included, stands beside it, and what the
+hostile process took for itself.
 
 No kind sends anything that a feed is known for: that would be work, which is shared among feeds (`app/intake.py`), and no hostility.
 """
