@@ -49,8 +49,6 @@ Opener = Callable[[float], AbstractAsyncContextManager[SenderUnderTest]]
 SENDERS: dict[str, Opener] = {"webhook": webhook_sender}
 PATIENCE_S = 20.0
 IMPATIENCE_S = 0.4
-LATE_S = 5.0
-"""Of a machine with other work; what these tests send would go on for ever."""
 
 
 @pytest.fixture(params=SENDERS)
@@ -155,7 +153,7 @@ async def test_a_broken_answer_is_unknown(opened: Opener, behaviour: Behaviour, 
     assert result.status_code is None
     assert result.fault is not None
     assert fault is None or result.fault == TransportFault(fault)
-    assert result.duration_s < deadline_s + LATE_S
+    assert result.duration_s < deadline_s + 1
 
 
 @pytest.mark.parametrize(
@@ -177,7 +175,7 @@ async def test_once_the_status_is_there_the_body_cannot_spoil_it(opened: Opener,
             second = await sender.send(attempt(receiver))
     assert (first.outcome, first.status_code) == (AttemptOutcome.DELIVERED, 200)
     assert second.status_code == 204, "what is left of a body must never be read as the next answer"
-    assert first.duration_s < IMPATIENCE_S + LATE_S
+    assert first.duration_s < IMPATIENCE_S + 1
 
 
 async def test_nobody_listens(opened: Opener) -> None:

@@ -3,15 +3,12 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-
 from tests.load.canary import MARKS, OF_HOMES, PROTECTED, Found, messages, run
 from tests.load.canary_homes import HIDDEN_HOMES
 
 MESSAGES = 40
 
 
-@pytest.mark.timeout(600)
 async def test_no_mark_turns_up_where_it_must_not() -> None:
     with TemporaryDirectory(prefix="handoff-canary-") as name:
         Path(name).chmod(0o755)
