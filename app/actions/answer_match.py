@@ -57,7 +57,7 @@ async def answer_unasked(
     if one == other or len(records) < 2:  # noqa: PLR2004 - two sides
         return None
     left, right = (records[end] for end in pair_of(one, other))
-    told = right.id in (left.retired_into, *left.linked) or left.id in (right.retired_into, *right.linked)
+    told = right.id in left.others or left.id in right.others
     kind = TieKind.DISAGREEMENT if told else TieKind.SCORE
     match_id = await match_reads.open_match(raw, ids.new(), (left.id, right.id), kind, now)
     await answer_match(raw, match_id, answer, rematch=rematch, ids=ids, now=now)

@@ -14,13 +14,26 @@ from app.domain.adt_event import Identifier
 from app.domain.identity_lock import identity_locks
 from app.domain.latest import known, learn
 from app.domain.matching import Division, Group, divide
-from app.domain.person import LINK, RETIRED_INTO, OwnKey, PatientRecord, RecordClaim, Resolved, demographic_key, linked_in
+from app.domain.person import (
+    LEFT,
+    LINK,
+    RENAMED_TO,
+    RETIRED_INTO,
+    OwnKey,
+    PatientRecord,
+    RecordClaim,
+    Resolved,
+    demographic_key,
+    linked_in,
+    named_in,
+)
 from app.domain.person_ids import bear
 from app.domain.scoring import SCORED_BY, Scorer
 from app.domain.shared_identifier import match_keys, stored_identifiers
 from app.domain.tie import Tie, TieLevel
 
 _DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4")
+_NAMING = frozenset({RETIRED_INTO, RENAMED_TO})
 _NOBODY = UUID(int=0)
 _REFUSED = Resolved(_NOBODY, _NOBODY, (), is_refused=True)
 
@@ -165,27 +178,30 @@ class IdentityPlan:
         self._add_identifiers(record, claim.identifiers)
         self._learn(record, claim.sort_key, claim.facts)
         for retired in claim.retires:
-            loser = self._record_named(claim.source, retired)
-            self._add_identifiers(loser, (retired,))
-            if loser.id != record.id:
-                # The latest merge counts, like any other fact: two merges of one record may arrive in either order.
-                self._learn(loser, claim.sort_key, {RETIRED_INTO: str(record.id)})
-                self.identity_changed.update((loser.id, record.id))
+            # The latest merge counts, like any other fact: two merges of one record may arrive in either order.
+            self._goes_on(claim, self._counterpart(claim.source, retired, record), record, RETIRED_INTO)
+        for former in claim.formerly:
+            self._goes_on(claim, self._counterpart(claim.source, former, record), record, RENAMED_TO)
         if claim.belongs_to is not None:
-            parent = self._counterpart(claim.source, claim.belongs_to, record)
-            if parent.id != record.id:
-                # A move is told of the child alone: it leaves whatever it was merged into, and is at home here.
-                self._learn(record, claim.sort_key, {RETIRED_INTO: str(parent.id)})
+            # A move is told of the child alone: it leaves whatever it was merged into, and is at home here.
+            self._goes_on(claim, record, self._counterpart(claim.source, claim.belongs_to, record), RETIRED_INTO)
         for other in claim.links:
             self._link(claim, record, self._counterpart(claim.source, other, record), holds=True)
         for other in claim.parts_from:
-            self._link(claim, record, self._counterpart(claim.source, other, record), holds=False)
+            left = self._counterpart(claim.source, other, record)
+            self._link(claim, record, left, holds=False)
+            if claim.belongs_to is not None:
+                self._learn(record, claim.sort_key, {f"{LEFT}{left.id}": True})
 
     def _counterpart(self, source: str, own: Identifier, record: PatientRecord) -> PatientRecord:
         other = self._record_named(source, own)
         self._add_identifiers(other, (own,))
         self.identity_changed.update((record.id, other.id))
         return other
+
+    def _goes_on(self, claim: RecordClaim, one: PatientRecord, other: PatientRecord, fact: str) -> None:
+        if one.id != other.id:
+            self._learn(one, claim.sort_key, {fact: str(other.id)})
 
     def _link(self, claim: RecordClaim, record: PatientRecord, other: PatientRecord, *, holds: bool) -> None:
         """Note on the one of the two that is named first that they are linked, or are not any more: the latest message counts."""
@@ -211,24 +227,17 @@ class IdentityPlan:
             if record.demographic_key is not None:
                 self._former_keys.add(record.demographic_key)
             record.demographic_key = demographic_key(after)
-        winner = after.get(RETIRED_INTO)
-        is_merged = winner != before.get(RETIRED_INTO)
-        if is_merged:
-            record.retired_into = UUID(winner) if winner is not None else None
-        links = linked_in(after) if any(name.startswith(LINK) for name in facts) else record.linked
-        if is_renamed or is_merged or links != record.linked:
-            record.linked = links
+        before_others = (record.retired_into, record.renamed_to, record.linked)
+        _read_others(record, facts)
+        if is_renamed or (record.retired_into, record.renamed_to, record.linked) != before_others:
             self.identity_changed.add(record.id)
 
     def _learn_first(self, record: PatientRecord, key: str, facts: Mapping[str, Any]) -> None:
         """Learn what is said of a new record of which nothing is known: it is compared and matched anyway."""
         record.said = {key: dict(facts)}
         self.changed.add(record.id)
-        winner = facts.get(RETIRED_INTO)
         record.demographic_key = demographic_key(facts)
-        record.retired_into = UUID(winner) if winner is not None else None
-        if any(name.startswith(LINK) for name in facts):
-            record.linked = linked_in(known(record.said))
+        _read_others(record, facts)
 
     def _add_identifiers(self, record: PatientRecord, identifiers: Iterable[Identifier]) -> None:
         missing = stored_identifiers(identifiers) - record.identifiers
@@ -260,8 +269,7 @@ class IdentityPlan:
                 found.own.add((record.source, record.own))
             else:
                 found.people.add(record.person_id)
-            if record.linked or record.retired_into:
-                found.records.update(other for other in (*record.linked, record.retired_into) if other and other not in self.records)
+            found.records.update(other for other in record.others if other not in self.records)
         self._seen |= self._in_play()
         return found
 
@@ -361,6 +369,14 @@ class IdentityPlan:
             others = frozenset(touched.get(record.person_id, ()))
             results.append(Resolved(record.id, record.person_id, reasons, others))
         return results
+
+
+def _read_others(record: PatientRecord, learned: Iterable[str]) -> None:
+    """Read which other records are named in what is known of a record, where that was learned."""
+    if any(name.startswith(LINK) or name in _NAMING for name in learned):
+        after = known(record.said)
+        record.retired_into, record.renamed_to = named_in(after, RETIRED_INTO), named_in(after, RENAMED_TO)
+        record.linked = linked_in(after)
 
 
 def _part_of(claim: RecordClaim) -> object:

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.features import ssn4_of
-from app.domain.latest import key_of, known
-from app.domain.person import RETIRED_INTO, PatientRecord
+from app.domain.going_on import going_on
+from app.domain.latest import known
+from app.domain.person import PatientRecord
 from app.domain.shared_identifier import (
     ANY_AUTHORITY,
     SHARED_IDENTIFIER_LIMIT,
@@ -116,10 +117,8 @@ def _who_meet(records: Sequence[PatientRecord], ties: Collection[Tie], index: fr
             other = alone.setdefault(key, record.id)
             if other is not record.id:
                 met.update((other, record.id))
-        if record.retired_into is not None or record.linked:
-            met.update((record.id, *record.linked))
-            if record.retired_into is not None:
-                met.add(record.retired_into)
+        if others := record.others:
+            met.update((record.id, *others))
         elif index and any(identifier.authority in index for identifier in record.identifiers):
             met.add(record.id)
     return met
@@ -178,45 +177,27 @@ class _Division:
     # The hospitals' own word, and the index's.
 
     def _merges(self) -> Iterable[_Joint]:
-        backwards = self._backwards()
-        for record in self.by_id.values():
-            winner = record.retired_into
-            if winner is None or winner not in self.by_id or winner == record.id:
+        said = going_on(self.by_id, lambda one, other: pair_of(one, other) in self.answers.merge_falls)
+        for record, other in said.renamed.items():
+            self._doubt(record, other, "a change of number between two whose first names and birth dates differ")
+            yield record, other, "under another number at its hospital"
+        for record, winner in said.merged.items():
+            pair = pair_of(record, winner)
+            if winner not in self.by_id or any(pair_of(*ends) in self.answers.merge_falls for ends in said.pairs(record, winner)):
                 continue
-            pair = pair_of(record.id, winner)
-            if pair in self.answers.merge_falls:
-                continue
-            if record.id in backwards and pair not in self.answers.merge_stands:
+            if record in said.backwards and pair not in self.answers.merge_stands:
                 self._ask(*pair, TieKind.MERGE, "a merge into a record that was itself merged into this one before")
                 continue
-            if contradict(self.facts[record.id], self.facts[winner]):
-                # Who came in unconscious is registered under a made-up name and merged when they are known: the hospital's word counts,
-                # and a person looks at it.
-                self._ask(*pair, TieKind.DISAGREEMENT, "a merge of two whose first names and birth dates differ")
-            yield record.id, winner, "merged by its hospital"
+            self._doubt(record, winner, "a merge of two whose first names and birth dates differ")
+            yield record, winner, "merged by its hospital"
 
-    def _backwards(self) -> set[UUID]:
-        """Give, of every circle of merges, the record whose merge closed it: the latest."""
-        seen: set[UUID] = set()
-        closing: set[UUID] = set()
-        for start in [record.id for record in self.by_id.values() if record.retired_into is not None]:
-            path: list[UUID] = []
-            places: dict[UUID, int] = {}
-            at: UUID | None = start
-            while at is not None and at in self.by_id and at not in seen:
-                places[at] = len(path)
-                path.append(at)
-                seen.add(at)
-                at = self.by_id[at].retired_into
-                if at in places:
-                    circle = path[places[at] :]
-                    if len(circle) > 1:
-                        closing.add(max(circle, key=self._merged_at))
-        return closing
+    def _doubt(self, record: UUID, other: UUID, ground: str) -> None:
+        """Let a person look at two who look like two people. The hospital's word counts.
 
-    def _merged_at(self, record: UUID) -> tuple[str, str, Identifier]:
-        one = self.by_id[record]
-        return key_of(one.said, RETIRED_INTO), one.source, one.own
+        Who came in unconscious is registered under a made-up name and merged when they are known.
+        """
+        if contradict(self.facts[record], self.facts[other]):
+            self._ask(record, other, TieKind.DISAGREEMENT, ground)
 
     def _links(self) -> Iterable[_Joint]:
         for record in self.by_id.values():

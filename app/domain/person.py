@@ -16,7 +16,7 @@ from app.domain.latest import Said
 from app.domain.newborn import identifiers_of, is_under_mothers_number
 from app.domain.stand_in import NO_NAMES, NOBODY, may_be_newborns
 from app.domain.telephone import Telephone, telephone_json
-from app.domain.trigger import Trigger
+from app.domain.trigger import CHANGING, Trigger
 
 ADT_SOURCE = "adt"
 """Records of hospitals share one source: an assigning authority names a patient once, by whichever feed it comes."""
@@ -28,9 +28,10 @@ class RecordClaim(NamedTuple):
     """What a message, a roster row or a report says about who somebody is. A tuple, because a roster has a million.
 
     `own` is the identifier by which this source names its record; `identifiers` are all person-level ones, `own` included
-    when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1). `belongs_to` is the
-    record into which the source moved this one, out of those of `parts_from` (A43). `links` are records that the source calls the same
-    patient without merging them (A24), `parts_from` also those of which it takes that back (A37).
+    when it is a real identifier. `retires` are identifiers that the source merged away into this record (MRG-1), `formerly` those that
+    the same record had until now (A46, A47). `belongs_to` is the record into which the source moved this one, out of those of
+    `parts_from` (A43). `links` are records that the source calls the same patient without merging them (A24), `parts_from` also those of
+    which it takes that back (A37).
     """
 
     source: str
@@ -46,13 +47,14 @@ class RecordClaim(NamedTuple):
     """Whether it says itself that its number is that of the newborn's mother (PID-21): then it is about nobody known by the number."""
     is_doubted: bool = False
     """Whether it is refused where it is plainly about somebody else than what is known of the record; not once a person has looked."""
+    formerly: tuple[Identifier, ...] = ()
     part_of: UUID | None = None
     """The message whose other claims stand and fall with it; they follow each other."""
 
     @property
     def named(self) -> tuple[Identifier, ...]:
         """Give every record of the source that the claim is about."""
-        return (self.own, *self.retires, *((self.belongs_to,) if self.belongs_to else ()), *self.links, *self.parts_from)
+        return (self.own, *self.retires, *self.formerly, *((self.belongs_to,) if self.belongs_to else ()), *self.links, *self.parts_from)
 
 
 OwnKey = tuple[str, Identifier]
@@ -71,6 +73,8 @@ class PatientRecord:
     said: Said
     demographic_key: int | None
     retired_into: UUID | None = None
+    renamed_to: UUID | None = None
+    """The record under whose number its source goes on with this one."""
     linked: frozenset[UUID] = frozenset()
     """Records that the source calls the same patient; the link is kept on one side only."""
     founded: UUID | None = None
@@ -78,12 +82,25 @@ class PatientRecord:
     revision: int = 0
     """What the store calls this version of the row as it was read; 0 for a new record."""
 
+    @property
+    def others(self) -> tuple[UUID, ...]:
+        """Give every record that its source names with it: merged into, renamed to, linked."""
+        if self.retired_into is None and self.renamed_to is None and not self.linked:
+            return ()
+        return tuple(other for other in (self.retired_into, self.renamed_to, *self.linked) if other is not None)
+
 
 TEST_MARK = "TEST!"
 """Put before every authority of a test message: no live identifier begins so."""
 
 RETIRED_INTO = "retired_into"
-"""Among the facts of a record, beside the column, for its sort key: the record that a merge named as the survivor."""
+"""Among the facts of a record, beside the column, for its sort key: the record that a merge or a move named as the survivor."""
+
+RENAMED_TO = "renamed_to"
+"""Among the facts of a record: the record that has the number under which this one goes on. No merge, and it takes none back."""
+
+LEFT = "left:"
+"""Before the id of another record among a record's facts: that the source moved it away from there."""
 
 LINK = "link:"
 """Before the id of the other record among a record's facts: that the source links the two, or took it back."""
@@ -92,6 +109,12 @@ LINK = "link:"
 def linked_in(facts: dict[str, Any]) -> frozenset[UUID]:
     """Read the links that stand out of what is known of a record."""
     return frozenset(UUID(name.removeprefix(LINK)) for name in facts if name.startswith(LINK))
+
+
+def named_in(facts: Mapping[str, Any], fact: str) -> UUID | None:
+    """Read which record a fact names, if any."""
+    named = facts.get(fact)
+    return UUID(named) if named is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +207,7 @@ def _family_name(text: str) -> str:
 def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False, part_of: UUID | None = None) -> RecordClaim:
     """Say whom an ADT event is about. The event has at least one identifier: the reader refuses one without."""
     other = event.other_patient[:1]
+    is_change = event.trigger in CHANGING
     return RecordClaim(
         source=ADT_SOURCE,
         own=event.identifiers[0],
@@ -191,7 +215,8 @@ def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False, part_o
         sort_key=sort_key,
         facts=json_facts(event.person),
         is_under_mothers_number=is_under_mothers_number(event),
-        retires=event.prior_identifiers,
+        retires=() if is_change else event.prior_identifiers,
+        formerly=event.prior_identifiers if is_change else (),
         belongs_to=event.parent,
         links=other if event.trigger == Trigger.LINK else (),
         parts_from=other if event.trigger != Trigger.LINK else (),

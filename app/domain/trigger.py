@@ -110,6 +110,18 @@ RENAMING = frozenset(
     }
 )
 """They retire the number of an account or a visit into another: a merge, or the same stay under a new number."""
+CHANGING = frozenset(
+    {
+        Trigger.CHANGE_EXTERNAL_ID,
+        Trigger.CHANGE_IDENTIFIER_LIST,
+        Trigger.CHANGE_ACCOUNT,
+        Trigger.CHANGE_VISIT,
+        Trigger.CHANGE_ALTERNATE_VISIT,
+        Trigger.MOVE_ACCOUNT,
+        Trigger.MOVE_VISIT,
+    }
+)
+"""The number that they retire is that of the same record, account or visit: no merge, and it takes none back."""
 LINKING = frozenset({Trigger.LINK, Trigger.UNLINK})
 DELETING = frozenset({Trigger.DELETE_RECORD, Trigger.DELETE_PERSON})
 """Nothing is ever deleted: a person has to look (C.6). Senders also purge old visits with an A23, which must retract nothing."""

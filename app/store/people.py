@@ -12,7 +12,7 @@ from app.domain.adt_event import Identifier
 from app.domain.identity_plan import Frontier
 from app.domain.latest import known
 from app.domain.matching import BLOCK_RECORDS_LIMIT
-from app.domain.person import OwnKey, PatientRecord, linked_in
+from app.domain.person import RENAMED_TO, OwnKey, PatientRecord, linked_in, named_in
 from app.domain.shared_identifier import SHARED_IDENTIFIER_LIMIT
 from app.store.raw import Raw
 
@@ -26,6 +26,7 @@ r.xmin::text::bigint as revision,
 def _record(row: Record) -> PatientRecord:
     stored = row["demographics"]
     said = orjson.loads(stored) if isinstance(stored, str) else stored
+    facts = known(said)
     return PatientRecord(
         id=row["id"],
         source=row["source"],
@@ -35,7 +36,8 @@ def _record(row: Record) -> PatientRecord:
         said=said,
         demographic_key=row["demographic_key"],
         retired_into=row["retired_into"],
-        linked=linked_in(known(said)),
+        renamed_to=named_in(facts, RENAMED_TO),
+        linked=linked_in(facts),
         founded=row["founded"],
         revision=row["revision"],
     )

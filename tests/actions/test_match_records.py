@@ -266,7 +266,9 @@ def a_history(chance: random.Random) -> list[RecordClaim]:
         elif drawn < 0.3:
             said = said._replace(parts_from=(other,))
         elif drawn < 0.36 and not retires:
-            said = said._replace(belongs_to=other)
+            said = said._replace(belongs_to=other, parts_from=(mrn(own.authority, chance.choice("123")),))
+        elif drawn < 0.45:
+            said = said._replace(formerly=(other,))
         history.append(said)
     return history
 

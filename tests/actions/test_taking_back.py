@@ -82,3 +82,52 @@ async def _linked(house: House) -> list[set[Identifier]]:
         numbers = [row["id"] for row in await raw.fetch("select id from patient_record")]
         records = {one.id: one for one in await people.by_id(raw, numbers)}
     return [{one.own, records[other].own} for one in records.values() for other in one.linked]
+
+
+def _told(hospital: str, place: int, words: str) -> RecordClaim:
+    """Read "1 goes to 3" (A43), "1 goes from 8 to 3", "1 merges into 3" (A40), "1 is now 8" (A47), "1 is not 8" (A37)."""
+    first, *verb, last = words.split()
+    one, other = mrn(hospital, first), mrn(hospital, last)
+    match verb:
+        case ["goes", "to"]:
+            return _said(f"{place}", one, belongs_to=other)
+        case ["goes", "from", left, "to"]:
+            return _said(f"{place}", one, belongs_to=other, parts_from=(mrn(hospital, left),))
+        case ["merges", "into"]:
+            return _said(f"{place}", other, retires=(one,))
+        case ["is", "now"]:
+            return _said(f"{place}", other, formerly=(one,))
+    assert verb == ["is", "not"]
+    return _said(f"{place}", one, parts_from=(other,))
+
+
+@pytest.mark.parametrize(
+    ("said", "together"),
+    [
+        ("1 goes to 3, 1 is now 8", "138 2"),
+        ("1 goes to 3, 1 is now 8, 8 is now 1", "138 2"),
+        ("1 merges into 3, 1 is now 8, 8 is now 1", "138 2"),
+        # The record has two numbers: what is said of either is said of it, and the latest counts.
+        ("1 goes to 3, 1 is now 8, 8 is now 1, 8 goes to 2", "128 3"),
+        ("1 goes to 3, 1 is now 8, 8 goes to 2, 1 goes to 3", "138 2"),
+        # Each went to a patient of its own before they turned out to be one record.
+        ("1 goes to 3, 8 goes to 2, 1 is now 8", "1238"),
+        # Who retires the old number says nothing new: no merge backwards.
+        ("1 goes to 3, 1 is now 8, 8 merges into 1", "138 2"),
+        ("1 is now 8, 1 is now 2", "12 3 8"),
+        # It never was that number's; and what takes a link back takes no more back than that.
+        ("1 is now 8, 1 goes from 8 to 3", "13 2 8"),
+        ("1 is now 8, 1 goes from 8 to 3, 8 is now 1", "138 2"),
+        ("1 is now 8, 8 is not 1", "18 2 3"),
+    ],
+)
+async def test_another_number_is_the_same_record_and_takes_no_merge_back(house: House, said: str, together: str) -> None:
+    """In any order, and nothing is asked."""
+    for hospital, forwards in (("A", 1), ("B", -1)):
+        steps = [_told(hospital, place, words) for place, words in enumerate(said.split(", "), start=2)]
+        await house.take(*(claim("1", mrn(hospital, number)) for number in "1238"))
+        for step in steps[::forwards]:
+            await house.take(step)
+    expected = {frozenset(f"{hospital}{number}" for number in numbers) for hospital in "AB" for numbers in together.split()}
+    assert await house.people() == expected
+    assert await house.questions() == {}

@@ -27,7 +27,7 @@ QUIETLY = {
     "deadline": None,
     "derandomize": not DEEP,
     "database": None,
-    "phases": (Phase.generate, Phase.shrink) if DEEP else (Phase.generate,),
+    "phases": (Phase.explicit, Phase.generate, Phase.shrink) if DEEP else (Phase.explicit, Phase.generate),
     "suppress_health_check": list(HealthCheck),
 }
 Step = bytes | Claimed

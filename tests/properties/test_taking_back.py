@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from app import wiring
@@ -22,7 +22,7 @@ from app.actions.identify import rematch
 from app.domain.tie import TieOutcome
 from app.store import encounters
 from app.store.contacts import ContactRow, insert_contact
-from tests.properties.messages import REGISTRATIONS, Patient, Story, stamp, stories
+from tests.properties.messages import ANN, REGISTRATIONS, Message, Patient, Story, stamp, stories
 from tests.properties.test_any_order import DEEP, QUIETLY, compare, in_a_world, own_database
 from tests.properties.world import NOW, World, drain, send, truth
 from tests.support.databases import Database
@@ -211,8 +211,14 @@ def _change_numbers(
         said.and_back(hospital.account_is_renamed(432, "A2", "A8", AT_A[0]), hospital.account_is_renamed(532, "A8", "A2", AT_A[0]))
 
 
+MOVED = {"at": stamp(100), "mrn": "M1", "name": ANN.name, "born": ANN.born, "sex": ANN.sex, "medicaid": None, "patient_class": None}
+MOVED |= {"moved_to": "M3", "mrg": {1: "M1^^^HOSPA^MR", 4: "M2^^^HOSPA^MR"}}
+
+
 @settings(max_examples=100 if DEEP else 3, **QUIETLY)  # type: ignore[arg-type]
 @given(stories(), st.integers(0, 1 << 32))
+# M1 went to M3; then it has another number for a while.
+@example(Story((Message("A43", tuple(MOVED.items()), 0),), ()), 26)
 def test_what_is_taken_back_leaves_everything_as_it_was(
     own_database: Database,
     tmp_path_factory: pytest.TempPathFactory,
