@@ -19,6 +19,7 @@ from app.domain.going_live import joined_parts
 from app.domain.interpreted import Interpreted
 from app.domain.person import Resolved
 from app.domain.stay_name import Names, StayKey, StayName, key_at
+from app.domain.trigger import CHANGING
 from app.ports import Ids
 from app.store import encounters, people, stay_names
 from app.store.encounters import MODES, EncounterRow
@@ -95,7 +96,7 @@ def _take(batch: Sequence[Interpreted], whose: Sequence[Resolved], said: dict[St
             retired, survivor = key_at(facility, rename.retired), key_at(facility, rename.survivor)
             if retired != survivor:
                 name = changed.get(retired) or said.get(retired) or StayName(retired)
-                changed[retired] = name.retired(place, survivor)
+                changed[retired] = (name.renamed if event.trigger in CHANGING else name.retired)(place, survivor)
         if event.moved_account is not None:
             account = key_at(facility, event.moved_account)
             name = changed.get(account) or said.get(account) or StayName(account)

@@ -38,6 +38,10 @@ union all
 select n.facility_id, n.authority, n.number, n.said
 from unnest($1::uuid[], $2::text[], $3::text[]) as k(facility_id, authority, number)
 join stay_name n on n.facility_id = k.facility_id and n.into_authority = k.authority and n.into_number = k.number
+union all
+select n.facility_id, n.authority, n.number, n.said
+from unnest($1::uuid[], $2::text[], $3::text[]) as k(facility_id, authority, number)
+join stay_name n on n.facility_id = k.facility_id and n.now_authority = k.authority and n.now_number = k.number
 """
 
 
@@ -61,18 +65,18 @@ async def connected(raw: Raw, keys: Iterable[StayKey]) -> dict[StayKey, StayName
             said = row["said"]
             key = row["facility_id"], row["authority"], row["number"]
             name = found[key] = StayName(key, orjson.loads(said) if isinstance(said, str) else said)
-            fresh |= {key, *((name.into,) if name.into is not None else ())}
+            fresh |= {key, *(other for other in (name.into, name.now) if other is not None)}
         fresh -= asked
     return found
 
 
 _SAVE = """
-insert into stay_name (facility_id, authority, number, into_authority, into_number, said)
-select facility_id, authority, number, into_authority, into_number, said::json
-from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-    as n(facility_id, authority, number, into_authority, into_number, said)
+insert into stay_name (facility_id, authority, number, into_authority, into_number, now_authority, now_number, said)
+select facility_id, authority, number, into_authority, into_number, now_authority, now_number, said::json
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+    as n(facility_id, authority, number, into_authority, into_number, now_authority, now_number, said)
 on conflict (facility_id, authority, number) do update set into_authority = excluded.into_authority,
-    into_number = excluded.into_number, said = excluded.said
+    into_number = excluded.into_number, now_authority = excluded.now_authority, now_number = excluded.now_number, said = excluded.said
 """
 
 
@@ -80,7 +84,7 @@ async def save(raw: Raw, names: Sequence[StayName]) -> None:
     """Remember what was said of these numbers."""
     if not names:
         return
-    into = [name.into for name in names]
+    into, now = [name.into for name in names], [name.now for name in names]
     await raw.execute(
         _SAVE,
         [name.key[0] for name in names],
@@ -88,5 +92,7 @@ async def save(raw: Raw, names: Sequence[StayName]) -> None:
         [name.key[2] for name in names],
         [one[1] if one else None for one in into],
         [one[2] if one else None for one in into],
+        [one[1] if one else None for one in now],
+        [one[2] if one else None for one in now],
         [orjson.dumps(name.said).decode() for name in names],
     )

@@ -1097,18 +1097,21 @@ def upgrade() -> None:
         sa.Column("authority", sa.Text(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("into_authority", sa.Text(), nullable=True),
-        sa.Column("into_number", sa.Text(), nullable=True, comment="the number under which the stay goes on"),
+        sa.Column("into_number", sa.Text(), nullable=True, comment="the number into which it was merged"),
+        sa.Column("now_authority", sa.Text(), nullable=True),
+        sa.Column("now_number", sa.Text(), nullable=True, comment="the number that it was changed to"),
         sa.Column(
             "said",
             sa.JSON(none_as_null=True),
             nullable=False,
-            comment="by sort key: retired into which number, given to which patient record",
+            comment="by sort key: merged into or changed to which number, given to which patient record",
         ),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_stay_name_facility_id")),
         sa.PrimaryKeyConstraint("facility_id", "authority", "number", name=op.f("pk_stay_name")),
         comment="What a hospital said of a visit or account number: a merge, a change, a move. Most numbers have no row.",
     )
     op.create_index("ix_stay_name_into", "stay_name", ["facility_id", "into_authority", "into_number"], unique=False)
+    op.create_index("ix_stay_name_now", "stay_name", ["facility_id", "now_authority", "now_number"], unique=False)
     op.create_table(
         "subscription",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1979,6 +1982,7 @@ def downgrade() -> None:
     op.drop_table("delivery")
     op.drop_index(op.f("ix_subscription_organization_id"), table_name="subscription")
     op.drop_table("subscription")
+    op.drop_index("ix_stay_name_now", table_name="stay_name")
     op.drop_index("ix_stay_name_into", table_name="stay_name")
     op.drop_table("stay_name")
     op.drop_index(op.f("ix_service_upload_organization_id"), table_name="service_upload")

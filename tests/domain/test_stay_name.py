@@ -3,6 +3,8 @@
 from itertools import permutations
 from uuid import UUID
 
+import pytest
+
 from app.domain.stay_name import Names, StayKey, StayName
 
 HOUSE = UUID(int=1)
@@ -50,6 +52,38 @@ def test_in_a_circle_the_oldest_word_does_not_count() -> None:
 
 def test_a_number_retired_into_itself_stands() -> None:
     assert names(("A", "1", "A")).root(key("A")) == key("A")
+
+
+@pytest.mark.parametrize(
+    ("said", "ends_as"),
+    [
+        ("V is now W", {"W": "VW"}),
+        ("V is now W, V is now X", {"X": "VX", "W": "W"}),
+        ("V is now W, W is now V", {"V": "VW"}),
+        # A change of number takes no merge back, of whichever of the two it is, nor does the change back.
+        ("V into W, V is now X", {"W": "VWX"}),
+        ("V into W, V is now X, X is now V", {"W": "VWX"}),
+        ("V into W, W is now X", {"X": "VWX"}),
+        ("V into W, W is now X, X is now W", {"W": "VWX"}),
+        # Whatever is said of either number is said of the stay, and the latest counts.
+        ("V into W, V is now X, X into Y", {"Y": "VXY", "W": "W"}),
+        ("V into W, V is now X, W into X", {"X": "VWX"}),
+        # Who retires the new number into the old one says which number stands.
+        ("V is now W, W into V", {"V": "VW"}),
+        ("U into V, V is now W, W into V, V into X", {"X": "UVWX"}),
+    ],
+)
+def test_another_number_is_the_same_stay(said: str, ends_as: dict[str, str]) -> None:
+    statements = [(sort_key, *words.split()) for sort_key, words in enumerate(said.split(", "))]
+    for order in permutations(statements):
+        known: dict[StayKey, StayName] = {}
+        for sort_key, number, *verb, other in order:
+            name = known.get(key(str(number)), StayName(key(str(number))))
+            tell = name.renamed if verb == ["is", "now"] else name.retired
+            known[name.key] = tell(str(sort_key), key(str(other)))
+        found = Names(known)
+        stays = {found.root(number): found.members(number) for one in ends_as.values() for number in map(key, one)}
+        assert stays == {key(root): {key(number) for number in numbers} for root, numbers in ends_as.items()}
 
 
 def test_whoever_was_given_any_of_the_numbers_last_has_the_stay() -> None:

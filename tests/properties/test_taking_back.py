@@ -198,10 +198,10 @@ def _said(chance: random.Random, story: Story) -> Said:
 def _change_numbers(
     chance: random.Random, hospital: Hospital, triggers: set[str], owners: dict[str, tuple[str, Patient]], said: Said
 ) -> None:
-    """Where a number goes on as another already, a change of it replaces that, and the change back does not say it again."""
+    """Where a number was changed to another already, a change of it replaces that, and the change back does not say it again."""
     if chance.random() < 0.7:
         said.and_back(hospital.renamed(430, "M1", "M8"), hospital.renamed(530, "M8", "M1"))
-    for visit, other in (("V0", "V8"), ("V1", "V9")) if triggers.isdisjoint({"A42", "A50", "A51"}) else ():
+    for visit, other in (("V0", "V8"), ("V1", "V9")) if triggers.isdisjoint({"A50", "A51"}) else ():
         if chance.random() < 0.5:
             trigger, whose = chance.choice(["A50", "A51"]), owners[visit]
             said.and_back(

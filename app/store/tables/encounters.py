@@ -69,12 +69,15 @@ stay_name = Table(
     Column("authority", Text, primary_key=True),
     Column("number", Text, primary_key=True),
     Column("into_authority", Text),
-    Column("into_number", Text, comment="the number under which the stay goes on"),
-    Column("said", Payload, nullable=False, comment="by sort key: retired into which number, given to which patient record"),
+    Column("into_number", Text, comment="the number into which it was merged"),
+    Column("now_authority", Text),
+    Column("now_number", Text, comment="the number that it was changed to"),
+    Column("said", Payload, nullable=False, comment="by sort key: merged into or changed to which number, given to which patient record"),
     comment="What a hospital said of a visit or account number: a merge, a change, a move. Most numbers have no row.",
 )
 # All numbers that became one.
 Index("ix_stay_name_into", stay_name.c.facility_id, stay_name.c.into_authority, stay_name.c.into_number)
+Index("ix_stay_name_now", stay_name.c.facility_id, stay_name.c.now_authority, stay_name.c.now_number)
 
 adt_event = Table(
     "adt_event",
