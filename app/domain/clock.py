@@ -5,7 +5,7 @@ contacts and "now": the order in which contacts arrive, and how often, changes n
 (``follow_up``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -19,6 +19,9 @@ from app.domain.stay import StayClass
 DUE_GRACE: Final = timedelta(seconds=1)
 """Due times are whole seconds; what happens within the last second is still in time."""
 NOT_BY_ITS_DAY: Final = "topic_missing_by_day"
+NOT_YET: Final = "topic_missing_yet"
+LACKS: Final = (NOT_BY_ITS_DAY, NOT_YET)
+"""Begin the reasons why a contact that is as asked for did not meet the clock: what else has to be done."""
 OVERDUE_FOR: Final = timedelta(days=30)
 """Our policy: what nobody has made good thirty days after it was due is missed, and leaves the worklist's overdue list."""
 
@@ -116,24 +119,22 @@ def counts_toward(contact: Contact, window: ClockWindow) -> Counts:
 def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: datetime) -> Clock:
     """Give the state of a running clock. Contacts may repeat and come in any order; a voided one is as if it had never been."""
     contacts = list(contacts)
-    counted = [(one.occurred_at, one.id, counts_toward(one, window)) for one in contacts]
+    counted = [(one, counts_toward(one, window)) for one in contacts]
     ready_on = _ready_on(window, contacts)
-    satisfying = [(at, contact_id) for at, contact_id, counts in counted if counts.satisfies and _is_ready(window, ready_on, at)]
-    contacts_min = window.definition.satisfied_by.contacts_min
-    if contacts_min > 1:
-        satisfying = _separate(satisfying)
-    if len(satisfying) >= contacts_min:
-        done = sorted(satisfying)[contacts_min - 1]
+    in_time = [one for one, counts in counted if counts.satisfies and _is_ready(window, ready_on, one.occurred_at)]
+    done = _completed_by(window.definition, in_time)
+    if done is not None:
         return _clock(window, ClockState.MET, "met_by_contact: what the clock asks for was done in time", by=done)
     attempts_min = window.definition.satisfied_by.attempts_min
-    attempts = _separate((occurred_at, contact_id) for occurred_at, contact_id, counts in counted if counts.attempt)
+    attempts = _separate((one.occurred_at, one.id) for one, counts in counted if counts.attempt)
     if attempts_min and len(attempts) >= attempts_min:
         why = f"met_by_attempts: {attempts_min} separate attempts were made in time"
         return _clock(window, ClockState.MET, why, by=attempts[attempts_min - 1])
-    lacks = _lacks(window) if any(counts.satisfies or counts.late for _, _, counts in counted) else ()
+    lacks = _lacks(window, [one for one, counts in counted if counts.satisfies or counts.late])
     if now < window.ends_at:
         return _clock(window, ClockState.PENDING, f"awaiting_contact: nothing counts yet, {len(attempts)} attempts in time so far", *lacks)
-    if any(counts.late and _is_ready(window, ready_on, at) for at, _, counts in counted):
+    late = [one for one, counts in counted if counts.late and _is_ready(window, ready_on, one.occurred_at)]
+    if _completed_by(window.definition, [*in_time, *late]) is not None:
         return _clock(window, ClockState.MISSED, "done_late: it was done, but after it was due")
     if now < window.ends_at + OVERDUE_FOR:
         return _clock(window, ClockState.OVERDUE, f"past_due: nothing that counts was done in time, {len(attempts)} attempts were", *lacks)
@@ -188,10 +189,28 @@ def _is_ready(window: ClockWindow, ready_on: date | None, at: datetime) -> bool:
     return ready_on is not None and ready_on <= local_date(at, window.zone)
 
 
-def _lacks(window: ClockWindow) -> tuple[str, ...]:
-    return tuple(
-        f"{NOT_BY_ITS_DAY}: {topic} was not done by the day of the contact"
-        for topic in sorted(window.definition.satisfied_by.topics_by_day)
+def _completed_by(definition: ClockDefinition, contacts: Iterable[Contact]) -> tuple[datetime, str] | None:
+    """Give the contact, of those that are as asked for, with which enough was done; in the order in which they were made."""
+    lacking = set(definition.satisfied_by.topics_across)
+    instants: set[datetime] = set()
+    for one in sorted(contacts, key=lambda contact: (contact.occurred_at, contact.id)):
+        # What was recorded twice at one instant is one contact.
+        instants.add(one.occurred_at)
+        lacking = {topic for topic in lacking if not one.did(topic)}
+        if len(instants) >= definition.satisfied_by.contacts_min and not lacking:
+            return one.occurred_at, one.id
+    return None
+
+
+def _lacks(window: ClockWindow, contacts: Sequence[Contact]) -> tuple[str, ...]:
+    """Say what else has to be done where something was done as asked for, in time or not."""
+    if not contacts:
+        return ()
+    asked = window.definition.satisfied_by
+    undone = [topic for topic in sorted(asked.topics_across) if not any(one.did(topic) for one in contacts)]
+    return (
+        *(f"{NOT_BY_ITS_DAY}: {topic} was not done by the day of the contact" for topic in sorted(asked.topics_by_day)),
+        *(f"{NOT_YET}: {topic} was not done, in this contact or in another one" for topic in undone),
     )
 
 
@@ -232,6 +251,8 @@ def _misfits(contact: Contact, definition: ClockDefinition) -> tuple[str, ...]:
         reasons.append(f"outcome_not_counted: {contact.outcome} is not reaching the person")
     if asked.live_two_way and not contact.is_live:
         reasons.append("not_live_two_way: nobody answered, so it is at most an attempt")
-    if asked.topics:
-        reasons.extend(f"topic_missing: {topic} was not done" for topic in sorted(asked.topics) if not contact.did(topic))
+    missing = [topic for topic in asked.topics if not contact.did(topic)]
+    if not any(contact.did(topic) for topic in asked.topics_across):
+        missing += asked.topics_across
+    reasons.extend(f"topic_missing: {topic} was not done" for topic in sorted(missing))
     return tuple(reasons)

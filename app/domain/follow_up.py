@@ -15,7 +15,7 @@ from typing import Final
 from app.domain.absence import Absence, absences, due_after
 from app.domain.calendar import NO_HOLIDAYS, Holidays, local_date
 from app.domain.clock import (
-    NOT_BY_ITS_DAY,
+    LACKS,
     Clock,
     ClockState,
     ClockWindow,
@@ -202,7 +202,7 @@ def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect
 def _effect(clock: Clock, counts: Counts) -> ContactEffect:
     if clock.state in (ClockState.VOID, ClockState.SUSPENDED):
         return ContactEffect(clock.id, clock.state, satisfies=False, attempt=False, reasons=clock.reasons)
-    lacks = tuple(reason for reason in clock.reasons if reason.startswith(NOT_BY_ITS_DAY))
+    lacks = tuple(reason for reason in clock.reasons if reason.startswith(LACKS))
     reasons = lacks if lacks and (counts.satisfies or counts.late) else counts.reasons
     return ContactEffect(clock.id, clock.state, counts.satisfies and clock.state is ClockState.MET, counts.attempt, reasons)
 

@@ -60,6 +60,8 @@ class Satisfaction:
     """All of these must have been done."""
     topics_by_day: frozenset[ContactTopic] = frozenset()
     """All of these must have been done by the day of the contact, in it or in another one after the discharge."""
+    topics_across: frozenset[ContactTopic] = frozenset()
+    """All of these must have been done in time, in one contact or in several, in any order, each contact as asked for."""
     live_two_way: bool = False
     contacts_min: int = 1
     """So many separate contacts in time, each as asked for."""

@@ -70,6 +70,7 @@ def _clock(clock: ClockDefinition) -> str:
         *(["live both ways"] if asked.live_two_way else []),
         *([f"having done {_listed(asked.topics)}"] if asked.topics else []),
         *([f"{_listed(asked.topics_by_day)} done by its day"] if asked.topics_by_day else []),
+        *([f"having done {_listed(asked.topics_across)} in one or in several"] if asked.topics_across else []),
         *([f"or {asked.attempts_min} attempts"] if asked.attempts_min else []),
     ]
     told = "; ".join(f"{percent} %: {', '.join(clock.told_at(percent))}" for percent in clock.escalate_at_percent) or "the breach"
@@ -86,7 +87,8 @@ def schema() -> dict[str, Any]:
     satisfied: dict[str, Any] = {
         "types": _codes(ContactType), "with": _codes(ContactWith), "roles": _codes(ContactRole),
         "outcomes": _codes(ContactOutcome), "topics": _codes(ContactTopic), "topics_by_day": _codes(ContactTopic),
-        "live_two_way": {"type": "boolean"}, "contacts_min": count, "attempts_min": count, "attempt_types": _codes(ContactType),
+        "topics_across": _codes(ContactTopic), "live_two_way": {"type": "boolean"}, "contacts_min": count, "attempts_min": count,
+        "attempt_types": _codes(ContactType),
     }  # fmt: skip
     clock: dict[str, Any] = {
         "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {"type": "integer", "minimum": 1},

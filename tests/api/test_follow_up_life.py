@@ -88,6 +88,24 @@ async def test_a_visit_of_transitional_care_waits_for_the_reconciliation_of_its_
         assert (effect["clock_state"], effect["satisfies"], effect["reasons"][0].partition(":")[0]) == (state, False, code)
 
 
+async def test_the_screener_and_the_safety_plan_in_two_calls_meet_the_clock_of_safety(world: World) -> None:
+    await load_panel(world, "home", ANN_AT_HOME)
+    danger = (("F32.2", "F"), ("R45.851", "F"))
+    await world.send(ADMIT, adt("A03", "20260306143000-0500", control="C2", admitted="20260302100000-0500",
+                                discharged="20260306142500-0500", disposition="01", diagnoses=danger))  # fmt: skip
+    world.stage.clock.advance(hours=20)
+    path = f"/v1/follow-ups/{(await the_follow_up(world))['id']}/contacts"
+    for hour, topic, state, code in ((17, "safety_plan", "pending", "topic_missing_yet"), (18, "c_ssrs_level", "met", "counts")):
+        said = {"occurred_at": f"2026-03-06T{hour}:00:00-05:00", "type": "phone", "outcome": "reached", "content": {topic: _DONE[topic]}}
+        made = await world.api.json("POST", path, world.keys["home"], 201, json=said)
+        (effect,) = [one for one in made["effects"] if one["clock_id"] == "suicide_safety.contact_24h"]
+        assert (effect["clock_state"], effect["satisfies"]) == (state, state == "met")
+        assert [one.partition(":")[0] for one in effect["reasons"]] == [code]
+
+
+_DONE = {"safety_plan": True, "c_ssrs_level": "low"}
+
+
 async def test_a_readmission_by_a_clock_that_is_ahead_takes_over_when_it_has_happened(story: World) -> None:
     """The hospital's clock is ten minutes ahead of ours."""
     soon = "20260306151000-0500"

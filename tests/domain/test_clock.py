@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -245,6 +246,7 @@ def test_met_exactly_when_somebody_counting_by_hand_says_so(clock_id: str, conta
             and contact.outcome in asked.outcomes
             and (not asked.live_two_way or contact.is_live)
             and not asked.topics
+            and not asked.topics_across
         )
 
     tried = {
@@ -287,6 +289,79 @@ def test_a_visit_counts_once_the_medication_was_reconciled_by_its_day(reconcilia
         assert ("topic_missing_by_day" in [reason.partition(":")[0] for reason in clock.reasons]) is not met
     together = replace(SEEN, content=reconciled("2026-11-30 10:00").content)
     assert evaluate_clock(window(VISIT), [together], local("2026-12-01")).state is ClockState.MET
+
+
+SAFETY = "suicide_safety.contact_24h"
+SCREENER, PLAN = ContactTopic.C_SSRS_LEVEL, ContactTopic.SAFETY_PLAN
+
+
+def safety(at: str, contact_id: str, *topics: ContactTopic, **said: Any) -> Contact:
+    return make_contact(f"2026-11-{at}", contact_id=contact_id, topics=topics, **said)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "state", "satisfied_by", "reasons"),
+    [
+        ([safety("25 16:00", "a", SCREENER, PLAN)], "met", "a", ["met_by_contact"]),
+        ([safety("25 16:00", "a", SCREENER), safety("26 10:00", "b", PLAN)], "met", "b", ["met_by_contact"]),
+        ([safety("25 16:00", "a", PLAN), safety("26 10:00", "b", SCREENER), safety("26 11:00", "c", PLAN)], "met", "b", ["met_by_contact"]),
+        ([safety("25 16:00", "a", SCREENER), safety("25 16:00", "b", PLAN)], "met", "b", ["met_by_contact"]),
+        ([safety("25 16:00", "a", SCREENER), safety("25 17:00", "b")], "overdue", None, ["past_due", "topic_missing_yet"]),
+        ([safety("25 16:00", "a", SCREENER), safety("26 14:01", "b", PLAN)], "missed", None, ["done_late"]),
+        ([safety("26 14:01", "a", SCREENER)], "overdue", None, ["past_due", "topic_missing_yet"]),
+        ([safety("25 16:00", "a", SCREENER), safety("26 10:00", "b", PLAN, voided=True)], "overdue", None,
+         ["past_due", "topic_missing_yet"]),
+        ([safety("25 13:00", "a", SCREENER), safety("26 10:00", "b", PLAN)], "overdue", None, ["past_due", "topic_missing_yet"]),
+        # What is done with somebody else, or without being in touch, is not done with the person.
+        ([safety("25 16:00", "a", SCREENER, with_whom=W.CAREGIVER), safety("26 10:00", "b", PLAN)], "overdue", None,
+         ["past_due", "topic_missing_yet"]),
+        ([safety("25 16:00", "a")], "overdue", None, ["past_due"]),
+    ],
+)  # fmt: skip
+def test_the_screener_and_the_safety_plan_may_be_two_contacts(
+    contacts: list[Contact], state: str, satisfied_by: str | None, reasons: list[str]
+) -> None:
+    clock = evaluate_clock(window(SAFETY), contacts, local("2026-11-27"))
+    assert (clock.state, clock.satisfied_by) == (state, satisfied_by)
+    assert [reason.partition(":")[0] for reason in clock.reasons] == reasons
+
+
+def test_a_contact_says_what_it_did_not_do_of_what_several_may_do() -> None:
+    counts = {one.id: counts_toward(one, window(SAFETY)) for one in (safety("25 16:00", "none"), safety("25 16:00", "half", PLAN))}
+    assert [counts["none"].satisfies, counts["half"].satisfies] == [False, True]
+    assert counts["none"].reasons == ("topic_missing: c_ssrs_level was not done", "topic_missing: safety_plan was not done")
+    pending = evaluate_clock(window(SAFETY), [safety("25 16:00", "half", PLAN)], local("2026-11-26 12:00"))
+    assert (pending.state, pending.reasons[1]) == (
+        ClockState.PENDING, "topic_missing_yet: c_ssrs_level was not done, in this contact or in another one",
+    )  # fmt: skip
+
+
+TOPICS = st.lists(st.sampled_from([SCREENER, PLAN, ContactTopic.MED_REC]), max_size=2, unique=True)
+AROUND_THE_DAY = st.integers(-2, 27).map(lambda hours: local(DISCHARGED) + timedelta(hours=hours))
+SAFETY_CONTACTS = st.lists(
+    st.builds(
+        make_contact, AROUND_THE_DAY, contact_id=st.sampled_from("abcdefgh"), topics=TOPICS, voided=st.booleans(),
+        outcome=st.sampled_from([O.REACHED, O.NO_ANSWER]),
+    ),
+    max_size=6, unique_by=lambda contact: contact.id,
+)  # fmt: skip
+
+
+@given(SAFETY_CONTACTS, st.randoms())
+def test_both_by_the_due_time_in_whatever_contacts_and_order_is_met_by_the_one_that_completes_it(
+    contacts: list[Contact], shuffled: object
+) -> None:
+    due = window(SAFETY)
+    usable = [one for one in contacts if one.voided_at is None and one.outcome is O.REACHED and due.anchor_at <= one.occurred_at]
+    done = [min(((one.occurred_at, one.id) for one in usable if one.did(topic)), default=None) for topic in (SCREENER, PLAN)]
+    last = max(done) if None not in done else None  # type: ignore[type-var]  # none is None here
+    shuffled.shuffle(contacts)  # type: ignore[attr-defined]  # a Random drawn by Hypothesis
+    for at in (due.due_at - timedelta(hours=1), due.due_at + timedelta(days=2)):
+        clock = evaluate_clock(due, contacts, at)
+        in_time = last is not None and last[0] <= due.due_at
+        assert (clock.state is ClockState.MET) is in_time
+        assert (clock.met_at, clock.satisfied_by) == (last if in_time else (None, None))
+    assert (clock.state is ClockState.MISSED) is (last is not None and not in_time), "done, but too late"
 
 
 @given(CONTACTS)
