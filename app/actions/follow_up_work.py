@@ -7,15 +7,19 @@ follow-up (or whom it granted its rows) works on it: a plan that covers the pers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from app.domain.contact import ContactEntry
+from app.domain.follow_up import FollowUpState
+from app.domain.follow_up_history import CLOSED
 from app.domain.summary_fact import SummaryFact
 from app.domain.viewer import Viewer
 from app.store import contacts, encounters, summary_facts
 from app.store.contacts import ContactRow, FollowUpOwner
 from app.store.raw import Raw
+
+_GOING_ON: Final = (FollowUpState.OPEN, FollowUpState.SUSPENDED)
 
 
 class NoSuchFollowUpError(Exception):
@@ -175,10 +179,14 @@ async def wake(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, author: Author, 
     return follow_up
 
 
-async def close(raw: Raw, viewer: Viewer, follow_up_id: UUID, reason: str, *, now: datetime) -> FollowUpOwner:
+async def close(raw: Raw, viewer: Viewer, follow_up_id: UUID, reason: str, *, author: Author, log_id: UUID, now: datetime) -> FollowUpOwner:
     """Close a follow-up, once for the discharge that stands: a second closing leaves the first one's time and reason."""
     follow_up = await _own(raw, viewer, follow_up_id)
     if not follow_up.is_closed:
         await contacts.close(raw, follow_up_id, reason, now)
+        if follow_up.anchor_at is not None:
+            to = FollowUpState.CLOSED.value if follow_up.state in _GOING_ON else follow_up.state
+            said = {"what": CLOSED, "by": author.name, "from": follow_up.state, "to": to, "reason": reason}
+            await contacts.log(raw, log_id, follow_up_id, said | author.to_json(), now)
         await encounters.reconsider(raw, [follow_up.encounter_id], now, "contact")
     return follow_up

@@ -23,6 +23,7 @@ from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
 from app.domain.escalation import RUNNING, next_step_at, stored_clocks
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
+from app.domain.follow_up_history import turned
 from app.domain.handing_over import next_end_at
 from app.domain.happening import Kind
 from app.domain.lateness import Times, late_by
@@ -131,13 +132,22 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 row.told_at = facts.notified_at
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)
                 seen = kept.views[row.id] = _with_its_home(seen, home, as_told, answers, next_end_at(home, claims, stay.zone, now))
-                looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
-                looked.by_history = any(str(one.id) == seen.superseded_by and one.mode not in TOLD_MODES for one in stays)
+                looked = _looked_at(row, stay, home, seen, stays)
                 kept.standing.append(looked)
                 if _store_view(looked, home, as_told, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)
     await _save(raw, touched, ids, now)
+    await follow_ups.log(raw, [(ids.new(), one.row.id, one.turn) for one in kept.standing if one.turn is not None], now)
     return kept
+
+
+def _looked_at(row: FollowUpRow, stay: StayInHand, home: Home, seen: FollowUpView, stays: Iterable[StayInHand]) -> LookedAt:
+    looked = LookedAt(row, stay, home.claim, seen, row.state, row.state_reasons, row.clocks)
+    looked.by_history = any(str(one.id) == seen.superseded_by and one.mode not in TOLD_MODES for one in stays)
+    # A closing by hand was stored with its time as the last change.
+    by_hand = row.closed_at is not None and row.closed_at == row.updated_at
+    looked.turn = turned(seen, row.state, home_id=row.home_id, by_hand=by_hand)
+    return looked
 
 
 async def _save(raw: Raw, touched: Sequence[FollowUpRow], ids: Ids, now: datetime) -> None:

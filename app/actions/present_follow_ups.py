@@ -22,6 +22,7 @@ from app.domain.directory import Directory
 from app.domain.episode import measure_statuses
 from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_content
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
+from app.domain.follow_up_history import shown_history
 from app.domain.instrument import PHQ9_ITEMS
 from app.domain.measure import Evidence, EvidenceSource, MeasureStatus, Receipt
 from app.domain.measure_history import Spans, birth_on, endings, enrolment, history_of
@@ -269,7 +270,7 @@ def _shown(  # everything a follow-up is made of
         "documents_total": papers.filed.total,
         "snooze": None if is_status_only else _snooze(row, now),
         "owners": [] if is_status_only else [_owner(owner) for owner in around[0]],
-        "history": [] if is_status_only else [_history_line(line) for line in around[1]],
+        "history": [] if is_status_only else shown_history(around[1], reader.id, conceals=decision.conceals),
     }
 
 
@@ -281,10 +282,6 @@ def _snooze(row: FollowUpRow, now: datetime) -> dict[str, Any] | None:
     if row.snoozed_until is None or row.snoozed_until <= now:
         return None
     return {"until": row.snoozed_until.isoformat(), **(row.snooze or {})}
-
-
-def _history_line(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {"at": line["at"].isoformat(), **{name: line.get(name) for name in ("what", "by", "from", "to", "reason")}}
 
 
 def _named(home: Organization | None) -> dict[str, str] | None:

@@ -244,7 +244,9 @@ async def close_follow_up(follow_up_id: FollowUpId, body: CloseRequest, viewer: 
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         try:
-            owner = await close(raw, viewer, follow_up_id, body.reason, now=services.clock.now())
+            author = Author(viewer.key_id, body.author or "")
+            log_id, now = services.ids.new(), services.clock.now()
+            owner = await close(raw, viewer, follow_up_id, body.reason, author=author, log_id=log_id, now=now)
         except NoSuchFollowUpError:
             raise not_found("follow-up") from None
     await services.evaluate(owner.encounter_id, None)

@@ -22,7 +22,8 @@ class FollowUpOwner:
     closed_at: datetime | None
     anchor_at: datetime | None
     """The discharge that stands."""
-    snoozed_until: datetime | None = None
+    snoozed_until: datetime | None
+    state: str
 
     @property
     def is_closed(self) -> bool:
@@ -33,7 +34,7 @@ class FollowUpOwner:
 async def follow_up_of(raw: Raw, follow_up_id: UUID) -> FollowUpOwner | None:
     """Find a follow-up that the viewer may see, and lock it against another change."""
     row = await raw.fetchrow(
-        "select id, encounter_id, home_id, assignee, closed_at, anchor_at, snoozed_until from follow_up where id = $1 for update",
+        "select id, encounter_id, home_id, assignee, closed_at, anchor_at, snoozed_until, state from follow_up where id = $1 for update",
         follow_up_id,
     )
     return FollowUpOwner(*row.values()) if row is not None else None
@@ -156,4 +157,9 @@ async def log(raw: Raw, log_id: UUID, follow_up_id: UUID, said: Mapping[str, Any
 
 async def close(raw: Raw, follow_up_id: UUID, reason: str, now: datetime) -> None:
     """Remember that the home closed a follow-up; what that makes of its state is evaluated with everything else."""
-    await raw.execute("update follow_up set closed_at = $2, close_reason = $3 where id = $1", follow_up_id, now, reason)
+    await raw.execute(
+        "update follow_up set closed_at = $2, close_reason = $3, updated_at = $2, version = version + 1 where id = $1",
+        follow_up_id,
+        now,
+        reason,
+    )

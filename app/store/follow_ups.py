@@ -74,6 +74,8 @@ class LookedAt:
     """A clock as it is shown, and its steps."""
     by_history: bool = False
     """The stay that took over is known from history alone, of which nobody is told."""
+    turn: Mapping[str, Any] | None = None
+    """What is logged: that facts closed it, or opened it again."""
 
 
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
@@ -227,6 +229,19 @@ async def save(raw: Raw, follow_ups: Sequence[FollowUpRow]) -> None:
         strict=True,
     )
     await raw.execute(_SAVE, *(list(column) for column in columns))
+
+
+async def log(raw: Raw, lines: Sequence[tuple[UUID, UUID, Mapping[str, Any]]], now: datetime) -> None:
+    """Add lines to what became of follow-ups: id, follow-up, what is said."""
+    if lines:
+        await raw.execute(
+            "insert into follow_up_log (id, follow_up_id, at, said) "
+            "select id, follow_up_id, $4, said::jsonb from unnest($1::uuid[], $2::uuid[], $3::text[]) as n(id, follow_up_id, said)",
+            [line_id for line_id, _, _ in lines],
+            [follow_up_id for _, follow_up_id, _ in lines],
+            [orjson.dumps(dict(said)).decode() for _, _, said in lines],
+            now,
+        )
 
 
 async def opened(raw: Raw, follow_up_id: UUID, home_id: UUID, now: datetime) -> None:

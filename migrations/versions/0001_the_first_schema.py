@@ -1550,7 +1550,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["follow_up_id"], ["follow_up.id"], name=op.f("fk_follow_up_log_follow_up_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up_log")),
-        comment="Who snoozed, woke or gave a follow-up to somebody. Rows are only added.",
+        comment="What was done with a follow-up, by whom or by facts. Rows are only added.",
     )
     op.create_index(op.f("ix_follow_up_log_follow_up_id"), "follow_up_log", ["follow_up_id"], unique=False)
     op.create_table(

@@ -14,7 +14,8 @@ async def the_follow_up(world: World, who: str = "home") -> dict[str, Any]:
 
 async def test_what_was_closed_before_the_discharge_was_taken_back_is_open_again_and_can_be_closed_again(story: World) -> None:
     path = f"/v1/follow-ups/{(await the_follow_up(story))['id']}/close"
-    closed = await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "first"})
+    closed_at = story.stage.clock.now()
+    closed = await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "first", "author": "C. Sample"})
     assert (closed["state"], closed["close_reason"]) == ("closed", "first")
     assert (await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "again"}))["close_reason"] == "first"
     story.stage.clock.advance(hours=20)
@@ -25,6 +26,13 @@ async def test_what_was_closed_before_the_discharge_was_taken_back_is_open_again
     story.stage.clock.advance(hours=20)
     closed = await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "second"})
     assert (closed["state"], closed["close_reason"]) == ("closed", "second")
+    assert [list(one.values()) for one in closed["history"]] == [
+        [closed_at.isoformat(), "closed", "C. Sample", "open", "closed", "first"],
+        [(closed_at + timedelta(hours=20)).isoformat(), "reopened", "", "closed", "inpatient", closed["history"][1]["reason"]],
+        [(closed_at + timedelta(hours=40)).isoformat(), "closed", "", "open", "closed", "second"],
+    ]
+    assert closed["history"][1]["reason"].startswith("discharge_cancelled")
+    assert (await the_follow_up(story, "plan"))["history"] == [], "who did what, and why, is the home's"
 
 
 async def test_the_chain_of_owners_begins_with_the_home_and_whom_the_panel_names(story: World) -> None:
@@ -36,13 +44,18 @@ async def test_the_chain_of_owners_begins_with_the_home_and_whom_the_panel_names
     assert [owner["ends_at"] is None for owner in given["owners"]] == [False, True]
 
 
-async def test_a_death_that_was_taken_back_opens_the_follow_up_again(story: World) -> None:
+async def test_a_death_that_was_taken_back_opens_the_follow_up_again_and_both_are_on_record(story: World) -> None:
     for control, said, state in (("C5", "Y", "closed"), ("C6", "N", "open")):
         message = adt("A31", f"202603061{control[1]}0000-0500", control=control, patient_class=None)
         lines = message.split(b"\r")
         spoken = [line + b"|" * (30 - line.count(b"|")) + said.encode() if line.startswith(b"PID|") else line for line in lines]
-        await story.send(b"\r".join(spoken))
+        for _ in range(2):
+            await story.send(b"\r".join(spoken))
         assert (await the_follow_up(story))["state"] == state
+    history = (await the_follow_up(story))["history"]
+    assert [(one["what"], one["by"], one["from"], one["to"], one["reason"].partition(":")[0]) for one in history] == [
+        ("closed", "", "open", "closed", "died"), ("reopened", "", "closed", "open", "discharged"),
+    ]  # fmt: skip
 
 
 async def test_a_clock_that_counts_from_the_notification_runs_from_it_and_a_correction_does_not_move_it(world: World) -> None:

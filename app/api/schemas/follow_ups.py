@@ -147,6 +147,7 @@ class CloseRequest(Request):
     """Why the home closes it."""
 
     reason: Annotated[ShortText, Field(examples=["completed"])]
+    author: Annotated[ShortText | None, Field(description="Who closes it")] = None
 
 
 class HomeDocument(Document):
@@ -267,12 +268,12 @@ class SnoozeDocument(Document):
 
 
 class HistoryDocument(Document):
-    """What somebody did with a follow-up, beside contacts."""
+    """What was done with a follow-up, beside contacts."""
 
     at: Instant
-    what: Annotated[str, Field(description="assigned, snoozed or woken")]
-    by: Annotated[str, Field(description="The person whom the key named; may be empty", examples=["S. Sample"])]
-    from_: Annotated[str | None, Field(alias="from")]
+    what: Annotated[str, Field(description="assigned, snoozed, woken, closed or reopened: it is closed no more")]
+    by: Annotated[str, Field(description="The person whom the key named; empty where none was, or facts did it", examples=["S. Sample"])]
+    from_: Annotated[str | None, Field(alias="from", description="To whom, until when or in which state it was")]
     to: str | None
     reason: str | None
 
@@ -309,7 +310,8 @@ class FollowUpDocument(Noticed):
     snooze: Annotated[SnoozeDocument | None, Field(description="While it lasts; a breach is told all the same")] = None
     owners: list[OwnerDocument]
     history: Annotated[
-        list[HistoryDocument], Field(default_factory=list, description="Who gave it to whom, who let it rest and woke it, oldest first")
+        list[HistoryDocument],
+        Field(default_factory=list, description="Who gave it to whom, let it rest, woke, closed or reopened it; oldest first"),
     ]
 
 

@@ -88,7 +88,7 @@ follow_up_log = Table(
     Column("follow_up_id", Id, ForeignKey("follow_up.id"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
     Column("said", Document, nullable=False, comment="what was done, by whom, from what to what, and why"),
-    comment="Who snoozed, woke or gave a follow-up to somebody. Rows are only added.",
+    comment="What was done with a follow-up, by whom or by facts. Rows are only added.",
 )
 
 timer_notice = Table(
