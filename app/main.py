@@ -85,7 +85,7 @@ class Front:
             on_lost=self._hints_lost,
             on_restored=self._hints_restored,
         )
-        keys, rules = wiring.keys_of(settings), wiring.rulebook()
+        keys, rules = wiring.keys_of(settings), wiring.rulebook(settings.standards_dir)
         self._intake = wiring.build_intake(settings, self._work, keys, clock=self._clock, ids=ids, waker=self._hints)
         self._counters: dict[tuple[DoorName, AckCode], tuple[Counter, Histogram]] = {}
         self._groups = self._grouped = 0

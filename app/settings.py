@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     )
     network: str = Field(default="handoff", description="Name of this exchange: the PostgreSQL schema, and the prefix of its roles.")
     data_dir: Path = Field(default=Path(".handoff"), description="Folder of the private database and of the key made on first start.")
+    standards_dir: Path | None = Field(default=None, description="Folder of own definitions: [form](app/standards/README.md).")
     http_host: str = Field(default="127.0.0.1", description="Address of the HTTP listener.")
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of the HTTP listener; 0 takes a free one.")
     base_url: str = Field(

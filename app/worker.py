@@ -92,7 +92,7 @@ class Worker:
             on_place=self._placed,
         )
         keys = wiring.keys_of(settings)
-        rules = wiring.rulebook()
+        rules = wiring.rulebook(settings.standards_dir)
         pipeline = wiring.build_pipeline(settings, self._engine, keys, rules, clock=clock, ids=self._ids, waker=self._hints)
         self._pipeline: Pipeline = replace(pipeline, on_defect=self._defect)
         self._watches = Watches(
@@ -148,7 +148,7 @@ class Worker:
         child = self._child
         watch_loop(asyncio.get_running_loop(), self._log)
         child.listen_for_the_end()
-        warming = asyncio.to_thread(wiring.warm_calendars)
+        warming = asyncio.to_thread(wiring.warm_calendars, self._settings.standards_dir)
         beating = asyncio.create_task(child.beat(self._show_step))
         background = {beating, asyncio.create_task(self._hints.run()), asyncio.create_task(warming)}
         # What lives from here on is garbage for nobody: not looked at by the collector again.

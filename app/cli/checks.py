@@ -68,11 +68,20 @@ def check_settings(settings: Settings) -> list[Check]:
     except ValueError as error:
         checks.append(Check("settings", Grade.BAD, f"{PREFIX}ENDPOINT_ALLOW: {error}", "Correct the entry."))
     try:
-        wiring.rulebook()
+        wiring.rulebook(settings.standards_dir)
+        wiring.warm_calendars(settings.standards_dir)
     except ValueError as error:
-        checks.append(Check("rules", Grade.BAD, str(error), "Restore the file from this release."))
+        checks.append(
+            Check(
+                "rules",
+                Grade.BAD,
+                str(error),
+                "Correct the file as it says, or restore that of this release.",
+            )
+        )
     else:
-        checks.append(Check("rules", Grade.GOOD, "every program, measure and code table reads"))
+        own = f"; some of them in {settings.standards_dir}" if settings.standards_dir is not None else ""
+        checks.append(Check("rules", Grade.GOOD, f"every program, measure and code table reads{own}"))
     return checks
 
 

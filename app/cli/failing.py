@@ -3,6 +3,7 @@
 from adapters.postgresql.errors import EmbeddedPostgresError
 from app.cli.exits import CommandError, ExitCode, unavailable, usage
 from app.settings import SettingsError
+from app.standards.toml_table import StandardsError
 from app.store.failures import is_unavailable
 
 
@@ -12,6 +13,8 @@ def command_error_of(error: Exception) -> CommandError:
         return error
     if isinstance(error, SettingsError):
         return usage(str(error), "Correct the settings; `handoff config show` lists them all.")
+    if isinstance(error, StandardsError):
+        return usage(str(error), "Correct the file as it says, or restore that of this release.")
     if isinstance(error, EmbeddedPostgresError):
         return unavailable(str(error), "`handoff doctor` looks at the embedded database.")
     if is_unavailable(error):

@@ -99,7 +99,7 @@ async def _check(messages: Sequence[FileMessage], question: _Question) -> list[d
         registry = RegistryReader()
         if question.feed is not None and question.profile is not None:
             registry = _Proposed(question.feed, question.profile)
-        rooms = wiring.build_rooms(office.keys, wiring.rulebook(), clock=office.clock, ids=office.ids)
+        rooms = wiring.build_rooms(office.keys, wiring.rulebook(office.settings.standards_dir), clock=office.clock, ids=office.ids)
         rehearsals = Rehearsals(rooms, wiring.open_transaction(office.work), registry)
         async with wiring.open_transaction(office.work)() as raw:
             directory = await registry.current(raw)

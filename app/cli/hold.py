@@ -62,7 +62,7 @@ def release(
                     part2_status,
                     reason,
                     directory=await RegistryReader().current(raw),
-                    read_stay=wiring.read_stay(wiring.rulebook(), office.clock),
+                    read_stay=wiring.read_stay(wiring.rulebook(office.settings.standards_dir), office.clock),
                     key_id=None,
                     id_=office.ids.new(),
                     now=now,

@@ -239,7 +239,7 @@ async def _again(office: Office, wanted: AsideFilter) -> tuple[Reinterpretation,
     async with office.raw() as raw:
         messages = await of_a_kind(raw, OPERATOR, wanted, _REPLAYED_MAX + 1)
         directory = await RegistryReader().current(raw)
-    rooms = build_rooms(office.keys, rulebook(), clock=office.clock, ids=office.ids)
+    rooms = build_rooms(office.keys, rulebook(office.settings.standards_dir), clock=office.clock, ids=office.ids)
     return await reinterpreter(rooms)(directory, messages[:_REPLAYED_MAX]), len(messages) > _REPLAYED_MAX
 
 

@@ -41,7 +41,7 @@ def recompute(
 
     async def run() -> dict[str, Any]:
         async with open_office(load_settings()) as office:
-            job = remeasuring(office.work, office.clock)
+            job = remeasuring(office.work, office.clock, office.settings.standards_dir)
             total = await job.count(date(year, 1, 1), date(year, 12, 31))
             async with open_hands(job, office.database.url, jobs or os.cpu_count() or 1, total) as hands:
                 found = await _through(hands, output, year, total, change=False)

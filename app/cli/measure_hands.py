@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -45,9 +46,9 @@ _ENDED: Final = CommandError(
 )
 
 
-def remeasuring(engine: AsyncEngine, clock: Clock) -> Remeasuring:
+def remeasuring(engine: AsyncEngine, clock: Clock, standards_dir: Path | None = None) -> Remeasuring:
     """Build the job."""
-    rules = wiring.rulebook()
+    rules = wiring.rulebook(standards_dir)
     return Remeasuring(wiring.open_transaction(engine), RegistryReader(), rules, wiring.read_stay(rules, clock), clock)
 
 
@@ -121,7 +122,7 @@ async def _work(database_url: str) -> None:
     patience_ms = max(settings.idle_in_transaction_timeout_ms, _IDLE_MS_MIN)
     settings = settings.model_copy(update={"idle_in_transaction_timeout_ms": patience_ms})
     engine = wiring.engine_of(settings, database_url, Role.WORK, name="handoff command")
-    job = remeasuring(engine, wiring.SystemClock())
+    job = remeasuring(engine, wiring.SystemClock(), settings.standards_dir)
     # What lives from here on is garbage for nobody: not looked at by the collector again.
     gc.collect()
     gc.freeze()

@@ -47,7 +47,7 @@ def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the reci
                     f"There is no notification {notification_id}.", "The id is in the notification itself, and in `handoff inbound show`."
                 )
             directory = await RegistryReader().current(raw)
-            read = wiring.read_stay(wiring.rulebook(), wiring.SystemClock())
+            read = wiring.read_stay(wiring.rulebook(office.settings.standards_dir), wiring.SystemClock())
             (shown,) = await present_notifications(raw, OPERATOR, [found], directory=directory, read_stay=read)
             document = why_json(shown, await why_notified(raw, OPERATOR, found))
             recipient = directory.organizations.get(found.recipient_id)
@@ -89,8 +89,8 @@ def why_not(
     id_ = read_id(Kind.ENCOUNTER, encounter_id)
 
     async def run() -> list[dict[str, Any]]:
-        rulebook = wiring.rulebook()
         async with open_office(load_settings()) as office, office.operator() as connection:
+            rulebook = wiring.rulebook(office.settings.standards_dir)
             only = (await named_organization(connection, organization)).id if organization is not None else None
             raw = await raw_connection(connection)
             directory = await RegistryReader().current(raw)

@@ -20,7 +20,9 @@ from app.store.roles import Network
 
 def check(settings: Settings) -> None:
     """Load the rules, and read what the workers would stumble over."""
-    wiring.rulebook()
+    wiring.rulebook(settings.standards_dir)
+    if settings.standards_dir is not None:
+        wiring.warm_calendars(settings.standards_dir)
     try:
         wiring.webhook_allowances(settings)
     except ValueError as error:

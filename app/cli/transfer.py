@@ -71,7 +71,7 @@ def offer(
                     raise refused(f"There is no follow-up {follow_up_id} of a home.", "Check the id.")
                 if found.state not in MOVING:
                     raise refused("The follow-up is not open.", "Only an open one can go to another home.")
-                directory, rules, now = await RegistryReader().current(raw), rulebook(), office.clock.now()
+                directory, rules, now = await RegistryReader().current(raw), rulebook(office.settings.standards_dir), office.clock.now()
                 read_stay = partial(in_hand, directory=directory, rulebook=rules, cause_id=None, asked_at=now)
                 try:
                     by_right = await is_theirs_by_right(

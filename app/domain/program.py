@@ -22,6 +22,8 @@ SEPARATORS: Final = re.compile(r"[;,|/+]")
 PERCENT: Final = 100
 AGE_MAX: Final = 200
 """No upper bound."""
+COUNT_MAX: Final = 9_999
+"""Of any unit: nobody waits for longer, and the due time is still a date."""
 ESCALATED_TO: Final = ((1, ("assignee",)), (80, ("assignee", "supervisor")), (PERCENT, ("assignee", "supervisor", "manager")))
 """Domain section 7: a clock at 50 % is the coordinator's, at 80 % the supervisor's, its breach the manager's too."""
 
@@ -69,6 +71,11 @@ class Satisfaction:
     """This many separate attempts in time satisfy it too; 0 where only reaching the person will do."""
     attempt_types: frozenset[ContactType] = frozenset()
 
+    def __post_init__(self) -> None:
+        if self.contacts_min < 1:
+            message = "contacts_min must be at least 1"
+            raise ProgramError(message)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockDefinition:
@@ -112,8 +119,8 @@ class ClockDefinition:
         if self.age_min > self.age_max:
             message = f"clock {self.id}: age_min must not be above age_max"
             raise ProgramError(message)
-        if self.count < 1:
-            message = f"clock {self.id}: count must be at least 1"
+        if not 1 <= self.count <= COUNT_MAX:
+            message = f"clock {self.id}: count must be at least 1 and at most {COUNT_MAX}"
             raise ProgramError(message)
         if self.unit is ClockUnit.BUSINESS_DAYS and not self.holiday_calendar:
             message = f"clock {self.id}: business days need a holiday_calendar"
@@ -123,6 +130,10 @@ class ClockDefinition:
         ):
             message = f"clock {self.id}: escalate_at_percent must ascend between 1 and 100"
             raise ProgramError(message)
+        for percent in (*self.escalate_at_percent, PERCENT):
+            if not self.told_at(percent):
+                message = f"clock {self.id}: nobody is told at {percent} %; let the first escalate begin at_percent = 1"
+                raise ProgramError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +189,9 @@ class ProgramDefinition:
             if not clock.id.startswith(f"{self.id}."):
                 message = f"clock {clock.id}: its id must begin with {self.id}."
                 raise ProgramError(message)
+        if self.effective_from is not None and self.effective_to is not None and self.effective_from >= self.effective_to:
+            message = f"program {self.id}: version {self.version} ends before it starts; effective_to is the first day it no longer holds"
+            raise ProgramError(message)
 
     def in_force(self, on: date) -> bool:
         """Whether this version holds on a date."""

@@ -5,6 +5,7 @@ rule does (``app.domain.measure``, ``episode``, ``service``).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -34,9 +35,9 @@ def measure_catalog() -> MeasureCatalog:
     return load_measures(shipped("measures"), shipped("codes", "visit_codes.toml"), diagnosis_rules())
 
 
-def load_measures(folder: Traversable, visit_codes: Traversable, diagnoses: DiagnosisRules) -> MeasureCatalog:
-    """Build the catalog from a folder of measures and a file of visit codes."""
-    table = read_toml(visit_codes)
+def load_measures(folder: Traversable, visit_codes: Traversable, diagnoses: DiagnosisRules, edition: str = "") -> MeasureCatalog:
+    """Build the catalog from a folder of measures and a file of visit codes. The edition is added to the name of every version."""
+    table = read_toml(visit_codes, "codes")
     table.text("source")
     table.text("licence")
     groups = tuple(_code_group(one) for one in table.tables("group"))
@@ -48,8 +49,9 @@ def load_measures(folder: Traversable, visit_codes: Traversable, diagnoses: Diag
     table.finish()
     names = {group.name for group in groups} | {UNCODED_VISIT, MEDICATION_DISPENSED, MEDICATION_RECONCILED}
     measures = read_folder(folder)
-    no_repetition(str(folder), "measure", [one.text("measure") for one in measures])
-    return MeasureCatalog([rules for one in measures for rules in _measure(one, names)], reader)
+    no_repetition(folder.name, "measure", [one.text("measure") for one in measures])
+    found = [rules for one in measures for rules in _measure(one, names)]
+    return MeasureCatalog([replace(one, version=f"{one.version}+{edition}") for one in found] if edition else found, reader)
 
 
 def _code_group(table: TomlTable) -> CodeGroup:
@@ -60,6 +62,8 @@ def _code_group(table: TomlTable) -> CodeGroup:
         effective_to=table.day("effective_to"),
     )
     table.finish()
+    if group.effective_from is not None and group.effective_to is not None and group.effective_from >= group.effective_to:
+        table.fail("effective_to", "must be after effective_from: it is the first day on which the codes are no longer valid")
     wrong = [code for code in group.codes if len(code) != 5 or not code.isalnum() or code != code.upper()]  # noqa: PLR2004 - CPT, HCPCS
     if wrong:
         table.fail("codes", "must be CPT or HCPCS codes of five characters")

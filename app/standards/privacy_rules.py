@@ -22,7 +22,7 @@ def privacy_law() -> PrivacyLaw:
 def load_privacy_law(folder: Traversable) -> PrivacyLaw:
     """Read the federal file and every pack beside it."""
     tables = read_folder(folder)
-    federal = next((table for table in tables if table.place == FEDERAL), None)
+    federal = next((table for table in tables if table.file == FEDERAL), None)
     if federal is None:
         TomlTable(str(folder), {}).fail(FEDERAL, "must be there: it has the notices")
     packs = tuple(_pack(table) for table in tables if table is not federal)
@@ -64,8 +64,8 @@ def _pack(table: TomlTable) -> StatePack:
         rules=tuple(_rule(one) for one in table.tables("rule")),
         minors=_minors(table.table("minors")),
     )
-    if f"{pack.id}.toml" != table.place:
-        table.fail("id", f"must be the name of the file without .toml, so that a pack is found by its id: {table.place}")
+    if f"{pack.id}.toml" != table.file:
+        table.fail("id", f"must be the name of the file without .toml, so that a pack is found by its id: {table.file}")
     if not pack.rules:
         table.fail("rule", "must not be empty: a pack without rules says nothing")
     table.finish()

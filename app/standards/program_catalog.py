@@ -9,8 +9,10 @@ from app.domain.behavioral import BehavioralKind
 from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup
+from app.domain.organization import OrganizationKind
 from app.domain.program import (
     AGE_MAX,
+    PERCENT,
     ClockAnchor,
     ClockDefinition,
     EscalationPart,
@@ -45,7 +47,7 @@ def load_programs(folder: Traversable) -> ProgramCatalog:
                 table.fail("aliases", f"has {name!r}, which names {aliases[normalized_program(name)]} already")
         table.finish()
     _check_periods(programs)
-    return build(str(folder), lambda: ProgramCatalog(programs=tuple(programs), aliases=aliases, default_id=DEFAULT_PROGRAM))
+    return build(folder.name, lambda: ProgramCatalog(programs=tuple(programs), aliases=aliases, default_id=DEFAULT_PROGRAM))
 
 
 def calendar_ids(catalog: ProgramCatalog) -> tuple[str, ...]:
@@ -86,7 +88,7 @@ def _program(table: TomlTable) -> ProgramDefinition:
                 diagnoses=trigger.codes("diagnoses", DiagnosisGroup),
             ),
             clocks=clocks,
-            organization_kinds=frozenset(table.texts("organization_kinds", required=True)),
+            organization_kinds=table.codes("organization_kinds", OrganizationKind, required=True),
             organization_roles=frozenset(table.texts("organization_roles")),
             joins=table.boolean("joins"),
             runs_while=table.codes("runs_while", ContactOutcome),
@@ -107,6 +109,8 @@ def _escalation(table: TomlTable) -> tuple[tuple[int, tuple[str, ...]], ...]:
         one.finish()
     if [percent for percent, _ in told] != sorted({percent for percent, _ in told}):
         table.fail("escalate", "must be in ascending order of at_percent, each once")
+    if any(not 1 <= percent <= PERCENT for percent, _ in told):
+        table.fail("escalate", "must have at_percent between 1 and 100")
     return tuple(told)
 
 
@@ -139,18 +143,20 @@ def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> C
 
 
 def _satisfaction(table: TomlTable) -> Satisfaction:
-    found = Satisfaction(
-        types=table.codes("types", ContactType),
-        with_whom=table.codes("with", ContactWith),
-        roles=table.codes("roles", ContactRole),
-        outcomes=table.codes("outcomes", ContactOutcome, required=True),
-        topics=table.codes("topics", ContactTopic),
-        topics_by_day=table.codes("topics_by_day", ContactTopic),
-        topics_across=table.codes("topics_across", ContactTopic),
-        live_two_way=table.boolean("live_two_way"),
-        contacts_min=table.integer("contacts_min", default=1),
-        attempts_min=table.integer("attempts_min", default=0),
-        attempt_types=table.codes("attempt_types", ContactType),
+    found = build(
+        table.place,
+        lambda: Satisfaction(
+            types=table.codes("types", ContactType),
+            with_whom=table.codes("with", ContactWith),
+            roles=table.codes("roles", ContactRole),
+            outcomes=table.codes("outcomes", ContactOutcome, required=True),
+            topics=table.codes("topics", ContactTopic),
+            topics_by_day=table.codes("topics_by_day", ContactTopic),
+            live_two_way=table.boolean("live_two_way"),
+            contacts_min=table.integer("contacts_min", default=1),
+            attempts_min=table.integer("attempts_min", default=0),
+            attempt_types=table.codes("attempt_types", ContactType),
+        ),
     )
     table.finish()
     return found

@@ -13,7 +13,8 @@ from app.domain.behavioral import BehavioralKind
 from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup
-from app.domain.program import AGE_MAX, ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
+from app.domain.organization import OrganizationKind
+from app.domain.program import AGE_MAX, COUNT_MAX, ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
 from app.domain.stay import Disposition, StayClass
 from app.standards.program_catalog import program_catalog
 
@@ -84,14 +85,15 @@ def _listed(codes: Iterable[StrEnum]) -> str:
 def schema() -> dict[str, Any]:
     """Give the JSON schema of a program file, for editors; the loader asks for more (periods, uniqueness, calendars)."""
     text, count = {"type": "string", "minLength": 1}, {"type": "integer", "minimum": 0}
+    positive = {"type": "integer", "minimum": 1}
     satisfied: dict[str, Any] = {
         "types": _codes(ContactType), "with": _codes(ContactWith), "roles": _codes(ContactRole),
         "outcomes": _codes(ContactOutcome), "topics": _codes(ContactTopic), "topics_by_day": _codes(ContactTopic),
-        "topics_across": _codes(ContactTopic), "live_two_way": {"type": "boolean"}, "contacts_min": count, "attempts_min": count,
+        "topics_across": _codes(ContactTopic), "live_two_way": {"type": "boolean"}, "contacts_min": positive, "attempts_min": count,
         "attempt_types": _codes(ContactType),
     }  # fmt: skip
     clock: dict[str, Any] = {
-        "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {"type": "integer", "minimum": 1},
+        "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {**positive, "maximum": COUNT_MAX},
         "satisfied_by": _table(satisfied, ["outcomes"]), "classes": _codes(StayClass),
         "age_min": count, "age_max": count, "anchor": {"enum": [one.value for one in ClockAnchor]},
         "day_zero_counts_for": _codes(StayClass), "holiday_calendar": text,
@@ -104,7 +106,7 @@ def schema() -> dict[str, Any]:
     escalate = _table({"at_percent": {"type": "integer", "minimum": 1, "maximum": 100}, "to": _codes(EscalationPart)}, ["at_percent", "to"])
     day = {"type": "string", "format": "date"}
     whole: dict[str, Any] = {
-        "id": text, "title": text, "version": text, "basis": text, "aliases": _texts(), "organization_kinds": _texts(),
+        "id": text, "title": text, "version": text, "basis": text, "aliases": _texts(), "organization_kinds": _codes(OrganizationKind),
         "organization_roles": _texts(), "joins": {"type": "boolean"}, "runs_while": _codes(ContactOutcome), "effective_from": day,
         "effective_to": day, "trigger": _table(trigger, ["classes"]), "escalate": {"type": "array", "items": escalate},
         "clock": {"type": "array", "minItems": 1, "items": _table(clock, ["id", "title", "unit", "count", "satisfied_by"])},

@@ -10,9 +10,10 @@ from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import inf
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 Code = TypeVar("Code", bound=StrEnum)
+INTEGER_MAX: Final = 1_000_000
 
 
 class StandardsError(ValueError):
@@ -26,6 +27,11 @@ class TomlTable:
         self.place = place
         self._values = values
         self._used: set[str] = set()
+
+    @property
+    def file(self) -> str:
+        """The name of the file, of a table that is a whole one."""
+        return self.place.rpartition("/")[2]
 
     def fail(self, key: str, expected: str) -> NoReturn:
         """Refuse a key."""
@@ -50,12 +56,14 @@ class TomlTable:
         return found
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """Read a whole number that is not negative."""
+        """Read a whole number that is not negative, and so small that as many days from any date are a date."""
         found = self._value(key)
         if found is None and default is not None:
             return default
         if not isinstance(found, int) or isinstance(found, bool) or found < 0:
             self.fail(key, "must be a whole number that is not negative")
+        if found > INTEGER_MAX:
+            self.fail(key, f"must be {INTEGER_MAX:,} at most")
         return found
 
     def number(self, key: str) -> float:
@@ -157,22 +165,30 @@ def shipped(*names: str) -> Traversable:
     return files("app.standards").joinpath(*names)
 
 
-def read_toml(file: Traversable) -> TomlTable:
-    """Read one file."""
+def read_toml(file: Traversable, folder: str = "") -> TomlTable:
+    """Read one file; `folder` goes before its name in every complaint. A byte order mark, as Windows writes one, does no harm."""
+    place = f"{folder}/{file.name}" if folder else file.name
     try:
-        return TomlTable(file.name, tomllib.loads(file.read_text("utf-8")))
+        return TomlTable(place, tomllib.loads(file.read_text("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        message = f"{file.name}: is not TOML in UTF-8: {wrong}"
+        message = f"{place}: is not TOML in UTF-8: {wrong}"
+        raise StandardsError(message) from wrong
+    except OSError as wrong:
+        message = f"{place}: cannot be read ({wrong.strerror}); it must be a file that this account may read"
         raise StandardsError(message) from wrong
 
 
 def read_folder(folder: Traversable) -> tuple[TomlTable, ...]:
     """Read every TOML file of a folder, in the order of their names."""
-    found = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    try:
+        found = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+    except OSError as wrong:
+        message = f"{folder.name}: cannot be read ({wrong.strerror}); it must be a folder that this account may read"
+        raise StandardsError(message) from wrong
     if not found:
-        message = f"{folder}: has no .toml file; a set of definitions cannot be empty"
+        message = f"{folder.name}: has no .toml file; a set of definitions cannot be empty"
         raise StandardsError(message)
-    return tuple(read_toml(one) for one in found)
+    return tuple(read_toml(one, folder.name) for one in found)
 
 
 Built = TypeVar("Built")

@@ -49,10 +49,9 @@ from app.standards.attribution_rules import precedence
 from app.standards.calendars import holiday_calendar, warm
 from app.standards.code_tables import dispositions, hospital_services
 from app.standards.completeness_rules import directtrust
-from app.standards.diagnosis_rules import diagnosis_rules
-from app.standards.measure_rules import measure_catalog
+from app.standards.definitions import definitions
 from app.standards.privacy_rules import privacy_law
-from app.standards.program_catalog import calendar_ids, program_catalog
+from app.standards.program_catalog import calendar_ids
 from app.standards.queue_rules import queue_definitions
 from app.store.connection import OpenUnitOfWork
 from app.store.directory import RegistryReader
@@ -189,23 +188,30 @@ def open_unit_of_work(engine: AsyncEngine) -> OpenUnitOfWork:
     return partial(unit_of_work, engine)
 
 
-def rulebook() -> Rulebook:
-    """Load the rules that are data. Raises StandardsError naming the file and place of what is wrong."""
+def rulebook(own: Path | None = None) -> Rulebook:
+    """Load the rules that are data, some of them from a folder of the deployment's own (STANDARDS_DIR).
+
+    Raises StandardsError naming the file and place of what is wrong.
+    """
+    defined = definitions(own)
     return Rulebook(
-        diagnoses=diagnosis_rules(),
+        diagnoses=defined.diagnoses,
         dispositions=dispositions(),
         hospital_services=hospital_services(),
-        programs=program_catalog(),
+        programs=defined.programs,
         calendars=holiday_calendar,
-        measures=measure_catalog(),
+        measures=defined.measures,
         precedence=precedence(),
         privacy=privacy_law(),
     )
 
 
-def warm_calendars() -> None:
-    """Read the holidays of the shipped programs' calendars, so that no batch waits for the first question (half a second)."""
-    warm(calendar_ids(program_catalog()), SystemClock().now().year)
+def warm_calendars(own: Path | None = None) -> None:
+    """Read the holidays of the programs' calendars, so that no batch waits for the first question (half a second).
+
+    Raises StandardsError for a calendar that has none.
+    """
+    warm(calendar_ids(definitions(own).programs), SystemClock().now().year)
 
 
 def lock_space_of(network: str) -> int:

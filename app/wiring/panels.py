@@ -12,8 +12,8 @@ from app.actions.match_records import match_records
 from app.domain.panel import UploadLimits
 from app.ports import Ids
 from app.settings import Settings
+from app.standards.definitions import definitions
 from app.standards.privacy_rules import privacy_law
-from app.standards.program_catalog import program_catalog
 from app.store.panel_stage import open_stage
 
 
@@ -27,5 +27,5 @@ def panel_services(settings: Settings, engine: AsyncEngine, ids: Ids) -> PanelSe
         ids=ids,
         foresee=partial(foresee_people, identify=identify, compare=match_records, redo_on=(IdentityMovedError,), ids=ids),
         limits=UploadLimits(file_bytes_max=settings.roster_bytes_max),
-        knows_program=program_catalog().knows,
+        knows_program=definitions(settings.standards_dir).programs.knows,
     )
