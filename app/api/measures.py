@@ -264,7 +264,8 @@ async def _facility_months(services: Services, wanted: Asked) -> tuple[int, int]
     last = datetime.combine(wanted.lines.to_on, time.max, UTC)
     async with services.unit_of_work(OPERATOR) as connection:
         raw = await raw_connection(connection)
-        return await measure_trust.facility_months(raw, wanted.lines.from_on, min(last, wanted.as_of), wanted.lines.facility_id)
+        until, at = min(last, wanted.as_of), wanted.as_of
+        return await measure_trust.facility_months(raw, wanted.lines.from_on, until, wanted.lines.facility_id, known_at=at)
 
 
 async def _payers(services: Services) -> list[UUID]:
