@@ -122,9 +122,14 @@ with moved as (
 ), begun as (
     insert into follow_up_owner (id, follow_up_id, organization_id, staff, starts_at)
     select link_id, follow_up_id, to_id, staff, $5 from moved
+), woken as (
+    insert into follow_up_log (id, follow_up_id, at, said)
+    select m.link_id, f.id, $5, jsonb_build_object('what', 'woken', 'by', '', 'to', null, 'reason', 'the follow-up went to another home',
+        'from', to_char(f.snoozed_until at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'))
+    from moved m join follow_up f on f.id = m.follow_up_id where f.snoozed_until > $5
 )
 update follow_up f set first_home_id = coalesce(f.first_home_id, f.home_id), home_id = m.to_id, assignee = m.staff, hand_over_at = null,
-    updated_at = $5, version = f.version + 1
+    snoozed_until = null, snooze = null, updated_at = $5, version = f.version + 1
 from moved m where f.id = m.follow_up_id
 """
 
@@ -140,7 +145,7 @@ class HandOver:
 
 
 async def hand_over(raw: Raw, moves: Sequence[HandOver], now: datetime) -> None:
-    """Make the new homes responsible: due times, contacts and the chain of owners stay."""
+    """Make the new homes responsible: due times, contacts and the chain of owners stay. What the old one let rest, rests no more."""
     if moves:
         await raw.execute(
             _HAND_OVER,

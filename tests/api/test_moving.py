@@ -77,6 +77,21 @@ async def test_the_panels_offer_it_and_the_old_home_stays_responsible_until_it_i
     assert {one["home"]["id"] for one in await worklist(moved, "plan")} == {moved.ids["next"]}
 
 
+async def test_a_snooze_of_the_old_home_mutes_nothing_of_the_new_one(moved: World) -> None:
+    """Due on the 10th at midnight, a half and four fifths of the time are over on the 9th; the old home let it rest on the 6th."""
+    path = f"/v1/follow-ups/{moved.ids['follow_up_id']}"
+    said = {"until": (moved.stage.clock.now() + timedelta(hours=20)).isoformat(), "reason": "waits for her sister", "author": "C. Sample"}
+    await moved.api.json("POST", f"{path}/snooze", moved.keys["home"], 200, json=said)
+    await act(moved, "next", "/accept", author="N. Sample")
+    (after,) = await worklist(moved, "next")
+    assert after["snooze"] is None
+    line = after["history"][-1]
+    assert (line["what"], line["from"], line["to"], line["reason"]) == ("woken", said["until"], None, "the follow-up went to another home")
+    moved.stage.clock.advance(hours=19)
+    await moved.stage.pass_time()
+    assert [one["escalation"]["percent"] for one in await told(moved, "next") if one["type"] == "follow_up.due"] != []
+
+
 async def test_it_is_accepted_by_itself_after_three_days(moved: World) -> None:
     moved.stage.clock.advance(days=2, hours=23)
     await moved.stage.pass_time()
