@@ -21,7 +21,7 @@ from app.domain.course import Course
 from app.domain.death import Death, DeathDoubt, death_of, without_doubted
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus
-from app.domain.escalation import RUNNING, next_step_at, stored_clocks
+from app.domain.escalation import RUNNING, Snooze, next_step_at, stored_clocks
 from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, evaluate
 from app.domain.follow_up_history import turned
 from app.domain.handing_over import next_end_at
@@ -323,14 +323,14 @@ def _store_view(looked: LookedAt, home: Home, rules: Stay, now: datetime, *, of_
     row, seen = looked.row, looked.seen
     times = _times(looked, now)
     by_facts = {clock.id for program in home.programs if program.is_started_by_facts for clock in program.clocks}
-    stored = stored_clocks(seen, row.clocks, now, row.snoozed_until, by_facts)
+    stored = stored_clocks(seen, row.clocks, now, _snooze(row), by_facts)
     late = [late_by(window, clock, times) if times else None for window, clock in zip(seen.windows, seen.clocks, strict=False)]
     late += [None] * (len(stored) - len(late))
     clocks = [clock_json(clock) | kept | {"late_by": by.value if by else None} for (clock, kept, _), by in zip(stored, late, strict=True)]
     row.late_by = sorted({by.value for by in late if by is not None})
     looked.fresh = [(shown, fresh) for shown, (_, _, fresh) in zip(clocks, stored, strict=True) if fresh]
     programs = home.program_ids(rules) or row.programs
-    changes = (seen.next_change_at, next_step_at(seen, now, row.snoozed_until) if row.home_id else None, row.hand_over_at)
+    changes = (seen.next_change_at, next_step_at(seen, stored, now, _snooze(row)) if row.home_id else None, row.hand_over_at)
     change_at = min((at for at in changes if at is not None), default=None)
     after = (seen.state.value, list(seen.reasons), clocks, seen.anchor_at, programs, change_at, row.person_id, of_reporter_alone)
     before = (
@@ -345,6 +345,12 @@ def _store_view(looked: LookedAt, home: Home, rules: Stay, now: datetime, *, of_
     row.updated_at = now
     row.version += 1
     return True
+
+
+def _snooze(row: FollowUpRow) -> Snooze | None:
+    if row.snoozed_until is None or row.snooze is None:
+        return None
+    return Snooze(datetime.fromisoformat(row.snooze["at"]), row.snoozed_until)
 
 
 def _times(looked: LookedAt, now: datetime) -> Times | None:

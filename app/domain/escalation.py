@@ -47,6 +47,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Snooze:
+    """A home lets a follow-up rest. It rests from what it knew: a due time that became known after that is warned of."""
+
+    at: datetime
+    until: datetime
+
+    def mutes(self, known_at: datetime, now: datetime) -> bool:
+        """Tell whether warnings of a due time that is known since then are mute now."""
+        return now < self.until and known_at <= self.at
+
+
+@dataclass(frozen=True, slots=True)
 class EscalationContact:
     """Whom a home names for a part in escalations, and the organization that is told too, where the home lets it see its rows."""
 
@@ -73,42 +85,39 @@ def steps(window: ClockWindow) -> tuple[Step, ...]:
     return (*listed, Step(PERCENT, window.ends_at, definition.told_at(PERCENT)))
 
 
-def passed(
-    window: ClockWindow, clock: Clock, known_at: datetime | None, now: datetime, snoozed_until: datetime | None = None
-) -> tuple[Step, ...]:
+def passed(window: ClockWindow, clock: Clock, known_at: datetime | None, now: datetime, *, is_mute: bool = False) -> tuple[Step, ...]:
     """Give the steps of a running clock that time has passed since its due time became known. A snooze mutes all but the breach.
 
     None: it is news that they have passed at all.
     """
     if clock.state not in RUNNING:
         return ()
-    mutes = snoozed_until is not None and now < snoozed_until
     return tuple(
         step
         for step in steps(window)
-        if (known_at is None or known_at < step.at) and step.at <= now and (step.percent >= PERCENT or not mutes)
+        if (known_at is None or known_at < step.at) and step.at <= now and (step.percent >= PERCENT or not is_mute)
     )
 
 
-def next_step_at(seen: FollowUpView, now: datetime, snoozed_until: datetime | None = None) -> datetime | None:
-    """Give when the next step of any running clock is reached, or a snooze over."""
+def next_step_at(
+    seen: FollowUpView, stored: Iterable[tuple[Clock, Mapping[str, Any], object]], now: datetime, snooze: Snooze | None = None
+) -> datetime | None:
+    """Give when the next step of any running clock is reached, or a snooze over. `stored` as `stored_clocks` gave it."""
     ahead = []
-    for window, clock in zip(seen.windows, seen.clocks, strict=False):
-        if clock.state in RUNNING:
-            ahead += [step.at for step in steps(window) if step.at > now]
-    if not ahead:
-        return None
-    if snoozed_until is not None and now < snoozed_until:
-        breaches = [window.ends_at for window, clock in zip(seen.windows, seen.clocks, strict=False) if clock.state in RUNNING]
-        ahead = [snoozed_until, *(at for at in breaches if at > now)]
-    return min(ahead)
+    for window, (clock, kept, _) in zip(seen.windows, stored, strict=False):
+        coming = [step for step in steps(window) if step.at > now] if clock.state in RUNNING else []
+        if coming and snooze is not None and snooze.mutes(datetime.fromisoformat(kept["known_at"]), now):
+            ahead.append(snooze.until)
+            coming = [step for step in coming if step.percent >= PERCENT]
+        ahead += [step.at for step in coming]
+    return min(ahead, default=None)
 
 
 def stored_clocks(
     seen: FollowUpView,
     before: Iterable[Mapping[str, Any]],
     now: datetime,
-    snoozed_until: datetime | None = None,
+    snooze: Snooze | None = None,
     by_facts: AbstractSet[str] = frozenset(),
 ) -> list[tuple[Clock, dict[str, Any], tuple[Step, ...]]]:
     """Give each clock with what is kept of its steps, and the steps that are newly passed.
@@ -125,7 +134,8 @@ def stored_clocks(
         known_at = datetime.fromisoformat(was["known_at"]) if same else now
         reached = was.get("reached_percent") if same else None
         is_news = stood and not same and (clock.id in old or clock.id in by_facts)
-        gone = passed(seen.windows[position], clock, None if is_news else known_at, now, snoozed_until)
+        is_mute = snooze is not None and snooze.mutes(known_at, now)
+        gone = passed(seen.windows[position], clock, None if is_news else known_at, now, is_mute=is_mute)
         if is_news and was.get("reached_percent") in {step.percent for step in gone}:
             # It was told of the due time before, and is as true of this one.
             reached = was["reached_percent"]

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.api.test_timers import call, pass_until, steps, the_follow_up
 from tests.api.world import ANN_AT_HOME, World, load_panel
+from tests.support.messages import adt
 
 
 async def snooze(world: World, status: int = 200, **said: Any) -> dict[str, Any]:
@@ -43,6 +44,18 @@ async def test_a_snooze_never_outlasts_a_pending_clock_and_a_breach_is_told_what
     await snooze(story, until="2026-03-11T03:59:59+00:00")
     await pass_until(story, 112, 8)
     assert await steps(story) == [("follow_up.overdue", 100)]
+
+
+async def test_a_clock_that_is_heard_of_after_a_snooze_is_warned_of_all_the_same(story: World) -> None:
+    """The home lets it rest over the weekend; on Friday evening self-harm becomes known, and half of its 24 hours are over at night."""
+    await snooze(story, until="2026-03-09T12:00:00-04:00")
+    story.stage.clock.advance(hours=2)
+    more = (("F32.2", "F"), ("T14.91XA", "F"))
+    await story.send(adt("A08", "20260306170000-0500", control="C3", admitted="20260302100000-0500", diagnoses=more))
+    await pass_until(story, 18, 3)
+    assert await steps(story, clock="suicide_safety.contact_24h") == [("follow_up.due", 50), ("follow_up.due", 80)]
+    assert await steps(story) == [], "what it knew rests"
+    assert (await the_follow_up(story))["snooze"] is not None
 
 
 async def test_everything_is_on_record(story: World) -> None:
