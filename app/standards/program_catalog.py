@@ -152,6 +152,7 @@ def _satisfaction(table: TomlTable) -> Satisfaction:
             outcomes=table.codes("outcomes", ContactOutcome, required=True),
             topics=table.codes("topics", ContactTopic),
             topics_by_day=table.codes("topics_by_day", ContactTopic),
+            topics_across=table.codes("topics_across", ContactTopic),
             live_two_way=table.boolean("live_two_way"),
             contacts_min=table.integer("contacts_min", default=1),
             attempts_min=table.integer("attempts_min", default=0),
