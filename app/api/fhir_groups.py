@@ -176,7 +176,8 @@ async def read_group(
 async def add_member(organization_id: OrganizationId, request: Request, viewer: Keeper, services: FromServices) -> Response:
     """Put a member on the panel, as a row of a roster would. Added twice is added once; a member who left comes back.
 
-    404: nobody is known by that number, and no `patient` came along. 422: a parameter or the row is not right; nothing was changed.
+    404: nobody is known by that number, and no `patient` came along. 422: a parameter or the row is not right, or the number is that of
+    several members; nothing was changed.
     """
     return await _change(organization_id, request, viewer, services, is_removal=False)
 
@@ -187,9 +188,9 @@ async def add_member(organization_id: OrganizationId, request: Request, viewer: 
     openapi_extra=refused(ProblemType.MALFORMED_JSON, ProblemType.INVALID) | _BODY,
 )
 async def remove_member(organization_id: OrganizationId, request: Request, viewer: Keeper, services: FromServices) -> Response:
-    """End the panel's claims on a member, or those of one provider: today, or after the last day of attributionPeriod.
+    """End all the panel's claims on a member, or those of one provider: today, or after the last day of attributionPeriod.
 
-    404: nobody on the panel is named so now. 422: a parameter is not right; nothing was changed.
+    404: nobody on the panel is named so now. 422: a parameter is not right, or the number is that of several members; nothing was changed.
     """
     return await _change(organization_id, request, viewer, services, is_removal=True)
 
@@ -205,10 +206,16 @@ async def _change(organization_id: UUID, request: Request, viewer: Viewer, servi
     if isinstance(ask, Sequence):
         return _refused(ask)
     held: list[GroupMember] = []
+    today = _today(services, organization)
     async with services.unit_of_work(viewer) as connection:
         if ask.member is not None or ask.person_id is not None:
-            held = await held_of(await raw_connection(connection), organization_id, ask.member, ask.person_id)
-    rows = (rows_to_remove if is_removal else rows_to_add)(ask, held, _today(services, organization))
+            raw = await raw_connection(connection)
+            held = await held_of(raw, organization_id, ask.member, ask.person_id)
+            people = {claim.person_id for claim in held if not claim.is_over(today)}
+            if is_removal and ask.member is not None and len(people) == 1:
+                # The number names the member; what ends is all of theirs, under whichever of their numbers the panel has it (ATR).
+                held = await held_of(raw, organization_id, None, people.pop())
+    rows = (rows_to_remove if is_removal else rows_to_add)(ask, held, today)
     if isinstance(rows, Problem):
         return _refused([rows])
     return await _load(services, organization, rows, "$member-remove" if is_removal else "$member-add")

@@ -100,6 +100,8 @@ def rows_to_add(ask: MemberAsk, held: Sequence[GroupMember], today: date) -> lis
             "Nobody on this panel, now or before, is named so. Send a parameter `patient` with the Patient, so that hospitals' messages "
             "can be matched.",
         )
+    if _are_several([claim for claim in held if not claim.is_over(today)] or held):
+        return _several("added")
     programs = {program_key(claim.program): claim.program for claim in held}
     program = ask.program or (next(iter(programs.values())) if len(programs) == 1 else "")
     if not program:
@@ -131,6 +133,8 @@ def rows_to_remove(ask: MemberAsk, held: Sequence[GroupMember], today: date) -> 
     ]
     if not meant:
         return _problem(ProblemCode.UNKNOWN_KEY, "Nobody on this panel is named so now. Nothing was removed.")
+    if _are_several(meant):
+        return _several("removed")
     ends_on = today if ask.ends_on is None else ask.ends_on + timedelta(days=1)
     said = {"effective_to": ends_on.isoformat(), CHANGE_COLUMN: ChangeType.REMOVE.value}
     return [
@@ -167,6 +171,15 @@ class ListedRows:
     def close(self) -> list[RawRow]:
         """Give the rows."""
         return self._rows
+
+
+def _are_several(claims: Sequence[GroupMember]) -> bool:
+    return len({claim.person_id for claim in claims}) > 1
+
+
+def _several(done: str) -> Problem:
+    sentence = f"Several members have this number. Nobody was {done}. Give its system, or the patientReference of the one who is meant."
+    return _problem(ProblemCode.DUPLICATE_KEY, sentence)
 
 
 def _problem(code: ProblemCode, sentence: str) -> Problem:

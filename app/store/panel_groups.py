@@ -42,12 +42,12 @@ _OF_PERSON: Final = f"""
 {_MEMBER}
 where m.organization_id = $1 and m.person_id = $2 and m.retracted_at is null order by m.effective_from, m.id
 """
-# Only by what this panel's own records say: a number that a hospital gave names nobody here.
+# Only by what this panel's own records say: a number that a hospital gave names nobody here. Null: under whichever system.
 _BY_NUMBER: Final = f"""
 {_MEMBER}
 where m.organization_id = $1 and m.retracted_at is null and m.record_id in (
     select i.record_id from record_identifier i join patient_record r on r.id = i.record_id
-    where i.value = $2 and i.authority = any($3::text[]) and r.source = $1::text
+    where i.value = $2 and ($3::text[] is null or i.authority = any($3)) and r.source = $1::text
 )
 order by m.effective_from, m.id
 """
@@ -77,12 +77,16 @@ async def read_members(raw: Raw, organization_id: UUID, today: date, *, after: U
 
 
 async def held_of(raw: Raw, organization_id: UUID, member: Identifier | None, person_id: UUID | None) -> list[GroupMember]:
-    """Give what a panel says of the one who is named so, oldest first; what is over too."""
-    if member is not None:
-        authorities = [member.authority.upper()] if member.authority else [NO_AUTHORITY, str(organization_id).upper()]
-        rows = await raw.fetch(_BY_NUMBER, organization_id, member.value, authorities)
-    else:
-        rows = await raw.fetch(_OF_PERSON, organization_id, person_id)
+    """Give what a panel says of the one who is named so, oldest first; what is over too.
+
+    A number without its system is the panel's own, or else that of whichever system: then it may be that of several people.
+    """
+    if member is None:
+        return [_member(row) for row in await raw.fetch(_OF_PERSON, organization_id, person_id)]
+    own = [member.authority.upper()] if member.authority else [NO_AUTHORITY, str(organization_id).upper()]
+    rows = await raw.fetch(_BY_NUMBER, organization_id, member.value, own)
+    if not rows and not member.authority:
+        rows = await raw.fetch(_BY_NUMBER, organization_id, member.value, None)
     return [_member(row) for row in rows]
 
 

@@ -124,6 +124,32 @@ async def test_a_patient_reference_is_the_one_that_the_group_shows(world: World)
     assert (await _ask(world, "$member-remove", nobody, status=404))["code"] == "not-found"
 
 
+async def test_a_number_without_a_system_names_the_member_and_removing_ends_all_of_their_entries(world: World) -> None:
+    """ATR: memberId alone removes all attributions of the member, under whichever number the panel has them."""
+    header = "medicaid_id,first_name,last_name,birth_date,sex,program,effective_from"
+    await load_panel(world, "home", f"{header}\nMC1,Ann,Alder,1980-01-02,F,ACT,2026-02-01\n", mode="delta")
+    bare = {"name": "memberId", "valueIdentifier": {"value": "H-1"}}
+    assert [one["inactive"] for one in (await _group(world))["member"]] == [False, False]
+    assert "unchanged 1" in (await _ask(world, "$member-add", bare))["diagnostics"]
+    assert "ended 2" in (await _ask(world, "$member-remove", bare))["diagnostics"]
+    assert [one["inactive"] for one in (await _group(world))["member"]] == [True, True]
+    assert (await _ask(world, "$member-remove", bare, status=404))["code"] == "not-found"
+
+
+async def test_a_number_of_two_members_removes_nobody(world: World) -> None:
+    rows = "H-7,HOMEB,Cara,Cedar,1966-01-01,F,BHH,2026-01-01,,\nH-7,HOMEC,Dan,Dogwood,1955-01-01,M,BHH,2026-01-01,,\n"
+    await load_panel(world, "home", f"{_HEADER}\n{rows}", mode="delta")
+    bare = {"name": "memberId", "valueIdentifier": {"value": "H-7"}}
+    for operation in ("$member-add", "$member-remove"):
+        refused = await _ask(world, operation, bare, status=422)
+        assert (refused["code"], "system" in refused["diagnostics"]) == ("duplicate", True)
+    assert [one["inactive"] for one in (await _group(world))["member"]] == [False, False, False]
+    dan = {"name": "memberId", "valueIdentifier": {"system": "HOMEC", "value": "H-7"}}
+    assert "ended 1" in (await _ask(world, "$member-remove", dan))["diagnostics"]
+    # And the number alone is Cara's now.
+    assert "ended 1" in (await _ask(world, "$member-remove", bare))["diagnostics"]
+
+
 async def test_a_person_of_another_panel_is_nobody_here(world: World) -> None:
     """A reference that names a member of somebody else's panel is answered like one that names nobody."""
     roster = f"{_HEADER}\nX-1,PLANC,Dan,Dogwood,1955-01-01,M,BHH,2026-01-01,,\n"
