@@ -1,9 +1,12 @@
 """Numbers that are retired into others or given to other patients (C.6, ADT-5): the latest word counts, and a circle ends somewhere."""
 
 from itertools import permutations
+from random import Random
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.stay_name import Names, StayKey, StayName
 
@@ -84,6 +87,22 @@ def test_another_number_is_the_same_stay(said: str, ends_as: dict[str, str]) -> 
         found = Names(known)
         stays = {found.root(number): found.members(number) for one in ends_as.values() for number in map(key, one)}
         assert stays == {key(root): {key(number) for number in numbers} for root, numbers in ends_as.items()}
+
+
+@given(st.dictionaries(st.sampled_from("ABCDE"), st.sampled_from("ABCDE")), st.sampled_from("ABCDE"), st.randoms())
+def test_another_number_for_a_while_changes_no_stay(merges: dict[str, str], changing: str, chance: Random) -> None:
+    """Whenever that was, before the merges or after or between."""
+    instants = chance.sample("abcdefg", len(merges) + 2)
+    there, back = sorted(instants[:2])
+    merged = [(number, instant, into) for (number, into), instant in zip(merges.items(), instants[2:], strict=True)]
+    before = names(*merged)
+    known = {key(number): StayName(key(number)).retired(instant, key(into)) for number, instant, into in merged}
+    known[key(changing)] = known.get(key(changing), StayName(key(changing))).renamed(there, key("X"))
+    known[key("X")] = StayName(key("X")).renamed(back, key(changing))
+    after = Names(known)
+    assert after.root(key("X")) == after.root(key(changing))
+    for number in map(key, "ABCDE"):
+        assert (after.root(number), after.members(number) - {key("X")}) == (before.root(number), before.members(number))
 
 
 def test_whoever_was_given_any_of_the_numbers_last_has_the_stay() -> None:
