@@ -1,6 +1,7 @@
 """A registry of providers as CSV, of the form of NPPES or of five plain columns: row by row, however large. Without a database.
 
-NPPES: `NPI`, `Entity Type Code`, `Healthcare Provider Taxonomy Code_1` to `_15`, `NPI Deactivation Date`. Plain: `npi`, `entity_type`,
+NPPES: `NPI`, `Entity Type Code`, `Healthcare Provider Taxonomy Code_1` to `_15`, `NPI Deactivation Date` and
+`NPI Reactivation Date`. Plain: `npi`, `entity_type`,
 `taxonomy`, `effective_from`, `effective_to`. Not here: what a taxonomy means (app/standards).
 """
 
@@ -52,13 +53,14 @@ def read_providers(lines: Iterable[str]) -> Iterator[ProviderRow | BadRow]:
         raise NoRegistryError
     entity_at = places.get("entity_type_code", places.get("entity_type", -1))
     from_at, to_at = places.get("effective_from", -1), places.get("effective_to", places.get("npi_deactivation_date", -1))
+    days_at = (from_at, to_at, places.get("npi_reactivation_date", -1))
     for cells in reader:
         if cells:
-            yield from _of_row(reader.line_num, cells, len(names), places["npi"], entity_at, taxonomies, (from_at, to_at))
+            yield from _of_row(reader.line_num, cells, len(names), places["npi"], entity_at, taxonomies, days_at)
 
 
 def _of_row(  # where each column is
-    number: int, cells: list[str], width: int, npi_at: int, entity_at: int, taxonomies: list[int], days_at: tuple[int, int]
+    number: int, cells: list[str], width: int, npi_at: int, entity_at: int, taxonomies: list[int], days_at: tuple[int, int, int]
 ) -> Iterator[ProviderRow | BadRow]:
     if len(cells) != width:
         yield BadRow(number, "", "The row has more or fewer cells than the header.")
@@ -81,5 +83,9 @@ def _of_row(  # where each column is
     if wrong:
         yield BadRow(number, "taxonomy", "The cell is no taxonomy code of ten characters.")
         return
+    since, until, again = read
+    # NPPES keeps the day of a deactivation that was taken back, and says in another column since when.
+    spans = [(since or ALWAYS, until)] if again is None or until is None else [(since or ALWAYS, until), (max(until, again), None)]
     for kind in kinds or [""]:
-        yield ProviderRow(npi, kind, read[0] or ALWAYS, read[1], entity or "1")
+        for starts_on, ends_on in spans:
+            yield ProviderRow(npi, kind, starts_on, ends_on, entity or "1")

@@ -1,7 +1,7 @@
 """The registry of providers: loaded by pieces of any number, and who of the services' providers it does not know. No patient data."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from app.store.raw import Raw
@@ -18,6 +18,25 @@ on conflict (npi, taxonomy, effective_from) do update
     set effective_to = excluded.effective_to, entity = excluded.entity, loaded_at = excluded.loaded_at
     where (provider_taxonomy.effective_to, provider_taxonomy.entity) is distinct from (excluded.effective_to, excluded.entity)
 """
+# What a file says of a provider is all that it is: kinds that it leaves out end, with the day on which the provider was deactivated or,
+# where nobody says when, today. Periods that a file once gave are replaced by those that it gives now.
+_END: Final = """
+with named as (
+    select npi, min(effective_to) filter (where taxonomy = '') as over_on from provider_row group by npi
+), gone as (
+    select p.npi, p.taxonomy, p.effective_from, coalesce(n.over_on, $1::timestamptz::date) as over_on
+    from provider_taxonomy p join named n on n.npi = p.npi
+    where p.taxonomy <> '' and not exists (
+        select from provider_row r where r.npi = p.npi and r.taxonomy = p.taxonomy and r.effective_from = p.effective_from)
+), replaced as (
+    delete from provider_taxonomy p using gone g
+    where (p.npi, p.taxonomy, p.effective_from) = (g.npi, g.taxonomy, g.effective_from) and p.effective_from > $2
+)
+update provider_taxonomy p set effective_to = g.over_on, loaded_at = $1 from gone g
+where (p.npi, p.taxonomy, p.effective_from) = (g.npi, g.taxonomy, g.effective_from) and p.effective_from = $2
+    and (p.effective_to is null or p.effective_to > g.over_on)
+"""
+_ALWAYS: Final = date.min
 # Whose services these providers rendered: one stay of each is enough, for measures look at the whole person.
 _RECONSIDER: Final = """
 insert into reconsideration (encounter_id, asked_at, cause)
@@ -50,6 +69,7 @@ async def stage(raw: Raw, rows: Sequence[tuple[Any, ...]]) -> None:
 async def take(raw: Raw, now: datetime) -> tuple[int, int]:
     """Take the stage over, and have the people looked at whom these providers served; give how many kinds changed and how many stays."""
     await raw.execute("analyze provider_row")
+    await raw.execute(_END, now, _ALWAYS)
     changed = await raw.execute(_TAKE, now)
     asked = await raw.execute(_RECONSIDER, now)
     return int(str(changed).rsplit(" ", 1)[-1]), int(str(asked).rsplit(" ", 1)[-1])

@@ -156,6 +156,35 @@ async def test_a_registry_resolves_providers_by_the_day_and_their_services_are_l
         assert (await by_source(story))["claims"] == expected
 
 
+NPPES = '"NPI","Entity Type Code","Healthcare Provider Taxonomy Code_1","NPI Deactivation Date","NPI Reactivation Date"'
+
+
+async def test_what_a_later_registry_leaves_out_of_a_provider_ends_and_who_is_back_is_back(story: World) -> None:
+    """Who gave the visit of 9 March: known, deactivated before it (NPPES leaves such a row bare), back before and after it, of another kind."""
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, SEEN.replace("F32.2", "Z00.00"))
+    met, missed = (1, 1, 1), (1, 0, 0)
+    for row, expected in (
+        (f'"{NPI}","1","103TC0700X","",""', met),
+        (f'"{NPI}","","","03/01/2026",""', missed),
+        (f'"{NPI}","1","103TC0700X","03/01/2026","03/05/2026"', met),
+        (f'"{NPI}","1","103TC0700X","03/01/2026","03/15/2026"', missed),
+        (f'"{NPI}","1","103TC0700X","",""', met),
+        (f'"{NPI}","1","207Q00000X","",""', met),
+        (f'"{NPI}","1","207Q00000X","03/01/2026",""', met),
+    ):
+        async with wiring.open_transaction(story.stage.work)() as raw:
+            await raw.execute(provider_registry.BEGIN)
+            await provider_registry.stage(raw, [one for one in read_providers([NPPES, row]) if isinstance(one, ProviderRow)])
+            await provider_registry.take(raw, story.stage.clock.now())
+            kinds = await raw.fetch("select taxonomy, effective_to from provider_taxonomy where npi = $1 order by 1, 2", NPI)
+        await story.stage.settle()
+        assert (await by_source(story))["claims"] == expected, row
+    ended = {row["taxonomy"]: row["effective_to"] for row in kinds}
+    assert ended["103TC0700X"] == story.stage.clock.now().date(), "of a change of kind nobody says the day: until then it was so"
+
+
 async def test_the_trust_line_compares_with_the_discharges_of_claims(story: World) -> None:
     until(story, datetime(2026, 5, 1, tzinfo=UTC))
     assert (await rates(story, "plan"))["trust"]["claims_list"] is None
