@@ -160,7 +160,7 @@ NPPES = '"NPI","Entity Type Code","Healthcare Provider Taxonomy Code_1","NPI Dea
 
 
 async def test_what_a_later_registry_leaves_out_of_a_provider_ends_and_who_is_back_is_back(story: World) -> None:
-    """Who gave the visit of 9 March: known, deactivated before it (NPPES leaves such a row bare), back before and after it, of another kind."""
+    """Who gave the visit of 9 March: known, deactivated before it (NPPES leaves such a row bare), back, of another kind."""
     until(story, DAY_31)
     await story.stage.pass_time()
     await upload(story, SEEN.replace("F32.2", "Z00.00"))
