@@ -17,18 +17,20 @@ STANDINGS = "panel_standing"
 """Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 
 COUNTED = "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome"
+COUNTS = "(home_id IS NOT NULL OR NOT of_home)"
+"""Lines of homes that were responsible only later are in no tally: a rate by the home of a later day adds them (measure_reads)."""
 
 _NOTE_LINES = """
 CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
-    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, 1 FROM added WHERE known_to IS NULL;
+    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, 1 FROM added WHERE known_to IS NULL AND COUNTS;
     RETURN NULL;
 END $$
 """
 _NOTE_VERSIONS = """
 CREATE FUNCTION note_measure_versions() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
     INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, sum(lines) FROM (
-        SELECT COUNTED, -1 AS lines FROM before WHERE known_to IS NULL
-        UNION ALL SELECT COUNTED, 1 FROM afterwards WHERE known_to IS NULL
+        SELECT COUNTED, -1 AS lines FROM before WHERE known_to IS NULL AND COUNTS
+        UNION ALL SELECT COUNTED, 1 FROM afterwards WHERE known_to IS NULL AND COUNTS
     ) AS change GROUP BY COUNTED HAVING sum(lines) <> 0;
     RETURN NULL;
 END $$
@@ -43,12 +45,12 @@ def upgrade() -> None:
 
 
 def _note_changes_of_the_ledger() -> None:
-    op.execute(_NOTE_LINES.replace("COUNTED", COUNTED))
+    op.execute(_NOTE_LINES.replace("COUNTED", COUNTED).replace("COUNTS", COUNTS))
     op.execute(
         "CREATE TRIGGER measure_line_is_counted AFTER INSERT ON measure_line REFERENCING NEW TABLE AS added "
         "FOR EACH STATEMENT EXECUTE FUNCTION note_measure_lines()"
     )
-    op.execute(_NOTE_VERSIONS.replace("COUNTED", COUNTED))
+    op.execute(_NOTE_VERSIONS.replace("COUNTED", COUNTED).replace("COUNTS", COUNTS))
     op.execute(
         "CREATE TRIGGER measure_line_is_counted_anew AFTER UPDATE ON measure_line "
         "REFERENCING OLD TABLE AS before NEW TABLE AS afterwards FOR EACH STATEMENT EXECUTE FUNCTION note_measure_versions()"

@@ -13,7 +13,7 @@ from app.domain.directory import Directory
 from app.domain.measure_ledger import Measured, lines_of
 from app.domain.measure_line import MeasureLine
 from app.domain.rulebook import Rulebook
-from app.store import measure_lines, measure_receipts, service_lines
+from app.store import measure_lines, measure_receipts, service_lines, transfers
 from app.store.raw import Raw
 
 
@@ -31,14 +31,15 @@ class Difference:
 async def difference(
     raw: Raw, people: Collection[UUID], known: Mapping[UUID, Measured], directory: Directory, rulebook: Rulebook, now: datetime
 ) -> Difference:
-    """Compare the lines of these people with what they should be; nothing is changed. Most batches end after three reads."""
+    """Compare the lines of these people with what they should be; nothing is changed. Most batches end after four reads."""
     stays = {stay.id for person in known.values() for stay in person.stays}
     heard = await measure_receipts.heard(raw, stays)
     services = await service_lines.of_people(raw, known)
+    owners = await transfers.chains(raw, stays)
     named = {contact.npi for person in known.values() for _, contact in person.contacts if contact.npi and not contact.taxonomies}
     named |= {line.npi for lines in services.values() for line in lines if line.npi and not line.taxonomies}
     providers = await service_lines.kinds_of_providers(raw, named)
-    told = (replace(known[one], heard=heard, services=services.get(one, ()), providers=providers) for one in sorted(known))
+    told = (replace(known[one], heard=heard, services=services.get(one, ()), providers=providers, owners=owners) for one in sorted(known))
     wanted = {line.key: line for person in told for line in lines_of(person, directory, rulebook, rulebook.measures, now)}
     stands = await measure_lines.standing(raw, people, stays)
     ended = {number: line for number, line in stands.items() if wanted.get(line.key) != line}

@@ -18,7 +18,7 @@ from app.domain.rulebook import Rulebook
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import OPERATOR, Viewer
 from app.ports import Ids
-from app.store import claims, encounter_reads, transfers
+from app.store import claims, encounter_reads, encounters, transfers
 from app.store.encounters import EncounterRow
 from app.store.follow_ups import FollowUpRow
 from app.store.raw import Raw
@@ -79,4 +79,6 @@ async def decide_offer(
     await transfers.decide(raw, [shown.transfer.id], state, now, reason=reason, by=by)
     if state == "accepted":
         await transfers.hand_over(raw, [HandOver(follow_up_id, shown.transfer.to_id, ids.new(), None)], now)
+        # Rates by the home of a later day change with it, whatever becomes of who asks.
+        await encounters.reconsider(raw, [shown.transfer.encounter_id], now, "transfer")
     return await transfers.latest(raw, viewer, follow_up_id) or shown

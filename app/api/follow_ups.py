@@ -7,7 +7,6 @@ clocks and measures (domain), and who may work on a follow-up (actions/follow_up
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -48,6 +47,7 @@ from app.domain.contact import Contact, ContactEntry
 from app.domain.contact_entry import read_contact
 from app.domain.directory import Directory
 from app.domain.follow_up import FollowUpState
+from app.domain.home_day import HomeAt
 from app.domain.lateness import LateBy
 from app.domain.organization import COVERING_KINDS
 from app.domain.public_id import Kind, public_id
@@ -68,19 +68,6 @@ _LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQ
 
 Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
 Worker = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]
-
-
-class HomeAt(StrEnum):
-    """When a home was responsible."""
-
-    DISCHARGE = "discharge"
-    DAY_7 = "day7"
-    DAY_30 = "day30"
-
-    @property
-    def days(self) -> int:
-        """Days after the discharge."""
-        return {HomeAt.DISCHARGE: 0, HomeAt.DAY_7: 7, HomeAt.DAY_30: 30}[self]
 
 
 IdempotencyKey = Annotated[
@@ -112,7 +99,9 @@ async def list_follow_ups(
     assignee: Annotated[str | None, Query(max_length=200, description="Only given to.", examples=["C. Sample"])] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after; ordered by change.")] = None,
     home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
-    home_at: Annotated[HomeAt | None, Query(description="Whose it was then, not now: with home, for rates.", examples=["day7"])] = None,
+    home_at: Annotated[
+        HomeAt | None, Query(description="With home: whose it was then, not now, as rates ask (/v1/measures).", examples=["day7"])
+    ] = None,
     late_by: Annotated[LateBy | None, Query(description="Only with a clock that is late by the doing of.", examples=["late_by_us"])] = None,
     snoozed: Annotated[bool | None, Query(description="Only those that rest, or only those that do not.")] = None,
 ) -> Response:
@@ -123,6 +112,8 @@ async def list_follow_ups(
     A change is seen when it is committed, some seconds after its `updated_at`. Who polls asks from a minute before the last one it
     read: what it has already comes again with the same `version`. Notifications, numbered without a gap, need no such margin.
     """
+    if home_at is not None and home is None:
+        raise invalid("/home_at", "says when a home had it, and needs the home: add home, or leave it out", where="query")
     states = [one.value for one in status] if status else None
     program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None
     wanted = FollowUpFilter(

@@ -38,6 +38,7 @@ from app.api.schemas.measures import (
 )
 from app.api.services import Services
 from app.domain.calendar import last_day_over_before
+from app.domain.home_day import HomeAt
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.own_status import hidden_from
@@ -73,7 +74,15 @@ _GroupBy = Annotated[
 ]
 _Mature = Annotated[bool, Query(description="Only events whose 30 days are over.")]
 _AsOf = Annotated[InstantOfQuery | None, Query(description="As it was known then.")]
-_Home = Annotated[OrganizationId | None, Query(description="Responsible on the day of the discharge.")]
+_Home = Annotated[OrganizationId | None, Query(description="Only of this home; when it was responsible, home_at says.")]
+_HomeAt = Annotated[
+    HomeAt,
+    Query(
+        description="Whose home counts where responsibility moved: that of the discharge, or that of the end of day 7 or of day 30 after "
+        "it; while that day is to come, whose it is so far.",
+        examples=["day7"],
+    ),
+]
 _Facility = Annotated[OrganizationId | None, Query(description="Where the stay was.")]
 
 
@@ -90,6 +99,7 @@ class Asked:
     rules: MeasureRules
     lines: LineFilter
     as_of: datetime
+    home_at: HomeAt
 
 
 async def asked(  # each is a parameter of the query
@@ -102,6 +112,7 @@ async def asked(  # each is a parameter of the query
     as_of: _AsOf = None,
     organization_id: _Whose = None,
     home_id: _Home = None,
+    home_at: _HomeAt = HomeAt.DISCHARGE,
     facility_id: _Facility = None,
 ) -> Asked:
     """Read which lines of the ledger are asked for."""
@@ -124,11 +135,12 @@ async def asked(  # each is a parameter of the query
         mature_before=last_day_over_before(at) if mature_only else None,
         known_at=as_of if is_past else None,
         home_id=home_id,
+        home_days=home_at.days,
         facility_id=facility_id,
         reader_id=viewer.organization_id,
         reserved=hidden_from(viewer, directory),
     )
-    return Asked(catalog.rules_for(measure, days[0].year), lines, at)
+    return Asked(catalog.rules_for(measure, days[0].year), lines, at, home_at)
 
 
 def whose(viewer: Viewer, organization_id: UUID | None) -> Sequence[UUID]:
@@ -208,6 +220,7 @@ async def show_rates(
             "to_on": lines.to_on,
             "as_of": wanted.as_of,
             "mature_only": lines.mature_before is not None,
+            "home_at": wanted.home_at.value,
             "evidence": evidence.value,
             "rule_version": rules.version,
             "total": rate_json(total),

@@ -1,8 +1,9 @@
 """The measure ledger: for whom an ended stay counts in which measure, and where it stands there. Rates are sums over its lines.
 
-One line per (stay, measure, organization): each home that was responsible and each plan or agency that covered the person on the day
-of the discharge, and one of the whole exchange, which counts a discharge once however many payers cover it. What an organization may
-not know of is absent from its lines, and from the exchange's too: no number gives away what was withheld (domain rule 10).
+One line per (stay, measure, organization): each home that was responsible at the discharge, at day 7 or at day 30, each plan or agency
+that covered the person on the day of the discharge, and one of the whole exchange, which counts a discharge once however many payers
+cover it. What an organization may not know of is absent from its lines, and from the exchange's too: no number gives away what was
+withheld (domain rule 10).
 Not here: what a measure says (``episode``), or how lines are kept (store/measure_lines).
 """
 
@@ -21,9 +22,10 @@ from app.domain.course import Course
 from app.domain.death import without_doubted
 from app.domain.directory import Directory
 from app.domain.episode import covers, measure_statuses
-from app.domain.measure import LONG_DAYS, Evidence, MeasureCatalog, PersonHistory, Receipt
+from app.domain.home_day import Owner, owner_on
+from app.domain.measure import LONG_DAYS, SHORT_DAYS, Evidence, MeasureCatalog, PersonHistory, Receipt
 from app.domain.measure_history import Endings, Spans, birth_in, endings, enrolment, facts_of, history_of
-from app.domain.measure_line import MeasureLine, Said, line_of, of_enrolled, said_of
+from app.domain.measure_line import Homes, MeasureLine, Said, line_of, of_enrolled, said_of
 from app.domain.organization import COVERING_KINDS, OrganizationKind
 from app.domain.own_status import Asking
 from app.domain.person import PatientRecord
@@ -68,6 +70,8 @@ class Measured:
     """What encounter and pharmacy files say, whoever loaded them, in all versions."""
     providers: Providers = field(default_factory=dict)
     """What kinds of provider those are who rendered services."""
+    owners: Mapping[tuple[UUID, UUID], Sequence[Owner]] = field(default_factory=dict)
+    """(stay, home of the discharge) -> the homes that had its follow-up, oldest first; only where it went to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class _Reader:
 
     organization_id: UUID | None
     kind: OrganizationKind
-    home_id: UUID | None
+    homes: Homes
+    of_home: bool = False
     enrolled_by: tuple[Attribution, ...] = field(default=())
 
 
@@ -111,11 +116,22 @@ class _InHand:
             denied = person.denied.get(stay.id, frozenset())
             responsible = responsible_homes(stay, rules, person.claims, self.directory, self.rulebook, denied=denied)
             homes = [home.home_id for home in responsible.homes if home.home_id is not None]
-            for reader in _readers(homes, person.claims, day, known, stay.consents):
+            owners = [self._owners(stay, homes, day + timedelta(days=days)) for days in (SHORT_DAYS, LONG_DAYS)]
+            for reader in _readers([homes, *owners], person.claims, day, known, stay.consents):
                 shown = self._shown_to(reader)
                 if stay.id in shown.has:
-                    lines += [line_of(one, reader.organization_id, reader.home_id) for one in self._made(stay, reader, shown, known)]
+                    lines += [
+                        line_of(one, reader.organization_id, reader.homes, of_home=reader.of_home)
+                        for one in self._made(stay, reader, shown, known)
+                    ]
         return lines
+
+    def _owners(self, stay: StayInHand, homes: Sequence[UUID], day: date) -> Sequence[UUID]:
+        """Give whose the follow-ups of the homes of a discharge were when a later day was over."""
+        owners = self.person.owners
+        if not owners:
+            return homes
+        return [owner_on(owners[stay.id, home], day, stay.zone) if (stay.id, home) in owners else home for home in homes]
 
     def _made(self, stay: StayInHand, reader: _Reader, shown: "_Shown", known: Asking) -> list[Said]:
         """Give what lines of a stay say to a reader. Most know the same: what a payer sees, the exchange does."""
@@ -216,25 +232,35 @@ def claims_counted(lines: Sequence[ClaimLine], reader_id: UUID | None, providers
 
 
 def _readers(
-    homes: Sequence[UUID], claims: Sequence[Attribution], day: date, known: Asking, consents: tuple[Consent, ...]
+    homes: Sequence[Sequence[UUID]], claims: Sequence[Attribution], day: date, known: Asking, consents: tuple[Consent, ...]
 ) -> list[_Reader]:
-    """Give for whom a stay counts: the homes that follow it up, who pays, and the exchange where it counts for anybody."""
+    """Give for whom a stay counts: the homes that follow it up, who pays, and the exchange where it counts for anybody.
+
+    `homes` are those of the discharge, of day 7 and of day 30.
+    """
     directory = known.directory
     payers = [one for one, grounds in responsible_on(claims, day).items() if _pays(one, grounds, directory)]
 
-    def first(reader: Recipient) -> UUID | None:
-        """Give the first of the homes that the reader may know of."""
-        return next((home for home in homes if known.may_name(home, reader, consents)), None)
+    def first(reader: Recipient) -> Homes:
+        """Give the first of the homes of each day that the reader may know of."""
+        at_discharge, *later = (next((home for home in at if known.may_name(home, reader, consents)), None) for at in homes)
+        return at_discharge, later[0], later[1]
 
-    readers = [_Reader(home, directory.organizations[home].kind, home) for home in homes]
+    def own(home: UUID) -> Homes:
+        """Give on which of the days a home was one of them."""
+        at_discharge, *later = (home if home in at else None for at in homes)
+        return at_discharge, later[0], later[1]
+
+    responsible = dict.fromkeys(home for at in homes for home in at)
+    readers = [_Reader(home, directory.organizations[home].kind, own(home), of_home=True) for home in responsible]
     for payer in payers:
         kind = directory.organizations[payer].kind
-        readers.append(_Reader(payer, kind, first(Recipient(kind, payer)), _enrolment_by(claims, {payer})))
+        readers.append(_Reader(payer, kind, first(Recipient(kind, payer)), enrolled_by=_enrolment_by(claims, {payer})))
     if readers:
         # The state's: it may know no more than a payer may. Who goes from one plan to another stays enrolled with it.
         anybody = Recipient(OrganizationKind.AGENCY)
         ever = {one.organization_id for one in claims if _pays(one.organization_id, (one,), directory)} if payers else set()
-        readers.append(_Reader(None, anybody.kind, first(anybody), _enrolment_by(claims, ever)))
+        readers.append(_Reader(None, anybody.kind, first(anybody), enrolled_by=_enrolment_by(claims, ever)))
     return readers
 
 

@@ -28,6 +28,13 @@ class MeasureLine(NamedTuple):
     """None: the exchange as a whole."""
     home_id: UUID | None
     """The home that was responsible on the day of the discharge: the line's own, else the first of them."""
+    home_7_id: UUID | None
+    """Where it moved, the home at the end of day 7."""
+    home_30_id: UUID | None
+    moved: bool
+    """It was another home at day 7 or at day 30; else the two above are empty, and `home_id` stands for all."""
+    of_home: bool
+    """The organization is there as a home: the line counts by the days on which it was responsible, and for nobody by the others."""
     encounter_id: UUID
     measure: str
     person_id: UUID
@@ -70,13 +77,18 @@ class MeasureLine(NamedTuple):
 
 
 Said = tuple[Any, ...]
-"""What all lines of a stay in a measure say alike: a line but for its first two fields."""
+"""What all lines of a stay in a measure say alike: a line but for whose it is."""
+Homes = tuple[UUID | None, UUID | None, UUID | None]
+"""At the discharge, at day 7 and at day 30, as far as whose line it is may know; of a home itself, or None where it was another's."""
+_NOT_MOVED: Final = (None, None)
 _NO_GROUNDS: Final = (None,) * 5
 
 
-def line_of(said: Said, organization_id: UUID | None, home_id: UUID | None) -> MeasureLine:
+def line_of(said: Said, organization_id: UUID | None, homes: Homes, *, of_home: bool) -> MeasureLine:
     """Give the line of somebody for whom the stay counts."""
-    return MeasureLine._make((organization_id, home_id, *said))
+    at_discharge, *later = homes
+    moved = any(home != at_discharge for home in later)
+    return MeasureLine._make((organization_id, at_discharge, *(later if moved else _NOT_MOVED), moved, of_home, *said))
 
 
 def said_of(stay: StayInHand, statuses: Sequence[MeasureStatus], facts: Mapping[str, Any], born_on: date | None) -> list[Said]:

@@ -338,7 +338,6 @@ class Rooms:
             ids=self.ids,
             now=now,
         )
-        await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows = await notify(raw, desired, kept.ids, directory, read_stay=read, ids=self.ids, now=now)
         late = sum(row.payload["late"] is not None for row in rows)
         rows.extend(await tell_follow_ups(raw, kept.standing, directory, read_stay=read, ids=self.ids, now=now))
@@ -351,6 +350,8 @@ class Rooms:
             await death_doubts.close(raw, [stay.id for stay in stays], kept.doubts, now)
         moving = _moving(kept, claimed, answered)
         rows.extend(await move_follow_ups(raw, moving, directory, self.rulebook, read_stay=read, ids=self.ids, now=now))
+        # Whose a stay is on which day, measures ask: after what goes over now.
+        await measure(raw, {stay.person_id for stay in stays}, kept.people, directory, self.rulebook, now)
         rows.extend(await tell_owners_of(raw, stays, directory, ids=self.ids, now=now))
         recipients = await notifications.number_and_insert(raw, rows, now)
         return Told(desired, len(rows), late, tuple(recipients), kept.views)

@@ -59,11 +59,12 @@ class FollowUpCursor:
 
 
 def _home_on(days: int) -> str:
-    """Whose a follow-up was at the end of so many days: the last link of its chain that began by then, else the first."""
-    at = f"f.anchor_at + interval '{days:d} days'"
+    """Whose a follow-up was when so many days after the discharge were over (domain/home_day), by the calendar of the place."""
+    zone = "coalesce((select z.time_zone from organization z where z.id = coalesce(e.facility_id, e.reported_by)), 'UTC')"
+    begun = f"(o.starts_at at time zone {zone})::date <= f.anchor_on + {days:d}"
     return (
         "{} = (select o.organization_id from follow_up_owner o where o.follow_up_id = f.id "
-        f"order by (o.starts_at <= {at}) desc, case when o.starts_at <= {at} then o.starts_at end desc, o.starts_at limit 1)"
+        f"order by ({begun}) desc, case when {begun} then o.starts_at end desc, o.starts_at limit 1)"
     )
 
 

@@ -12,7 +12,7 @@ from app.store.raw import Raw
 
 _COLUMNS = MeasureLine._fields
 _TYPES = (
-    "uuid", "uuid", "uuid", "text", "uuid", "uuid", "int2", "date", "date", "date",
+    "uuid", "uuid", "uuid", "uuid", "bool", "bool", "uuid", "text", "uuid", "uuid", "int2", "date", "date", "date",
     "text", "text", "text", "uuid", "date", "date",
     "text", "date", "date", "date", "date", "int2", "text", "text", "text", "text",
     "text", "text", "bool", "text", "text", "timestamptz",

@@ -5,6 +5,7 @@ Row-level security asks again who may see which line. One statement each. Not he
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -19,11 +20,17 @@ from app.store.raw import Raw
 from app.store.tables.measures import measure_line
 from app.store.tables.policies import signed_for
 
-_OTHERS: Final = ", ".join(f"m.{column.name}" for column in measure_line.c if column.name != "home_id")
+_OTHERS: Final = ", ".join(f"m.{column.name}" for column in measure_line.c if column.name not in {"home_id", "of_home"})
+
+_HOME_AT: Final = {days: f"case when m.moved then m.home_{days}_id else m.home_id end" for days in (7, 30)} | {0: "m.home_id"}
+_OF_HOME_AT: Final = {days: f"(not m.moved and m.home_id = {{0}} or m.moved and m.home_{days}_id = {{0}})" for days in (7, 30)} | {
+    0: "m.home_id = {0}"
+}
+"""Days after the discharge -> the home of a line, and how it is looked for."""
 
 _CHANGED: Final = """({alias}.known_to is null and {alias}.known_from >= {since} or {alias}.known_to >= {since} and not exists (
 select 1 from measure_line n where n.encounter_id = {alias}.encounter_id and n.measure = {alias}.measure
-    and n.organization_id is not distinct from {alias}.organization_id and n.known_to is null))"""
+    and n.organization_id is not distinct from {alias}.organization_id and n.known_to is null and ({home} is not null or not n.of_home)))"""
 """What was learned since: new versions, and lines that ended without another in their place, because the event no longer counts."""
 
 
@@ -42,6 +49,8 @@ class LineFilter:
     known_at: datetime | None = None
     """As it was known then; None: as it stands."""
     home_id: UUID | None = None
+    home_days: int = 0
+    """Whose home counts: that of so many days after the discharge, 0, 7 or 30."""
     facility_id: UUID | None = None
     person_id: UUID | None = None
     status: str | None = None
@@ -53,14 +62,21 @@ class LineFilter:
     """Homes of which it has to be asked whether the reader may know: what a line said once, or says still, is not what may be read."""
 
     def source(self, values: list[Any], *, only_reserved: bool = False) -> str:
-        """Give the lines, with the home only where it may be known; or those alone of which it has to be asked."""
-        if not self.reserved:
+        """Give the lines, with the home that counts, and only where it may be known; or those alone of which it has to be asked."""
+        if not self.reserved and not self.home_days:
             return "measure_line l"
-        values += [list(self.reserved), self.reader_id]
-        asked = f"m.home_id = any(${len(values) - 1}::uuid[])"
-        hidden = f"{asked} and not {signed_for('m.person_id', f'${len(values)}::uuid')}"
-        which = f" where {asked}" if only_reserved else ""
-        return f"(select {_OTHERS}, case when {hidden} then null else m.home_id end as home_id from measure_line m{which}) l"
+        shown = home = _HOME_AT[self.home_days]
+        # What stands in the place of a column is in no index, and what is hidden is nobody's: both are asked of the columns.
+        parts = [f"({home} is not null or not m.of_home)"]
+        if self.home_id is not None:
+            values.append(self.home_id)
+            parts.append(_OF_HOME_AT[self.home_days].format(f"${len(values)}"))
+        if self.reserved:
+            values += [list(self.reserved), self.reader_id]
+            asked = f"{home} = any(${len(values) - 1}::uuid[])"
+            shown = f"case when {asked} and not {signed_for('m.person_id', f'${len(values)}::uuid')} then null else {home} end"
+            parts += [asked] if only_reserved else []
+        return f"(select {_OTHERS}, {shown} as home_id, false as of_home from measure_line m where {' and '.join(parts)}) l"
 
     def where(self, alias: str, values: list[Any], *, versioned: bool = True) -> str:
         """Give the condition, and add its values. Not `versioned`: of a table that has nothing but what stands."""
@@ -81,6 +97,9 @@ class LineFilter:
             also(f"{alias}.organization_id = {{}}", self.organizations[0])
         else:
             also(f"{alias}.organization_id = any({{}}::uuid[])", list(self.organizations))
+        if versioned:
+            # A home counts what was its own on the day.
+            parts.append(f"({alias}.home_id is not null or not {alias}.of_home)")
         if versioned and self.known_at is None and self.changed_since is None:
             parts.append(f"{alias}.known_to is null")
         also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
@@ -90,7 +109,7 @@ class LineFilter:
         also(f"{alias}.person_id = {{}}", self.person_id)
         also(f"{alias}.status_30 = {{}}", self.status)
         if self.known_at is None and self.changed_since is not None:
-            also(_CHANGED.format(alias=alias, since="{0}"), self.changed_since)
+            also(_CHANGED.format(alias=alias, since="{0}", home=_HOME_AT[self.home_days].replace("m.", "n.")), self.changed_since)
         else:
             also(f"{alias}.known_from >= {{}}", self.changed_since)
         also(f"{alias}.id <> all({{}}::bigint[])", sorted(self.without) or None)
@@ -182,12 +201,25 @@ _OF_ALL: Final = frozenset({"anchor_on", "organization_id", "outcome"})
 
 
 def _source(wanted: LineFilter, group_by: Sequence[str], told: Told | None, values: list[Any]) -> str:
-    """Give kinds of lines with how many there are: of a tally with what belongs to it, else of the ledger, of which each counts once."""
+    """Give kinds of lines with how many there are: of a tally with what belongs to it, else of the ledger, of which each counts once.
+
+    By the home of a later day it is what the home of the discharge gives, less what moved, and that again where it went.
+    """
     asked = {_COLUMNS.get(name, name) for name in group_by}
     asked |= {name for name in ("home_id", "facility_id") if getattr(wanted, name) is not None}
     columns = ", ".join(f"l.{name}" for name in sorted(_OF_ALL | asked))
+    if wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status:
+        return _of_ledger(wanted, columns, values)
+    at_discharge = replace(wanted, home_days=0)
+    parts = [_standing(at_discharge, asked, columns, told, values)]
+    if wanted.home_days:
+        parts += [_of_ledger(at_discharge, columns, values, moved=-1), _of_ledger(wanted, columns, values, moved=1)]
+    return " union all ".join(parts)
+
+
+def _standing(wanted: LineFilter, asked: AbstractSet[str], columns: str, told: Told | None, values: list[Any]) -> str:
     tally = measure_tallies.tally_of(asked - _OF_ALL)
-    if tally is None or wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status:
+    if tally is None:
         return _of_ledger(wanted, columns, values)
     boundaries = [wanted.mature_before - timedelta(days=LONG_DAYS)] if wanted.mature_before else []
     if tally != measure_tallies.BY_DAY and told is not None:
@@ -214,9 +246,11 @@ def _source(wanted: LineFilter, group_by: Sequence[str], told: Told | None, valu
     return " union all ".join(parts)
 
 
-def _of_ledger(wanted: LineFilter, columns: str, values: list[Any], *, only_reserved: bool = False) -> str:
+def _of_ledger(wanted: LineFilter, columns: str, values: list[Any], *, only_reserved: bool = False, moved: int | None = None) -> str:
+    """Count lines one by one; or those that `moved` alone, each as so many (ix_measure_line_moved)."""
     source = wanted.source(values, only_reserved=only_reserved)
-    return f"select {columns}, 1 as lines from {source} where {wanted.where('l', values)}"
+    which = "" if moved is None else " and l.moved"
+    return f"select {columns}, {moved or 1} as lines from {source} where {wanted.where('l', values)}{which}"
 
 
 def _starts(from_on: date, to_on: date, months: int) -> list[date]:
@@ -270,7 +304,8 @@ async def events(raw: Raw, wanted: LineFilter, *, after: tuple[date, int] | None
     return rows
 
 
-_END = "select l.anchor_on from measure_line l where l.measure = m.measure and l.known_to is null and {whose}{without} order by l.anchor_on"
+_END = """select l.anchor_on from measure_line l where l.measure = m.measure and l.known_to is null and {whose}{without}
+and (l.home_id is not null or not l.of_home) order by l.anchor_on"""
 _SPANS = f"""
 select m.measure, ({_END} limit 1), ({_END} desc limit 1)
 from unnest($1::text[]) as m(measure)

@@ -1,6 +1,6 @@
 """Lines of the measure ledger whose right to be read may have ended since they were written. Whether it has is the one decision's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -47,11 +47,13 @@ async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDo
     """Give the lines of a filter that may no longer be read. As the operator: whoever asks sees neither others' papers nor the queue."""
     values: list[Any] = []
     condition = wanted.where("l", values)
+    # Whoever the home may be to, the line is in doubt.
+    source = replace(wanted, reserved=frozenset()).source(values)
     values.extend(((now + _FURTHEST_EAST).date(), now))
     doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}")
     which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"
     rows = await raw.fetch(
-        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from measure_line l "
+        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} "
         f"where {condition} and {which}",
         *values,
     )

@@ -56,6 +56,7 @@ with claimed as (
 ), event as (
     select distinct l.person_id, l.anchor_on from measure_line l
     where l.organization_id = $1 and l.measure = $4 and l.known_to is null and l.anchor_on between $2 and $3
+        and (l.home_id is not null or not l.of_home)
 )
 select (select count(*) from discharge) as claims,
     (select count(*) from discharge d where exists (

@@ -1,6 +1,6 @@
 """Follow-ups on their way to another home: offers, and the handing over itself. Whole batches; rows are never deleted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
+from app.domain.home_day import Owner
 from app.domain.viewer import Viewer
 from app.store.raw import Raw
 
@@ -155,6 +156,25 @@ async def hand_over(raw: Raw, moves: Sequence[HandOver], now: datetime) -> None:
             [one.staff for one in moves],
             now,
         )
+
+
+_CHAINS = """
+select f.encounter_id, f.first_home_id, o.organization_id, o.starts_at
+from follow_up f join follow_up_owner o on o.follow_up_id = f.id
+where f.encounter_id = any($1::uuid[]) and f.first_home_id is not null and o.organization_id is not null
+order by o.starts_at, o.id
+"""
+
+
+async def chains(raw: Raw, stays: Collection[UUID]) -> Mapping[tuple[UUID, UUID], Sequence[Owner]]:
+    """Give the homes that had the follow-ups of these stays, oldest first, by stay and home of the discharge: of those that moved.
+
+    By ix_follow_up_moved and ix_follow_up_owner_follow_up_id.
+    """
+    found: dict[tuple[UUID, UUID], list[Owner]] = {}
+    for row in await raw.fetch(_CHAINS, list(stays)) if stays else ():
+        found.setdefault((row["encounter_id"], row["first_home_id"]), []).append(Owner(row["organization_id"], row["starts_at"]))
+    return found
 
 
 async def has_follow_up(raw: Raw, encounter_id: UUID, home_id: UUID) -> bool:

@@ -268,6 +268,22 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("facility_id", sa.Uuid(), nullable=True),
         sa.Column("home_id", sa.Uuid(), nullable=True, comment="responsible on the day of the discharge"),
+        sa.Column("home_7_id", sa.Uuid(), nullable=True, comment="where it moved: responsible when day 7 was over"),
+        sa.Column("home_30_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "moved",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="another home at day 7 or 30; else home_id stands for all",
+        ),
+        sa.Column(
+            "of_home",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="whose line it is is there as a home: on a day with no home of its own in it, the line does not count",
+        ),
         sa.Column("period", sa.SmallInteger(), nullable=False, comment="the measurement period: the year of the anchor"),
         sa.Column("anchor_on", sa.Date(), nullable=False),
         sa.Column("due_7_on", sa.Date(), nullable=False),
@@ -325,6 +341,7 @@ def upgrade() -> None:
         postgresql_include=[
             "due_30_on",
             "home_id",
+            "of_home",
             "facility_id",
             "age",
             "sex",
@@ -344,6 +361,31 @@ def upgrade() -> None:
         postgresql_where=sa.text("known_to IS NULL"),
     )
     op.create_index("ix_measure_line_known", "measure_line", ["organization_id", "measure", "known_from"], unique=False)
+    op.create_index(
+        "ix_measure_line_moved",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "home_7_id",
+            "home_30_id",
+            "moved",
+            "of_home",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+            "id",
+        ],
+    )
     op.create_index("ix_measure_line_person", "measure_line", ["person_id"], unique=False, postgresql_where=sa.text("known_to IS NULL"))
     op.create_index(
         "ix_measure_line_rate",
@@ -1480,6 +1522,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up")),
     )
     op.create_index("ix_follow_up_changed", "follow_up", ["home_id", "updated_at", "id"], unique=False)
+    op.create_index(
+        "ix_follow_up_moved", "follow_up", ["encounter_id"], unique=False, postgresql_where=sa.text("first_home_id IS NOT NULL")
+    )
     op.create_index("ix_follow_up_person", "follow_up", ["person_id"], unique=False)
     op.create_index(
         "ix_follow_up_timer", "follow_up", ["next_change_at"], unique=False, postgresql_where=sa.text("next_change_at IS NOT NULL")
@@ -1951,6 +1996,7 @@ def downgrade() -> None:
     op.drop_index("ix_follow_up_worklist", table_name="follow_up")
     op.drop_index("ix_follow_up_timer", table_name="follow_up", postgresql_where=sa.text("next_change_at IS NOT NULL"))
     op.drop_index("ix_follow_up_person", table_name="follow_up")
+    op.drop_index("ix_follow_up_moved", table_name="follow_up", postgresql_where=sa.text("first_home_id IS NOT NULL"))
     op.drop_index("ix_follow_up_changed", table_name="follow_up")
     op.drop_table("follow_up")
     op.drop_table("panel_upload_rejection")
@@ -2081,6 +2127,29 @@ def downgrade() -> None:
     )
     op.drop_index("ix_measure_line_rate", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index(
+        "ix_measure_line_moved",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "home_7_id",
+            "home_30_id",
+            "moved",
+            "of_home",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+            "id",
+        ],
+    )
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index(
@@ -2090,6 +2159,7 @@ def downgrade() -> None:
         postgresql_include=[
             "due_30_on",
             "home_id",
+            "of_home",
             "facility_id",
             "age",
             "sex",

@@ -1,12 +1,15 @@
 """Responsibility that moves: offered, accepted, declined or accepted by itself; due times, contacts and the chain of owners stay."""
 
 import asyncio
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app import wiring
+from app.pipeline.remeasure import Remeasuring
 from app.store import transfers
 from tests.api.test_attribution import ann, organization, told, worklist
 from tests.api.world import ADMIN_KEY, NOW, World, load_panel
@@ -151,23 +154,89 @@ async def test_a_home_offers_only_to_a_home_that_claims_the_person_and_only_what
     assert [one["home"]["id"] for one in await worklist(story, "next")] == [story.ids["next"]]
 
 
+AT = ("discharge", "day7", "day30")
+
+
+async def by_home(world: World, **asked: Any) -> dict[str, list[str]]:
+    """Give whose the discharge was at each time, as the plan reads it."""
+    names = {world.ids[who]: who for who in ("home", "next")}
+    found = {}
+    for at in AT:
+        params = {"group_by": "home", "home_at": at, "period": "2026", **asked}
+        rates = await world.api.json("GET", "/v1/measures/FUH", world.keys["plan"], 200, params=params)
+        assert (rates["home_at"], rates["total"]["denominator"]) == (at, 1)
+        found[at] = [names[one["by"]["home"]["id"]] for one in rates["groups"]]
+    return found
+
+
+async def everybody_reads_it(world: World, wanted: dict[str, list[str]]) -> None:
+    """Ask the same of whoever may: the rates of a home, the events behind them, what is a home's own, and the follow-ups."""
+    for at, holders in wanted.items():
+        for who in ("home", "next"):
+            said, number = {"home_at": at, "period": "2026"}, holders.count(who)
+            of_home, own = {**said, "home_id": world.ids[who]}, world.keys[who]
+            for key, params in ((ADMIN_KEY, of_home), (own, said)):
+                rates = await world.api.json("GET", "/v1/measures/FUH", key, 200, params={**params, "group_by": "home"})
+                assert [rates["total"]["denominator"], len(rates["groups"])] == [number, number], (at, who)
+            for key, params in ((world.keys["plan"], of_home), (own, said)):
+                events = (await world.api.json("GET", "/v1/measures/FUH/events", key, 200, params=params))["items"]
+                assert [one["home"]["id"] for one in events] == [world.ids[who]] * number, (at, who)
+            query = {"home": world.ids[who], "home_at": at}
+            assert len((await world.api.json("GET", "/v1/follow-ups", ADMIN_KEY, 200, params=query))["items"]) == number, (at, who)
+
+
 async def test_rates_can_be_asked_by_home_at_discharge_at_day_seven_and_at_day_thirty(moved: World) -> None:
-    """It goes over on the tenth day: on day seven it was the old home's, on day thirty the new one's."""
+    """It goes over on the tenth day: on day seven it was the old home's, on day thirty the new one's; and what was known can be asked."""
+    before = moved.stage.clock.now().isoformat()
+    old, new = ["home"], ["next"]
+    assert await by_home(moved) == {"discharge": old, "day7": old, "day30": old}, "offered is not accepted"
     moved.stage.clock.set(NOW + timedelta(days=10))
     await act(moved, "next", "/accept")
-    found = {}
-    for at in ("discharge", "day7", "day30"):
-        for who in ("home", "next"):
-            query = {"home": moved.ids[who], "home_at": at}
-            found[at, who] = len((await moved.api.json("GET", "/v1/follow-ups", ADMIN_KEY, 200, params=query))["items"])
-    assert found == {
-        ("discharge", "home"): 1,
-        ("discharge", "next"): 0,
-        ("day7", "home"): 1,
-        ("day7", "next"): 0,
-        ("day30", "home"): 0,
-        ("day30", "next"): 1,
-    }
+    after = {"discharge": old, "day7": old, "day30": new}
+    assert await by_home(moved) == after
+    await everybody_reads_it(moved, after)
+    assert await by_home(moved, as_of=before) == {"discharge": old, "day7": old, "day30": old}
+    # What polls by day 30 is told that it is another's, and the other that it came.
+    since = {"home_at": "day30", "period": "2026", "changed_since": (NOW + timedelta(days=9)).isoformat()}
+    said = {}
+    for who in ("home", "next"):
+        items = (await moved.api.json("GET", "/v1/measures/FUH/events", moved.keys[who], 200, params=since))["items"]
+        said[who] = [(one["status"], one["reason"]) for one in items]
+    assert said == {"home": [("void", "counts_no_more")], "next": [("pending", "no_service_in_7_days")]}
+    # Computing it anew finds nothing to change.
+    rooms = moved.stage.pipeline.rooms
+    transaction = moved.stage.pipeline.transaction
+    job = Remeasuring(
+        transaction, moved.stage.pipeline.registry, rooms.rulebook, wiring.read_stay(rooms.rulebook, rooms.clock), rooms.clock
+    )
+    async with transaction() as raw:
+        people = [row["id"] for row in await raw.fetch("select id from person")]
+    again = await job.some(people, change=False)
+    assert (again.lines > 0, again.changed) == (True, Counter())
+
+
+@pytest.mark.parametrize(
+    ("accepted_at", "on_day_7"),
+    [("2026-03-14T03:59:00+00:00", "next"), ("2026-03-14T04:00:00+00:00", "home")],
+)
+async def test_day_seven_ends_when_it_is_over_where_the_hospital_is(moved: World, accepted_at: str, on_day_7: str) -> None:
+    """The hospital keeps New York's time, which is summer time by then: its thirteenth ends at four in the morning of London."""
+    moved.stage.clock.set(datetime.fromisoformat(accepted_at))
+    await act(moved, "next", "/accept")
+    assert await by_home(moved) == {"discharge": ["home"], "day7": [on_day_7], "day30": ["next"]}
+
+
+async def test_a_rate_follows_an_offer_that_is_accepted_by_itself(moved: World) -> None:
+    moved.stage.clock.advance(days=3)
+    await moved.stage.pass_time()
+    assert await offers(moved, "next") == [("roster", "accepted")]
+    assert await by_home(moved) == {"discharge": ["home"], "day7": ["next"], "day30": ["next"]}
+
+
+async def test_home_at_alone_is_refused_by_name(story: World) -> None:
+    refused = await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 422, params={"home_at": "day7"})
+    (error,) = refused["errors"]
+    assert (error["pointer"], "add home" in error["message"]) == ("/home_at", True)
 
 
 async def test_a_claim_that_ends_later_is_looked_at_on_that_day(story: World) -> None:

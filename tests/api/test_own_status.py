@@ -66,6 +66,7 @@ async def reads(world: World, who: str) -> dict[str, Any]:
         *(f"/v1/measures/{one}?period=2026&group_by=home" for one in MEASURES),
         *(f"/v1/measures/{one}?period=2026&home_id={meadow_id}" for one in MEASURES),
         *(f"/v1/measures/{one}/events?period=2026" for one in MEASURES),
+        *(f"/v1/measures/FUH{what}&home_at=day7" for what in ("?period=2026&group_by=home", f"/events?period=2026&home_id={meadow_id}")),
     ]  # fmt: skip
     person = seen_id = None
     for path in paths:
@@ -227,7 +228,7 @@ async def test_to_ask_for_a_hidden_home_is_answered_like_to_ask_for_one_that_is_
         for path in (
             "follow-ups?home=<id>", "follow-ups?home=<id>&home_at=day7", "follow-ups?facility=<id>", "notifications?organization_id=<id>",
             "notifications/stream?organization_id=<id>", "members?identifier=MAINECARE|MC1&organization_id=<id>",
-            "measures/FUH?period=2026&home_id=<id>",
+            "measures/FUH?period=2026&home_id=<id>", "measures/FUH?period=2026&home_id=<id>&home_at=day30",
             "measures/FUH/events?period=2026&home_id=<id>", "measures/FUH/gaps?period=2026&home_id=<id>", "reviews?organization_id=<id>",
             "audit?organization_id=<id>", "queues?organization_id=<id>", "subscriptions?organization_id=<id>",
             "encounters?facility=<id>", "encounters?facility_id=<id>", "feeds?organization_id=<id>", "keys?organization_id=<id>",

@@ -18,6 +18,7 @@ from app.domain.course import Course
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterStatus, EncounterView
 from app.domain.episode import measure_statuses
+from app.domain.home_day import Owner
 from app.domain.measure import MeasureStatus
 from app.domain.measure_history import Endings, birth_on, enrolment, history_of
 from app.domain.measure_ledger import Measured, lines_of
@@ -151,3 +152,57 @@ def test_the_order_in_which_things_are_read_makes_no_line(seed: int) -> None:
     turned = replace(person, stays=person.stays[::-1], claims=person.claims[::-1])
     lines, again = (lines_of(one, DIRECTORY, RULES, RULES.measures, now) for one in (person, turned))
     assert {line.key: line for line in lines} == {line.key: line for line in again}
+
+
+NEXT = replace(HOME, id=UUID(int=11), name="Home N")
+HIDDEN = replace(HOME, id=UUID(int=12), name="Home P", part2_status=Part2Status.PROGRAM)
+"""A program of Part 2: whose patient somebody is, it alone may know."""
+MOVING = Directory.of([HOME, NEXT, HIDDEN, PLAN, OTHER_PLAN, *PLACES.values()], [], {})
+
+
+def moving(person: Measured, dice: random.Random) -> dict[tuple[UUID, UUID], list[Owner]]:
+    """Let follow-ups go from home to home, many of them about the end of a day that counts."""
+    chains = {}
+    for stay in person.stays:
+        at = stay.view.discharged_at
+        if at is None or dice.random() < 0.3:
+            continue
+        midnight = datetime.combine(stay.day_of(at), datetime.min.time(), stay.zone)
+        days = (dice.choice((1, 3, 8, 8, 31, 31, 40)) for _ in range(dice.randint(1, 4)))
+        begun = sorted((midnight + timedelta(days=day, seconds=dice.choice((-1, 0)))).astimezone(UTC) for day in days)
+        chains[stay.id, HOME.id] = [Owner(HOME.id, at)] + [Owner(dice.choice((HOME, NEXT, HIDDEN)).id, one) for one in begun]
+    return chains
+
+
+def test_a_line_says_whose_a_stay_was_on_each_day_as_far_as_its_reader_may_know() -> None:
+    told: Counter[tuple[str, int, str]] = Counter()
+    names = {HOME.id: "home", NEXT.id: "next", HIDDEN.id: "hidden", None: "none"}
+    for seed in range(60):
+        person, now = a_person(seed)
+        owners = moving(person, random.Random(seed))
+        plain = {line.key: line for line in lines_of(person, MOVING, RULES, RULES.measures, now)}
+        lines = {line.key: line for line in lines_of(replace(person, owners=owners), MOVING, RULES, RULES.measures, now)}
+        wanted: dict[tuple[UUID, str, UUID | None], list[UUID | None]] = {}
+        for (stay_id, measure, reader), line in plain.items():
+            stay = next(one for one in person.stays if one.id == stay_id)
+            whose: list[UUID] = []
+            for days in (0, 7, 30):
+                holder = HOME.id
+                for owner in owners.get((stay_id, HOME.id), []) if days else ():
+                    over = datetime.combine(stay.day_of(stay.view.discharged_at or now) + timedelta(days=days + 1), datetime.min.time())
+                    if owner.starts_at < over.replace(tzinfo=stay.zone).astimezone(UTC):
+                        holder = owner.organization_id
+                whose.append(holder)
+            for one in dict.fromkeys(whose) if reader == HOME.id else ():
+                wanted[stay_id, measure, one] = [one if on == one else None for on in whose]
+            if reader != HOME.id:
+                assert line.home_id == HOME.id
+                wanted[stay_id, measure, reader] = [None if on == HIDDEN.id else on for on in whose]
+        assert lines.keys() == wanted.keys(), seed
+        for key, line in lines.items():
+            found = [line.home_id, *((line.home_7_id, line.home_30_id) if line.moved else (line.home_id,) * 2)]
+            assert (found, line.of_home) == (wanted[key], key[2] in {HOME.id, NEXT.id, HIDDEN.id}), seed
+            assert line.moved == (len(set(found)) > 1)
+            told.update((names.get(line.organization_id, "payer"), days, names[one]) for days, one in zip((0, 7, 30), found, strict=True))
+    assert all(told[who, days, who] > 30 for who in ("home", "next", "hidden") for days in (7, 30)), told
+    assert all(told["payer", days, who] > 30 for who in ("home", "next", "none") for days in (7, 30)), told

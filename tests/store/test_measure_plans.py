@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.measure import EvidenceSource
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import measure_lines, measure_reads, measure_rights, measure_tallies
+from app.store import measure_lines, measure_reads, measure_rights, measure_tallies, transfers
 from app.store.engine import raw_connection
 from app.store.measure_reads import LineFilter, Told
 from app.store.unit_of_work import unit_of_work
@@ -29,10 +29,13 @@ PAST = LineFilter(organizations=[UUID(int=7)], known_at=AT, **YEAR)
 
 _LINES = """
 insert into measure_line (encounter_id, measure, organization_id, person_id, period, anchor_on, due_7_on, due_30_on, status_7, status_30,
-    reason, age, rule_version, reasons, next_change_at, known_from, known_to)
+    reason, age, home_id, home_7_id, home_30_id, moved, rule_version, reasons, next_change_at, known_from, known_to)
 select gen_random_uuid(), (array['FUH', 'FUM', 'FUA'])[1 + n % 3],
     case when n % 4 > 0 then ('00000000-0000-0000-0000-00000000000' || (5 + n % 4))::uuid end, gen_random_uuid(), 2020 + n % 8,
-    date '2020-01-01' + n % 2900, '2026-01-08', '2026-01-31', 'met', 'met', 'x', n % 90, 'v', '{}',
+    date '2020-01-01' + n % 2900, '2026-01-08', '2026-01-31', 'met', 'met', 'x', n % 90,
+    ('00000000-0000-0000-0000-0000000001' || lpad((n % 60)::text, 2, '0'))::uuid,
+    case when n % 25 = 0 then ('00000000-0000-0000-0000-0000000001' || lpad((n % 7)::text, 2, '0'))::uuid end,
+    case when n % 25 = 0 then ('00000000-0000-0000-0000-0000000001' || lpad((n % 11)::text, 2, '0'))::uuid end, n % 25 = 0, 'v', '{}',
     case when n % 50 = 0 then timestamptz '2026-01-01' + n * interval '1 hour' end, timestamptz '2020-01-02' + n % 2900 * interval '1 day',
     case when n % 5 = 0 then timestamptz '2027-01-02' end
 from generate_series(1, 20000) as n
@@ -90,10 +93,31 @@ READS["own gaps"] = (
     lambda raw: measure_reads.events(raw, replace(OWN, status="pending"), after=None, limit=101),
     {"ix_measure_line_rate"},
 )
+LATER = replace(OWN, home_days=7)
+"""By the home of day 7."""
+READS["own rates by the home of a later day"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.count(raw, LATER, ["home"], [6]),
+    {"uq_measure_tally", "ix_measure_line_moved"},
+)
+READS["own events of a home"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.events(raw, replace(OWN, home_id=UUID(int=0x105)), after=None, limit=101),
+    {"ix_measure_line_home"},
+)
+READS["own events of a home of a later day"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.events(raw, replace(LATER, home_id=UUID(int=0x105)), after=None, limit=101),
+    {"ix_measure_line_home", "ix_measure_line_moved"},
+)
 JOBS: dict[str, tuple[Read, set[str]]] = {
     "what stands": (
         lambda raw: measure_lines.standing(raw, [UUID(int=8)], [UUID(int=9)]),
         {"ix_measure_line_person", "uq_measure_line_standing"},
+    ),
+    "whose stays moved": (
+        lambda raw: transfers.chains(raw, [UUID(int=9)]),
+        {"ix_follow_up_moved", "ix_follow_up_owner_follow_up_id"},
     ),
     "what time changes": (lambda raw: measure_lines.due_for_change(raw, AT, 10), {"ix_measure_line_timer"}),
 }  # fmt: skip
@@ -144,6 +168,18 @@ async def test_what_no_tally_has_is_read_from_an_index_alone(engine_app: AsyncEn
     ):
         plan = await _plan_of_count(engine_app, wanted, groups, by)
         assert plan.read_of("measure_line") == [("Index Only Scan", "ix_measure_line_facets")], groups
+
+
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("groups", [(), ("home", "quarter"), ("home", "facility", "month"), ("age_band",)])
+async def test_by_the_home_of_a_later_day_only_what_moved_is_read_beside_the_tally(
+    engine_app: AsyncEngine, engine_owner: AsyncEngine, groups: Sequence[str]
+) -> None:
+    """Once as it was and once as it went, by an index that has nothing else: of a million lines a few thousand."""
+    await _until_all_see_all(engine_owner)
+    plan = await _plan_of_count(engine_app, LATER, groups, None)
+    assert plan.read_of("measure_line") == [("Index Only Scan", "ix_measure_line_moved")] * 2
+    assert plan.read_of("measure_tally") == [("Index Scan", "uq_measure_tally")]
 
 
 async def _plan_of_count(engine: AsyncEngine, wanted: LineFilter, groups: Sequence[str], told: Told | None) -> Plan:

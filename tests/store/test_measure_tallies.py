@@ -29,6 +29,7 @@ AT = datetime(2026, 7, 11, 15, tzinfo=UTC)
 PLAN, OTHER = UUID(int=7), UUID(int=8)
 FACILITIES = [None, *(UUID(int=100 + number) for number in range(3))]
 HOMES = [None, *(UUID(int=200 + number) for number in range(3))]
+OWN_DAYS = ((True, False, False), (True, True, False), (False, True, True), (False, False, True), (False, True, False), (True, False, True))
 BANDS = (6, 18, 65)
 EDGES = (date(2026, 6, 11), date(2026, 7, 4), date(2026, 7, 11), date(2026, 3, 9), date(2026, 8, 20), date(2026, 4, 1), date(2026, 6, 30))
 """Days at which windows open, events are over, or a period that is asked for begins or ends."""
@@ -49,10 +50,18 @@ def a_line(chance: random.Random) -> MeasureLine:
     edge = chance.choice(EDGES) + timedelta(days=chance.randint(-1, 1))
     anchor_on = chance.choice((edge, date(2025, 12, 20) + timedelta(days=chance.randrange(400))))
     status_7, status_30, reason, met_by = chance.choice(OUTCOMES)
+    organization_id, home_id = chance.choice((None, PLAN, PLAN, OTHER)), chance.choice(HOMES)
+    later = (None, None)
+    moved = of_home = chance.random() < 0.1
+    if of_home:
+        # A home's own: it is there on one of the days at least.
+        home_id, *later = chance.choice([[HOMES[1] if own else None for own in days] for days in OWN_DAYS])
+    elif moved := chance.random() < 0.2:
+        later = (chance.choice(HOMES), chance.choice(HOMES))
     return MeasureLine(
         encounter_id=UUID(int=chance.getrandbits(128)), measure=chance.choice(("FUH", "FUH", "FUH", "FUM")),
-        organization_id=chance.choice((None, PLAN, PLAN, OTHER)), person_id=UUID(int=chance.getrandbits(20)),
-        facility_id=chance.choice(FACILITIES), home_id=chance.choice(HOMES), period=anchor_on.year, anchor_on=anchor_on,
+        organization_id=organization_id, person_id=UUID(int=chance.getrandbits(20)), home_7_id=later[0], home_30_id=later[1], moved=moved,
+        of_home=of_home, facility_id=chance.choice(FACILITIES), home_id=home_id, period=anchor_on.year, anchor_on=anchor_on,
         due_7_on=anchor_on + timedelta(days=7), due_30_on=anchor_on + timedelta(days=30), status_7=status_7, status_30=status_30,
         reason=reason, superseded_by=None, met_7_on=None, met_30_on=None, met_by=met_by, contacts_7_on=None, contacts_30_on=None,
         claims_7_on=None, claims_30_on=None, age=chance.choice((None, 3, 17, 40, 70)), sex=chance.choice((None, "F", "M")),
@@ -83,7 +92,10 @@ def counted(rows: Sequence[Mapping[str, Any]], wanted: LineFilter, group_by: Seq
         stands = row["known_to"] is None
         if wanted.known_at is not None:
             stands = row["known_from"] <= wanted.known_at and (row["known_to"] is None or row["known_to"] > wanted.known_at)
-        home = None if row["home_id"] in wanted.reserved else row["home_id"]
+        home = row[f"home_{wanted.home_days}_id"] if row["moved"] and wanted.home_days else row["home_id"]
+        if row["of_home"] and home is None:
+            continue
+        home = None if home in wanted.reserved else home
         if not stands or row["measure"] != wanted.measure or row["id"] in wanted.without:
             continue
         if row["organization_id"] not in (wanted.organizations or (None,)) or not wanted.from_on <= row["anchor_on"] <= wanted.to_on:
@@ -122,6 +134,7 @@ def questions(chance: random.Random, rows: Sequence[Mapping[str, Any]]) -> list[
             to_on=to_on,
             mature_before=chance.choice((None, None, AT.date(), date(2026, 1, 3), date(2027, 9, 1))),
             home_id=chance.choice((None, None, HOMES[1])),
+            home_days=chance.choice((0, 7, 30)),
             facility_id=chance.choice((None, None, FACILITIES[1])),
             known_at=chance.choice((None, None, None, AT + timedelta(hours=2))),
             without={row["id"] for row in chance.sample(rows, min(len(rows), 5))} if chance.random() < 0.5 else (),

@@ -13,6 +13,7 @@ from app.api.schemas.common import Day, Document, EncounterIdText, Instant, List
 from app.domain.calendar import local_date
 from app.domain.death_judged import is_doubted
 from app.domain.directory import Directory
+from app.domain.home_day import HomeAt
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.rate import Rate
@@ -117,6 +118,7 @@ class RatesDocument(Document):
     to_on: Day
     as_of: Instant
     mature_only: Annotated[bool, Field(description="Only events whose 30 days are over")]
+    home_at: Annotated[HomeAt, Field(description="Whose home counts where responsibility moved", examples=["discharge"])]
     evidence: Annotated[EvidenceSource, Field(description="Whose word of services is heard", examples=["combined"])]
     rule_version: Annotated[str, Field(examples=["FUH-MY2026"])]
     total: RateDocument
@@ -131,7 +133,7 @@ class MeasureEventDocument(Document):
     encounter_id: EncounterIdText
     person_id: PersonIdText
     facility: NamedOrganization | None
-    home: NamedOrganization | None
+    home: Annotated[NamedOrganization | None, Field(description="Responsible at the time that home_at names")]
     anchor_on: Day
     due_7_on: Day
     due_30_on: Day

@@ -49,6 +49,8 @@ Index("ix_follow_up_worklist", follow_up.c.home_id, follow_up.c.state, follow_up
 Index("ix_follow_up_changed", follow_up.c.home_id, follow_up.c.updated_at, follow_up.c.id)
 # What the passing of time changes next: claimed in order, a million pending rows stay cheap.
 Index("ix_follow_up_timer", follow_up.c.next_change_at, postgresql_where=follow_up.c.next_change_at.is_not(None))
+# Whose it was before: of the stays of a batch, those whose follow-up went to another home.
+Index("ix_follow_up_moved", follow_up.c.encounter_id, postgresql_where=follow_up.c.first_home_id.is_not(None))
 # A person's follow-ups (the plan's question).
 Index("ix_follow_up_person", follow_up.c.person_id)
 

@@ -18,6 +18,16 @@ measure_line = Table(
     Column("person_id", Id, nullable=False),
     Column("facility_id", Id),
     Column("home_id", Id, comment="responsible on the day of the discharge"),
+    Column("home_7_id", Id, comment="where it moved: responsible when day 7 was over"),
+    Column("home_30_id", Id),
+    Column("moved", Boolean, nullable=False, server_default="false", comment="another home at day 7 or 30; else home_id stands for all"),
+    Column(
+        "of_home",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whose line it is is there as a home: on a day with no home of its own in it, the line does not count",
+    ),
     Column("period", SmallInteger, nullable=False, comment="the measurement period: the year of the anchor"),
     Column("anchor_on", Date, nullable=False),
     Column("due_7_on", Date, nullable=False),
@@ -91,7 +101,18 @@ Index(
     *_RATE[:3],
     postgresql_where=_STANDS,
     postgresql_include=[
-        "due_30_on", "home_id", "facility_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography", "outcome",
+        "due_30_on", "home_id", "of_home", "facility_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography",
+        "outcome",
+    ],
+)  # fmt: skip
+# Whose home is another by day 7 or day 30: few. A rate by the home of such a day is that by the home of the discharge, corrected by these.
+Index(
+    "ix_measure_line_moved",
+    *_RATE[:3],
+    postgresql_where=_STANDS & measure_line.c.moved,
+    postgresql_include=[
+        "due_30_on", "home_id", "home_7_id", "home_30_id", "moved", "of_home", "facility_id", "age", "sex", "race", "ethnicity", "language",
+        "dual_status", "geography", "outcome", "id",
     ],
 )  # fmt: skip
 # What was known on a past day.
