@@ -15,7 +15,7 @@ from asyncpg import Record
 
 from app.domain.measure import LONG_DAYS, SHORT_DAYS, EvidenceSource
 from app.domain.rate import Counted, as_source_tells
-from app.store import measure_tallies
+from app.store import measure_cube, measure_tallies
 from app.store.raw import Raw
 from app.store.tables.measures import measure_line
 from app.store.tables.policies import signed_for
@@ -154,11 +154,12 @@ class Told:
 async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int], told: Told | None = None) -> list[Counted]:
     """Count the lines by group, statuses and reason: a few rows, whatever the number of lines.
 
-    From a tally where there is one (uq_measure_tally), else from an index alone (ix_measure_line_rate, else _facets), and by nothing finer
-    than is asked for: by days, a year of a state has so many kinds of lines that most of the time went into telling them apart.
+    From a tally (uq_measure_tally), else from that of everything (uq_measure_cube), and open months from the ledger's index alone
+    (ix_measure_line_facets); by nothing finer than is asked for: by days, a year of a state has so many kinds of lines that most of the
+    time went into telling them apart.
     """
     values: list[Any] = []
-    source = _source(wanted, group_by, told, values)
+    source = _source(wanted, group_by, bands, told, values)
     groups: list[str] = []
     names: dict[int, list[str]] = {}
     bands_of: tuple[int, str] | None = None
@@ -183,7 +184,8 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
         # A band is found for each age, not for each of a million lines.
         place, band = bands_of
         named = [band if number == place else f"l.g{number}" for number in range(len(groups))]
-        query = f"select {', '.join([*named, 'l.outcome'])}, sum(l.lines)::bigint from ({query}) as l group by {numbers}"
+        listed = ", ".join([*named, "l.outcome"])
+        query = f"select {listed}, sum(l.lines)::bigint from ({query}) as l group by {numbers} having sum(l.lines) <> 0"
     rows = await raw.fetch(query, *values)
     return [_counted(tuple(row), names, told) for row in rows]
 
@@ -200,27 +202,28 @@ _COLUMNS: Final = {
 _OF_ALL: Final = frozenset({"anchor_on", "organization_id", "outcome"})
 
 
-def _source(wanted: LineFilter, group_by: Sequence[str], told: Told | None, values: list[Any]) -> str:
+def _source(wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int], told: Told | None, values: list[Any]) -> str:
     """Give kinds of lines with how many there are: of a tally with what belongs to it, else of the ledger, of which each counts once.
 
     By the home of a later day it is what the home of the discharge gives, less what moved, and that again where it went.
     """
     asked = {_COLUMNS.get(name, name) for name in group_by}
     asked |= {name for name in ("home_id", "facility_id") if getattr(wanted, name) is not None}
-    columns = ", ".join(f"l.{name}" for name in sorted(_OF_ALL | asked))
+    columns = _listed(sorted(_OF_ALL | asked))
     if wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status:
         return _of_ledger(wanted, columns, values)
     at_discharge = replace(wanted, home_days=0)
-    parts = [_standing(at_discharge, asked, columns, told, values)]
+    parts = [_standing(at_discharge, asked, bands, told, values)]
     if wanted.home_days:
         parts += [_of_ledger(at_discharge, columns, values, moved=-1), _of_ledger(wanted, columns, values, moved=1)]
     return " union all ".join(parts)
 
 
-def _standing(wanted: LineFilter, asked: AbstractSet[str], columns: str, told: Told | None, values: list[Any]) -> str:
+def _standing(wanted: LineFilter, asked: AbstractSet[str], bands: Sequence[int], told: Told | None, values: list[Any]) -> str:
+    """Give what stands by the home of the discharge: a tally, what waits to be folded, and what rights and open days ask of the ledger."""
+    listed = sorted(_OF_ALL | asked)
+    columns = _listed(listed)
     tally = measure_tallies.tally_of(asked - _OF_ALL)
-    if tally is None:
-        return _of_ledger(wanted, columns, values)
     boundaries = [wanted.mature_before - timedelta(days=LONG_DAYS)] if wanted.mature_before else []
     if tally != measure_tallies.BY_DAY and told is not None:
         boundaries += told.opens_on
@@ -235,7 +238,19 @@ def _standing(wanted: LineFilter, asked: AbstractSet[str], columns: str, told: T
             condition += f" and (l.home_id is null or l.home_id <> all(${len(values)}::uuid[]))"
         return f"select {columns}, {lines} as lines from {table} l where {condition}{also}"
 
-    parts = [of("measure_tally", "l.lines", f" and l.tally = '{tally}'"), of("measure_change", "l.lines")]
+    if tally is not None:
+        parts = [of("measure_tally", "l.lines", f" and l.tally = '{tally}'")]
+    else:
+        condition = replace(before, home_id=None, facility_id=None).where("l", values, versioned=False)
+        by_month = told is not None or "anchor_on" in asked
+        of_all = ("outcome", *(asked - {"anchor_on"}))
+        parts = [
+            measure_cube.counting(
+                listed, of_all, condition, values, bands=bands, by_month=by_month,
+                home_id=before.home_id, facility_id=before.facility_id, but_homes=reserved,
+            )
+        ]  # fmt: skip
+    parts.append(of("measure_change", "l.lines"))
     if wanted.without:
         values.append(sorted(wanted.without))
         parts.append(of("measure_line", "-1", f" and l.id = any(${len(values)}::bigint[])", versioned=True))
@@ -244,6 +259,10 @@ def _standing(wanted: LineFilter, asked: AbstractSet[str], columns: str, told: T
     if until <= wanted.to_on and tally != measure_tallies.BY_DAY:
         parts.append(_of_ledger(replace(wanted, from_on=until), columns, values))
     return " union all ".join(parts)
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(f"l.{name}" for name in columns)
 
 
 def _of_ledger(wanted: LineFilter, columns: str, values: list[Any], *, only_reserved: bool = False, moved: int | None = None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import Final
 
+from app.store import measure_cube
 from app.store.raw import Raw
 
 TALLIES: Final[Mapping[str, frozenset[str]]] = {
@@ -42,12 +43,13 @@ _FOLD: Final = f"""
 with taken as (
     delete from measure_change where id <= (select max(id) from (select id from measure_change order by id limit $1) as first)
     returning *
-)
-insert into measure_tally ({", ".join(_KEY)}, lines)
-select {", ".join("c." + name if name in {"organization_id", "measure", "outcome"} else "k." + name for name in _KEY)}, sum(c.lines)
-from taken c cross join lateral (values {", ".join(map(_kind, TALLIES))}) as k(tally, anchor_on, {", ".join(_KEPT)})
-group by {", ".join(str(number) for number in range(1, len(_KEY) + 1))} having sum(c.lines) <> 0
-on conflict ({", ".join(_KEY)}) do update set lines = measure_tally.lines + excluded.lines
+), tallied as (
+    insert into measure_tally ({", ".join(_KEY)}, lines)
+    select {", ".join("c." + name if name in {"organization_id", "measure", "outcome"} else "k." + name for name in _KEY)}, sum(c.lines)
+    from taken c cross join lateral (values {", ".join(map(_kind, TALLIES))}) as k(tally, anchor_on, {", ".join(_KEPT)})
+    group by {", ".join(str(number) for number in range(1, len(_KEY) + 1))} having sum(c.lines) <> 0
+    on conflict ({", ".join(_KEY)}) do update set lines = measure_tally.lines + excluded.lines
+), {measure_cube.FOLD}
 """
 
 
@@ -68,7 +70,7 @@ def tally_of(columns: Collection[str]) -> str | None:
     return next((tally for tally, told in TALLIES.items() if told.issuperset(columns)), None)
 
 
-def whole_until(tally: str, from_on: date, to_on: date, *boundaries: date) -> date:
+def whole_until(tally: str | None, from_on: date, to_on: date, *boundaries: date) -> date:
     """Give the day before which a tally answers for a period: each boundary falls between its kinds of days, not into one.
 
     For what is counted by month, months that a boundary cuts are counted from the ledger.

@@ -255,6 +255,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_measure_change_rate", "measure_change", ["organization_id", "measure", "anchor_on"], unique=False)
     op.create_table(
+        "measure_cube",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False, comment="the first day of the month"),
+        sa.Column("what", sa.BigInteger(), nullable=False, comment="outcome, language, geography (store/measure_cube)"),
+        sa.Column("who", sa.BigInteger(), nullable=False, comment="age, sex, race, ethnicity, dual status"),
+        sa.Column("place", sa.BigInteger(), nullable=False, comment="facility, home"),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_cube")),
+        comment="How many lines of measure_line stand, by month and everything that rates are asked by.",
+    )
+    op.create_index(
+        "uq_measure_cube",
+        "measure_cube",
+        ["organization_id", "measure", "anchor_on", "what", "who", "place"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_include=["lines"],
+    )
+    op.create_table(
         "measure_line",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
@@ -452,6 +473,15 @@ def upgrade() -> None:
         unique=True,
         postgresql_nulls_not_distinct=True,
     )
+    op.create_table(
+        "measure_word",
+        sa.Column("facet", sa.Text(), nullable=False, comment="a column by which lines are counted"),
+        sa.Column("code", sa.Integer(), autoincrement=False, nullable=False, comment="from 1; 0 is no word"),
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("facet", "code", name=op.f("pk_measure_word")),
+        comment="The numbers of words in measure_cube. Only added to, by whoever folds.",
+    )
+    op.create_index("uq_measure_word", "measure_word", ["facet", "word"], unique=True)
     op.create_table(
         "notification",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1745,6 +1775,10 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
+        "measure_cube",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "measure_line",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
@@ -1752,6 +1786,7 @@ def upgrade() -> None:
         "measure_tally",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("measure_word")
     op.secure_table(
         "notification",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1949,8 +1984,10 @@ def downgrade() -> None:
     op.secure_table("panel_conflict", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
+    op.secure_table("measure_word", privileges="")
     op.secure_table("measure_tally", privileges="")
     op.secure_table("measure_line", privileges="")
+    op.secure_table("measure_cube", privileges="")
     op.secure_table("measure_change", privileges="")
     op.secure_table("match_pending", privileges="")
     op.secure_table("match_decision", privileges="")
@@ -2114,6 +2151,8 @@ def downgrade() -> None:
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")
     op.drop_table("notification")
+    op.drop_index("uq_measure_word", table_name="measure_word")
+    op.drop_table("measure_word")
     op.drop_index("uq_measure_tally", table_name="measure_tally", postgresql_nulls_not_distinct=True)
     op.drop_table("measure_tally")
     op.drop_index(
@@ -2172,6 +2211,8 @@ def downgrade() -> None:
         ],
     )
     op.drop_table("measure_line")
+    op.drop_index("uq_measure_cube", table_name="measure_cube", postgresql_nulls_not_distinct=True, postgresql_include=["lines"])
+    op.drop_table("measure_cube")
     op.drop_index("ix_measure_change_rate", table_name="measure_change")
     op.drop_table("measure_change")
     op.drop_table("match_pending")

@@ -71,7 +71,7 @@ with kind(first, last, status_7, status_30, reasons, met_by) as (values
 )
 insert into measure_line (encounter_id, measure, organization_id, person_id, facility_id, home_id, period, anchor_on, due_7_on, due_30_on,
     status_7, status_30, reason, met_7_on, met_30_on, met_by, age, sex, race, ethnicity, dual_status, geography, provisional, rule_version,
-    reasons, next_change_at, known_from)
+    reasons, next_change_at, known_from, moved, home_7_id, home_30_id)
 select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'FUH', reader,
     ('01900000-0000-7000-9000-' || lpad(to_hex(n * 48271 % ($1::bigint * 4 / 5)), 12, '0'))::uuid,
     ('00000000-0000-7000-8000-1' || lpad((n * 7919 % $2::bigint)::text, 11, '0'))::uuid,
@@ -82,11 +82,13 @@ select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'FUH', re
     (array['2106-3', '2054-5', '1002-5', null])[1 + n / 11 % 4], (array['2186-5', '2135-2'])[1 + n / 13 % 2],
     (array['dual', 'medicaid_only'])[1 + n / 17 % 2], lpad((n / 19 % 16 * 2 + 1)::text, 3, '0'), n % 40 = 0, 'FUH-MY2026',
     array['met_by_service: a visit counts', 'enrolment_unknown: no enrolment data'],
-    case when status_30 = 'pending' then anchor_on + 31 + time '05:00' end, anchor_on + interval '1 day'
+    case when status_30 = 'pending' then anchor_on + 31 + time '05:00' end, anchor_on + interval '1 day', n % 50 = 0,
+    case when n % 100 = 0 then ('00000000-0000-7000-8000-1' || lpad(($2::bigint + n * 6271 % $3::bigint)::text, 11, '0'))::uuid end,
+    case when n % 50 = 0 then ('00000000-0000-7000-8000-1' || lpad(($2::bigint + n / 50 % $3::bigint)::text, 11, '0'))::uuid end
 from discharge join kind k on dice between first and last, unnest(array[null, $4::uuid]) as reader
 order by n
 """
-"""Each discharge counts for the exchange and for the plan."""
+"""Each discharge counts for the exchange and for the plan; of fifty one went to another home."""
 
 _TIMERS: Final = """
 insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, opened_at, clocks, next_due_at,
@@ -113,6 +115,10 @@ RATES: Final[Mapping[str, dict[str, Any]]] = {
     "by home, facility and quarter": {"group_by": "home,facility,quarter"},
     "by race and sex": {"group_by": "race,sex"},
     "by geography and month": {"group_by": "geography,month"},
+    "by home of day 30 and quarter": {"group_by": "home,quarter", "home_at": "day30"},
+    "by age band and sex": {"group_by": "age_band,sex"},
+    "by home, age band, race and quarter": {"group_by": "home,age_band,race,quarter"},
+    "by home, facility, age band, race and month": {"group_by": "home,facility,age_band,race,month"},
 }
 """What is asked of every reader."""
 
@@ -174,7 +180,17 @@ async def fill(owner: asyncpg.Connection, plan_id: UUID, discharges: int) -> Non
     for row in await owner.fetch("select conname from pg_constraint where conrelid = 'follow_up'::regclass and contype = 'f'"):
         await owner.execute(f"alter table follow_up drop constraint {row['conname']}")
     await owner.execute(_TIMERS, discharges, FACILITIES, HOMES_OF_STATE, datetime.now(UTC), DUE, timeout=1_800)
-    for table in ("measure_line", "measure_tally", "measure_change", "follow_up", "feed_hour", "feed", "organization"):
+    for table in (
+        "measure_line",
+        "measure_tally",
+        "measure_cube",
+        "measure_word",
+        "measure_change",
+        "follow_up",
+        "feed_hour",
+        "feed",
+        "organization",
+    ):
         await owner.execute(f"vacuum (analyze) {table}", timeout=1_800)
 
 

@@ -156,15 +156,34 @@ async def test_what_a_tally_tells_apart_is_read_from_it_and_not_from_the_ledger(
 
 
 @pytest.mark.usefixtures("lines")
-async def test_what_no_tally_has_is_read_from_an_index_alone(engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
-    """What no tally tells apart, and the days that are open still: of a million lines the rows are most of a gigabyte."""
+@pytest.mark.parametrize(
+    "groups",
+    [
+        ("age_band", "sex"),
+        ("home", "race", "month"),
+        ("geography", "dual_status", "home", "month"),
+        ("home", "facility", "age_band", "language", "quarter"),
+    ],
+)
+async def test_what_no_tally_has_is_summed_of_numbers_alone(
+    engine_app: AsyncEngine, engine_owner: AsyncEngine, groups: Sequence[str]
+) -> None:
+    """Any combination: of a million lines none is looked at, and of the tally of everything not a row, but its index."""
+    await _until_all_see_all(engine_owner)
+    plan = await _plan_of_count(engine_app, OWN, groups, None)
+    assert plan.read_of("measure_line") == []
+    assert plan.read_of("measure_cube") == [("Index Only Scan", "uq_measure_cube")]
+
+
+@pytest.mark.usefixtures("lines")
+async def test_open_days_are_read_from_an_index_alone(engine_app: AsyncEngine, engine_owner: AsyncEngine) -> None:
+    """The days that are open still are counted line by line: of a million lines the rows are most of a gigabyte."""
     await _until_all_see_all(engine_owner)
     told = Told(source=EvidenceSource.CONTACTS, today=date(2026, 12, 20), window_days=0)
     for wanted, groups, by in (
-        (OWN, ("age_band", "sex"), None),
-        (OWN, ("geography", "dual_status", "home", "month"), None),
         (OWN, ("facility", "month"), told),
         (OVER, ("race", "sex"), None),
+        (OVER, ("home", "race", "age_band"), None),
     ):
         plan = await _plan_of_count(engine_app, wanted, groups, by)
         assert plan.read_of("measure_line") == [("Index Only Scan", "ix_measure_line_facets")], groups
@@ -215,8 +234,10 @@ async def _until_all_see_all(engine_owner: AsyncEngine) -> None:
     async with engine_owner.connect() as plain, asyncio.timeout(60):
         connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
         while True:
-            await connection.exec_driver_sql("vacuum analyze measure_line")
-            seen = "select relallvisible = relpages from pg_class where oid = 'measure_line'::regclass"
+            await connection.exec_driver_sql("vacuum analyze measure_line, measure_cube")
+            seen = (
+                "select bool_and(relallvisible = relpages) from pg_class where oid in ('measure_line'::regclass, 'measure_cube'::regclass)"
+            )
             if (await connection.exec_driver_sql(seen)).scalar():
                 return
             await asyncio.sleep(0.2)

@@ -40,9 +40,10 @@ OUTCOMES = (
 ASKED: tuple[tuple[str, ...], ...] = (
     (), ("month",), ("quarter",), ("facility", "month"), ("home", "quarter"), ("home",), ("age_band",), ("age_band", "month"),
     ("race", "sex"), ("ethnicity",), ("language", "dual_status", "quarter"), ("geography", "month"),
-    ("home", "facility", "quarter"), ("age_band", "sex"),
+    ("home", "facility", "quarter"), ("age_band", "sex"), ("home", "race", "month"), ("facility", "age_band", "geography"),
+    ("home", "facility", "age_band", "language", "quarter"), ("ethnicity", "geography", "dual_status"),
 )  # fmt: skip
-"""The last is kept by no tally."""
+"""From `age_band` and `sex` on, only what tells everything apart tells these."""
 
 
 def a_line(chance: random.Random) -> MeasureLine:

@@ -168,3 +168,35 @@ Index(
     unique=True,
     postgresql_nulls_not_distinct=True,
 )
+
+# Everything told apart at once, as numbers: what is asked by more than a tally has is summed from this index alone.
+measure_word = Table(
+    "measure_word",
+    metadata,
+    Column("facet", Text, primary_key=True, comment="a column by which lines are counted"),
+    Column("code", Integer, primary_key=True, autoincrement=False, comment="from 1; 0 is no word"),
+    Column("word", Text, nullable=False),
+    comment="The numbers of words in measure_cube. Only added to, by whoever folds.",
+)
+Index("uq_measure_word", measure_word.c.facet, measure_word.c.word, unique=True)
+
+measure_cube = Table(
+    "measure_cube",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("organization_id", Id),
+    Column("measure", Text, nullable=False),
+    Column("anchor_on", Date, nullable=False, comment="the first day of the month"),
+    Column("what", BigInteger, nullable=False, comment="outcome, language, geography (store/measure_cube)"),
+    Column("who", BigInteger, nullable=False, comment="age, sex, race, ethnicity, dual status"),
+    Column("place", BigInteger, nullable=False, comment="facility, home"),
+    Column("lines", Integer, nullable=False),
+    comment="How many lines of measure_line stand, by month and everything that rates are asked by.",
+)
+Index(
+    "uq_measure_cube",
+    *(measure_cube.c[name] for name in ("organization_id", "measure", "anchor_on", "what", "who", "place")),
+    unique=True,
+    postgresql_nulls_not_distinct=True,
+    postgresql_include=["lines"],
+)

@@ -139,6 +139,7 @@ VISIBILITY: dict[str, str] = {
     "measure_line": owned("organization_id"),
     "measure_change": owned("organization_id"),
     "measure_tally": owned("organization_id"),
+    "measure_cube": owned("organization_id"),
     "service": owned("organization_id"),
     "service_upload": owned("organization_id"),
     "follow_up_log": "exists (select 1 from follow_up f where f.id = follow_up_id)",
@@ -175,6 +176,8 @@ WITHOUT_PATIENT_DATA = frozenset(
         "person",
         "person_index",
         "match_pending",
+        # Words such as F or 2106-3, by themselves.
+        "measure_word",
         "inbound_queue",
         "reconsideration",
         "recipient_sequence",
