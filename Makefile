@@ -124,7 +124,7 @@ fuzz: $(READY_TO_TEST)
 	@for target in $(TARGETS); do $(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS_EACH); done
 
 properties: $(READY_TO_TEST)
-	TEST_PROPERTIES=deep $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS) tests/properties
+	TEST_PROPERTIES=deep $(BIN)/python -m pytest -n $(JOBS) --timeout 7200 $(PYTEST_ARGS) tests/properties
 
 # By the lock file, with the scripts of packages off; npm comes with the requirements of the tests.
 FOREIGN := tests/outside/foreign

@@ -1,4 +1,7 @@
-"""The same stays sent as HL7 v2, as FHIR, or message by message as either end in one truth: people, stays, follow-ups, notifications."""
+"""The same stays sent as HL7 v2, as FHIR, or message by message as either end in one truth: people, stays, follow-ups, notifications.
+
+`TEST_PROPERTIES=deep` looks for minutes instead of seconds.
+"""
 
 import asyncio
 import random
@@ -7,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from app.domain.inbound import AckCode, Door, Envelope, Format
 from app.intake import Intake
 from tests.properties.messages import CLAIMS, CLASSES, CODES, LIVES, stamp
+from tests.properties.test_any_order import DEEP, QUIETLY
 from tests.properties.world import NOW, Claimed, World, drain, outcomes, truth
 from tests.support import databases
 from tests.support.bundles import ACT, EVENTS, bundle, resource, written
@@ -21,7 +25,6 @@ from tests.support.databases import Database
 from tests.support.messages import adt
 
 Event = tuple[str, dict[str, Any]]
-EXAMPLES = 6
 TWIN_LIVES = [life for life in LIVES if EVENTS.keys() >= set(life)]
 """Leaves, plans and positions come by HL7 v2 alone."""
 
@@ -122,9 +125,7 @@ async def run(world: World, envelopes: list[Envelope], claims: list[Claimed], *,
     return await truth(world, with_states=False)
 
 
-@settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=150 if DEEP else 6, **QUIETLY)  # type: ignore[arg-type]
 @given(lives(), st.lists(st.sampled_from(CLAIMS[:3]), min_size=1, max_size=3, unique=True), st.integers(0, 1 << 32))
 def test_either_format_and_any_mixture_end_in_one_truth(
     own_database: Database, tmp_path_factory: pytest.TempPathFactory, events: list[Event], claims: list[Claimed], seed: int
