@@ -6,6 +6,7 @@ half of one over words. What it is asked for comes out in words again. Not here:
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -95,15 +96,15 @@ def counting(
     values: list[Any],
     *,
     bands: Sequence[int],
-    by_month: bool,
+    starts: Sequence[date],
     home_id: UUID | None,
     facility_id: UUID | None,
     but_homes: Collection[UUID],
 ) -> str:
     """Give the statement that sums the rows of a condition by what is `asked`, and no finer: in words, as `listed` (uq_measure_cube).
 
-    What is listed and not asked is null. Of an age it tells the first of its band; `but_homes` are left out. Values are added to those of
-    the statement.
+    What is listed and not asked is null. Of an age it tells the first of its band, of a month the last of `starts` before it, where there
+    are any; `but_homes` are left out. Values are added to those of the statement.
     """
     where = [condition]
 
@@ -126,7 +127,9 @@ def counting(
     }
     if "age" in asked:
         keys["age"] = _band(bands)
-    keys |= {name: f"l.{name}" for name, needed in (("organization_id", "organization_id" in asked), ("anchor_on", by_month)) if needed}
+    keys["anchor_on"] = _span(starts) if starts else "l.anchor_on"
+    if "organization_id" in asked:
+        keys["organization_id"] = "l.organization_id"
     inner = (
         f"select {', '.join(f'{key} as {name}' for name, key in keys.items())}, sum(l.lines) as lines from measure_cube l "
         f"where {' and '.join(where)} group by {', '.join(map(str, range(1, len(keys) + 1)))}"
@@ -148,13 +151,15 @@ def _band(bands: Sequence[int]) -> str:
     return f"(case when l.who >= {_AGE.most << _AGE.shift} then null {known} else -1 end)"
 
 
+def _span(starts: Sequence[date]) -> str:
+    """Give the last of the first days before a month; compared as constants, for it is done for each row."""
+    known = " ".join(f"when l.anchor_on >= date '{start}' then date '{start}'" for start in sorted(starts[1:], reverse=True))
+    return f"(case {known} else date '{starts[0]}' end)" if known else f"date '{starts[0]}'"
+
+
 def _shown(name: str, words: Collection[str], keys: Collection[str]) -> str:
     if name in words:
         return f"{name}.word::uuid as {name}" if name in _IDS else f"{name}.word as {name}"
     if name in keys:
         return f"g.{name}"
-    return f"null::{_TYPES[name]} as {name}"
-
-
-_TYPES: Final = {"organization_id": "uuid", "anchor_on": "date"}
-"""What is in every list of columns, whether it is asked for or not."""
+    return f"null::uuid as {name}"

@@ -163,6 +163,8 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
     groups: list[str] = []
     names: dict[int, list[str]] = {}
     bands_of: tuple[int, str] | None = None
+    # What tells everything apart has the bands already, and few rows left.
+    tells_all = not _is_of_lines(wanted) and measure_tallies.tally_of(_asked(wanted, group_by) - _OF_ALL) is None
     for place, name in enumerate(group_by):
         if name in _MONTHS:
             starts = _starts(wanted.from_on, wanted.to_on, _MONTHS[name])
@@ -170,7 +172,11 @@ async def count(raw: Raw, wanted: LineFilter, group_by: Sequence[str], bands: Se
             names[place] = [_name(name, on) for on in starts]
         elif name == "age_band":
             values.append(list(bands))
-            bands_of = place, f"width_bucket(l.g{place}, ${len(values)}::int[])"
+            band = f"width_bucket({{}}, ${len(values)}::int[])"
+            if tells_all:
+                groups.append(band.format(GROUPS[name]))
+                continue
+            bands_of = place, band.format(f"l.g{place}")
         groups.append(GROUPS[name].format(starts=f"${len(values)}"))
     if told is not None:
         # The windows of measures that services decide begin with the anchor.
@@ -202,24 +208,38 @@ _COLUMNS: Final = {
 _OF_ALL: Final = frozenset({"anchor_on", "organization_id", "outcome"})
 
 
+def _asked(wanted: LineFilter, group_by: Sequence[str]) -> set[str]:
+    """Give the columns that are asked by."""
+    narrowed = {name for name in ("home_id", "facility_id") if getattr(wanted, name) is not None}
+    return {_COLUMNS.get(name, name) for name in group_by} | narrowed
+
+
+def _is_of_lines(wanted: LineFilter) -> bool:
+    """Tell whether lines have to be looked at: no tally has a past, or people."""
+    return bool(wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status)
+
+
 def _source(wanted: LineFilter, group_by: Sequence[str], bands: Sequence[int], told: Told | None, values: list[Any]) -> str:
     """Give kinds of lines with how many there are: of a tally with what belongs to it, else of the ledger, of which each counts once.
 
     By the home of a later day it is what the home of the discharge gives, less what moved, and that again where it went.
     """
-    asked = {_COLUMNS.get(name, name) for name in group_by}
-    asked |= {name for name in ("home_id", "facility_id") if getattr(wanted, name) is not None}
+    asked = _asked(wanted, group_by)
     columns = _listed(sorted(_OF_ALL | asked))
-    if wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status:
+    if _is_of_lines(wanted):
         return _of_ledger(wanted, columns, values)
     at_discharge = replace(wanted, home_days=0)
-    parts = [_standing(at_discharge, asked, bands, told, values)]
+    months = min((_MONTHS[name] for name in group_by if name in _MONTHS), default=0)
+    starts = _starts(wanted.from_on, wanted.to_on, months) if months > 1 else [wanted.from_on] * (not months)
+    parts = [_standing(at_discharge, asked, bands, starts, told, values)]
     if wanted.home_days:
         parts += [_of_ledger(at_discharge, columns, values, moved=-1), _of_ledger(wanted, columns, values, moved=1)]
     return " union all ".join(parts)
 
 
-def _standing(wanted: LineFilter, asked: AbstractSet[str], bands: Sequence[int], told: Told | None, values: list[Any]) -> str:
+def _standing(
+    wanted: LineFilter, asked: AbstractSet[str], bands: Sequence[int], starts: Sequence[date], told: Told | None, values: list[Any]
+) -> str:
     """Give what stands by the home of the discharge: a tally, what waits to be folded, and what rights and open days ask of the ledger."""
     listed = sorted(_OF_ALL | asked)
     columns = _listed(listed)
@@ -242,11 +262,10 @@ def _standing(wanted: LineFilter, asked: AbstractSet[str], bands: Sequence[int],
         parts = [of("measure_tally", "l.lines", f" and l.tally = '{tally}'")]
     else:
         condition = replace(before, home_id=None, facility_id=None).where("l", values, versioned=False)
-        by_month = told is not None or "anchor_on" in asked
         of_all = ("outcome", *(asked - {"anchor_on"}))
         parts = [
             measure_cube.counting(
-                listed, of_all, condition, values, bands=bands, by_month=by_month,
+                listed, of_all, condition, values, bands=bands, starts=starts,
                 home_id=before.home_id, facility_id=before.facility_id, but_homes=reserved,
             )
         ]  # fmt: skip
