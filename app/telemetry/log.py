@@ -12,6 +12,7 @@ import threading
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from types import TracebackType
@@ -19,7 +20,6 @@ from typing import Any, BinaryIO, Final, get_args, get_type_hints
 from uuid import UUID
 
 import orjson
-import structlog
 
 from app.telemetry.event import Event
 from app.telemetry.events import DefectFound, LibraryLogged
@@ -38,17 +38,10 @@ class EventLog:
         """Write to the stream what is at least of the level; `about` stands in every line and is ours (part, number, pid)."""
         self._threshold = _ORDER[level]
         self._sparing = Sparing(time.monotonic)
-        processors: list[Any] = [structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")]
-        if is_json:
-            processors.append(structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event)))
-            factory: Any = structlog.BytesLogger(stream)
-        else:
-            processors.append(structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", event_key="event"))
-            factory = _TextLogger(stream)
-        self._logger = structlog.wrap_logger(
-            factory, processors=processors, wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=True
-        )
-        self._logger = self._logger.bind(**about)
+        self._about = about
+        self._stream = stream
+        self._one_at_a_time = threading.RLock()
+        self._line = _json_line if is_json else _console(stream)
 
     def takes(self, level: Level) -> bool:
         """Tell whether events of the level are written, where making one would cost too much."""
@@ -59,7 +52,11 @@ class EventLog:
         if _ORDER[event.level] < self._threshold or not self._sparing.takes(type(event)):
             return
         try:
-            self._logger.msg(event.name, level=event.level.value, **shown(event))
+            at = datetime.now(UTC).isoformat().replace("+00:00", "Z")  # noqa: TID251 - when a line was written decides nothing
+            line = self._line({**self._about, "level": event.level.value, **shown(event), "event": event.name, "at": at})
+            with self._one_at_a_time:
+                self._stream.write(line)
+                self._stream.flush()
         except (OSError, ValueError):
             # The reader of our output is gone. There is nobody to tell.
             return
@@ -75,18 +72,16 @@ class EventLog:
         self.emit(DefectFound(class_of(error), place_of(error)))
 
 
-class _TextLogger:
-    """Writes lines for people."""
+def _json_line(said: dict[str, Any]) -> bytes:
+    return orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE)
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
 
-    def msg(self, line: str) -> None:
-        """Write one line at once."""
-        self._stream.write(line.encode() + b"\n")
-        self._stream.flush()
+def _console(stream: BinaryIO) -> Callable[[dict[str, Any]], bytes]:
+    """Give what writes lines for people."""
+    import structlog.dev  # noqa: PLC0415 - it loads a library for terminals, which the processes of a service never need
 
-    debug = info = warning = error = msg
+    render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), timestamp_key="at", event_key="event")
+    return lambda said: f"{render(None, '', said)}\n".encode()
 
 
 _known: dict[type[Event], Mapping[str, Callable[[Any], Any]]] = {}

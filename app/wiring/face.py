@@ -33,11 +33,12 @@ from app.actions.present_follow_ups import FollowUpPresenter
 from app.api.arrivals import Arrivals, LastSequences
 from app.api.claims_lists import ClaimsLists
 from app.api.limits import ApiLimits
-from app.api.services import KeySecrets, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
+from app.api.services import KeySecrets, ReadAudit, Readiness, Receive, Rehearsed, RequestAnswered, Services, Validate
+from app.domain.audit import AuditLine
 from app.domain.credential import KeyEnvironment, key_digest
 from app.domain.inbound import AckCode, Answer, Door, Envelope, Format, Outcome, Problem, ProblemCode, Severity
 from app.domain.rulebook import Rulebook
-from app.domain.viewer import OPERATOR
+from app.domain.viewer import OPERATOR, Viewer
 from app.intake import Received, WriteAcks
 from app.pipeline import OpenTransaction
 from app.pipeline.desk import Desk
@@ -46,6 +47,7 @@ from app.pipeline.report import Reports
 from app.places import Listener
 from app.ports import Clock, Ids, Readers, Sender, Waker
 from app.settings import Environment, Settings
+from app.store.audit_reads import AuditFilter, read_lines
 from app.store.directory import RegistryReader
 from app.store.engine import raw_connection
 from app.store.feed_moves import go_live
@@ -53,7 +55,6 @@ from app.store.notification_reads import last_sequences
 from app.store.unit_of_work import unit_of_work
 from app.telemetry.events import ConnectionClosed
 from app.wiring import Keys, ack_writer, build_rooms, feed_profile, open_transaction, open_unit_of_work, read_stay, version
-from app.wiring.audited import audit_reader
 from app.wiring.diagnosis import advice, message_search, place_namer, reinterpreter
 from app.wiring.panels import panel_services
 from app.wiring.services import service_loading
@@ -233,6 +234,16 @@ def key_secrets(settings: Settings, keys: Keys) -> KeySecrets:
         KeyEnvironment.PRODUCTION if settings.environment is Environment.PRODUCTION else KeyEnvironment.DEVELOPMENT,
         key_digest(keys.pepper, admin.get_secret_value()) if admin is not None else None,
     )
+
+
+def audit_reader(transaction: OpenTransaction) -> ReadAudit:
+    """Give what reads the audit for a viewer (store/audit_reads says why not under the policy)."""
+
+    async def read(viewer: Viewer, wanted: AuditFilter, before: UUID | None, limit: int) -> list[AuditLine]:
+        async with transaction() as raw:
+            return await read_lines(raw, viewer, wanted, before=before, limit=limit)
+
+    return read
 
 
 def newest_numbers(engine: AsyncEngine) -> LastSequences:
