@@ -63,6 +63,9 @@ def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the reci
             "recipient": document["recipient"],
             "type": told["type"],
             "sequence": told["sequence"],
+            "because": told.get("reason"),
+            "follow-up": told.get("follow_up_id"),
+            "told to act": _parts(told),
             "decision now": now["decision"] if now else None,
             "reasons": now["reasons"] if now else None,
             "claim": document["attribution"],
@@ -73,8 +76,17 @@ def why(notification_id: Annotated[str, typer.Argument(help="Its id, as the reci
     output.table(
         [{"decided": line["decided_at"], "decision": line["decision"], "reasons": line["reasons"]} for line in document["ledger"]],
         ("decided", "decision", "reasons"),
-        none="No event of a stay is behind it: a clock passed.",
+        none="No event of a stay is behind it: it is about the follow-up, for the reason above.",
     )
+
+
+def _parts(told: dict[str, Any]) -> str | None:
+    """Say at which step it was told, and to which people of the home."""
+    escalation = told.get("escalation")
+    if escalation is None:
+        return None
+    at = f" at {escalation['percent']} %" if escalation["percent"] is not None else ""
+    return f"{escalation['level']}{at}: {', '.join(one['part'] for one in escalation['to'])}"
 
 
 @app.command("why-not")

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from app import wiring
 from app.cli.checks import Grade, _comparisons, _deliveries, _flushes, _queue, _skew, _version
 from app.cli.exits import ExitCode
 from app.domain.inbound import Door, Envelope
+from app.domain.public_id import Kind, public_id
 from app.settings import load_settings
 from app.store.backlog import Backlog
 from app.store.engine import make_engine
@@ -19,6 +20,7 @@ from app.store.inspection import Inspection
 from app.store.roles import Role
 from tests.cli.conftest import Handoff
 from tests.support.databases import Database
+from tests.support.fakes import FakeClock
 from tests.support.messages import adt
 
 ADMIT = adt("A01", "20260302100000-0500", control="C1", admitted="20260302100000-0500", diagnoses=(("F32.2", "A"),))
@@ -30,12 +32,12 @@ class _NoWaker:
         """Nobody listens here."""
 
 
-async def _send(database: Database, *messages: bytes, is_worked: bool) -> None:
-    """Take messages in as the door does, and work on them, with the keys that the commands have."""
+async def _send(database: Database, *messages: bytes, is_worked: bool, until_hours: int = 0) -> None:
+    """Take messages in as the door does, and work on them, with the keys that the commands have; then let time pass."""
     settings = load_settings()
     engine: AsyncEngine = make_engine(database.url, database.network, Role.WORK, name="tests")
     try:
-        clock, ids, keys = wiring.SystemClock(), wiring.SystemIds(), wiring.keys_of(settings)
+        clock, ids, keys = FakeClock(wiring.SystemClock().now()), wiring.SystemIds(), wiring.keys_of(settings)
         intake = wiring.build_intake(settings, engine, keys, clock=clock, ids=ids, waker=_NoWaker())
         for message in messages:
             await intake.receive(Envelope(message, Door.MLLP, clock.now()))
@@ -43,6 +45,19 @@ async def _send(database: Database, *messages: bytes, is_worked: bool) -> None:
             pipeline = wiring.build_pipeline(settings, engine, keys, wiring.rulebook(), clock=clock, ids=ids, waker=_NoWaker())
             while not (await pipeline.work_once(0)).idle:
                 pass
+            clock.advance(hours=until_hours)
+            while until_hours and not (await pipeline.time_once()).idle:
+                pass
+    finally:
+        await engine.dispose()
+
+
+async def _of_type(database: Database, type_: str) -> str:
+    engine: AsyncEngine = make_engine(database.url, database.network, Role.WORK, name="tests")
+    try:
+        async with wiring.open_transaction(engine)() as raw:
+            (row,) = await raw.fetch("select id from notification where type = $1 and payload::text like '%suicide_safety%'", type_)
+            return public_id(Kind.NOTIFICATION, row["id"])
     finally:
         await engine.dispose()
 
@@ -82,6 +97,20 @@ def test_a_message_is_followed_from_its_bytes_to_the_reasons_of_its_notification
     assert why["now"]["reasons"]
     assert why["cause"]["id"] == listed[1]["id"]
     assert "Home B" in operator("notification", "why", told["id"]).out
+
+
+@pytest.mark.usefixtures("exchange")
+def test_a_notice_of_a_clock_says_which_clock_and_who_is_to_act(operator: Handoff, database: Database) -> None:
+    """A visit for self-harm an hour ago: a half of the day that the home has is over in eleven hours, and nobody did anything."""
+    ended_at = wiring.SystemClock().now() - timedelta(hours=1)
+    said = ended_at.strftime("%Y%m%d%H%M%S+0000")
+    visit = adt("A03", said, control="C3", admitted=said, discharged=said, disposition="01", patient_class="E",
+                diagnoses=(("T14.91XA", "F"),))  # fmt: skip
+    asyncio.run(_send(database, visit, is_worked=True, until_hours=12))
+    shown = operator("notification", "why", asyncio.run(_of_type(database, "follow_up.due"))).out
+    assert "50 % of the time of the clock suicide_safety.contact_24h have passed" in shown
+    assert "escalation at 50 %: assignee, supervisor" in shown
+    assert "fup_" in shown
 
 
 @pytest.mark.usefixtures("exchange")
