@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends, Query, Response
 from app.actions.present_encounters import present_encounters
 from app.api.answers import JsonResponse, created, ok
 from app.api.auth import Access, FromServices
+from app.api.changes import ChangedAfter, changes_listing, committed, place_now, read_place
 from app.api.guard import GuardedRoute
-from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
+from app.api.paging import PageOfQuery, cut, read_cursor, read_uuid, spell_cursor
 from app.api.problems import invalid, not_found
 from app.api.schemas.common import EncounterId, InstantOfQuery, OrganizationId, PersonId
 from app.api.schemas.encounters import EncounterDocument, EncounterPage, NewEncounter
 from app.api.services import Services
 from app.domain.adt_event import EncounterClass
+from app.domain.commit_order import Position
 from app.domain.encounter import EncounterStatus
 from app.domain.viewer import Scope, Viewer
 from app.store.encounter_reads import EncounterFilter, find_encounter, list_encounters
@@ -22,6 +24,7 @@ from app.store.engine import raw_connection
 router = APIRouter(route_class=GuardedRoute, tags=["encounters"])
 
 _LIST: Final = "encounters"
+_CHANGED: Final = "encounters-changed"
 _SOURCE: Final = Query(pattern="^(adt|reported)$", description="adt or reported.", examples=["reported"])
 Reader = Annotated[Viewer, Depends(Access(Scope.NOTIFICATIONS_READ, Scope.FOLLOW_UPS_READ, Scope.ADT_WRITE))]
 Reporter = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_WRITE))]
@@ -38,20 +41,25 @@ async def list_stays(
     class_: Annotated[EncounterClass | None, Query(alias="class", description="Only of this class.", examples=["inpatient"])] = None,
     source: Annotated[str | None, _SOURCE] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after.")] = None,
+    changed_after: ChangedAfter = None,
 ) -> Response:
     """List stays, newest first: those at the key's own facility, those it reported, and those it may be told of.
 
     A page can have fewer items than `limit` although there are more: what may no longer be told is left out.
     """
-    key = read_cursor(_LIST, page.cursor, read_uuid)
-    wanted = EncounterFilter(facility, person_id, status, class_, source, changed_since)
+    place = read_place(changed_after, changed_since)
+    by_change = place is not None or changed_since is not None
+    key = read_cursor(_CHANGED, page.cursor, read_uuid, Position.read) if by_change else read_cursor(_LIST, page.cursor, read_uuid)
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
+        until = await place_now(raw, place, key[1] if key else None) if by_change else None
+        wanted = EncounterFilter(facility, person_id, status, class_, source, changed_since, committed(place, until))
         found = await list_encounters(raw, viewer, wanted, after=key[0] if key else None, limit=page.limit + 1)
         rows, more = cut(found, page.limit)
         directory = await services.registry.current(raw)
         shown = await present_encounters(raw, viewer, rows, directory=directory, read_stay=services.read_stay)
-    return JsonResponse(listing(shown, spell_cursor(_LIST, rows[-1].id) if more else None))
+    name, walk = (_LIST, []) if until is None else (_CHANGED, [until.spelled()])
+    return JsonResponse(changes_listing(shown, spell_cursor(name, rows[-1].id, *walk) if more else None, until))
 
 
 @router.get("/v1/encounters/{encounter_id}", responses=ok(EncounterDocument, "The stay"))

@@ -26,8 +26,9 @@ from app.actions.follow_up_work import (
 from app.actions.know_homes import know_homes
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
+from app.api.changes import ChangedAfter, changes_listing, committed, place_now, read_place
 from app.api.guard import GuardedRoute
-from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_instant, read_uuid, spell_cursor
+from app.api.paging import PageOfQuery, cut, read_cursor, read_instant, read_number, read_uuid, spell_cursor
 from app.api.problems import FieldError, ProblemError, ProblemType, invalid, not_found
 from app.api.schemas.common import ContactId, FollowUpId, InstantOfQuery, OrganizationId, Request
 from app.api.schemas.follow_ups import (
@@ -43,6 +44,7 @@ from app.api.schemas.follow_ups import (
     recorded_json,
 )
 from app.api.services import Services
+from app.domain.commit_order import Position
 from app.domain.contact import Contact, ContactEntry
 from app.domain.contact_entry import read_contact
 from app.domain.directory import Directory
@@ -64,6 +66,7 @@ router = APIRouter(route_class=GuardedRoute, tags=["follow-ups"])
 
 _BY_DUE: Final = "follow-ups-by-due"
 _BY_CHANGE: Final = "follow-ups-by-change"
+_BY_COMMIT: Final = "follow-ups-by-commit"
 _LAST: Final = datetime.max  # noqa: DTZ901 - what the driver sends as PostgreSQL's infinity, which has no zone
 
 Reader = Annotated[Viewer, Depends(Access(Scope.FOLLOW_UPS_READ))]
@@ -98,6 +101,7 @@ async def list_follow_ups(
     ] = None,
     assignee: Annotated[str | None, Query(max_length=200, description="Only given to.", examples=["C. Sample"])] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only changed at or after; ordered by change.")] = None,
+    changed_after: ChangedAfter = None,
     home: Annotated[OrganizationId | None, Query(description="Only of this home.")] = None,
     home_at: Annotated[
         HomeAt | None, Query(description="With home: whose it was then, not now, as rates ask (/v1/measures).", examples=["day7"])
@@ -105,33 +109,40 @@ async def list_follow_ups(
     late_by: Annotated[LateBy | None, Query(description="Only with a clock that is late by the doing of.", examples=["late_by_us"])] = None,
     snoozed: Annotated[bool | None, Query(description="Only those that rest, or only those that do not.")] = None,
 ) -> Response:
-    """List follow-ups, soonest deadline first; with `changed_since` in the order in which they changed.
+    """List follow-ups, soonest deadline first; with `changed_since` or `changed_after` in the order in which they changed.
 
     A home sees its own, a plan or agency those of people it covered on the day of the stay: for these, status only.
 
-    A change is seen when it is committed, some seconds after its `updated_at`. Who polls asks from a minute before the last one it
-    read: what it has already comes again with the same `version`. Notifications, numbered without a gap, need no such margin.
+    A change is seen when it is committed, some seconds after its `updated_at`, so an instant may miss one. Who polls asks once by
+    `changed_since`, and from then on by `changed_after` with the `changes` of the answer before: that misses nothing.
     """
     if home_at is not None and home is None:
         raise invalid("/home_at", "says when a home had it, and needs the home: add home, or leave it out", where="query")
     states = [one.value for one in status] if status else None
     program_id = services.follow_ups.rulebook.programs.id_of(program) if program is not None else None
     wanted = FollowUpFilter(
-        states, due_before, facility, program_id, assignee, changed_since, None, home, home_at.days if home_at else None, late_by
-    )
+        states, due_before, facility, program_id, assignee, changed_since,
+        home_id=home, home_day=home_at.days if home_at else None, late_by=late_by,
+    )  # fmt: skip
     if snoozed is not None:
         now = services.clock.now()
         wanted = replace(wanted, snoozed_at=now) if snoozed else replace(wanted, awake_at=now)
-    return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit))
+    place = read_place(changed_after, changed_since)
+    return JsonResponse(await follow_up_page(services, viewer, wanted, page.cursor, page.limit, place))
 
 
-async def follow_up_page(services: Services, viewer: Viewer, wanted: FollowUpFilter, cursor: str | None, limit: int) -> dict[str, Any]:
-    """Give a page of follow-ups as the viewer may see them."""
-    by_change = wanted.changed_since is not None
-    name = _BY_CHANGE if by_change else _BY_DUE
-    key = read_cursor(name, cursor, _read_sort, read_uuid)
+async def follow_up_page(
+    services: Services, viewer: Viewer, wanted: FollowUpFilter, cursor: str | None, limit: int, place: Position | None = None
+) -> dict[str, Any]:
+    """Give a page of follow-ups as the viewer may see them; of those committed after a place, if one is given."""
+    by_change = place is not None or wanted.changed_since is not None
+    name = _BY_COMMIT if place is not None else _BY_CHANGE if by_change else _BY_DUE
+    read_key = read_number if place is not None else _read_sort
+    key = read_cursor(name, cursor, read_key, read_uuid, *([Position.read] if by_change else []))
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
+        until = await place_now(raw, place, key[2] if key else None) if by_change else None
+        wanted = replace(wanted, committed=committed(place, until))
         directory = await services.registry.current(raw)
         after = FollowUpCursor(key[0], key[1]) if key else None
         now, rulebook = services.clock.now(), services.follow_ups.rulebook
@@ -140,8 +151,9 @@ async def follow_up_page(services: Services, viewer: Viewer, wanted: FollowUpFil
         found = await reads.page(raw, viewer, wanted, covers=covering, after=after, limit=limit + 1, known=known)
         rows, more = cut(found, limit)
         shown = await services.follow_ups.present(raw, viewer, rows, directory=directory, now=now)
-    last = spell_cursor(name, reads.sort_value(rows[-1], by_change=by_change), rows[-1].id) if more else None
-    return listing(shown, last)
+    walk = [until.spelled()] if until is not None else []
+    last = spell_cursor(name, reads.sort_value(rows[-1], wanted), rows[-1].id, *walk) if more else None
+    return changes_listing(shown, last, until)
 
 
 def _read_sort(value: Any) -> datetime:  # noqa: ANN401 - whatever the cursor held

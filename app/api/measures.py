@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.answers import JsonResponse, ok, refused
 from app.api.auth import Access, FromServices
+from app.api.changes import ChangedAfter, changes_listing, committed, place_now, read_place
 from app.api.claims_lists import Asked as ClaimsAsked
 from app.api.claims_lists import ClaimsList
 from app.api.guard import GuardedRoute
@@ -38,6 +39,7 @@ from app.api.schemas.measures import (
 )
 from app.api.services import Services
 from app.domain.calendar import last_day_over_before
+from app.domain.commit_order import Position
 from app.domain.home_day import HomeAt
 from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
@@ -53,6 +55,7 @@ from app.store.measure_reads import GROUPS, LineFilter, Told
 router = APIRouter(route_class=GuardedRoute, tags=["measures"])
 
 _EVENTS = "measure-events"
+_CHANGES = "measure-changes"
 _GAPS = "measure-gaps"
 PAYER = "payer"
 Reader = Annotated[Viewer, Depends(Access(Scope.MEASURES_READ))]
@@ -243,18 +246,30 @@ async def list_measure_events(  # each is a parameter of the query
     page: PageOfQuery,
     status: Annotated[MeasureState | None, Query(description="Of the 30 days.")] = None,
     changed_since: Annotated[InstantOfQuery | None, Query(description="Only what we learned since.")] = None,
+    changed_after: ChangedAfter = None,
 ) -> Response:
     """List the events behind the rates, each with its status and why, by the day of the discharge or visit.
 
-    What is learned is seen when it is committed, some seconds after its `known_from`: who polls asks from a minute before it last asked.
+    What is learned is seen when it is committed, some seconds after its `known_from`, so an instant may miss some. Who polls asks once by
+    `changed_since`, and from then on by `changed_after` with the `changes` of the answer before: that misses nothing.
     """
-    lines = replace(wanted.lines, status=status.value if status else None, changed_since=changed_since)
-    key = read_cursor(_EVENTS, page.cursor, date.fromisoformat, int)
+    place = read_place(changed_after, changed_since, wanted.lines.known_at)
+    by_change = place is not None or changed_since is not None
+    name = _CHANGES if by_change else _EVENTS
+    key = read_cursor(name, page.cursor, date.fromisoformat, int, *([Position.read] if by_change else []))
+    until = await _until(services, viewer, place, key[2] if key else None) if by_change else None
+    lines = replace(wanted.lines, status=status.value if status else None, changed_since=changed_since, committed=committed(place, until))
     found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)
     shown, more = cut(found, page.limit)
-    cursor = spell_cursor(_EVENTS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
+    walk = [until.spelled()] if until is not None else []
+    cursor = spell_cursor(name, shown[-1]["anchor_on"], shown[-1]["id"], *walk) if more else None
     was_then = lines.known_at is not None
-    return JsonResponse(listing([event_json(row, directory, wanted.as_of, was_then=was_then) for row in shown], cursor))
+    return JsonResponse(changes_listing([event_json(row, directory, wanted.as_of, was_then=was_then) for row in shown], cursor, until))
+
+
+async def _until(services: Services, viewer: Viewer, place: Position | None, of_walk: Position | None) -> Position:
+    async with services.unit_of_work(viewer) as connection:
+        return await place_now(await raw_connection(connection), place, of_walk)
 
 
 @router.get(

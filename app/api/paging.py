@@ -82,6 +82,13 @@ def read_instant(value: Any) -> datetime:  # noqa: ANN401 - whatever the cursor 
     return instant
 
 
+def read_number(value: Any) -> int:  # noqa: ANN401 - whatever the cursor held
+    """Read a part of a cursor that is a bigint."""
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise _wrong_cursor()
+    return value
+
+
 def listing(items: Sequence[Any], cursor: str | None) -> dict[str, Any]:
     """Give the body of every list."""
     return {"items": items, "next": cursor}

@@ -120,7 +120,9 @@ async def hand_over(raw: Raw, follow_up: FollowUpOwner, staff: str | None, link_
         staff,
         now,
     )
-    await raw.execute("update follow_up set assignee = $2, updated_at = $3, version = version + 1 where id = $1", follow_up.id, staff, now)
+    await raw.execute(
+        "update follow_up set assignee = $2, updated_at = $3, version = version + 1, xid = default where id = $1", follow_up.id, staff, now
+    )
 
 
 async def pending_until(raw: Raw, follow_up_id: UUID) -> tuple[str, datetime] | None:
@@ -136,7 +138,7 @@ async def pending_until(raw: Raw, follow_up_id: UUID) -> tuple[str, datetime] | 
 async def snooze(raw: Raw, follow_up_id: UUID, until: datetime | None, said: Mapping[str, Any] | None, now: datetime) -> None:
     """Let a follow-up rest until then, or wake it."""
     await raw.execute(
-        "update follow_up set snoozed_until = $2, snooze = $3::jsonb, updated_at = $4, version = version + 1 where id = $1",
+        "update follow_up set snoozed_until = $2, snooze = $3::jsonb, updated_at = $4, version = version + 1, xid = default where id = $1",
         follow_up_id,
         until,
         orjson.dumps(dict(said)).decode() if said is not None else None,
@@ -158,7 +160,7 @@ async def log(raw: Raw, log_id: UUID, follow_up_id: UUID, said: Mapping[str, Any
 async def close(raw: Raw, follow_up_id: UUID, reason: str, now: datetime) -> None:
     """Remember that the home closed a follow-up; what that makes of its state is evaluated with everything else."""
     await raw.execute(
-        "update follow_up set closed_at = $2, close_reason = $3, updated_at = $2, version = version + 1 where id = $1",
+        "update follow_up set closed_at = $2, close_reason = $3, updated_at = $2, version = version + 1, xid = default where id = $1",
         follow_up_id,
         now,
         reason,

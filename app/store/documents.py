@@ -231,7 +231,7 @@ with told as materialized (
     select coalesce(e.folded_into, e.id), t.is_news from told t join encounter e on e.facility_id = t.facility_id
         and e.account = t.account and e.person_id = t.person_id
 ), seen as (
-    update follow_up f set updated_at = $7, version = f.version + 1 from (select distinct id from stays order by id) s
+    update follow_up f set updated_at = $7, version = f.version + 1, xid = default from (select distinct id from stays order by id) s
     where f.encounter_id = s.id
 )
 insert into reconsideration (encounter_id, asked_at, cause)

@@ -13,9 +13,11 @@ from uuid import UUID
 import orjson
 from asyncpg import Record
 
+from app.domain.commit_order import Between
 from app.domain.directory import Directory
 from app.domain.stay_in_hand import StayInHand
 from app.domain.viewer import Viewer
+from app.store.commits import between
 from app.store.consents import SIGNED, signed_of
 from app.store.death_doubts import JUDGED, judged_of
 from app.store.encounters import EncounterRow
@@ -52,6 +54,7 @@ class EncounterFilter:
     encounter_class: str | None = None
     source: str | None = None
     changed_since: datetime | None = None
+    committed: Between | None = None
 
 
 class _Filters:
@@ -72,6 +75,8 @@ class _Filters:
             if value is not None:
                 self.values.append(value)
                 self.parts.append(condition.format(f"${len(self.values)}"))
+        if wanted.committed is not None:
+            self.parts.append(between("e.xid", wanted.committed, self.values))
 
     def where(self, *more: str) -> str:
         return " and ".join([*self.parts, _IS_ONE, *more])

@@ -126,7 +126,8 @@ async def by_id(raw: Raw, ids: Iterable[UUID]) -> list[EncounterRow]:
 async def move_follow_ups(raw: Raw, moved: dict[UUID, UUID], now: datetime) -> None:
     """Let the follow-ups of stays go to the person that the stays went to."""
     await raw.execute(
-        "update follow_up f set person_id = m.person_id, updated_at = $3 from unnest($1::uuid[], $2::uuid[]) as m(encounter_id, person_id) "
+        "update follow_up f set person_id = m.person_id, updated_at = $3, xid = default "
+        "from unnest($1::uuid[], $2::uuid[]) as m(encounter_id, person_id) "
         "where f.encounter_id = m.encounter_id and f.person_id <> m.person_id",
         list(moved),
         list(moved.values()),
@@ -168,7 +169,7 @@ _FOLD = """
 with folds as (
     select * from unnest($1::uuid[], $2::uuid[]) as f(reported, stay)
 ), folded as (
-    update encounter e set folded_into = f.stay, updated_at = $3 from folds f where e.id = f.reported
+    update encounter e set folded_into = f.stay, updated_at = $3, xid = default from folds f where e.id = f.reported
 ), candidates as (
     select u.id, u.home_id, f.stay, u.encounter_id = f.stay as is_there
     from folds f join follow_up u on u.encounter_id = f.reported or u.encounter_id = f.stay
@@ -183,10 +184,10 @@ with folds as (
     update summary_fact s set follow_up_id = r.by_id from replaced r where s.follow_up_id = r.id
 ), ended as (
     update follow_up u set state = 'void', state_reasons = $4::jsonb, clocks = '[]', next_due_at = null, next_change_at = null,
-        updated_at = $3, version = u.version + 1
+        updated_at = $3, version = u.version + 1, xid = default
     from replaced r where u.id = r.id
 )
-update follow_up u set encounter_id = k.stay, updated_at = $3 from kept k where u.id = k.id and u.encounter_id <> k.stay
+update follow_up u set encounter_id = k.stay, updated_at = $3, xid = default from kept k where u.id = k.id and u.encounter_id <> k.stay
 """
 REPORT_CONFIRMED = "folded: the stay that was reported became part of the hospital's, whose follow-up has the contacts now"
 NUMBER_RETIRED = "folded: the hospital says that two stays are one; the follow-up of the one that goes on has the contacts now"
@@ -223,7 +224,7 @@ on conflict (id) do update set record_id = excluded.record_id, person_id = exclu
     class = excluded.class, admitted_at = excluded.admitted_at, discharged_at = excluded.discharged_at,
     discharged_on = excluded.discharged_on, disposition = excluded.disposition, behavioral_kind = excluded.behavioral_kind,
     provisional = excluded.provisional, last_key = excluded.last_key, account = excluded.account, own = excluded.own,
-    heard = excluded.heard, updated_at = excluded.updated_at
+    heard = excluded.heard, updated_at = excluded.updated_at, xid = excluded.xid
 """
 
 

@@ -22,7 +22,7 @@ with found as (
     where e.id in (select id from found union all select m.id from found f join encounter m on m.folded_into = f.id where m.own is not null)
     order by e.id for update
 ), moved as (
-    update encounter e set mode = 'live', version = e.version + 1, updated_at = $2,
+    update encounter e set mode = 'live', version = e.version + 1, updated_at = $2, xid = default,
         state = case when quiet.is_part then e.state
             else ((e.state::jsonb - 'quiet' - 'live') || jsonb_build_object('quiet', e.state::jsonb) || $3::jsonb)::json end,
         own = case when e.own->'state'->>'last_key' = '' or e.own is null then e.own
@@ -35,7 +35,7 @@ select id from moved where not is_part
 """
 
 _HISTORY = """
-update encounter e set mode = 'backfill', updated_at = $2,
+update encounter e set mode = 'backfill', updated_at = $2, xid = default,
     own = case when e.own->>'mode' = 'shadow' then (e.own::jsonb || '{"mode": "backfill"}')::json else e.own end
 from (select id from encounter where feed_id = $1 and mode = 'shadow' order by id for update) ended
 where e.id = ended.id and e.mode = 'shadow' returning e.id

@@ -1,4 +1,4 @@
-"""The worklist as data: follow-ups by those who may, soonest deadline first, or in the order in which they changed.
+"""The worklist as data: follow-ups by those who may, soonest deadline first, or in the order in which they changed or were committed.
 
 A home sees its own (and those that were granted to it), a plan those of people it covers on the day of the stay; row-level security
 asks again. How much is shown is the caller's to decide (actions/present_follow_ups). One statement a page.
@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from app.domain.commit_order import Between
 from app.domain.viewer import Viewer
+from app.store.commits import between
 from app.store.follow_ups import COLUMNS, FollowUpRow, read_row
 from app.store.raw import Raw
 
@@ -25,6 +27,7 @@ class FollowUpFilter:
     program: str | None = None
     assignee: str | None = None
     changed_since: datetime | None = None
+    committed: Between | None = None
     person_id: UUID | None = None
     home_id: UUID | None = None
     home_day: int | None = None
@@ -54,7 +57,7 @@ EVERY_HOME: Final = KnownHomes(frozenset(), frozenset())
 class FollowUpCursor:
     """Where the last page ended: the sort value and the id behind it."""
 
-    at: datetime
+    at: datetime | int
     id: UUID
 
 
@@ -113,7 +116,11 @@ async def page(
     known: KnownHomes = EVERY_HOME,
 ) -> list[FollowUpRow]:
     """Give one page. `covers`: the viewer is a plan, which sees the follow-ups of the people it covers (ix_follow_up_worklist)."""
-    sort = "f.updated_at" if wanted.changed_since is not None else f"coalesce(f.next_due_at, {_FAR})"
+    sort, kind = f"coalesce(f.next_due_at, {_FAR})", "timestamptz"
+    if wanted.changed_since is not None:
+        sort = "f.updated_at"
+    if wanted.committed is not None:
+        sort, kind = "f.xid", "bigint"
     values: list[Any] = [viewer.organization_id]
     parts = [_visible(viewer, known, values, covers=covers)]
     if covers and wanted.assignee is not None:
@@ -142,9 +149,11 @@ async def page(
         if value is not None:
             values.append(value)
             parts.append(condition.format(f"${len(values)}"))
+    if wanted.committed is not None:
+        parts.append(between("f.xid", wanted.committed, values))
     if after is not None:
         values += [after.at, after.id]
-        parts.append(f"({sort}, f.id) > (${len(values) - 1}::timestamptz, ${len(values)}::uuid)")
+        parts.append(f"({sort}, f.id) > (${len(values) - 1}::{kind}, ${len(values)}::uuid)")
     values.append(limit)
     rows = await raw.fetch(
         f"select {COLUMNS} from follow_up f join encounter e on e.id = f.encounter_id where {' and '.join(parts)} "
@@ -162,6 +171,8 @@ async def one(raw: Raw, viewer: Viewer, follow_up_id: UUID, *, covers: bool, kno
     return read_row(row) if row is not None else None
 
 
-def sort_value(row: FollowUpRow, *, by_change: bool) -> datetime | None:
+def sort_value(row: FollowUpRow, wanted: FollowUpFilter) -> datetime | int | None:
     """Give what the page is ordered by; None sorts last."""
-    return row.updated_at if by_change else row.next_due_at
+    if wanted.committed is not None:
+        return row.xid
+    return row.updated_at if wanted.changed_since is not None else row.next_due_at

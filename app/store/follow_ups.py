@@ -56,6 +56,8 @@ class FollowUpRow:
     first_opened_at: datetime | None = None
     late_by: list[str] = field(default_factory=list)
     """By whose doing its clocks are late (domain/lateness)."""
+    xid: int = 0
+    """The transaction that wrote it last; 0: none yet."""
     contacts: list[Contact] = field(default_factory=list)
 
 
@@ -81,7 +83,7 @@ class LookedAt:
 COLUMNS = """f.id, f.encounter_id, f.home_id, f.person_id, f.programs, f.state, f.state_reasons, f.anchor_at, f.anchor_on, f.opened_at,
 f.closed_at, f.close_reason, f.assignee, f.clocks, f.next_due_at, f.next_change_at, f.updated_at, f.version,
 f.of_reporter_alone, f.first_home_id, f.hand_over_at, f.snoozed_until, f.snooze, f.received_at, f.told_at,
-f.first_opened_at, f.late_by"""
+f.first_opened_at, f.late_by, f.xid"""
 
 _JSON_AT = (6, 13, 22)
 
@@ -189,7 +191,7 @@ on conflict (id) do update set person_id = excluded.person_id, programs = exclud
     closed_at = excluded.closed_at, close_reason = excluded.close_reason, assignee = excluded.assignee, clocks = excluded.clocks,
     next_due_at = excluded.next_due_at, next_change_at = excluded.next_change_at, updated_at = excluded.updated_at,
     version = excluded.version, of_reporter_alone = excluded.of_reporter_alone, received_at = excluded.received_at,
-    told_at = excluded.told_at, first_opened_at = excluded.first_opened_at, late_by = excluded.late_by
+    told_at = excluded.told_at, first_opened_at = excluded.first_opened_at, late_by = excluded.late_by, xid = excluded.xid
 """
 
 

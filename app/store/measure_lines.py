@@ -47,7 +47,7 @@ async def with_lines(raw: Raw, people: Collection[UUID]) -> set[UUID]:
 async def end(raw: Raw, lines: Collection[int], now: datetime) -> None:
     """Let versions end."""
     if lines:
-        await raw.execute("update measure_line set known_to = $2 where id = any($1::bigint[])", list(lines), now)
+        await raw.execute("update measure_line set known_to = $2, xid = default where id = any($1::bigint[])", list(lines), now)
 
 
 _ADD = f"""

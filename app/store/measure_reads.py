@@ -13,9 +13,11 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from app.domain.commit_order import Between
 from app.domain.measure import LONG_DAYS, SHORT_DAYS, EvidenceSource
 from app.domain.rate import Counted, as_source_tells
 from app.store import measure_cube, measure_tallies
+from app.store.commits import between
 from app.store.raw import Raw
 from app.store.tables.measures import measure_line
 from app.store.tables.policies import signed_for
@@ -28,9 +30,10 @@ _OF_HOME_AT: Final = {days: f"(not m.moved and m.home_id = {{0}} or m.moved and 
 }
 """Days after the discharge -> the home of a line, and how it is looked for."""
 
-_CHANGED: Final = """({alias}.known_to is null and {alias}.known_from >= {since} or {alias}.known_to >= {since} and not exists (
+_COUNTS_NO_MORE: Final = """not exists (
 select 1 from measure_line n where n.encounter_id = {alias}.encounter_id and n.measure = {alias}.measure
-    and n.organization_id is not distinct from {alias}.organization_id and n.known_to is null and ({home} is not null or not n.of_home)))"""
+    and n.organization_id is not distinct from {alias}.organization_id and n.known_to is null and ({home} is not null or not n.of_home))"""
+_CHANGED: Final = "({alias}.known_to is null and {alias}.known_from >= {since} or {alias}.known_to >= {since} and " + _COUNTS_NO_MORE + ")"
 """What was learned since: new versions, and lines that ended without another in their place, because the event no longer counts."""
 
 
@@ -55,6 +58,8 @@ class LineFilter:
     person_id: UUID | None = None
     status: str | None = None
     changed_since: datetime | None = None
+    committed: Between | None = None
+    """Of what stands, and what counts no more: what was committed between two places."""
     without: Collection[int] = ()
     """Lines that whoever asks may not be told of now (actions/withhold_measures)."""
     reader_id: UUID | None = None
@@ -82,6 +87,7 @@ class LineFilter:
         """Give the condition, and add its values. Not `versioned`: of a table that has nothing but what stands."""
         values += [self.measure, self.from_on, self.to_on]
         first = len(values) - 2
+        home = _HOME_AT[self.home_days].replace("m.", "n.")
         parts = [f"{alias}.measure = ${first}", f"{alias}.anchor_on between ${first + 1} and ${first + 2}"]
 
         def also(condition: str, value: object) -> None:
@@ -100,7 +106,7 @@ class LineFilter:
         if versioned:
             # A home counts what was its own on the day.
             parts.append(f"({alias}.home_id is not null or not {alias}.of_home)")
-        if versioned and self.known_at is None and self.changed_since is None:
+        if versioned and self.known_at is None and self.changed_since is None and self.committed is None:
             parts.append(f"{alias}.known_to is null")
         also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
         also(f"{alias}.due_30_on < {{}}", self.mature_before)
@@ -109,9 +115,12 @@ class LineFilter:
         also(f"{alias}.person_id = {{}}", self.person_id)
         also(f"{alias}.status_30 = {{}}", self.status)
         if self.known_at is None and self.changed_since is not None:
-            also(_CHANGED.format(alias=alias, since="{0}", home=_HOME_AT[self.home_days].replace("m.", "n.")), self.changed_since)
+            also(_CHANGED.format(alias=alias, since="{0}", home=home), self.changed_since)
         else:
             also(f"{alias}.known_from >= {{}}", self.changed_since)
+        if self.committed is not None:
+            counts_no_more = _COUNTS_NO_MORE.format(alias=alias, home=home)
+            parts.append(f"{between(f'{alias}.xid', self.committed, values)} and ({alias}.known_to is null or {counts_no_more})")
         also(f"{alias}.id <> all({{}}::bigint[])", sorted(self.without) or None)
         return " and ".join(parts)
 

@@ -258,7 +258,7 @@ _MOVE = """
 with moved as (
     select * from unnest($1::uuid[], $2::uuid[]) as m(record_id, person_id)
 ), stays as (
-    update encounter e set person_id = m.person_id, updated_at = $3 from moved m
+    update encounter e set person_id = m.person_id, updated_at = $3, xid = default from moved m
     where e.record_id = m.record_id and e.person_id <> m.person_id returning e.id, e.person_id
 ), claims as (
     update panel_member p set person_id = m.person_id from moved m where p.record_id = m.record_id and p.person_id <> m.person_id
@@ -278,7 +278,7 @@ with moved as (
 ), documents as (
     update document d set person_id = m.person_id from moved m where d.record_id = m.record_id and d.person_id <> m.person_id
 )
-update follow_up f set person_id = s.person_id, updated_at = $3 from stays s where f.encounter_id = s.id
+update follow_up f set person_id = s.person_id, updated_at = $3, xid = default from stays s where f.encounter_id = s.id
 """
 
 _RECONSIDER_PEOPLE = """

@@ -34,7 +34,7 @@ async def insert_fact(
 
 async def touch(raw: Raw, follow_up_id: UUID, now: datetime) -> None:
     """Let a follow-up show as changed."""
-    await raw.execute("update follow_up set updated_at = $2, version = version + 1 where id = $1", follow_up_id, now)
+    await raw.execute("update follow_up set updated_at = $2, version = version + 1, xid = default where id = $1", follow_up_id, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ with moved as (
     from moved m join follow_up f on f.id = m.follow_up_id where f.snoozed_until > $5
 )
 update follow_up f set first_home_id = coalesce(f.first_home_id, f.home_id), home_id = m.to_id, assignee = m.staff, hand_over_at = null,
-    snoozed_until = null, snooze = null, updated_at = $5, version = f.version + 1
+    snoozed_until = null, snooze = null, updated_at = $5, version = f.version + 1, xid = default
 from moved m where f.id = m.follow_up_id
 """
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.commit_order import Between, Position
 from app.domain.measure import EvidenceSource
 from app.domain.viewer import OPERATOR, Viewer
 from app.store import measure_lines, measure_reads, measure_rights, measure_tallies, transfers
@@ -87,6 +88,11 @@ READS["own changes"] = (
     SOMEBODY,
     lambda raw: measure_reads.events(raw, replace(OWN, changed_since=AT), after=None, limit=101),
     {"uq_measure_line_standing"},
+)
+READS["own commits"] = (
+    SOMEBODY,
+    lambda raw: measure_reads.events(raw, replace(OWN, committed=Between(Position(5, 9, (7,)), Position(20, 20))), after=None, limit=101),
+    {"ix_measure_line_known"},
 )
 READS["own gaps"] = (
     SOMEBODY,

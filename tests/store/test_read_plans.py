@@ -1,12 +1,14 @@
 """The reads of the HTTP face use their indexes, as the app role with the policies on, whoever asks."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain.commit_order import Between, Position
 from app.domain.feed import Feed
 from app.domain.message_search import read_query
 from app.domain.viewer import OPERATOR, Viewer
@@ -15,6 +17,7 @@ from app.store import (
     encounter_reads,
     feed_facilities,
     feed_moves,
+    follow_up_reads,
     inbound_reads,
     inbound_search,
     members,
@@ -24,6 +27,7 @@ from app.store import (
     unfiled_documents,
 )
 from app.store.encounter_reads import EncounterFilter
+from app.store.follow_up_reads import FollowUpFilter
 from app.store.inbound_reads import InboundFilter
 from app.store.set_aside import AsideFilter
 from app.store.unit_of_work import unit_of_work
@@ -67,6 +71,10 @@ SMALL = frozenset({"organization_grant", "organization", "subscription"})
 
 def _messages(**wanted: Any) -> Read:
     return lambda raw, viewer: inbound_reads.list_messages(raw, viewer, InboundFilter(**wanted), after=SOMETHING, limit=101)
+
+
+def _follow_ups(**wanted: Any) -> Read:
+    return lambda raw, viewer: follow_up_reads.page(raw, viewer, FollowUpFilter(**wanted), covers=False, after=None, limit=101)
 
 
 READS: dict[str, tuple[Read, set[str]]] = {
@@ -134,6 +142,19 @@ async def _check(engine: AsyncEngine, viewer: Viewer, read: Read, wanted: set[st
             assert plan.scanned_tables - small == set(), query
             searched |= plan.searched_indexes
     assert wanted - searched == set()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({"changed_since": datetime(2026, 3, 6, tzinfo=UTC)}, "ix_follow_up_changed"),
+        ({"committed": Between(Position(5, 9, (7,)), Position(20, 20))}, "ix_follow_up_xid"),
+    ],
+    ids=["since an instant", "after a place"],
+)
+async def test_what_changed_is_found_in_the_order_in_which_it_did(engine_app: AsyncEngine, wanted: dict[str, Any], index: str) -> None:
+    # Whom the reader covers is read once a question by the policy, whatever is asked.
+    await _check(engine_app, SOMEBODY, _follow_ups(**wanted), {index}, small=SMALL | {"panel_member"})
 
 
 @pytest.mark.parametrize("name", READS)

@@ -17,7 +17,7 @@ from tests.support.plans import plan_of_sql
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 SOME = [UUID(int=7)]
-_ROWS = """
+PENDING_CLOCKS = """
 insert into organization (id, name, kind, program_roles, part2_status, facility_type, time_zone, holiday_calendar, created_at)
     values ('00000000-0000-0000-0000-000000000001', 'Home', 'health_home', '{}', 'unknown', 'unknown', 'America/New_York', 'US', now());
 insert into person (id, created_at) select ('00000000-0000-0000-0001-' || lpad(n::text, 12, '0'))::uuid, now()
@@ -54,7 +54,7 @@ def database(fresh_database: Database) -> Database:
 async def pending(engine_work: AsyncEngine, engine_owner: AsyncEngine) -> None:
     """Fill the worklist with pending clocks."""
     async with unit_of_work(engine_work, None) as connection:
-        await (await raw_connection(connection)).execute(_ROWS)
+        await (await raw_connection(connection)).execute(PENDING_CLOCKS)
     async with engine_owner.begin() as connection:
         await (await raw_connection(connection)).execute("analyze follow_up, timer_notice, telling, follow_up_telling, escalation_contact")
 

@@ -131,6 +131,15 @@ class Listing(Document, Generic[Item]):
     next: Annotated[str | None, Field(description="Pass it back as `after` for the next page; null on the last.", examples=[None])]
 
 
+class ChangesListing(Listing[Item]):
+    """A page of a list that can be polled for changes."""
+
+    changes: Annotated[
+        str | None,
+        Field(description="In answers to changed_since and changed_after, the same on every page: the next changed_after", examples=[None]),
+    ] = None
+
+
 class FieldErrorDocument(Document):
     """One field that is wrong."""
 

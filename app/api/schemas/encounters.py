@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from app.api.schemas.common import (
+    ChangesListing,
     Day,
     EncounterIdText,
     InstantIn,
-    Listing,
     LongText,
     OrganizationId,
     OrganizationIdText,
@@ -40,7 +40,7 @@ class EncounterDocument(ToldEncounterDocument, Noticed):
     documents_total: int | None = None
 
 
-EncounterPage = Listing[EncounterDocument]
+EncounterPage = ChangesListing[EncounterDocument]
 
 
 class ReportedIdentifier(Request):

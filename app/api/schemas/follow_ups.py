@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, WithJsonSchema
 
 from app.api.schemas.common import (
+    ChangesListing,
     ContactId,
     ContactIdText,
     Day,
@@ -13,7 +14,6 @@ from app.api.schemas.common import (
     FollowUpIdText,
     Instant,
     InstantIn,
-    Listing,
     OrganizationIdText,
     Request,
     ShortText,
@@ -315,7 +315,7 @@ class FollowUpDocument(Noticed):
     ]
 
 
-FollowUpPage = Listing[FollowUpDocument]
+FollowUpPage = ChangesListing[FollowUpDocument]
 
 
 class EffectDocument(Document):

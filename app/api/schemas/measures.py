@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from app.api.schemas.common import Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
+from app.api.schemas.common import ChangesListing, Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
 from app.domain.calendar import local_date
 from app.domain.death_judged import is_doubted
 from app.domain.directory import Directory
@@ -167,7 +167,7 @@ class MeasureGapDocument(MeasureEventDocument):
 
 MeasureGapPage = Listing[MeasureGapDocument]
 MeasurePage = Listing[MeasureDocument]
-MeasureEventPage = Listing[MeasureEventDocument]
+MeasureEventPage = ChangesListing[MeasureEventDocument]
 
 
 def bands_of(rules: MeasureRules) -> list[str]:

@@ -1,17 +1,9 @@
 """Who read, asked and changed what, and the chain over it. Rows are only added: no role holds UPDATE or DELETE (tables/policies)."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.store.tables.base import Bytes, Id, Instant, Texts, metadata
-
-
-def written_by() -> Column[int]:
-    """Give the column with the number of the transaction that wrote a row: the chain takes rows whose transactions are all over.
-
-    64 bits, so it never wraps; bigint, because xid8 has neither arithmetic nor an ordering that drivers know.
-    """
-    return Column("xid", BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint"))
+from app.store.tables.base import Bytes, Id, Instant, Texts, metadata, written_by
 
 
 def newest_written(table: Table) -> Index:

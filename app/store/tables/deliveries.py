@@ -2,8 +2,8 @@
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
 
-from app.store.tables.audit import newest_written, written_by
-from app.store.tables.base import Document, Id, Instant, Texts, metadata
+from app.store.tables.audit import newest_written
+from app.store.tables.base import Document, Id, Instant, Texts, metadata, written_by
 
 subscription = Table(
     "subscription",

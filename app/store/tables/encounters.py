@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, SmallInteger, Table, Text
 
-from app.store.tables.base import Id, Instant, Payload, metadata
+from app.store.tables.base import Id, Instant, Payload, metadata, written_by
 
 encounter = Table(
     "encounter",
@@ -37,6 +37,7 @@ encounter = Table(
     Column("own", Payload, comment="what the messages under this number said, where the stay is the join of several numbers"),
     Column("heard", Payload, comment="event of the stay -> when we first knew that it stands"),
     Column("place_decided", Text, comment="what an operator said of a place that the registry does not know, and of which units"),
+    written_by(),
 )
 # One stay per visit number of a facility; messages find their stay here.
 Index(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, text
 
-from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata
+from app.store.tables.base import Document, Id, Instant, Payload, Texts, metadata, written_by
 
 follow_up = Table(
     "follow_up",
@@ -41,12 +41,15 @@ follow_up = Table(
     Column(
         "late_by", Texts, nullable=False, server_default=text("'{}'"), comment="late_by_feed | late_by_us | late_by_home, of its clocks"
     ),
+    written_by(),
 )
 Index("uq_follow_up_home", follow_up.c.encounter_id, follow_up.c.home_id, unique=True, postgresql_nulls_not_distinct=True)
 # The worklist: a home's follow-ups in a state, soonest deadline first.
 Index("ix_follow_up_worklist", follow_up.c.home_id, follow_up.c.state, follow_up.c.next_due_at, follow_up.c.id)
-# Nightly polls: what changed since.
-Index("ix_follow_up_changed", follow_up.c.home_id, follow_up.c.updated_at, follow_up.c.id)
+# Nightly polls: what changed since an instant, or was committed after a position. Without the home, of which row-level security leaves no
+# search: entries come in order, so a batch writes one page of each, where it wrote one for each home, and keys of a batch are kept once.
+Index("ix_follow_up_changed", follow_up.c.updated_at)
+Index("ix_follow_up_xid", follow_up.c.xid)
 # What the passing of time changes next: claimed in order, a million pending rows stay cheap.
 Index("ix_follow_up_timer", follow_up.c.next_change_at, postgresql_where=follow_up.c.next_change_at.is_not(None))
 # Whose it was before: of the stays of a batch, those whose follow-up went to another home.

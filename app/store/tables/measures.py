@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, Integer, SmallInteger, Table, Text
 
-from app.store.tables.base import Id, Instant, Texts, metadata
+from app.store.tables.base import Id, Instant, Texts, metadata, written_by
 
 # No foreign keys: their checks would cost a look-up a row and key, everything a line names is there when it is written, and nothing
 # is deleted.
@@ -68,6 +68,7 @@ measure_line = Table(
     Column("next_change_at", Instant, comment="when to look again although nothing happens: the timer"),
     Column("known_from", Instant, nullable=False, comment="when we learned it"),
     Column("known_to", Instant, comment="when another version took its place; null: it stands"),
+    written_by(),
     comment="Versions are only added and ended, so that any past day can be asked what was known then.",
 )
 _STANDS = measure_line.c.known_to.is_(None)
@@ -115,8 +116,8 @@ Index(
         "dual_status", "geography", "outcome", "id",
     ],
 )  # fmt: skip
-# What was known on a past day.
-Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.known_from)
+# What was known on a past day, which is asked of most versions there are; and what was committed after a position, of few.
+Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.xid)
 # What the passing of time changes next.
 Index("ix_measure_line_timer", measure_line.c.next_change_at, postgresql_where=_STANDS & measure_line.c.next_change_at.is_not(None))
 

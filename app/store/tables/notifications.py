@@ -2,8 +2,8 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
 
-from app.store.tables.audit import newest_written, written_by
-from app.store.tables.base import Bytes, Document, Id, Instant, Payload, metadata
+from app.store.tables.audit import newest_written
+from app.store.tables.base import Bytes, Document, Id, Instant, Payload, metadata, written_by
 
 recipient_sequence = Table(
     "recipient_sequence",
