@@ -255,6 +255,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_measure_change_rate", "measure_change", ["organization_id", "measure", "anchor_on"], unique=False)
     op.create_table(
+        "measure_cube",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("organization_id", sa.Uuid(), nullable=True),
+        sa.Column("measure", sa.Text(), nullable=False),
+        sa.Column("anchor_on", sa.Date(), nullable=False, comment="the first day of the month"),
+        sa.Column("what", sa.BigInteger(), nullable=False, comment="outcome, language, geography (store/measure_cube)"),
+        sa.Column("who", sa.BigInteger(), nullable=False, comment="age, sex, race, ethnicity, dual status"),
+        sa.Column("place", sa.BigInteger(), nullable=False, comment="facility, home"),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_cube")),
+        comment="How many lines of measure_line stand, by month and everything that rates are asked by.",
+    )
+    op.create_index(
+        "uq_measure_cube",
+        "measure_cube",
+        ["organization_id", "measure", "anchor_on", "what", "who", "place"],
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_include=["lines"],
+    )
+    op.create_table(
         "measure_line",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("encounter_id", sa.Uuid(), nullable=False),
@@ -268,6 +289,22 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("facility_id", sa.Uuid(), nullable=True),
         sa.Column("home_id", sa.Uuid(), nullable=True, comment="responsible on the day of the discharge"),
+        sa.Column("home_7_id", sa.Uuid(), nullable=True, comment="where it moved: responsible when day 7 was over"),
+        sa.Column("home_30_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "moved",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="another home at day 7 or 30; else home_id stands for all",
+        ),
+        sa.Column(
+            "of_home",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="whose line it is is there as a home: on a day with no home of its own in it, the line does not count",
+        ),
         sa.Column("period", sa.SmallInteger(), nullable=False, comment="the measurement period: the year of the anchor"),
         sa.Column("anchor_on", sa.Date(), nullable=False),
         sa.Column("due_7_on", sa.Date(), nullable=False),
@@ -326,6 +363,7 @@ def upgrade() -> None:
         postgresql_include=[
             "due_30_on",
             "home_id",
+            "of_home",
             "facility_id",
             "age",
             "sex",
@@ -345,6 +383,31 @@ def upgrade() -> None:
         postgresql_where=sa.text("known_to IS NULL"),
     )
     op.create_index("ix_measure_line_known", "measure_line", ["organization_id", "measure", "xid"], unique=False)
+    op.create_index(
+        "ix_measure_line_moved",
+        "measure_line",
+        ["organization_id", "measure", "anchor_on"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "home_7_id",
+            "home_30_id",
+            "moved",
+            "of_home",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+            "id",
+        ],
+    )
     op.create_index("ix_measure_line_person", "measure_line", ["person_id"], unique=False, postgresql_where=sa.text("known_to IS NULL"))
     op.create_index(
         "ix_measure_line_rate",
@@ -411,6 +474,15 @@ def upgrade() -> None:
         unique=True,
         postgresql_nulls_not_distinct=True,
     )
+    op.create_table(
+        "measure_word",
+        sa.Column("facet", sa.Text(), nullable=False, comment="a column by which lines are counted"),
+        sa.Column("code", sa.Integer(), autoincrement=False, nullable=False, comment="from 1; 0 is no word"),
+        sa.Column("word", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("facet", "code", name=op.f("pk_measure_word")),
+        comment="The numbers of words in measure_cube. Only added to, by whoever folds.",
+    )
+    op.create_index("uq_measure_word", "measure_word", ["facet", "word"], unique=True)
     op.create_table(
         "notification",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1098,18 +1170,21 @@ def upgrade() -> None:
         sa.Column("authority", sa.Text(), nullable=False),
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("into_authority", sa.Text(), nullable=True),
-        sa.Column("into_number", sa.Text(), nullable=True, comment="the number under which the stay goes on"),
+        sa.Column("into_number", sa.Text(), nullable=True, comment="the number into which it was merged"),
+        sa.Column("now_authority", sa.Text(), nullable=True),
+        sa.Column("now_number", sa.Text(), nullable=True, comment="the number that it was changed to"),
         sa.Column(
             "said",
             sa.JSON(none_as_null=True),
             nullable=False,
-            comment="by sort key: retired into which number, given to which patient record",
+            comment="by sort key: merged into or changed to which number, given to which patient record",
         ),
         sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_stay_name_facility_id")),
         sa.PrimaryKeyConstraint("facility_id", "authority", "number", name=op.f("pk_stay_name")),
         comment="What a hospital said of a visit or account number: a merge, a change, a move. Most numbers have no row.",
     )
     op.create_index("ix_stay_name_into", "stay_name", ["facility_id", "into_authority", "into_number"], unique=False)
+    op.create_index("ix_stay_name_now", "stay_name", ["facility_id", "now_authority", "now_number"], unique=False)
     op.create_table(
         "subscription",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1480,6 +1555,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_up")),
     )
     op.create_index("ix_follow_up_changed", "follow_up", ["updated_at"], unique=False)
+    op.create_index(
+        "ix_follow_up_moved", "follow_up", ["encounter_id"], unique=False, postgresql_where=sa.text("first_home_id IS NOT NULL")
+    )
     op.create_index("ix_follow_up_person", "follow_up", ["person_id"], unique=False)
     op.create_index(
         "ix_follow_up_timer", "follow_up", ["next_change_at"], unique=False, postgresql_where=sa.text("next_change_at IS NOT NULL")
@@ -1701,6 +1779,10 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
+        "measure_cube",
+        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
+    op.secure_table(
         "measure_line",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
@@ -1708,6 +1790,7 @@ def upgrade() -> None:
         "measure_tally",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
+    op.secure_table("measure_word")
     op.secure_table(
         "notification",
         visible="recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.recipient_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
@@ -1905,8 +1988,10 @@ def downgrade() -> None:
     op.secure_table("panel_conflict", privileges="")
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
+    op.secure_table("measure_word", privileges="")
     op.secure_table("measure_tally", privileges="")
     op.secure_table("measure_line", privileges="")
+    op.secure_table("measure_cube", privileges="")
     op.secure_table("measure_change", privileges="")
     op.secure_table("match_pending", privileges="")
     op.secure_table("match_decision", privileges="")
@@ -1953,6 +2038,7 @@ def downgrade() -> None:
     op.drop_index("ix_follow_up_worklist", table_name="follow_up")
     op.drop_index("ix_follow_up_timer", table_name="follow_up", postgresql_where=sa.text("next_change_at IS NOT NULL"))
     op.drop_index("ix_follow_up_person", table_name="follow_up")
+    op.drop_index("ix_follow_up_moved", table_name="follow_up", postgresql_where=sa.text("first_home_id IS NOT NULL"))
     op.drop_index("ix_follow_up_changed", table_name="follow_up")
     op.drop_table("follow_up")
     op.drop_table("panel_upload_rejection")
@@ -1984,6 +2070,7 @@ def downgrade() -> None:
     op.drop_table("delivery")
     op.drop_index(op.f("ix_subscription_organization_id"), table_name="subscription")
     op.drop_table("subscription")
+    op.drop_index("ix_stay_name_now", table_name="stay_name")
     op.drop_index("ix_stay_name_into", table_name="stay_name")
     op.drop_table("stay_name")
     op.drop_index(op.f("ix_service_upload_organization_id"), table_name="service_upload")
@@ -2069,6 +2156,8 @@ def downgrade() -> None:
     op.drop_index("uq_notification_sequence", table_name="notification")
     op.drop_index("ix_notification_encounter", table_name="notification")
     op.drop_table("notification")
+    op.drop_index("uq_measure_word", table_name="measure_word")
+    op.drop_table("measure_word")
     op.drop_index("uq_measure_tally", table_name="measure_tally", postgresql_nulls_not_distinct=True)
     op.drop_table("measure_tally")
     op.drop_index(
@@ -2082,6 +2171,29 @@ def downgrade() -> None:
     )
     op.drop_index("ix_measure_line_rate", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_person", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index(
+        "ix_measure_line_moved",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_include=[
+            "due_30_on",
+            "home_id",
+            "home_7_id",
+            "home_30_id",
+            "moved",
+            "of_home",
+            "facility_id",
+            "age",
+            "sex",
+            "race",
+            "ethnicity",
+            "language",
+            "dual_status",
+            "geography",
+            "outcome",
+            "id",
+        ],
+    )
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index(
@@ -2091,6 +2203,7 @@ def downgrade() -> None:
         postgresql_include=[
             "due_30_on",
             "home_id",
+            "of_home",
             "facility_id",
             "age",
             "sex",
@@ -2103,6 +2216,8 @@ def downgrade() -> None:
         ],
     )
     op.drop_table("measure_line")
+    op.drop_index("uq_measure_cube", table_name="measure_cube", postgresql_nulls_not_distinct=True, postgresql_include=["lines"])
+    op.drop_table("measure_cube")
     op.drop_index("ix_measure_change_rate", table_name="measure_change")
     op.drop_table("measure_change")
     op.drop_table("match_pending")
