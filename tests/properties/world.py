@@ -85,6 +85,7 @@ class World:
     keys: wiring.Keys = field(init=False)
     engines: list[AsyncEngine] = field(default_factory=list)
     numbers: "count[int]" = field(default_factory=count)
+    _panels: AsyncEngine | None = None
 
     async def open(self) -> "World":
         """Make the organizations and their feeds."""
@@ -104,6 +105,12 @@ class World:
         engine = make_engine(self.database.url, self.database.network, Role.WORK, name="properties")
         self.engines.append(engine)
         return engine
+
+    def panels(self) -> AsyncEngine:
+        """Give the connections over which all claims come: a new one for each claim costs more than what it asks."""
+        if self._panels is None or self._panels not in self.engines:
+            self._panels = self.engine()
+        return self._panels
 
     def intake(self) -> Intake:
         """Build a door."""
@@ -129,7 +136,7 @@ class World:
         stated = {name: value for name, value in facts.items() if value is not None}
         claim = RecordClaim(str(organization), own, (own,) if claimed.medicaid else (), f"roster.{number:06d}", stated)
         role = "plan" if claimed.organization.startswith("Plan") else "behavioral_health_home"
-        transaction = wiring.open_transaction(self.engine())
+        transaction = wiring.open_transaction(self.panels())
         while True:
             try:
                 async with transaction() as raw:
@@ -153,7 +160,7 @@ class World:
         named = (claimed.first, claimed.last, claimed.born, claimed.sex, claimed.medicaid or "")
         columns = "first_name,last_name,birth_date,sex,medicaid_id,program,effective_from,basis"
         row = ",".join([*(part or "" for part in named), "BHH", claimed.effective_from.isoformat(), claimed.basis or ""])
-        services = panel_services(self.engine(), self.ids)
+        services = panel_services(self.panels(), self.ids)
         while True:
             try:
                 result = await load_panel(services, organization, f"{columns}\n{row}\n".encode(), Upload(UploadMode.DELTA), now=NOW)
