@@ -11,9 +11,10 @@ from uuid import UUID
 from app.domain.adt_event import AdtEvent, Identifier, ProcessingId, Rename
 from app.domain.feed import Feed, FeedMode, UnmappedFacility
 from app.domain.inbound import Problem, ProblemCode, Severity
-from app.domain.interpreted import Held, Interpreted
+from app.domain.interpreted import NAMED_BY_NO_NUMBER, Held, Interpreted
 from app.domain.known import stated
 from app.domain.person import TEST_MARK, normalised
+from app.domain.record_name import rightly_named
 from app.domain.social_security import Pseudonym, veiled
 from app.ports import AdtReader
 
@@ -38,7 +39,11 @@ def interpret(
     event = reader.read(body, at)
     if not isinstance(event, AdtEvent):
         return [], event
-    told = [veiled(one, pseudonym) for one in event.all]
+    named = [rightly_named(one) for one in event.all]
+    told = [veiled(one, pseudonym) for one in named if one is not None]
+    if len(told) < len(named):
+        # Half of a message done would be seen by nobody.
+        return [], (NAMED_BY_NO_NUMBER,)
     tests = [mode is FeedMode.TEST or _is_test(one, at) for one in told]
     return [
         Interpreted(message_id, at, _apart(one) if is_test else one, is_test=is_test, mode=mode)

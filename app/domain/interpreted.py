@@ -16,6 +16,14 @@ OF_ANOTHER_PERSON = Problem(
 )
 """A message that was set aside for this and is taken up again is one that a person has looked at."""
 
+NAMED_BY_NO_NUMBER = Problem(
+    ProblemCode.REQUIRED_FIELD_MISSING,
+    Severity.ERROR,
+    "PID^1^3",
+    "What is written as the number of a patient, or of what is merged, moved or linked, stands in for none (UNKNOWN, 999-99-9999), and"
+    " no number of a stay tells them from others so named. Ask the sender to send it again with the right number.",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Interpreted:

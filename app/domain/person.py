@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.domain.adt_event import AdtEvent, Identifier, PersonFacts
+from app.domain.adt_event import NOT_A_PERSON_TYPES, AdtEvent, Identifier, PersonFacts
 from app.domain.contact_person import ContactPerson, contact_person_json
 from app.domain.known import Erasure
 from app.domain.latest import Said
@@ -211,7 +211,7 @@ def claim_of(event: AdtEvent, sort_key: str, *, is_doubted: bool = False, part_o
     return RecordClaim(
         source=ADT_SOURCE,
         own=event.identifiers[0],
-        identifiers=identifiers_of(event),
+        identifiers=identifiers_of(event) if event.identifiers[0].type not in NOT_A_PERSON_TYPES else (),
         sort_key=sort_key,
         facts=json_facts(event.person),
         is_under_mothers_number=is_under_mothers_number(event),
