@@ -127,7 +127,9 @@ def reconcile(desired: Iterable[Desired], told: Sequence[Told], standing: Abstra
         change = _towards(item, last)
         if change is not None:
             changes.append(change)
-    changes.extend(_retraction(last, is_ended=last.kind in standing) for last in before.values() if last.effective)
+    # What was held waits for nobody's decision any more; of what was withheld otherwise nothing changes.
+    left = (last for last in before.values() if last.effective or last.decision == Tier.HOLD)
+    changes.extend(_retraction(last, is_ended=last.kind in standing) for last in left)
     return sorted(changes, key=lambda change: (list(Kind).index(change.kind), change.recipient_id))
 
 
@@ -161,12 +163,13 @@ def _same(told: bytes, item: Desired) -> bool:
 def _retraction(last: Told, *, is_ended: bool) -> Change:
     ended = "attribution_ended: the organization is not, or no longer, responsible for this person on the day of the event"
     gone = "the event was cancelled, corrected away or moved to another person"
+    told_as = NotificationType.CANCELLED if last.effective else None
     return Change(
         last.recipient_id,
         last.kind,
         last.event_id,
-        NotificationType.CANCELLED,
-        last.version + 1,
+        told_as,
+        last.version + (told_as is not None),
         last.notification_id,
         effective=False,
         decision=ENDED if is_ended else GONE,

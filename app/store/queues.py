@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.happening import Kind
 from app.domain.trigger import Trigger
 from app.store.agreements import RENEWED
 from app.store.feed_counts import first_id_at
@@ -19,7 +20,8 @@ class QueueCount:
     opened: int
     """Came into it in the period, decided or not."""
     clocks_running: int
-    """Follow-ups of the people who wait whose clocks run meanwhile, and discharges that wait in a message: their clocks run too."""
+    """Follow-ups of the people who wait whose clocks run meanwhile, and discharges that are followed up once somebody has decided: in a
+    message, of a held stay for each home, of one of two who may be one person. Their clocks run too."""
     unread: int = 0
     """Messages that wait and cannot be read enough to say whether they tell of a discharge."""
 
@@ -28,11 +30,25 @@ _IS_DISCHARGE = f"""case when coalesce(m.mode, 'live') <> 'live' then false
         when m.trigger = '' then null else m.trigger = '{Trigger.DISCHARGE.value}' end"""
 """Whose message it is nobody knows yet, but what happened is in its header: the clocks of a discharge run from the day it tells."""
 
+_HELD_FROM_A_HOME = f"""t.kind = '{Kind.DISCHARGED.value}'
+        and exists (select 1 from organization o where o.id = t.recipient_id and o.kind in ('health_home', 'behavioral_health_home'))
+        and not exists (select 1 from follow_up f where f.encounter_id = t.encounter_id and f.home_id = t.recipient_id)"""
+"""Nothing is opened for a home before it may be told: the clocks that it will have run all the same."""
+_WOULD_BE_CLAIMED = """exists (
+        select 1 from encounter e
+        join patient_record o on o.id in (m.left_id, m.right_id) and o.person_id <> p.person_id
+        join panel_member c on c.person_id = o.person_id and c.retracted_at is null
+        where e.person_id = p.person_id and e.status = 'finished' and e.mode in ('live', 'reported') and e.folded_into is null
+            and e.discharged_at > m.opened_at - interval '30 days'
+            and c.effective_from <= e.discharged_on and (c.effective_to is null or c.effective_to > e.discharged_on)
+            and not exists (select 1 from follow_up f where f.encounter_id = e.id))"""
+"""A discharge of the one that nobody follows up, where somebody claims the other."""
+
 _WAITING = f"""
 waiting as (
     -- What nobody is told of whatever is decided (a shadow feed, a training message) waits for nothing.
     select 'holds' as queue, concat(t.encounter_id, t.recipient_id, t.kind) as key, t.decided_at as since, e.person_id,
-        false as is_discharge
+        {_HELD_FROM_A_HOME} as is_discharge
     from telling t join encounter e on e.id = t.encounter_id where t.decision = 'hold' and e.mode in ('live', 'reported')
     union all
     select 'consents', c.id::text, c.asserted_at, c.person_id, false from consent c
@@ -42,7 +58,7 @@ waiting as (
     select r.kind, r.id::text, r.opened_at, coalesce(e.person_id, r.person_id), false
     from review r left join encounter e on e.id = r.encounter_id where r.state = 'open'
     union all
-    select 'possible_matches', m.id::text, m.opened_at, p.person_id, false
+    select 'possible_matches', m.id::text, m.opened_at, p.person_id, {_WOULD_BE_CLAIMED}
     from identity_match m join patient_record p on p.id in (m.left_id, m.right_id) where m.state = 'open'
     union all
     select 'agreements', a.id::text, a.warned_at, null, false from agreement a

@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.api.test_consents import NO_PAPER, items, sign
 from tests.api.test_held import discharge, status
-from tests.api.world import ADMIN_KEY, ADMIT, World
+from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, ANN_AT_PLAN, World, load_panel
 from tests.support.messages import adt
 
 INTO = {"admitted": "20260302100000-0500", "diagnoses": (("F10.20", "A"),)}
@@ -34,6 +34,8 @@ async def test_a_held_stay_that_is_released_is_told_at_once_as_late_and_no_other
     assert (first["facility"], first["minutes_held"], first["recipients"]) == ("Hospital A", 95, 2)
     assert "a person must decide" in first["reasons"][0]
     assert await waiting(world) > 0
+    (queue,) = [one for one in await items(world, "/v1/queues", "operator") if one["id"] == "holds"]
+    assert queue["clocks_running"] == 1, "the home's, of the discharge; a plan has none of its own, and who is in the house none yet"
     # It is the operator's: to others nothing shows, and nobody else releases.
     assert await items(world, "/v1/holds") == []
     await release(world, first["encounter_id"], code=403, key=world.keys["hospital"])
@@ -54,6 +56,14 @@ async def test_a_held_stay_that_is_released_is_told_at_once_as_late_and_no_other
     await release(world, first["encounter_id"], "program")
     assert {one["type"] for one in await items(world, "/v1/notifications")} == {"notification.withdrawn"}
     assert [one["encounter_id"] for one in await held(world)] == [second["encounter_id"]]
+    # Whom nobody claims on that day any more waits for nobody's decision.
+    for who, roster, left in (("plan", ANN_AT_PLAN, [second["encounter_id"]]), ("home", ANN_AT_HOME, [])):
+        header, row = roster.splitlines()
+        await load_panel(world, who, f"{header},effective_to\n{row},2026-02-01\n", mode="delta")
+        await world.stage.settle()
+        assert [one["encounter_id"] for one in await held(world)] == left
+    assert await waiting(world) == 0
+    assert {one["type"] for one in await items(world, "/v1/notifications")} == {"notification.withdrawn"}
 
 
 async def test_a_release_lets_nothing_go_that_the_law_withholds(world: World) -> None:

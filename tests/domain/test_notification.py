@@ -134,9 +134,13 @@ def test_what_is_withheld_is_recorded_once_and_tells_nothing() -> None:
     (change,) = ledger.bring_in_line([held])
     assert (change.type, change.version, change.effective, change.decision) == (None, 0, False, "hold")
     assert ledger.bring_in_line([held]) == []
+    # Nobody waits for a decision about what no longer stands.
+    (over,) = ledger.bring_in_line([])
+    assert (over.type, over.version, over.effective, over.decision) == (None, 0, False, "gone")
     assert ledger.bring_in_line([]) == []
     (other,) = ledger.bring_in_line([desired(HOME, Kind.ADMITTED, Withheld.PREFERENCE)])
     assert (other.type, other.decision) == (None, "preference")
+    assert ledger.bring_in_line([]) == []
 
 
 def test_a_right_that_ended_after_it_was_told_withdraws_silently_and_the_next_version_names_the_last_one() -> None:

@@ -31,8 +31,9 @@ class QueueDocument(Document):
         int | None,
         Field(
             description=(
-                "Follow-ups of the people who wait, whose clocks run meanwhile, and discharges that wait in a message: their clocks run "
-                "from the day that the message tells. null: see clocks_unknown"
+                "Follow-ups of the people who wait, whose clocks run meanwhile, and discharges that are followed up once somebody has "
+                "decided: in a message, held from a home, or of one of two who may be one person. Their clocks run from the day of the "
+                "discharge. null: see clocks_unknown"
             )
         ),
     ]
