@@ -26,6 +26,7 @@ _VOICE = ("phone", "sms")
 _PHONE_USES = ("home", "mobile", "", "temp", "work")
 _ADDRESS_USES = ("home", "", "temp", "work")
 _NAME_USES = ("official", "usual", "")
+_FORMER_NAME_USES = ("maiden", OLD)
 
 
 def patient_identifiers(reading: Reading, patient: Entry) -> tuple[Identifier, ...]:
@@ -80,7 +81,7 @@ def _member_numbers(reading: Reading, patient: Entry) -> Iterator[Identifier | N
 def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
     """Read what the Patient, and whoever is related to them, says about the person."""
     resource = patient.resource
-    last, first, middle = _name(resource)
+    last, first, middle, suffix = _name(resource)
     street, city, state, zip_code = _address(resource)
     died_at = _died_at(reading, patient)
     reached = contact_facts(reading, patient)
@@ -107,6 +108,9 @@ def person_facts(reading: Reading, patient: Entry) -> PersonFacts:
         interpreter=reached.interpreter,
         # What only stands in for a number says nothing.
         ssn4=next((four for said in _ssns(patient) if (four := ssn4_of(text(said.get("value"))))), None),
+        suffix=suffix,
+        former_last_name=_former_last_name(resource),
+        birth_order=str(order) if isinstance(order := resource.get("multipleBirthInteger"), int) else None,
     )
 
 
@@ -117,15 +121,22 @@ def _chosen(said: list[Json], uses: tuple[str, ...]) -> Json | None:
     return next(ranked, current[0] if current else None)
 
 
-def _name(resource: Json) -> tuple[Known[str], Known[str], Known[str]]:
-    """Read the official name, else the usual one, else the first. A part that is left out says nothing."""
+def _name(resource: Json) -> tuple[Known[str], Known[str], Known[str], Known[str]]:
+    """Read the official name, else the usual one, else the first, with its suffix. A part that is left out says nothing."""
     if erased(resource, "name"):
-        return ERASED, ERASED, ERASED
+        return ERASED, ERASED, ERASED, ERASED
     name = _chosen(objects(resource.get("name")), _NAME_USES)
     if name is None:
-        return None, None, None
+        return None, None, None, None
     given = texts(name.get("given"))
-    return known(name, "family"), given[0] if given else None, " ".join(given[1:]) or None
+    return known(name, "family"), given[0] if given else None, " ".join(given[1:]) or None, " ".join(texts(name.get("suffix"))) or None
+
+
+def _former_last_name(resource: Json) -> Known[str]:
+    """Read the maiden name, else one that is old: by what others may still call them."""
+    names = objects(resource.get("name"))
+    former = (text(one.get("family")) for use in _FORMER_NAME_USES for one in names if text(one.get("use")) == use)
+    return next(filter(None, former), None)
 
 
 def _address(resource: Json) -> tuple[Known[str], Known[str], Known[str], Known[str]]:

@@ -49,6 +49,8 @@ ICD_10_SYSTEMS: Final = frozenset({"I10", "I10C", "ICD10", "ICD10CM", "ICD10C", 
 
 LEGAL_NAME: Final = "L"
 """HL7 table 0200."""
+FORMER_NAMES: Final = ("M", "B", "A")
+"""HL7 table 0200: maiden name, name at birth, alias; the first that is there is taken."""
 HOME_ADDRESSES: Final = ("H", "L", "P", "C", "")
 """HL7 table 0190: home, legal, permanent, current or mailing; the first that is there is taken."""
 BAD_ADDRESS: Final = "BA"

@@ -6,7 +6,7 @@ Not here: whose record it is (domain/matching), which segments have to be there 
 from datetime import date
 from typing import Final
 
-from adapters.hl7v2.codes import BAD_ADDRESS, HOME_ADDRESSES, LEGAL_NAME, NOT_VOICE, PERSON_LEVEL_SUBSTITUTE
+from adapters.hl7v2.codes import BAD_ADDRESS, FORMER_NAMES, HOME_ADDRESSES, LEGAL_NAME, NOT_VOICE, PERSON_LEVEL_SUBSTITUTE
 from adapters.hl7v2.contact_persons import contact_facts
 from adapters.hl7v2.er7 import Segment
 from adapters.hl7v2.reading import NULL, Reading
@@ -102,7 +102,7 @@ def prior_identifiers(reading: Reading, mrg: Segment) -> tuple[Identifier, ...]:
 
 def person_facts(reading: Reading, pid: Segment) -> PersonFacts:
     """Read what PID, and the NK1 and GT1 beside it, say about the person."""
-    last, first, middle = _name(reading, pid)
+    last, first, middle, suffix = _name(reading, pid)
     street, city, state, zip_code = _address(reading, pid)
     died = reading.time(pid, 29)
     died_at = died if died is None or isinstance(died, Erasure) else died.at
@@ -128,6 +128,9 @@ def person_facts(reading: Reading, pid: Segment) -> PersonFacts:
         contact_persons=reached.contact_persons,
         guarantors=reached.guarantors,
         ssn4=_ssn4(reading, pid),
+        suffix=suffix,
+        former_last_name=_former_last_name(reading, pid),
+        birth_order=reading.part(pid, 25),
     )
 
 
@@ -144,16 +147,31 @@ def _ssn4(reading: Reading, pid: Segment) -> Known[str]:
     return next((four for value in said if (four := ssn4_of(value))), None)
 
 
-def _name(reading: Reading, pid: Segment) -> tuple[Known[str], Known[str], Known[str]]:
-    """PID-5 (XPN): the legal name, else the first. A part that is left out says nothing; "" erases it."""
+def _name(reading: Reading, pid: Segment) -> tuple[Known[str], Known[str], Known[str], Known[str]]:
+    """PID-5 (XPN): the legal name, else the first, with its suffix. A part that is left out says nothing; "" erases it."""
     raw = pid.raw(5)
     if raw == NULL:
-        return ERASED, ERASED, ERASED
+        return ERASED, ERASED, ERASED, ERASED
     delimiters = pid.delimiters
     names = [[*repetition.split(delimiters.component), *[""] * 7] for repetition in raw.split(delimiters.repetition)]
     parts = next((name for name in names if name[6] == LEGAL_NAME), names[0])
     # The surname may carry subcomponents (FN): own surname with prefix first.
-    return reading.known(parts[0].split(delimiters.subcomponent, 1)[0]), reading.known(parts[1]), reading.known(parts[2])
+    last = reading.known(parts[0].split(delimiters.subcomponent, 1)[0])
+    return last, reading.known(parts[1]), reading.known(parts[2]), reading.known(parts[3])
+
+
+def _former_last_name(reading: Reading, pid: Segment) -> Known[str]:
+    """PID-5, another name than the legal one, else PID-9 (alias, to 2.3): by what others may still call them."""
+    delimiters = pid.delimiters
+    if delimiters.repetition in pid.raw(5):
+        by_use: dict[str, str] = {}
+        for repetition in pid.repetitions(5):
+            parts = [*repetition.split(delimiters.component), *[""] * 7]
+            by_use.setdefault(reading.stated(parts[6]).upper(), parts[0])
+        for use in FORMER_NAMES:
+            if former := reading.stated(by_use.get(use, "").split(delimiters.subcomponent, 1)[0]):
+                return former
+    return reading.part(pid, 9)
 
 
 def _address(reading: Reading, pid: Segment) -> tuple[Known[str], Known[str], Known[str], Known[str]]:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from app.domain.comparison import Level
-from app.domain.features import Features
+from app.domain.comparison import SHARED_BY, Level, RarityKind
+from app.domain.features import Features, phone_of
 from app.domain.person import PatientRecord
 from app.domain.scoring import (
     BLOCK_RECORDS_MAX,
@@ -142,7 +142,8 @@ async def _compare(raw: Raw, work: _Work) -> list[Tie]:
     most |= {key: HOLDERS_MAX for entry in entries.values() for key in entry.shared}
     await work.look_up(raw, most)
     meanings = {key: meaning for entry in entries.values() for key, meaning in entry.shared.items()}
-    rarity = Holders({meaning: work.held[key].people if key in work.held else 1 for key, meaning in meanings.items()})
+    counts = {meaning: work.held[key].people if key in work.held else 1 for key, meaning in meanings.items()}
+    rarity = Holders(counts | await _of_houses(raw, counts))
     keys = {key for entry in entries.values() for key in entry.keys} & work.held.keys()
     together = [work.held[key].records for key in keys if len(work.held[key].records) <= BLOCK_RECORDS_MAX]
     pairs = pairs_of(together, frozenset(work.wanted))
@@ -156,6 +157,12 @@ async def _compare(raw: Raw, work: _Work) -> list[Tie]:
     if missing:
         work.know(await people.by_id(raw, missing))
     return [tie for tie in _scored(work, pairs, standing, rarity) if _is_news(tie, standing.get(tie.pair))]
+
+
+async def _of_houses(raw: Raw, shared: Iterable[tuple[RarityKind, str]]) -> dict[tuple[RarityKind, str], int]:
+    """Count a hospital's own number, written for whoever has none, as everybody's who was ever there, however few have it yet."""
+    numbers = {phone_of(number) for number in await matches.house_numbers(raw)}
+    return {one: SHARED_BY + 1 for one in shared if one[0] is RarityKind.PHONE and one[1] in numbers}
 
 
 def _scored(work: _Work, pairs: Iterable[Pair], standing: Mapping[Pair, Tie], rarity: Holders) -> Iterable[Tie]:

@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 from app.api.answers import JsonResponse, no_content, ok, plain
 from app.api.auth import Administrator, FromServices
 from app.api.guard import GuardedRoute
+from app.api.house_numbers import compare_again
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, spell_cursor
 from app.api.problems import not_found
 from app.api.schemas.common import OrganizationId
@@ -48,6 +49,7 @@ async def put_unit(
     async with services.unit_of_work(viewer) as connection:
         await _require_managed(connection, viewer, organization_id)
         await store.put_unit(connection, organization_id, unit, body.call_back(), services.clock.now())
+    await compare_again(services, body.call_back().call_back_number)
     return JsonResponse(unit_json(unit, body.call_back()))
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.api.answers import JsonResponse, created, no_content, ok, plain, refused
 from app.api.auth import Administrator, AnyKey, FromServices
 from app.api.guard import GuardedRoute
+from app.api.house_numbers import compare_again
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, read_uuid, spell_cursor
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.reserved import end_grants_if_reserved, is_reserved
@@ -56,6 +57,7 @@ async def add_organization(body: NewOrganization, viewer: Administrator, service
         if new.parent_id is not None and await store.find_organization(connection, viewer, new.parent_id) is None:
             raise invalid("/parent_id", "names no organization")
         await store.add_organization(connection, new)
+    await compare_again(services, new.call_back.call_back_number)
     return created(organization_json(new), f"/v1/organizations/{public_id(Kind.ORGANIZATION, new.id)}")
 
 
@@ -118,6 +120,8 @@ async def change_organization(
             await store.ask_to_await_again(connection, viewer, wait, services.clock.now())
         if before.part2_status != after.part2_status or before.program_roles != after.program_roles:
             await end_grants_if_reserved(connection, organization_id)
+    if (was := before.call_back.call_back_number) != (now_is := after.call_back.call_back_number):
+        await compare_again(services, was, now_is)
     services.waker.wake("inbound")
     return JsonResponse(organization_json(after))
 

@@ -88,6 +88,12 @@ class PersonFacts:
     """Whether one is needed."""
     ssn4: Known[str] = None
     """The last four digits of the social security number, for telling people apart; the rest is kept nowhere but in the message."""
+    suffix: Known[str] = None
+    """As sent (Jr, III): tells father and son apart."""
+    former_last_name: Known[str] = None
+    """A name at birth, a maiden name or an alias beside the name: what others may still call them."""
+    birth_order: Known[str] = None
+    """Of a multiple birth, as sent (1, 2): tells twins apart."""
 
 
 class DiagnosisUse(StrEnum):

@@ -86,13 +86,11 @@ def features(
     facts: Mapping[str, Any],
     identifiers: Iterable[Identifier],
     vocabulary: Vocabulary,
-    *,
-    not_theirs: frozenset[str] = frozenset(),
 ) -> Features:
     """Read what can be compared out of what is known of a record (`latest.known`).
 
     Beside the names of `PersonFacts` and of the roster's columns, `suffix`, `ssn`, `former_last_name` and `birth_order` are read where
-    a source gives them. `not_theirs` are phones (ten digits) that belong to a facility.
+    a source gives them.
     """
     said = facts.get
     first_words, first_suffix = _words(said("first_name"))
@@ -128,16 +126,14 @@ def features(
         middle="" if middle in NO_NAMES else middle,
         last=last,
         last_parts=parts,
-        suffix=SUFFIXES.get(_joined(said("suffix")), "") or last_suffix or first_suffix or middle_suffix,
+        suffix=suffix_of(said("suffix")) or last_suffix or first_suffix or middle_suffix,
         birth_date=born,
         birth_digits=born.isoformat().replace("-", "") if born else "",
         sex=sex if sex in _PLAIN_SEX else "",
         address=_address(said("address"), vocabulary),
         zip5=_zip5(said("zip")),
         city=_joined(said("city")),
-        phones=frozenset(
-            [number for one in (said("phone"), said("phone2")) if one and (number := phone_of(one)) and number not in not_theirs]
-        ),
+        phones=frozenset([number for one in (said("phone"), said("phone2")) if one and (number := phone_of(one))]),
         # What is said of the number itself first: as an identifier it may be a pseudonym.
         ssn4=ssn4_of(said("ssn")) or ssn4_of(said("ssn4")) or ssn4_of(ssn),
         identifiers=frozenset(held),
@@ -187,6 +183,11 @@ def _forms(first: str, words: Sequence[str], vocabulary: Vocabulary) -> frozense
     if len(words) > 1 and len(words[0]) > 1:
         return vocabulary.nicknames.get(words[0], frozenset({words[0]})) | {first}
     return frozenset({first})
+
+
+def suffix_of(said: object) -> str:
+    """Give what tells father and son apart, in its one form; empty for a degree and what else is written there."""
+    return SUFFIXES.get(_joined(said), "")
 
 
 def birth_date_of(said: object) -> date | None:

@@ -32,7 +32,7 @@ from app.domain.scoring import SCORED_BY, Scorer
 from app.domain.shared_identifier import match_keys, stored_identifiers
 from app.domain.tie import Tie, TieLevel
 
-_DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4")
+_DEMOGRAPHICS = ("first_name", "last_name", "birth_date", "sex", "ssn4", "suffix")
 _NAMING = frozenset({RETIRED_INTO, RENAMED_TO})
 _NOBODY = UUID(int=0)
 _REFUSED = Resolved(_NOBODY, _NOBODY, (), is_refused=True)

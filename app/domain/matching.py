@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
-from app.domain.features import ssn4_of
+from app.domain.features import ssn4_of, suffix_of
 from app.domain.going_on import going_on
 from app.domain.latest import known
 from app.domain.person import PatientRecord
@@ -37,6 +37,9 @@ BLOCK_RECORDS_LIMIT = 200
 
 CHAIN_LIMIT = 50
 """Our policy: scores that together would join more people than this join nobody."""
+
+_SUFFIX = "suffix"
+"""Beside the types of identifiers: of father and son it is another."""
 
 Apart = Callable[[PatientRecord, PatientRecord], bool]
 """Tells whether a guard of the comparison holds two records apart (a twin, a junior and a senior, a newborn)."""
@@ -301,12 +304,15 @@ class _Division:
         return _conflict([self._ids(root) for root in roots]) or self._never(roots)
 
     def _tells_namesakes(self, roots: Sequence[UUID]) -> bool:
-        """Where all that is shared is a name and a birth date, other ends of the social security number tell apart; a person is asked."""
-        return self._tells(roots) or _conflict([self._ssn4(root) for root in roots])
+        """Where all that is shared is a name and a birth date, another end of the SSN, or Jr beside Sr, tells apart; a person is asked."""
+        return self._tells(roots) or _conflict([self._marks(root) for root in roots])
 
-    def _ssn4(self, root: UUID) -> dict[tuple[str, str], set[str]]:
-        ends = {end for member in self._members[root] if (end := ssn4_of(self.facts[member].get("ssn4")))}
-        return {(ANY_AUTHORITY, SOCIAL_SECURITY): ends} if ends else {}
+    def _marks(self, root: UUID) -> dict[tuple[str, str], set[str]]:
+        said = [self.facts[member] for member in self._members[root]]
+        ends = {end for one in said if (end := ssn4_of(one.get("ssn4")))}
+        suffixes = {suffix for one in said if (suffix := suffix_of(one.get("suffix")))}
+        marks = {(ANY_AUTHORITY, SOCIAL_SECURITY): ends, (ANY_AUTHORITY, _SUFFIX): suffixes}
+        return {mark: values for mark, values in marks.items() if values}
 
     def _tells_scores(self, roots: Sequence[UUID]) -> bool:
         if len(roots) > CHAIN_LIMIT or self._tells(roots):

@@ -18,20 +18,35 @@ from app.domain.organization import OrganizationKind
 
 REQUIRED_COLUMNS: Final = ("last_name", "birth_date", "program", "effective_from")
 
+FACT_COLUMNS: Final = (
+    "first_name",
+    "middle_name",
+    "last_name",
+    "suffix",
+    "birth_date",
+    "sex",
+    "phone",
+    "address",
+    "city",
+    "state",
+    "zip",
+    "race",
+    "ethnicity",
+    "language",
+)
+"""What a roster says about the person; the names are those of `adt_event.PersonFacts`."""
+
+MEASURE_COLUMNS: Final = ("dual_status", "geography", "hospice_from", "death_date")
+"""What a roster says about the person that measures ask for, beside what hospitals say too."""
+DATE_COLUMNS: Final = ("hospice_from", "death_date")
+"""Optional dates: one that is none is left out with a warning, for it is no reason not to tell of the person."""
+
 COLUMNS: Final = frozenset(
     {
+        *FACT_COLUMNS,
+        *MEASURE_COLUMNS,
         "member_id",
         "member_id_system",
-        "first_name",
-        "middle_name",
-        "last_name",
-        "birth_date",
-        "sex",
-        "address",
-        "city",
-        "state",
-        "zip",
-        "phone",
         "medicaid_id",
         "mrn",
         "mrn_system",
@@ -43,16 +58,9 @@ COLUMNS: Final = frozenset(
         "effective_to",
         "coordinator",
         "plan_id",
-        "race",
-        "ethnicity",
-        "language",
-        "dual_status",
         "site",
         "foster_care",
         "medicaid_expansion",
-        "geography",
-        "hospice_from",
-        "death_date",
         "mh_benefit",
         "payer_line",
         "phone2",
@@ -87,6 +95,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "lastname": "last_name",
     "family_name": "last_name",
     "surname": "last_name",
+    "name_suffix": "suffix",
     "gender": "sex",
     "zip_code": "zip",
     "zipcode": "zip",
@@ -109,28 +118,6 @@ ALIASES: Final[Mapping[str, str]] = {
     "attribution_source": "basis",
 }
 """Names that rosters of the field use for ours (ATR-2); one counts only where the file has no column of the right name."""
-
-FACT_COLUMNS: Final = (
-    "first_name",
-    "middle_name",
-    "last_name",
-    "birth_date",
-    "sex",
-    "phone",
-    "address",
-    "city",
-    "state",
-    "zip",
-    "race",
-    "ethnicity",
-    "language",
-)
-"""What a roster says about the person; the names are those of `adt_event.PersonFacts`."""
-
-MEASURE_COLUMNS: Final = ("dual_status", "geography", "hospice_from", "death_date")
-"""What a roster says about the person that measures ask for, beside what hospitals say too."""
-DATE_COLUMNS: Final = ("hospice_from", "death_date")
-"""Optional dates: one that is none is left out with a warning, for it is no reason not to tell of the person."""
 
 IDENTIFIER_COLUMNS: Final = ("member_id", "medicaid_id", "mrn")
 IDENTIFIER_CHARACTERS_MAX: Final = 100

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from app.domain.adt_event import Identifier, IdentifierType
+from app.domain.features import ssn4_of
 from app.domain.organization import Organization
 from app.domain.person import NO_AUTHORITY, RecordClaim, normalised
 from app.domain.roster import (
@@ -126,6 +127,8 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str,
         identifiers += (Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value),)
     facts: dict[str, Any] = {name: text for name, text in cells.items() if name in _FACTS}
     facts |= contact_facts(cells)
+    if four := ssn4_of(cells.get("ssn4")):
+        facts["ssn4"] = four
     return RecordClaim(_written(organization_id), own, identifiers, sort_key, facts, is_doubted=is_doubted)
 
 

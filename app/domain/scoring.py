@@ -70,7 +70,7 @@ class Scorer:
 
     def entry(self, record_id: UUID, said: Features) -> BlockEntry:
         """Say how a record is found."""
-        shared = {_hash64(f"shared|{kind}|{value}"): (kind, value) for kind, value in shareable(said)}
+        shared = {shared_key(kind, value): (kind, value) for kind, value in shareable(said)}
         who = f"{said.first}|{said.birth_digits}" if said.first or said.birth_digits else record_id.hex
         return BlockEntry(blocking_keys(said), shared, _hash64(who))
 
@@ -115,6 +115,11 @@ def shareable(said: Features) -> list[tuple[RarityKind, str]]:
     if said.address_key:
         found.append((RarityKind.ADDRESS, said.address_key))
     return found
+
+
+def shared_key(kind: RarityKind, value: str) -> int:
+    """Give the key under which who shares it is counted."""
+    return _hash64(f"shared|{kind}|{value}")
 
 
 def weighs_otherwise(people: int, added: int, removed: int) -> bool:

@@ -3,7 +3,7 @@
 Every statement takes a whole batch. Not here: what an operator reads and answers (match_reads).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,6 +93,24 @@ async def take_pending(raw: Raw, most: int) -> list[Pending]:
     for row in await raw.fetch(_TAKE, most):
         asked[row["record_id"]] = asked.get(row["record_id"], False) or row["has_question"]
     return [Pending(*item) for item in asked.items()]
+
+
+async def ask_sharers(raw: Raw, keys: Collection[int]) -> None:
+    """Ask that whoever shares one of these (`scoring.shared_key`) be compared soon (pk_record_block)."""
+    await raw.execute(
+        "insert into match_pending (record_id, has_question) "
+        "select distinct record_id, false from record_block where key = any($1::bigint[])",
+        list(keys),
+    )
+
+
+async def house_numbers(raw: Raw) -> list[str]:
+    """Give the telephones at which organizations and their units are reached, as people dial them: a few thousand."""
+    rows = await raw.fetch(
+        "select call_back_number as number from organization where call_back_number is not null "
+        "union select call_back_number from facility_unit where call_back_number is not null"
+    )
+    return [row["number"] for row in rows]
 
 
 # By what records are found.
@@ -215,7 +233,7 @@ async def save_ties(raw: Raw, ties: Sequence[Tie], ids: Sequence[UUID], now: dat
 
 _SET_STATES = """
 update identity_match m set state = n.state, updated_at = $3,
-    opened_at = case when n.state = 'open' and m.state = 'obsolete' then $3 else m.opened_at end
+    opened_at = case when n.state = 'open' and m.state <> 'open' then $3 else m.opened_at end
 from unnest($1::uuid[], $2::text[]) as n(id, state) where m.id = n.id
 """
 

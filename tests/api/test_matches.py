@@ -65,8 +65,10 @@ async def test_a_question_shows_both_sides_and_the_difference_and_keeps_every_an
     assert joined["left"]["person_id"] == joined["right"]["person_id"]
     parted = await answer(story, outcome="different")
     assert parted["left"]["person_id"] != parted["right"]["person_id"]
+    story.stage.clock.advance(days=9)
     reopened = await answer(story, "reopen")
     assert (reopened["state"], reopened["outcome"]) == ("open", None)
+    assert reopened["opened_at"] == story.stage.clock.now().isoformat(), "asked again, it waits from then on"
     assert [one["outcome"] for one in reopened["decisions"]] == ["same", "different", None]
     assert (await answer(story, outcome="later"))["state"] == "open"
 

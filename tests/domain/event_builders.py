@@ -115,11 +115,12 @@ def record(
     born: str | None = None,
     sex: str | None = None,
     ssn4: str | None = None,
+    suffix: str | None = None,
     retired_into: int | None = None,
     source: str = "adt",
 ) -> PatientRecord:
     """Build a stored record; `number` is its id, and its person is itself."""
-    facts = {"first_name": first, "last_name": last, "birth_date": born, "sex": sex, "ssn4": ssn4}
+    facts = {"first_name": first, "last_name": last, "birth_date": born, "sex": sex, "ssn4": ssn4, "suffix": suffix}
     stated = {name: value for name, value in facts.items() if value is not None}
     own = identifiers[0] if identifiers else Identifier("HOSPA", "MR", f"M{number}")
     return PatientRecord(

@@ -85,11 +85,6 @@ def test_identifiers_that_name_nobody_are_left_out() -> None:
     assert found.ssn4 == "6781"
 
 
-def test_a_facilitys_own_phone_is_nobodys() -> None:
-    found = features({"phone": "207-555-2368"}, (), vocabulary(), not_theirs=frozenset({"2075552368"}))
-    assert found.phones == frozenset()
-
-
 @pytest.mark.parametrize(
     ("name", "code"),
     [

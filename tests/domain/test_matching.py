@@ -101,6 +101,16 @@ def test_demographics_count_only_when_all_four_are_there(missing: str) -> None:
     assert people(record(1, mrn("A", "1"), **some), record(2, mrn("B", "7"), **some)) == apart(1, 2)
 
 
+def test_a_junior_and_a_senior_who_are_written_alike_are_two_whatever_a_third_leaves_out() -> None:
+    one, other, third = (
+        record(place, mrn("ABC"[place - 1], "1"), **ANN, suffix=said) for place, said in ((1, "Jr."), (2, "Senior"), (3, None))
+    )
+    assert people(one, other) == apart(1, 2)
+    assert people(one, other, third) == apart(1, 2, 3), "there is no telling which of the two is meant"
+    for said in ("JR", "MD", None):
+        assert people(one, record(2, mrn("B", "1"), **ANN, suffix=said)) == together(1, 2)
+
+
 def test_a_block_of_twins_joins_nobody() -> None:
     """Two candidates of one hospital: there is no telling which one the third is."""
     twins = [record(1, mrn("A", "1"), **ANN), record(2, mrn("A", "2"), **ANN)]

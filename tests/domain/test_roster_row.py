@@ -160,7 +160,9 @@ def test_without_an_identifier_the_demographics_name_the_record() -> None:
 
 
 def test_a_claim_carries_every_identifier_and_the_facts() -> None:
-    row = _taken(GOOD | {"medicaid_id": "MC1", "mrn": "77", "mrn_system": "hospa", "phone": "207-555-0100", "ssn4": "1234"})
+    row = _taken(
+        GOOD | {"medicaid_id": "MC1", "mrn": "77", "mrn_system": "hospa", "phone": "207-555-0100", "ssn4": "219-45-6781", "suffix": "Jr"}
+    )
     claim = claim_of_row(row.cells, ORGANIZATION.id, "key")
     assert claim.source == str(ORGANIZATION.id)
     assert claim.own == Identifier("ACME", "", "M1")
@@ -171,7 +173,10 @@ def test_a_claim_carries_every_identifier_and_the_facts() -> None:
         "birth_date": "1980-02-29",
         "sex": "F",
         "phone": "207-555-0100",
+        "suffix": "Jr",
+        "ssn4": "6781",
     }
+    assert "ssn4" not in claim_of_row(row.cells | {"ssn4": "9999"}, ORGANIZATION.id, "key").facts
     assert demographic_key(claim.facts) == demographic_key(
         {"first_name": "TESTA", "last_name": "sample", "birth_date": "1980-02-29", "sex": "F"}
     )

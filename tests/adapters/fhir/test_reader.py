@@ -407,6 +407,20 @@ def test_of_a_social_security_number_the_last_four_digits_are_read(numbers: list
     assert "21945" not in repr(event)
 
 
+def test_what_tells_father_and_son_apart_twins_and_what_somebody_was_called_before() -> None:
+    document = discharge()
+    patient = resource(document, "Patient")
+    assert (read(document).person.suffix, read(document).person.former_last_name, read(document).person.birth_order) == (None, None, None)
+    patient["name"] = [
+        {"use": "old", "family": "Cedar"},
+        {"use": "maiden", "family": "Birch"},
+        {"use": "official", "family": "Alder", "given": ["Ann"], "suffix": ["Jr.", "MD"]},
+    ]
+    patient["multipleBirthInteger"] = 2
+    said = read(document).person
+    assert (said.last_name, said.suffix, said.former_last_name, said.birth_order) == ("Alder", "Jr. MD", "Birch", "2")
+
+
 def test_a_social_security_number_names_a_record_only_where_nothing_else_does_and_it_is_whole() -> None:
     document = discharge()
     resource(document, "Patient")["identifier"] = [{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "219-45-6781"}]

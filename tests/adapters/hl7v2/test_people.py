@@ -238,6 +238,28 @@ def test_of_a_social_security_number_the_last_four_digits_are_read(said: str, en
     assert person(f19=said).ssn4 == ends
 
 
+@pytest.mark.parametrize(
+    ("name", "alias", "suffix", "former"),
+    [
+        ("Alder^Carl^Q^Jr", "", "Jr", None),
+        ("Alder^Carl", "", None, None),
+        ('Alder^Carl^Q^""', "", ERASED, None),
+        ('""', "", ERASED, None),
+        ("Alder^Ann^^^^^L~Birch^Ann^^^^^M", "", None, "Birch"),
+        ("Birch^Ann^^^^^A~Alder^Ann^^III^^^L~Cedar&van^Ann^^^^^B", "", "III", "Cedar"),
+        ("Alder^Ann^^^^^L~Zz^Q^^^^^S", "Birch^Ann", None, "Birch"),
+        ("Alder^Ann", '""', None, ERASED),
+    ],
+)
+def test_what_tells_father_and_son_apart_and_what_somebody_was_called_before(name: str, alias: str, suffix: object, former: object) -> None:
+    said = person(f5=name, f9=alias)
+    assert (said.suffix, said.former_last_name) == (suffix, former)
+
+
+def test_the_order_of_a_multiple_birth_is_read() -> None:
+    assert [person(f25=said).birth_order for said in ("2", "")] == ["2", None]
+
+
 def test_a_social_security_number_among_the_identifiers_is_no_identifier() -> None:
     found = event(segment("PID", f3="219456781^^^SSA^SS~ZZ1^^^ZZAUTH^MR"))
     assert found.identifiers == (Identifier("ZZAUTH", "MR", "ZZ1"),)
