@@ -172,7 +172,7 @@ def test_delay_is_within_a_fifth_of_the_schedule_or_what_was_asked(attempts: int
     delay_s = (again_at - NOW).total_seconds()
     planned_s = RETRY_DELAYS_S[attempts]
     assert delay_s >= 0.8 * planned_s - 1e-5
-    assert delay_s <= 1.2 * 24 * 3600
+    assert delay_s <= 1.2 * 24 * 3600 + 1e-5
     if asked_s is not None and asked_s > 0:
         assert delay_s >= min(asked_s, 24 * 3600) - 1e-5
     if asked_s is None or not asked_s > planned_s:
