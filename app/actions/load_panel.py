@@ -6,17 +6,16 @@ statements (store/panel_stage), who may upload for whom (api).
 """
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import local_date
-from app.domain.newcomer import newcomers_among
+from app.domain.newcomer import ClaimsOfRows, newcomers_among
 from app.domain.organization import Organization
 from app.domain.panel import (
     ERRORS_SHOWN_MAX,
@@ -34,12 +33,11 @@ from app.domain.panel import (
     roster_sort_keys,
 )
 from app.domain.person import RecordClaim, Resolved
-from app.domain.roster import Layout, RawRow, RowError, RowErrorCode, layout_of
-from app.domain.roster_change import Removal
-from app.domain.roster_columns import RosterReader
-from app.domain.roster_row import KnowsProgram, RefusedRow, RosterRow, claim_of_row
+from app.domain.roster import RowError, RowErrorCode
+from app.domain.roster_intake import PanelReader, RosterIntake, RosterPiece
+from app.domain.roster_row import KnowsProgram, claim_of_row
 from app.ports import Ids
-from app.store.newcomers import Admission, admission
+from app.store.newcomers import Admission, StagedChunk, StagedClaims, admission, staged_claims
 from app.store.panel_doubts import error_of, mrns_of_others, refuse
 from app.store.panel_stage import OpenStage, Stage, StagedRow
 from app.store.raw import Raw
@@ -52,22 +50,6 @@ SETTLE_PAUSE_S: Final = 0.005
 SETTLE_PAUSE_S_MAX: Final = 0.25
 
 
-class PanelReader(Protocol):
-    """Reads one roster, in pieces."""
-
-    header: tuple[str, ...] | None
-    """As sent; there as soon as its line was fed."""
-    header_row: int
-
-    def feed(self, data: bytes) -> list[RawRow]:
-        """Give the rows that are complete. Raises `RosterRefusedError` when the file is no roster."""
-        ...
-
-    def close(self) -> list[RawRow]:
-        """Give the last rows."""
-        ...
-
-
 class Identify(Protocol):
     """Resolves claims to records and people, inside the caller's transaction (actions/identify)."""
 
@@ -75,6 +57,9 @@ class Identify(Protocol):
         """Give a result for each claim, in order."""
         ...
 
+
+ClaimsOf = Callable[..., ClaimsOfRows]
+"""Makes the claims of a file with these `columns`: of a first roster while it is read, because all of them will be needed."""
 
 Foresee = Callable[[Stage, UUID, int, datetime, bool], Awaitable[Foreseen]]
 """Says whose the rows that a dry run would assert, so many, would be (actions/foresee_people); the last: whether a row may be refused."""
@@ -125,8 +110,10 @@ async def load_panel(
     today = local_date(now, ZoneInfo(organization.time_zone))
     limits = services.limits
     async with services.open_stage(organization.id) as stage:
-        intake = _Intake(services, organization, today)
-        await _stage_rows(stage, intake, _pieces(roster, limits.file_bytes_max))
+        intake = RosterIntake(services.open_reader(), organization, today, services.knows_program)
+        claims_of = partial(ClaimsOfRows, organization.id, now, is_doubted=not upload.force)
+        are_all_new = not upload.dry_run and await stage.is_first()
+        await _stage_rows(stage, intake, _pieces(roster, limits.file_bytes_max), claims_of if are_all_new else None)
         intake.repeated, repetitions = await stage.drop_repetitions(ERRORS_SHOWN_MAX)
         intake.warnings += [repetition.warning() for repetition in repetitions]
         while True:
@@ -136,7 +123,7 @@ async def load_panel(
                 await _finish(stage, earlier, limits)
                 raise RosterTakenBeforeError(earlier)
             found = await stage.changes_found(ERRORS_SHOWN_MAX)
-            result = intake.result(upload.id or services.ids.new(), organization.id, upload, difference, found, limits.guard, now)
+            result = _result(intake, upload.id or services.ids.new(), organization.id, upload, difference, found, limits.guard, now)
             if upload.dry_run:
                 asserting = difference.added + difference.changed
                 foreseen = await services.foresee(stage, organization.id, asserting, now, not upload.force)
@@ -152,19 +139,27 @@ async def load_panel(
                 return result
 
 
-async def _stage_rows(stage: Stage, intake: "_Intake", pieces: AsyncIterator[bytes]) -> None:
+async def _stage_rows(stage: Stage, intake: RosterIntake, pieces: AsyncIterator[bytes], claims_of: ClaimsOf | None) -> None:
     """Read and copy at the same time: while the database takes one piece, a thread reads the next."""
-    waiting: _Read = ([], [], [])
+
+    def read(take: Callable[[], RosterPiece]) -> tuple[RosterPiece, StagedClaims | None]:
+        rows = take()
+        return rows, staged_claims(rows.taken, claims_of(columns=intake.layout.names)) if claims_of else None
+
+    waiting, claims = RosterPiece((), (), ()), None
     async for piece in pieces:
         # Both end before either error is raised, so nothing uses the connection any more when it is given up.
-        read, copied = await asyncio.gather(asyncio.to_thread(intake.feed, piece), stage.add(*waiting), return_exceptions=True)
+        found, copied = await asyncio.gather(
+            asyncio.to_thread(read, partial(intake.feed, piece)), stage.add(*waiting, claims), return_exceptions=True
+        )
         if isinstance(copied, BaseException):
             raise copied
-        if isinstance(read, BaseException):
-            raise read
-        waiting = read
-    await stage.add(*waiting)
-    await stage.add(*await asyncio.to_thread(intake.close))
+        if isinstance(found, BaseException):
+            raise found
+        waiting, claims = found
+    await stage.add(*waiting, claims)
+    waiting, claims = await asyncio.to_thread(read, intake.close)
+    await stage.add(*waiting, claims)
 
 
 async def _pieces(roster: AsyncIterable[bytes] | bytes, bytes_max: int) -> AsyncIterator[bytes]:
@@ -199,14 +194,16 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
     """
     sort_key, limits = roster_sort_keys(now), services.limits
     seeds = services.ids.new(), services.ids.new()
+    # Not lasting: people whom nobody claims yet are found, or made, by the next upload too.
+    in_transaction = partial(stage.in_transaction, redo_on=services.redo_on, is_lasting=False)
 
-    def prepare(rows: Sequence[StagedRow]) -> _Chunk:
+    def prepare(rows: Sequence[StagedRow], *, is_tried: bool = False) -> _Chunk:
         claims = {row.number: claim_of_row(row.cells(), organization_id, sort_key(row.number), is_doubted=is_doubted) for row in rows}
-        unknown = [(row.number, claims[row.number]) for row in rows if not row.is_known]
+        unknown = [(row.number, claims[row.number]) for row in rows if not row.is_known and not is_tried]
         return _Chunk(claims, admission(newcomers_among(unknown) if len(unknown) >= limits.newcomers_min else []))
 
-    async def admit_chunk(raw: Raw, chunk: _Chunk) -> set[int]:
-        return await stage.admit(raw, chunk.admission, seeds, now)
+    async def admit(raw: Raw, wanted: Admission | StagedChunk) -> set[int]:
+        return await stage.admit(raw, wanted, seeds, now)
 
     async def identify_chunk(raw: Raw, claims: Mapping[int, RecordClaim]) -> list[int]:
         found = dict(zip(claims, await services.identify(raw, list(claims.values()), ids=services.ids, now=now), strict=True))
@@ -215,13 +212,17 @@ async def _identify_rows(services: PanelServices, stage: Stage, organization_id:
 
     async def take(chunk: _Chunk) -> list[int]:
         rest = chunk.claims
-        # Not lasting: people whom nobody claims yet are found, or made, by the next upload too.
-        in_transaction = partial(stage.in_transaction, redo_on=services.redo_on, is_lasting=False)
         if chunk.admission.numbers:
-            rest = chunk.without_admitted(await in_transaction(partial(admit_chunk, chunk=chunk)))
+            rest = chunk.without_admitted(await in_transaction(partial(admit, wanted=chunk.admission)))
         return await in_transaction(partial(identify_chunk, claims=rest)) if rest else []
 
     chunk, refused, after = _Chunk({}, admission([])), list[int](), 0
+    # Of a first roster nothing is left to prepare but for those who meet somebody.
+    while stage.has_claims and (staged := await stage.staged_chunk(after, limits.chunk_claims)).rows >= limits.newcomers_min:
+        left = await in_transaction(partial(admit, wanted=staged))
+        refused += await take(await asyncio.to_thread(prepare, await stage.rows([*left]), is_tried=True))
+        after = staged.last
+        await stage.make_room()
     while rows := await stage.unidentified(after, limits.chunk_claims):
         after = rows[-1].number
         # Both end before either error is raised, as above.
@@ -283,10 +284,6 @@ async def _settle(stage: Stage, timeout_s: float) -> None:
         return
 
 
-_Read = tuple[list[RosterRow], list[RefusedRow], list[Removal]]
-"""Rows that say who is on the panel, rows that are refused, rows that say who no longer is."""
-
-
 class _Chunk(NamedTuple):
     """Rows whose people are to be found."""
 
@@ -301,98 +298,36 @@ class _Chunk(NamedTuple):
         return {number: claim for number, claim in self.claims.items() if number not in admitted}
 
 
-class _Intake:
-    """What is counted and remembered while a file is read."""
-
-    def __init__(self, services: PanelServices, organization: Organization, today: date) -> None:
-        self._reader = services.open_reader()
-        self._knows_program = services.knows_program
-        self._organization = organization
-        self._today = today
-        self._hash = hashlib.sha256()
-        self._layout: Layout | None = None
-        self._rows: RosterReader | None = None
-        self._taken = 0
-        self._refused = 0
-        self._errors: list[RowError] = []
-        self.repeated = 0
-        self.warnings: list[RowError] = []
-
-    @property
-    def file_hash(self) -> bytes:
-        """SHA-256 of what was read."""
-        return self._hash.digest()
-
-    @property
-    def has_mrns(self) -> bool:
-        """Tell whether the roster has a column of hospitals' numbers."""
-        return self._layout is not None and "mrn" in self._layout.names
-
-    def feed(self, piece: bytes) -> _Read:
-        """Read a piece of the file. In a thread; raises `RosterRefusedError`."""
-        self._hash.update(piece)
-        return self._sorted(self._reader.feed(piece))
-
-    def close(self) -> _Read:
-        """Read what is left."""
-        rows = self._sorted(self._reader.close())
-        if self._rows is not None:
-            self.warnings += self._rows.warnings()
-        return rows
-
-    def _sorted(self, raws: Sequence[RawRow]) -> _Read:
-        if self._rows is None:
-            if self._reader.header is None:
-                return [], [], []
-            self._layout = layout_of(self._reader.header, row=self._reader.header_row)
-            self._rows = RosterReader(self._layout, self._organization, self._today, self._knows_program)
-        taken: list[RosterRow] = []
-        refused: list[RefusedRow] = []
-        removals: list[Removal] = []
-        for row in self._rows.read(raws):
-            if isinstance(row, RosterRow):
-                taken.append(row)
-            elif isinstance(row, Removal):
-                removals.append(row)
-            else:
-                refused.append(row)
-                if len(self._errors) < ERRORS_SHOWN_MAX:
-                    self._errors += row.errors
-        self._taken += len(taken) + len(removals)
-        self._refused += len(refused)
-        return taken, refused, removals
-
-    def result(
-        self,
-        upload_id: UUID,
-        organization_id: UUID,
-        upload: Upload,
-        difference: PanelDifference,
-        found: tuple[int, list[RowError], list[RowError]],
-        guard: ShrinkGuard,
-        now: datetime,
-    ) -> UploadResult:
-        """Put together what is told of the upload. `found` is what only the comparison could tell (`Stage.changes_found`)."""
-        ended_nothing, removal_errors, odd = found
-        accepted = self._taken - self.repeated - ended_nothing
-        layout = self._layout or Layout((), (), ())
-        return UploadResult(
-            id=upload_id,
-            organization_id=organization_id,
-            mode=upload.mode,
-            dry_run=upload.dry_run,
-            uploaded_at=now,
-            # The one character that no text of the database can hold.
-            file_name=upload.file_name.replace("\0", ""),
-            file_hash=self.file_hash,
-            header=layout.header,
-            unknown_columns=layout.unknown,
-            rows=self._taken + self._refused,
-            accepted=accepted,
-            rejected=self._refused + ended_nothing,
-            repeated=self.repeated,
-            difference=difference,
-            errors=first_errors([*self._errors, *removal_errors]),
-            warnings=first_errors([*self.warnings, *odd]),
-            needs_force=guard.refuses(ending=difference.removed, in_force=difference.in_force, accepted=accepted),
-        )
+def _result(
+    intake: RosterIntake,
+    upload_id: UUID,
+    organization_id: UUID,
+    upload: Upload,
+    difference: PanelDifference,
+    found: tuple[int, list[RowError], list[RowError]],
+    guard: ShrinkGuard,
+    now: datetime,
+) -> UploadResult:
+    """Put together what is told of the upload. `found` is what only the comparison could tell (`Stage.changes_found`)."""
+    ended_nothing, removal_errors, odd = found
+    accepted = intake.taken - intake.repeated - ended_nothing
+    return UploadResult(
+        id=upload_id,
+        organization_id=organization_id,
+        mode=upload.mode,
+        dry_run=upload.dry_run,
+        uploaded_at=now,
+        # The one character that no text of the database can hold.
+        file_name=upload.file_name.replace("\0", ""),
+        file_hash=intake.file_hash,
+        header=intake.layout.header,
+        unknown_columns=intake.layout.unknown,
+        rows=intake.taken + intake.refused,
+        accepted=accepted,
+        rejected=intake.refused + ended_nothing,
+        repeated=intake.repeated,
+        difference=difference,
+        errors=first_errors([*intake.errors, *removal_errors]),
+        warnings=first_errors([*intake.warnings, *odd]),
+        needs_force=guard.refuses(ending=difference.removed, in_force=difference.in_force, accepted=accepted),
+    )

@@ -11,12 +11,22 @@ def identity_locks(source: str, own: Identifier, names: Collection[tuple[str, st
 
     How its source names it is mostly one of them: whoever makes the same record locks that.
     """
-    locks = [_hash64(f"{authority}|{value}") for authority, value in names]
+    locks = [number_lock(authority, value) for authority, value in names]
     if (own.authority, own.value) not in names:
-        locks.append(_hash64(f"own|{source}|{own.authority}|{own.type}|{own.value}"))
+        locks.append(name_lock(source, own))
     if demographic_key is not None:
         locks.append(demographic_key)
     return locks
+
+
+def number_lock(authority: str, value: str) -> int:
+    """Hash one of the `names`."""
+    return _hash64(f"{authority}|{value}")
+
+
+def name_lock(source: str, own: Identifier) -> int:
+    """Hash a name in the source that is none of the `names`."""
+    return _hash64(f"own|{source}|{own.authority}|{own.type}|{own.value}")
 
 
 def _hash64(text: str) -> int:

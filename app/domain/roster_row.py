@@ -91,7 +91,8 @@ KnowsProgram = Callable[[str], bool]
 
 
 _NONE, _MEDICAID, _MEDICAL_RECORD = IdentifierType.NONE.value, IdentifierType.MEDICAID.value, IdentifierType.MEDICAL_RECORD.value
-_FACTS: Final = frozenset((*FACT_COLUMNS, *MEASURE_COLUMNS))
+FACTS: Final = frozenset((*FACT_COLUMNS, *MEASURE_COLUMNS))
+"""Columns whose cells are facts about the person as they stand."""
 
 
 def own_id(cells: Mapping[str, str], organization_id: UUID) -> Identifier | None:
@@ -125,7 +126,7 @@ def claim_of_row(cells: Mapping[str, str], organization_id: UUID, sort_key: str,
         identifiers += (Identifier(NO_AUTHORITY, _MEDICAID, value),)
     if own.type != _MEDICAL_RECORD and (value := cells.get("mrn")):
         identifiers += (Identifier(_system(cells, "mrn", organization_id), _MEDICAL_RECORD, value),)
-    facts: dict[str, Any] = {name: text for name, text in cells.items() if name in _FACTS}
+    facts: dict[str, Any] = {name: text for name, text in cells.items() if name in FACTS}
     facts |= contact_facts(cells)
     if four := ssn4_of(cells.get("ssn4")):
         facts["ssn4"] = four

@@ -20,9 +20,9 @@ from app.domain.panel import CLAIM_ID_DIGITS, EarlierUpload, PanelDifference, Re
 from app.domain.roster import RowError
 from app.domain.roster_change import Removal
 from app.domain.roster_row import RefusedRow, RosterRow
-from app.store import newcomers, panel_removals, roster_consents
+from app.store import newcomers, panel_changes, panel_removals
 from app.store.engine import raw_connection
-from app.store.newcomers import Admission
+from app.store.newcomers import Admission, StagedChunk, StagedClaims
 from app.store.panel_followers import FIND_STAYS, FOLLOW_RECORDS, READERS, RECALL, RECONSIDER
 from app.store.raw import Raw
 from app.store.retried import NOT_LASTING, retried
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _TABLES: Final = f"""
 {panel_removals.TABLES}
+{newcomers.TABLES}
 create temporary table roster_row (
     row int, row_key bytea, row_hash bytea, program text, role text, effective_from date, effective_to date,
     coordinator text, plan_id text, cells text, change text);
@@ -45,7 +46,7 @@ create temporary table roster_stay (encounter_id uuid primary key);
 # A sample of 3,000 rows tells enough of these tables, and 30,000 are as many as a roster of a town has.
 _BEGIN: Final = f"set statement_timeout = 0; set default_statistics_target = 10; {_TABLES}"
 _END: Final = f"""
-drop table {panel_removals.NAMES}, roster_row, roster_refused, roster_kept, roster_change, roster_end, roster_record,
+drop table {panel_removals.NAMES}, {newcomers.NAMES}, roster_row, roster_refused, roster_kept, roster_change, roster_end, roster_record,
     roster_person, roster_stay;
 reset default_statistics_target;
 reset statement_timeout
@@ -82,11 +83,27 @@ class Stage:
         self._organization_id = organization_id
         self.reviews_consents = reviews_consents
         self._version = -1
-        self._has_removals = False
+        self._has_removals = self._has_changes = False
+        self.has_claims = False
+        """Whether the claims of all rows were copied with them."""
 
-    async def add(self, taken: Sequence[RosterRow], refused: Sequence[RefusedRow], removals: Sequence[Removal] = ()) -> None:
+    async def is_first(self) -> bool:
+        """Tell whether the panel claims nobody yet, so that every row of the file will be new (ix_panel_member_current)."""
+        return bool(await self._raw.fetchval(_IS_FIRST, self._organization_id))
+
+    async def add(
+        self,
+        taken: Sequence[RosterRow],
+        refused: Sequence[RefusedRow],
+        removals: Sequence[Removal] = (),
+        claims: StagedClaims | None = None,
+    ) -> None:
         """Copy rows into the stage."""
+        if claims is not None:
+            await newcomers.stage(self._raw, claims)
+            self.has_claims = True
         if taken:
+            self._has_changes = self._has_changes or any(row.change for row in taken)
             rows = ((*row[:-2], orjson.dumps(row.cells).decode(), row.change) for row in taken)
             await self._raw.copy_records_to_table("roster_row", records=rows)
         if refused:
@@ -105,6 +122,8 @@ class Stage:
         shown = await self._raw.fetch("select row, counting_row, is_identical from roster_repetition order by row limit $1", limit)
         status = await self._raw.execute("delete from roster_row s using roster_repetition r where s.row = r.row")
         await self._raw.execute("drop table roster_repetition; create index on roster_row (row)")
+        if self.has_claims:
+            await newcomers.all_staged(self._raw)
         return _count(status), [Repetition(*row.values()) for row in shown]
 
     async def compare(self, mode: UploadMode, today: date) -> PanelDifference:
@@ -145,11 +164,20 @@ class Stage:
     async def changes_found(self, limit: int) -> tuple[int, list[RowError], list[RowError]]:
         """Give how many removals `compare` refused, the first of them, and what is odd about the other rows that name their change."""
         refused, shown = await panel_removals.problems(self._raw, limit) if self._has_removals else (0, [])
-        return refused, shown, await panel_removals.odd_changes(self._raw)
+        return refused, shown, await panel_removals.odd_changes(self._raw) if self._has_changes else []
 
     async def unidentified(self, after: int, limit: int) -> list[StagedRow]:
         """Give the next rows of the file that are to be asserted and whose record is not known yet."""
         return [StagedRow(*row) for row in await self._raw.fetch(_UNIDENTIFIED, after, limit)]
+
+    async def staged_chunk(self, after: int, limit: int) -> StagedChunk:
+        """Give the next of those rows as a chunk of staged claims."""
+        last, count = await self._raw.fetchrow(_CHUNK, after, limit)
+        return StagedChunk(after, last or after, count)
+
+    async def rows(self, numbers: Sequence[int]) -> list[StagedRow]:
+        """Give these rows, in the order of the file."""
+        return [StagedRow(*row) for row in await self._raw.fetch(_ROWS, numbers)] if numbers else []
 
     async def in_transaction(
         self,
@@ -173,9 +201,11 @@ class Stage:
         """Remember whose record each row is. Inside `in_transaction`."""
         await raw.copy_records_to_table("roster_record", records=list(records))
 
-    async def admit(self, raw: Raw, wanted: Admission, seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
+    async def admit(self, raw: Raw, wanted: Admission | StagedChunk, seeds: tuple[UUID, UUID], now: datetime) -> set[int]:
         """Make records of those whom nobody knows; give the numbers of the other rows. Inside `in_transaction`."""
-        return await newcomers.admit(raw, wanted, seeds, now)
+        if isinstance(wanted, Admission):
+            return await newcomers.admit(raw, wanted, seeds, now)
+        return await newcomers.admit_staged(raw, wanted, str(self._organization_id), seeds, now)
 
     async def make_room(self) -> None:
         """Rest a moment where messages wait. Between transactions; for no longer, so that a roster is loaded however long they do."""
@@ -194,36 +224,13 @@ class Stage:
 
     async def save_upload(self, raw: Raw, result: UploadResult) -> None:
         """Record the upload and its refused rows. Inside `in_transaction`."""
-        await raw.execute(
-            _INSERT_UPLOAD,
-            result.id,
-            result.organization_id,
-            result.mode.value,
-            result.dry_run,
-            result.file_name,
-            result.file_hash,
-            list(result.header),
-            result.uploaded_at,
-            orjson.dumps(result.summary()).decode(),
-        )
-        await raw.execute(_INSERT_REFUSED, result.id)
+        await panel_changes.save_upload(raw, result)
         if self._has_removals:
             await panel_removals.save_refused(raw, result.id)
 
     async def apply(self, raw: Raw, result: UploadResult, reconsider_since: datetime) -> None:
         """Change the panel and queue the recent stays of the people concerned. Inside `in_transaction`."""
-        now, prefix = result.uploaded_at, claim_id_prefix(result.id)
-        await raw.execute("truncate roster_person; truncate roster_stay")
-        await raw.execute(_RETRACT_ENDED, now)
-        await raw.execute(_ASSERT_ENDED, prefix, result.id, now)
-        await raw.execute(_RETRACT_CHANGED, now)
-        await raw.execute(_ASSERT_CHANGED, prefix, result.organization_id, result.id, now)
-        await roster_consents.assert_of_upload(
-            raw, result.id, result.header, now, prefix=prefix, digits=CLAIM_ID_DIGITS, waits=self.reviews_consents
-        )
-        await raw.execute("analyze roster_person")
-        await raw.execute(FIND_STAYS, reconsider_since)
-        await raw.execute(RECONSIDER, now)
+        await panel_changes.apply(raw, result, reconsider_since, reviews_consents=self.reviews_consents)
 
     async def readers(self) -> list[str]:
         """Name the transactions that have read or changed panels and may write: asked right after the commit, they saw the old panel."""
@@ -289,6 +296,8 @@ select count(*) filter (where current_id is null), count(current_id), (select co
 
 _IN_FORCE = "m.organization_id = $1 and m.retracted_at is null and (m.effective_to is null or m.effective_to > $2)"
 
+_IS_FIRST = "select not exists (select from panel_member where organization_id = $1 and retracted_at is null)"
+
 _COUNT_IN_FORCE = f"select count(*) from panel_member m where {_IN_FORCE}"
 
 _FIND_ENDINGS = f"""
@@ -318,47 +327,15 @@ where c.row > $1 and s.row > $1 and not c.is_identified
 order by c.row limit $2
 """
 
-_INSERT_UPLOAD = """
-insert into panel_upload (id, organization_id, mode, dry_run, file_name, file_hash, header, uploaded_at, summary)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb)
+_CHUNK = """
+select max(row) as last, count(*) as rows
+from (select c.row from roster_change c where c.row > $1 and not c.is_identified order by c.row limit $2) as next
 """
 
-_INSERT_REFUSED = """
-insert into panel_upload_rejection (upload_id, row, errors, cells) select $1, row, errors::jsonb, cells::json from roster_refused
-"""
-
-_RETRACT_ENDED = "update panel_member m set retracted_at = greatest($1, m.asserted_at) from roster_end e where m.id = e.id"
-
-# What would begin only after its end never holds: it is not asserted again. Counted from 2^40, above any row number.
-_ASSERT_ENDED = f"""
-with asserted as (
-    insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, effective_to,
-        coordinator, plan_id, row_key, row_hash, row, upload_id, asserted_at)
-    select ($1 || lpad(to_hex(1099511627776 + row_number() over (order by m.id)), {CLAIM_ID_DIGITS}, '0'))::uuid,
-        m.organization_id, m.record_id, m.person_id, m.program, m.role, m.effective_from,
-        e.ends_on, m.coordinator, m.plan_id, m.row_key, m.row_hash, m.row, $2, $3
-    from roster_end e join panel_member m on m.id = e.id
-    where m.effective_from <= e.ends_on
-)
-insert into roster_person select m.person_id from roster_end e join panel_member m on m.id = e.id
-"""
-
-_RETRACT_CHANGED = "update panel_member m set retracted_at = greatest($1, m.asserted_at) from roster_change c where m.id = c.current_id"
-
-_ASSERT_CHANGED = f"""
-with asserted as (
-    insert into panel_member (id, organization_id, record_id, person_id, program, role, effective_from, effective_to,
-        coordinator, plan_id, row_key, row_hash, row, upload_id, asserted_at)
-    select ($1 || lpad(to_hex(s.row), {CLAIM_ID_DIGITS}, '0'))::uuid, $2, p.id, p.person_id, s.program, s.role,
-        s.effective_from, s.effective_to, s.coordinator, s.plan_id, s.row_key, s.row_hash, s.cells::json, $3, $4
-    from roster_change c
-    join roster_row s on s.row = c.row
-    join roster_record f on f.row = c.row
-    join patient_record p on p.id = f.record_id
-    order by s.row
-    returning person_id
-)
-insert into roster_person select person_id from asserted
+_ROWS = """
+select s.row, s.cells, c.current_id is not null as is_known
+from roster_change c join roster_row s on s.row = c.row
+where c.row = any($1::int[]) and s.row = any($1::int[]) order by c.row
 """
 
 OpenStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[Stage]]

@@ -65,12 +65,13 @@ async def find_own(raw: Raw, keys: Sequence[OwnKey]) -> dict[OwnKey, PatientReco
 INDEX_LOCK = 0x1DE
 """First half of an advisory lock: shared by whoever divides records by the person index, alone for whoever changes it."""
 
-# As one text: the driver looks at every element of an array longer than the database takes to read it.
-_LOCK_KEYS = """
-with index_as_it_is as materialized (select pg_advisory_xact_lock_shared($2::int, 0))
-select pg_advisory_xact_lock(k) from (select k from unnest($1::text::bigint[]) as k order by k offset 0) as ordered
+_LOCK_KEYS = f"""
+with index_as_it_is as materialized (select pg_advisory_xact_lock_shared({INDEX_LOCK}, 0))
+select count(pg_advisory_xact_lock(k)) from (select k from ({{keys}}) as keys(k) order by k offset 0) as ordered
 where exists (select 1 from index_as_it_is)
 """
+# As one text: the driver looks at every element of an array longer than the database takes to read it.
+_WRITTEN_KEYS = "select unnest($1::text::bigint[])"
 
 
 def written_keys(keys: Iterable[int]) -> str:
@@ -84,7 +85,12 @@ async def lock_keys(raw: Raw, keys: str) -> None:
     Two batches that meet the same new patient wait here, so that neither misses the other's record. And whoever changes the person index
     waits for all that are about to read it.
     """
-    await raw.execute(_LOCK_KEYS, keys, INDEX_LOCK)
+    await lock_these(raw, _WRITTEN_KEYS, keys)
+
+
+async def lock_these(raw: Raw, keys: str, *values: object) -> None:
+    """Do as `lock_keys` for the match keys that the statement `keys` gives."""
+    await raw.fetchval(_LOCK_KEYS.format(keys=keys), *values)
 
 
 async def lock_people(raw: Raw, people: Iterable[UUID]) -> None:

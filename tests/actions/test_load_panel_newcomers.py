@@ -132,21 +132,26 @@ async def test_who_is_known_already_is_met(engine_work: AsyncEngine, ids: FakeId
     assert await scalar(engine_work, "select count(*) from person") == 4
 
 
+# Claims of a first roster are made while it is read, those of any other chunk by chunk.
+ON_A_PANEL = pytest.mark.parametrize("is_first", [True, False])
+
+
+@ON_A_PANEL
 async def test_nobody_is_missed_who_comes_by_the_feed_meanwhile(
-    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock, database: Database
+    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock, database: Database, is_first: bool
 ) -> None:
     """The feed has locked the number of a patient whom it is storing; the roster waits, and then finds the person."""
     patient = Identifier("HOSP", MEDICAID, "80002")
     other = await asyncpg.connect(database.url, server_settings={"search_path": "handoff", "role": "handoff_work"})
     loader = _loader(engine_work, ids, next(_worlds))
-    await loader.make()
+    await _begin(loader, clock, is_first=is_first)
     try:
         async with asyncio.timeout(30):
             batch = other.transaction()
             await batch.start()
             (resolved,) = await identify(other, [RecordClaim(ADT_SOURCE, patient, (patient,), "1", {})], ids=ids, now=clock.now())
             rows = [member(number, medicaid_id=f"8000{number}") for number in range(1, 4)]
-            loading = asyncio.create_task(loader.load(rows, clock.now()))
+            loading = asyncio.create_task(loader.load(rows, clock.advance(hours=1), UploadMode.DELTA))
             while not await scalar(engine_work, somebody_waits("advisory")):
                 assert not loading.done()
                 await asyncio.sleep(0.01)
@@ -157,8 +162,9 @@ async def test_nobody_is_missed_who_comes_by_the_feed_meanwhile(
     assert await scalar(engine_work, "select person_id from panel_member where row ->> 'member_id' = 'M00002'") == resolved.person_id
 
 
+@ON_A_PANEL
 async def test_the_feed_waits_for_a_newcomer_who_is_being_stored(
-    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock, database: Database
+    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock, database: Database, is_first: bool
 ) -> None:
     """What a chunk locks is what a message about one of its people locks."""
     row = member(1, medicaid_id="80001")
@@ -166,13 +172,13 @@ async def test_the_feed_waits_for_a_newcomer_who_is_being_stored(
     identifiers = (Identifier("HOSP", MEDICAID, "80001"),)
     theirs = set(identity_locks(ADT_SOURCE, identifiers[0], match_keys(identifiers), demographic_key(facts)))
     loader = _loader(engine_work, ids, next(_worlds))
-    await loader.make()
+    await _begin(loader, clock, is_first=is_first)
     other = await asyncpg.connect(database.url, server_settings={"search_path": "handoff", "role": "handoff_work"})
     try:
         async with other.transaction(), asyncio.timeout(30):
             # Whoever inserts a person waits for this, with the locks of the chunk in hand.
             await other.execute("lock table person in share mode")
-            loading = asyncio.create_task(loader.load([row], clock.now()))
+            loading = asyncio.create_task(loader.load([row], clock.advance(hours=1), UploadMode.DELTA))
             while not await scalar(engine_work, somebody_waits("relation")):
                 assert not loading.done()
                 await asyncio.sleep(0.01)
@@ -182,6 +188,43 @@ async def test_the_feed_waits_for_a_newcomer_who_is_being_stored(
         await other.close()
     # The number without its authority, and the demographics; the hospital's authority is none of the roster's.
     assert len(held) == 2
+
+
+async def _begin(loader: Loader, clock: FakeClock, *, is_first: bool) -> None:
+    await loader.make()
+    if not is_first:
+        await loader.load([member(99)], clock.now())
+
+
+async def test_the_rows_of_a_first_roster_are_not_fetched_to_find_their_people(
+    engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock
+) -> None:
+    """But for those who meet somebody; and a later roster's are."""
+    fetched: list[int] = []
+
+    @asynccontextmanager
+    async def open_watched(whose: UUID) -> AsyncIterator[Stage]:
+        async with open_stage(engine_work, whose) as stage:
+            for name in ("rows", "unidentified"):
+                setattr(stage, name, watched(getattr(stage, name)))
+            yield stage
+
+    def watched(fetch: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def noted(*values: Any) -> Any:
+            rows = await fetch(*values)
+            fetched.extend(row.number for row in rows)
+            return rows
+
+        return noted
+
+    loader = _loader(engine_work, ids, next(_worlds), chunk=4)
+    loader.services = replace(loader.services, open_stage=open_watched)
+    await loader.load([*map(member, range(1, 6)), member(6), member(6, program="TCM"), member(1, program="TCM")], clock.now())
+    assert sorted(fetched) == [7, 8, 9]
+    fetched.clear()
+    await loader.load([member(7)], clock.advance(hours=1), UploadMode.DELTA)
+    assert fetched == [2]
+    assert await scalar(engine_work, "select count(*) from patient_record") == 7
 
 
 async def test_a_chunk_that_fails_admits_nobody(engine_work: AsyncEngine, ids: FakeIds, clock: FakeClock) -> None:

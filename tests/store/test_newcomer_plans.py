@@ -5,8 +5,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain.adt_event import Identifier, IdentifierType
 from app.domain.newcomer import newcomers_among
 from app.domain.person import RecordClaim
+from app.store import newcomers
 from app.store.engine import raw_connection
-from app.store.newcomers import ADMIT, admission
+from app.store.newcomers import ADMIT, ADMIT_STAGED, StagedClaims, admission
 from app.store.unit_of_work import unit_of_work
 from tests.support.databases import Database
 from tests.support.fakes import FakeClock
@@ -32,3 +33,24 @@ async def test_newcomers_are_looked_up_by_index(engine_work: AsyncEngine, clock:
         plan = await plan_of_sql(connection, ADMIT, *values)
         assert plan.scanned_tables == set()
         assert plan.searched_indexes >= LOOKED_UP
+
+
+async def test_newcomers_of_a_first_roster_are_looked_up_by_index(engine_work: AsyncEngine, clock: FakeClock, database: Database) -> None:
+    """And of the stage only the chunk is read."""
+    assert database
+    claims = [(row, "", MEDICAID, f"N{row}", True, True, row, row, "{}") for row in range(10 * MANY)]
+    async with unit_of_work(engine_work, None) as connection:
+        raw = await raw_connection(connection)
+        await raw.execute(newcomers.TABLES)
+        await raw.execute("create temporary table roster_record (row int primary key, record_id uuid)")
+        await raw.execute("create temporary table roster_change (row int primary key, current_id uuid, is_identified boolean)")
+        await raw.execute(
+            "insert into roster_change (row, is_identified) select n, false from generate_series(0, $1::int) n", 10 * MANY - 1
+        )
+        await newcomers.stage(raw, StagedClaims(claims))
+        await newcomers.all_staged(raw)
+        await raw.execute("analyze roster_change (row)")
+        plan = await plan_of_sql(connection, ADMIT_STAGED, 4 * MANY, 5 * MANY, "home", "0" * 21, "1" * 21, clock.now())
+        assert plan.scanned_tables == set()
+        assert plan.searched_indexes >= {*LOOKED_UP, "roster_claim_row_idx", "roster_change_pkey"}
+        await raw.execute(f"drop table {newcomers.NAMES}, roster_record, roster_change")
