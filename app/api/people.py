@@ -3,8 +3,9 @@
 Only for people on the panel of the key's organization, and for the operator. Not here: members by an identifier (members.py).
 """
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -15,6 +16,7 @@ from app.api.guard import GuardedRoute
 from app.api.problems import not_found
 from app.api.schemas.common import InstantOfQuery, PersonId
 from app.api.schemas.people import PersonViewDocument, claim_json, links_json, may_see, sources_json
+from app.api.services import Services
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id
 from app.domain.telling import person_content
@@ -40,13 +42,14 @@ async def show_person(
     viewer: Reader,
     services: FromServices,
     as_of: Annotated[date | None, Query(description="Only claims that hold on this day.")] = None,
-    known_at: Annotated[InstantOfQuery | None, Query(description="Claims as they were known at this instant.")] = None,
+    known_at: Annotated[InstantOfQuery | None, Query(description="Claims as known at this instant, of whom the id was then.")] = None,
 ) -> Response:
     """Show a person. One who became another answers with that other.
 
     A home or a plan sees people on its own panel, with what hospitals call them and its own rows; never what another's panel says, nor
     what a hospital says of whose stays they may be told nothing.
     """
+    of_then = await _records_then(services, person_id, known_at) if known_at is not None else None
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         now_id = await person_reads.present_person(raw, person_id)
@@ -58,7 +61,7 @@ async def show_person(
         records = (await people.describe(raw, [now_id])).get(now_id, [])
         stays = await list_encounters(raw, viewer, EncounterFilter(person_id=now_id), after=None, limit=SHOWN_MAX)
         shown = await present_encounters(raw, viewer, stays, directory=directory, read_stay=services.read_stay)
-        claims = await person_reads.claims_on(raw, viewer, now_id, as_of, known_at, SHOWN_MAX)
+        claims = await person_reads.claims_on(raw, viewer, now_id, as_of, known_at, SHOWN_MAX, records=of_then)
         saw([now_id])
     # The history belongs to no organization; what the viewer may see of it is picked out.
     async with services.unit_of_work(OPERATOR) as connection:
@@ -82,3 +85,9 @@ async def show_person(
             "attributions": [claim_json(claim) for claim in claims],
         }
     )
+
+
+async def _records_then(services: Services, person_id: UUID, known_at: datetime) -> list[UUID]:
+    """Whose a record was is nobody's to read; the claims on it are read as who asks."""
+    async with services.unit_of_work(OPERATOR) as connection:
+        return await person_reads.records_then(await raw_connection(connection), person_id, known_at)

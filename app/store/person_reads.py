@@ -38,6 +38,33 @@ async def former_ids(raw: Raw, person_id: UUID) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
+_RECORDS_THEN = """
+select r.id from patient_record r
+where r.id in (select id from patient_record where person_id = $1
+               union select record_id from record_move where from_person_id = $1 and moved_at > $2)
+and coalesce(
+    (select v.from_person_id from record_move v where v.record_id = r.id and v.moved_at > $2 order by v.id limit 1), r.person_id
+) = $1
+"""
+_BECAME = "select to_person_id from record_move where from_person_id = $1 and moved_at <= $2 order by id desc limit 1"
+
+
+async def records_then(raw: Raw, person_id: UUID, known_at: datetime) -> list[UUID]:
+    """Give the records that were held to be of this person at an instant, or of whom that person had become by then. As the operator.
+
+    By ix_record_move_from_person_id and ix_record_move_record_id.
+    """
+    asked: UUID | None = person_id
+    for _ in range(_CHAIN_MAX):
+        rows = await raw.fetch(_RECORDS_THEN, asked, known_at)
+        if rows:
+            return [row["id"] for row in rows]
+        asked = await raw.fetchval(_BECAME, asked, known_at)
+        if asked is None:
+            break
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """A record that went from one person to another."""
@@ -80,19 +107,30 @@ class Claim:
     retracted_at: datetime | None
 
 
-async def claims_on(raw: Raw, viewer: Viewer, person_id: UUID, as_of: date | None, known_at: datetime | None, limit: int) -> list[Claim]:
+async def claims_on(
+    raw: Raw,
+    viewer: Viewer,
+    person_id: UUID,
+    as_of: date | None,
+    known_at: datetime | None,
+    limit: int,
+    *,
+    records: Sequence[UUID] | None = None,
+) -> list[Claim]:
     """Give the viewer's own claims on the person, everybody's for the operator, newest first (ix_panel_member_person).
 
-    On a day: those that hold then; as known at an instant: those that stood then. Without either: every claim there ever was.
+    On a day: those that hold then; as known at an instant: those that stood then, on the `records` that were the person's then, whoever
+    has them now. Without either: every claim there ever was.
     """
     rows = await raw.fetch(
         "select id, organization_id, program, role, effective_from, effective_to, coordinator, plan_id, asserted_at, retracted_at"
-        " from panel_member where person_id = $1 and ($2::uuid is null or organization_id = $2)"
+        f" from panel_member where {'person_id = $1' if records is None else 'record_id = any($1::uuid[])'}"
+        " and ($2::uuid is null or organization_id = $2)"
         " and ($3::date is null or (effective_from <= $3 and (effective_to is null or effective_to > $3)))"
         " and case when $4::timestamptz is not null then asserted_at <= $4 and (retracted_at is null or retracted_at > $4)"
         " else $3::date is null or retracted_at is null end"
         " order by id desc limit $5",
-        person_id,
+        person_id if records is None else list(records),
         None if viewer.is_operator else viewer.organization_id,
         as_of,
         known_at,
