@@ -227,8 +227,9 @@ async def test_day_seven_ends_when_it_is_over_where_the_hospital_is(moved: World
 
 
 async def test_a_rate_follows_an_offer_that_is_accepted_by_itself(moved: World) -> None:
+    """In the same transaction: nobody reads that it went over and a rate that does not know."""
     moved.stage.clock.advance(days=3)
-    await moved.stage.pass_time()
+    await moved.stage.pipeline.time_once()
     assert await offers(moved, "next") == [("roster", "accepted")]
     assert await by_home(moved) == {"discharge": ["home"], "day7": ["next"], "day30": ["next"]}
 
