@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app.store.engine import raw_connection
+from app.store.roles import Role
 from app.store.unit_of_work import unit_of_work
 from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, DISCHARGE, EVERY_SCOPE, World, load_panel
+from tests.support.databases import NETWORK, url_of
 from tests.support.messages import adt
 
 REACHED = {"type": "phone", "outcome": "reached", "role": "coordinator"}
@@ -215,6 +218,29 @@ async def test_a_round_that_dies_before_its_commit_has_told_nobody_and_the_next_
     await story.stage.pass_time()
     await story.stage.pass_time()
     assert await steps(story) == [("follow_up.due", 50)]
+
+
+@pytest.mark.parametrize("table", ["timer_notice", "follow_up", "notification"])
+async def test_a_commit_that_is_lost_loses_the_mark_and_the_notice_together(story: World, server_url: str, table: str) -> None:
+    """Whichever of them the lost commit holds: a kill between two commits would tell a step twice, or never."""
+    story.stage.clock.advance(hours=60)
+    async with unit_of_work(story.stage.work, None) as connection:
+        here = await (await raw_connection(connection)).fetchval("select current_database()")
+    owner = await asyncpg.connect(url_of(server_url, here))
+    await owner.execute(f"SET ROLE {NETWORK.role(Role.OWNER)}; SET search_path = {NETWORK.name}; {_DIES_AT_COMMIT.format(table=table)}")
+    with pytest.raises(asyncpg.AdminShutdownError):
+        await story.stage.pipeline.time_once()
+    await owner.execute("drop function die cascade")
+    await owner.close()
+    for _ in range(2):
+        await story.stage.pass_time()
+    assert await steps(story) == [("follow_up.due", 50)]
+
+
+_DIES_AT_COMMIT = """
+create function die() returns trigger language plpgsql as $$ begin raise 'killed' using errcode = 'admin_shutdown'; end $$;
+create constraint trigger dies after insert or update on {table} deferrable initially deferred for each row execute function die()
+"""
 
 
 async def test_the_plan_is_told_that_somebody_was_reached_and_that_it_was_taken_back(story: World) -> None:
