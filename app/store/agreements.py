@@ -11,6 +11,7 @@ from uuid import UUID
 from app.domain.agreement import Agreement, AgreementKind
 from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.asked_again import ASKED_AGAIN
 from app.store.audit import altered
 from app.store.raw import Raw
 
@@ -69,7 +70,8 @@ async def end(raw: Raw, agreement_id: UUID, now: datetime) -> Agreement | None:
     return None if row is None else _agreement(row)
 
 
-_RELEASE = """
+_RELEASE = (
+    """
 with begun as (
     update agreement set released_at = $1 where released_at is null and (effective_from is null or effective_from <= $2)
     returning organization_id
@@ -78,8 +80,9 @@ insert into reconsideration (encounter_id, asked_at, cause)
 select distinct t.encounter_id, $1::timestamptz, 'agreement' from telling t
 where t.recipient_id in (select organization_id from begun) and t.decision = 'agreement'
 order by 1
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 async def release(raw: Raw, now: datetime) -> int:

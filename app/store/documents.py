@@ -18,6 +18,7 @@ from app.domain.document import DocumentKey, view
 from app.domain.filed_document import Filed, FiledDocument
 from app.domain.inbound import Format
 from app.domain.latest import Said
+from app.store.asked_again import ASKED_AGAIN
 from app.store.raw import Raw
 
 
@@ -220,7 +221,8 @@ async def message_of(raw: Raw, message_id: UUID) -> StoredMessage | None:
     return StoredMessage(row["id"], row["feed_id"], row["cipher_key_id"], bytes(row["body"]), Format(row["format"])) if row else None
 
 
-_TOUCHED = """
+_TOUCHED = (
+    """
 with told as materialized (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bool[])
         as t(facility_id, authority, number, account, person_id, is_news)
@@ -236,8 +238,9 @@ with told as materialized (
 )
 insert into reconsideration (encounter_id, asked_at, cause)
 select distinct id, $7::timestamptz, 'document' from stays where is_news order by id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,14 +269,16 @@ async def touch_stays(raw: Raw, touched: Sequence[Touched], now: datetime) -> No
     )
 
 
-_TOUCHED_ACCOUNTS = """
+_TOUCHED_ACCOUNTS = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause)
 select distinct e.id, $3::timestamptz, 'document' from unnest($1::uuid[], $2::text[]) as k(facility_id, account)
 join document d on d.facility_id = k.facility_id and d.visit_key = k.account
 join encounter e on e.facility_id = k.facility_id and e.account = k.account and e.person_id = d.person_id and e.folded_into is null
 where d.is_summary and d.mode = 'live' order by e.id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 async def touch_accounts(raw: Raw, accounts: Iterable[tuple[UUID, str]], now: datetime) -> None:

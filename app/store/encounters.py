@@ -11,6 +11,7 @@ from asyncpg import Record
 
 from app.domain.consent import Consent
 from app.domain.death_judged import NOTHING_JUDGED, DeathsJudged
+from app.store.asked_again import ASKED_AGAIN
 from app.store.consents import SIGNED, signed_of
 from app.store.death_doubts import JUDGED, judged_of
 from app.store.raw import Raw
@@ -348,7 +349,7 @@ async def reconsider(raw: Raw, stays: Iterable[UUID], now: datetime, cause: str)
     """Ask that these stays be attributed and told anew."""
     await raw.execute(
         "insert into reconsideration (encounter_id, asked_at, cause) select id, $2, $3 from unnest($1::uuid[]) as id order by id "
-        "on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause",
+        + ASKED_AGAIN,
         list(stays),
         now,
         cause,

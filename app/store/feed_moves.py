@@ -8,6 +8,7 @@ import orjson
 
 from app.domain.feed import Feed
 from app.domain.going_live import all_past
+from app.store.asked_again import ASKED_AGAIN
 from app.store.raw import Raw
 
 _NOTHING_LIVE = orjson.dumps({name: value for name, value in all_past({}).items() if name == "live"}).decode()
@@ -41,10 +42,12 @@ from (select id from encounter where feed_id = $1 and mode = 'shadow' order by i
 where e.id = ended.id and e.mode = 'shadow' returning e.id
 """
 
-_LOOK_AGAIN = """
+_LOOK_AGAIN = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause) select id, $2, 'live' from unnest($1::uuid[]) as id order by id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 async def go_live(raw: Raw, feed_id: UUID, now: datetime, *, only: Sequence[UUID] | None = None) -> int:

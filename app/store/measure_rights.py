@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from app.store.asked_again import ABOUT_RIGHTS
 from app.store.measure_reads import LineFilter
 from app.store.raw import Raw
 
@@ -16,7 +17,7 @@ _FURTHEST_EAST: Final = timedelta(hours=14)
 _DOUBTED = """
 select e.id, e.person_id from consent c join encounter e on e.person_id = c.person_id
 where c.state = 'active' and (c.expires_on < {day} or c.ends_at <= {now})
-union select e.id, e.person_id from reconsideration r join encounter e on e.id = r.encounter_id where r.cause in ('consent', 'organization')
+union select e.id, e.person_id from reconsideration r join encounter e on e.id = r.encounter_id where r.cause in {about_rights}
 """
 # As arrays, so that nothing but their people's lines is looked at (ix_measure_line_person).
 _OF_DOUBTED = """
@@ -50,7 +51,7 @@ async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDo
     # Whoever the home may be to, the line is in doubt.
     source = replace(wanted, reserved=frozenset()).source(values)
     values.extend(((now + _FURTHEST_EAST).date(), now))
-    doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}")
+    doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}", about_rights=ABOUT_RIGHTS)
     which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"
     rows = await raw.fetch(
         f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} "

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, literal, or_, select, text, true, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, literal, literal_column, or_, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.domain.organization import CallBack, FacilityType, Organization, OrganizationKind, Part2Status
 from app.domain.public_id import Kind
 from app.domain.viewer import Viewer
+from app.store.asked_again import CAUSE
 from app.store.audit import altered
 from app.store.connection import Connection
 from app.store.tables.encounters import encounter
@@ -146,9 +147,8 @@ async def ask_to_await_again(connection: Connection, viewer: Viewer, wait: timed
 async def _ask(connection: Connection, which: ColumnElement[bool], now: datetime) -> int:
     stays = select(encounter.c.id, literal(now).label("asked_at"), literal("organization").label("cause")).where(which)
     asking = upsert(reconsideration).from_select(["encounter_id", "asked_at", "cause"], stays.order_by(encounter.c.id))
-    # Asked anew where it was asked already: whoever looks at it now may have read the old registry, and takes off only what it read.
     again = asking.on_conflict_do_update(
-        index_elements=["encounter_id"], set_={"asked_at": asking.excluded.asked_at, "cause": asking.excluded.cause}
+        index_elements=["encounter_id"], set_={"asked_at": asking.excluded.asked_at, "cause": literal_column(CAUSE)}
     )
     return (await connection.execute(again)).rowcount
 

@@ -1,5 +1,7 @@
 """What has to follow a change of a panel: the recent stays of its people, and whoever read the panel as it was. Statements of the stage."""
 
+from app.store.asked_again import ASKED_AGAIN
+
 # The upload's own claims are one range of ids; those it ended bear its instant.
 RECALL = """
 insert into roster_person
@@ -15,11 +17,12 @@ where e.person_id in (select person_id from roster_person) and e.folded_into is 
     and (e.admitted_at >= $1 or e.discharged_at >= $1 or (e.discharged_at is null and e.status in ('planned', 'in-progress', 'unknown')))
 """
 
-# Asked again also where it was asked already: whoever looks at it now has read the old panel, and takes off only the asking it read.
-RECONSIDER = """
+RECONSIDER = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause) select encounter_id, $1, 'panel' from roster_stay order by encounter_id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 # A lock on a table is held until the transaction ends; one with a number of its own has written, or locked a row to write.
 READERS = """

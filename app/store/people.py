@@ -14,6 +14,7 @@ from app.domain.latest import known
 from app.domain.matching import BLOCK_RECORDS_LIMIT
 from app.domain.person import RENAMED_TO, OwnKey, PatientRecord, linked_in, named_in
 from app.domain.shared_identifier import SHARED_IDENTIFIER_LIMIT
+from app.store.asked_again import ASKED_AGAIN
 from app.store.raw import Raw
 
 _COLUMNS = """
@@ -287,11 +288,13 @@ with moved as (
 update follow_up f set person_id = s.person_id, updated_at = $3, xid = default from stays s where f.encounter_id = s.id
 """
 
-_RECONSIDER_PEOPLE = """
+_RECONSIDER_PEOPLE = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause)
 select id, $2, $3 from encounter where person_id = any($1::uuid[]) order by id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 async def move_records(raw: Raw, moved: dict[UUID, UUID], now: datetime) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
+from app.store.asked_again import ASKED_AGAIN
 from app.store.raw import Raw
 
 BEGIN: Final = (
@@ -38,7 +39,8 @@ where (p.npi, p.taxonomy, p.effective_from) = (g.npi, g.taxonomy, g.effective_fr
 """
 _ALWAYS: Final = date.min
 # Whose services these providers rendered: one stay of each is enough, for measures look at the whole person.
-_RECONSIDER: Final = """
+_RECONSIDER: Final = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause)
 select id, $1, 'services' from (
     select distinct on (e.person_id) e.id from encounter e
@@ -50,8 +52,9 @@ select id, $1, 'services' from (
     )
     order by e.person_id, e.id desc
 ) as one order by id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 _UNRESOLVED: Final = """
 select s.npi, count(*) as services, count(distinct s.person_id) as people, max(s.service_on) as last_on
 from service s

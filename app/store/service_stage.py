@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain.claim_row import ClaimRow
+from app.store.asked_again import ASKED_AGAIN
 from app.store.engine import raw_connection
 from app.store.raw import Raw
 
@@ -72,7 +73,8 @@ for share of r
 on conflict do nothing
 """
 # One stay of each person is enough: measures look at the whole person.
-_RECONSIDER: Final = """
+_RECONSIDER: Final = (
+    """
 insert into reconsideration (encounter_id, asked_at, cause)
 select id, $2, 'services' from (
     select distinct on (e.person_id) e.id from encounter e
@@ -80,8 +82,9 @@ select id, $2, 'services' from (
         and e.folded_into is null
     order by e.person_id, e.id desc
 ) as one order by id
-on conflict (encounter_id) do update set asked_at = excluded.asked_at, cause = excluded.cause
 """
+    + ASKED_AGAIN
+)
 
 
 class Fate(NamedTuple):

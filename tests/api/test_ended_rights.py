@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.api.test_consents import NO_PAPER, become, sign
 from tests.api.test_measures import events, rates
-from tests.api.world import ADMIN_KEY, ADMIT, DISCHARGE, World, load_panel
+from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_PLAN, DISCHARGE, World, load_panel
 from tests.support.messages import adt
 
 EVERYBODY = ("home", "plan", "operator")
@@ -35,6 +35,8 @@ async def test_a_revocation_ends_every_number_at_once_also_of_the_past(world: Wo
     then = world.stage.clock.now()
     world.stage.clock.advance(minutes=5)
     await world.api.json("POST", f"/v1/consents/{consent}/revoke", ADMIN_KEY, 200, json={})
+    # What asks for the same stay before it was looked at does not hide why it was asked for first.
+    await load_panel(world, "plan", ANN_AT_PLAN.replace("2026-01-01", "2026-01-02"), mode="replace")
     for is_settled in (False, True):
         if is_settled:
             await world.stage.settle()
