@@ -7,7 +7,7 @@ facilities, preferences, expired panels) anew only when it has changed, so a new
 next batch. A trigger, because a writer that forgot to raise the number would leave a recipient untold without an error.
 
 What stands in the measure ledger is counted by changes that a trigger notes, for the same reason: a rate of a writer that forgot would be
-wrong for good (decision 0011). Lines are never taken away, so there is none for that.
+wrong for good (decision 0013). Lines are never taken away, so there is none for that.
 """
 
 from alembic import op
@@ -18,7 +18,8 @@ STANDINGS = "panel_standing"
 
 COUNTED = "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome"
 COUNTS = "(home_id IS NOT NULL OR NOT of_home)"
-"""Lines of homes that were responsible only later are in no tally: a rate by the home of a later day adds them (measure_reads)."""
+"""Lines of homes that were responsible only later are in no segment: a rate by the home of a later day adds them (measure_rates)."""
+SEGMENT_COLUMNS = ("day", "age", "outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography")
 
 _NOTE_LINES = """
 CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
@@ -42,6 +43,9 @@ def upgrade() -> None:
     """Make the functions and the triggers."""
     _note_changes_of_the_registry()
     _note_changes_of_the_ledger()
+    for column in SEGMENT_COLUMNS:
+        # Beside the row and not compressed: of a segment only the columns that are asked by are read, and as they are.
+        op.execute(f"ALTER TABLE measure_segment ALTER COLUMN {column} SET STORAGE EXTERNAL")
 
 
 def _note_changes_of_the_ledger() -> None:

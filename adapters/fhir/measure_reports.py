@@ -82,7 +82,7 @@ def _group(code: str, days: int, rate: Rate, rules: MeasureRules, events: Sequen
     tests: Mapping[str, tuple[int, Callable[[Event], bool]]] = {
         "initial-population": (rate.initial_population, lambda one: one["status_30"] != MeasureState.SUPERSEDED),
         "denominator": (rate.denominator, lambda one: one["status_30"] in IN_DENOMINATOR),
-        "denominator-exclusion": (rate.excluded.total(), lambda one: one["status_30"] == MeasureState.EXCLUDED),
+        "denominator-exclusion": (sum(rate.excluded.values()), lambda one: one["status_30"] == MeasureState.EXCLUDED),
         "numerator": (numerator, lambda one: one["status_30"] in IN_DENOMINATOR and one[status] == MeasureState.MET),
     }
     populations = []

@@ -20,8 +20,6 @@ from app.api.operation_outcome import FHIR_JSON
 from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.readable_lines import readable_lines, withheld
 from app.domain.public_id import Kind, read_public_id
-from app.domain.rate import rates_of
-from app.store import measure_reads
 from app.store.engine import raw_connection
 from app.store.measure_reads import LineFilter
 
@@ -81,10 +79,12 @@ async def evaluate_measure(
     if report_type is not ReportType.SUMMARY:
         events, _ = await readable_lines(services, viewer, lines, after=None, limit=EVENTS_MAX)
     lines = replace(lines, without=await withheld(services, [lines]))
+    from app.store import measure_rates  # noqa: PLC0415 - it loads numpy, which a process that nobody asks for rates does without
+
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
-        total, _ = rates_of(await measure_reads.count(raw, lines, (), rules.age_bands))
+        total, _ = await measure_rates.rates(raw, lines, (), rules.age_bands)
     if len(events) > EVENTS_MAX:
         sentence = (
             f"More than {EVENTS_MAX} events are behind it. Ask for a shorter period, or read the events of /v1/measures page by page."

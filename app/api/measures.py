@@ -4,6 +4,7 @@ A home and a plan read their own; the operator reads anybody's, or the whole exc
 payers cover it. Not here: where one follow-up stands (follow_ups.py).
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -31,7 +32,7 @@ from app.api.schemas.measures import (
     RatesDocument,
     event_json,
     gap_json,
-    group_json,
+    groups_json,
     measure_json,
     rate_json,
     read_period,
@@ -45,7 +46,6 @@ from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.own_status import hidden_from
 from app.domain.public_id import Kind, public_id_or_none
-from app.domain.rate import rates_of
 from app.domain.trust import trust_of
 from app.domain.viewer import OPERATOR, Scope, Viewer
 from app.store import measure_reads, measure_trust
@@ -71,9 +71,14 @@ _Whose = Annotated[
     OrganizationId | None,
     Query(description="For whom the events count: the key's own organization. The operator may name any; none: the whole exchange."),
 ]
+_GROUPS_MAX = 5
 _GroupBy = Annotated[
     list[str] | None,
-    Query(max_length=5, description=f"Any of {', '.join(GROUPS)}; repeated, or separated by commas.", examples=[["month"]]),
+    Query(
+        max_length=_GROUPS_MAX,
+        description=f"Any of {', '.join(GROUPS)}; repeated, or separated by commas; at most {_GROUPS_MAX}.",
+        examples=[["month"]],
+    ),
 ]
 _Mature = Annotated[bool, Query(description="Only events whose 30 days are over.")]
 _AsOf = Annotated[InstantOfQuery | None, Query(description="As it was known then.")]
@@ -200,14 +205,14 @@ async def show_rates(
         if evidence is EvidenceSource.COMBINED
         else Told(source=evidence, today=last_day_over_before(wanted.as_of), window_days=rules.window_days)
     )
+    from app.store import measure_rates  # noqa: PLC0415 - it loads numpy, which a process that nobody asks for rates does without
+
     async with services.unit_of_work(viewer) as connection:
         raw = await raw_connection(connection)
         directory = await services.registry.current(raw)
-        counted = await measure_reads.count(raw, lines, [] if PAYER in groups else groups, rules.age_bands, told)
-        total, by_group = rates_of(counted)
+        total, by_group = await measure_rates.rates(raw, lines, [] if PAYER in groups else groups, rules.age_bands, told)
         if of_payers is not None:
-            counted = await measure_reads.count(raw, of_payers, groups, rules.age_bands, told) if of_payers.organizations else []
-            _, by_group = rates_of(counted)
+            by_group = (await measure_rates.rates(raw, of_payers, groups, rules.age_bands, told))[1] if of_payers.organizations else {}
         owner = next(iter(lines.organizations), None)
         compared = ClaimsList(None)
         if owner is not None:
@@ -228,7 +233,8 @@ async def show_rates(
             "rule_version": rules.version,
             "total": rate_json(total),
             "trust": trust_json(trust_of(total, months), compared.counts, compared.counted_at, is_being_counted=compared.is_being_counted),
-            "groups": [group_json(groups, group, rate, rules, directory) for group, rate in by_group.items()] if groups else [],
+            # Of thousands of groups it takes a while, in which others want to be answered.
+            "groups": await asyncio.to_thread(groups_json, groups, by_group, rules, directory) if groups else [],
             "statement": STATEMENT,
         }
     )
@@ -306,4 +312,6 @@ def _groups(asked_by: Sequence[str] | None) -> list[str]:
     names = list(dict.fromkeys(part.strip() for one in asked_by or () for part in one.split(",") if part.strip()))
     if any(name not in GROUPS for name in names):
         raise invalid("/group_by", f"must be of {', '.join(GROUPS)}", where="query")
+    if len(names) > _GROUPS_MAX:
+        raise invalid("/group_by", f"names {len(names)} words: at most {_GROUPS_MAX} at once", where="query")
     return names

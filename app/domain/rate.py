@@ -5,9 +5,7 @@ larger than the denominator, 7 days no larger than 30, groups add up to the tota
 Not here: how lines come to be (``measure_ledger``), and who may see them.
 """
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from app.domain.measure import EvidenceSource, MeasureState
@@ -15,14 +13,12 @@ from app.domain.measure import EvidenceSource, MeasureState
 IN_DENOMINATOR: Final = frozenset({MeasureState.MET, MeasureState.NOT_MET, MeasureState.PENDING})
 
 
-class Counted(NamedTuple):
-    """So many lines of one group with these statuses."""
+class Kind(NamedTuple):
+    """What a rate tells apart of a line."""
 
-    group: tuple[Hashable, ...]
     status_7: str
     status_30: str
     reason: str
-    lines: int
     provisional: bool = False
     """No final principal diagnosis has come."""
 
@@ -55,9 +51,9 @@ def _not_met(told: str, *, is_open: bool) -> MeasureState:
     return MeasureState.PENDING if is_open else MeasureState.NOT_MET
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rate:
-    """What a group of lines comes to."""
+    """What a group of lines comes to: numbers that add up, group by group, each number on its own."""
 
     denominator: int = 0
     numerator_7: int = 0
@@ -65,38 +61,21 @@ class Rate:
     pending_7: int = 0
     pending_30: int = 0
     """In the denominator, and the window is still open: the rate can only rise."""
-    excluded: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    undecided: Counter[str] = field(default_factory=Counter)
-    """By status: suspended, indeterminate. They are in no denominator until they are decided."""
     superseded: int = 0
     """A later discharge of the same episode counts instead."""
     lines: int = 0
     """Every event, also those for which another one stands."""
     provisional: int = 0
     """Of these, those of stays without a final principal diagnosis."""
-
-    def add(self, counted: Counted) -> None:
-        """Add lines of one kind."""
-        self.lines += counted.lines
-        self.provisional += counted.lines * counted.provisional
-        if counted.status_30 in IN_DENOMINATOR:
-            self.denominator += counted.lines
-            self.numerator_7 += counted.lines * (counted.status_7 == MeasureState.MET)
-            self.numerator_30 += counted.lines * (counted.status_30 == MeasureState.MET)
-            self.pending_7 += counted.lines * (counted.status_7 == MeasureState.PENDING)
-            self.pending_30 += counted.lines * (counted.status_30 == MeasureState.PENDING)
-        elif counted.status_30 == MeasureState.EXCLUDED:
-            self.excluded[counted.reason] += counted.lines
-        elif counted.status_30 == MeasureState.SUPERSEDED:
-            self.superseded += counted.lines
-        else:
-            self.undecided[counted.status_30] += counted.lines
+    excluded: dict[str, int] = field(default_factory=dict)
+    """By reason, more than 0 of each."""
+    undecided: dict[str, int] = field(default_factory=dict)
+    """By status: suspended, indeterminate; more than 0 of each. They are in no denominator until they are decided."""
 
     @property
     def initial_population(self) -> int:
         """Events before exclusions; an event that another one stands for is not counted twice."""
-        return self.denominator + self.excluded.total() + self.undecided.total()
+        return self.denominator + sum(self.excluded.values()) + sum(self.undecided.values())
 
     @property
     def rate_7(self) -> float | None:
@@ -109,19 +88,26 @@ class Rate:
         return _percent(self.numerator_30, self.denominator)
 
 
+def rate_of_one(kind: Kind) -> Rate:
+    """Give what one line of a kind comes to."""
+    return replace(_decided(kind), lines=1, provisional=int(kind.provisional))
+
+
+def _decided(kind: Kind) -> Rate:
+    if kind.status_30 in IN_DENOMINATOR:
+        return Rate(
+            denominator=1,
+            numerator_7=int(kind.status_7 == MeasureState.MET),
+            numerator_30=int(kind.status_30 == MeasureState.MET),
+            pending_7=int(kind.status_7 == MeasureState.PENDING),
+            pending_30=int(kind.status_30 == MeasureState.PENDING),
+        )
+    if kind.status_30 == MeasureState.EXCLUDED:
+        return Rate(excluded={kind.reason: 1})
+    if kind.status_30 == MeasureState.SUPERSEDED:
+        return Rate(superseded=1)
+    return Rate(undecided={kind.status_30: 1})
+
+
 def _percent(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
-
-
-def rates_of(counted: Iterable[Counted]) -> tuple[Rate, Mapping[tuple[Hashable, ...], Rate]]:
-    """Give the total, and the rate of each group in the order of its words."""
-    total = Rate()
-    groups: dict[tuple[Hashable, ...], Rate] = {}
-    for one in counted:
-        total.add(one)
-        rate = groups.get(one.group)
-        if rate is None:
-            # Not by `setdefault`, which makes a rate for each kind of lines to throw it away.
-            rate = groups[one.group] = Rate()
-        rate.add(one)
-    return total, {key: groups[key] for key in sorted(groups, key=lambda group: tuple((part is None, str(part)) for part in group))}

@@ -45,7 +45,7 @@ def trust_of(rate: Rate, facility_months: tuple[int, int]) -> Trust:
         facility_months_healthy=facility_months[1],
         events=rate.lines,
         events_final_diagnosis=rate.lines - rate.provisional,
-        events_indeterminate=rate.undecided[MeasureState.INDETERMINATE],
+        events_indeterminate=rate.undecided.get(MeasureState.INDETERMINATE, 0),
     )
 
 

@@ -19,7 +19,7 @@ from app.domain.inbound import Outcome, Problem, ProblemCode, Severity
 from app.domain.late_release import MATCH_ANSWERED
 from app.pipeline.rooms import Batch, OpenTransaction, Rooms, Worked
 from app.ports import Waker
-from app.store import encounters, follow_ups, inbound, matches, measure_lines, measure_tallies
+from app.store import encounters, follow_ups, inbound, matches, measure_lines, measure_segments
 from app.store.directory import RegistryReader
 from app.store.failures import is_race, is_unavailable
 from app.store.inbound import OutcomeRow, Waiting
@@ -157,9 +157,9 @@ class Pipeline:
         return await self._look_again(look, put_off, stays_max)
 
     async def fold_once(self) -> bool:
-        """Fold changes of the measure ledger into its tallies, where so many wait that rates notice; tell whether more may."""
+        """Fold changes of the measure ledger into segments, where so many wait that rates notice; tell whether more may."""
         async with self.transaction() as raw:
-            return await inbound.try_lock(raw, self.lock_space, FOLD_LOCK) and await measure_tallies.fold(raw)
+            return await inbound.try_lock(raw, self.lock_space, FOLD_LOCK) and await measure_segments.fold(raw)
 
     async def _look_again(
         self,

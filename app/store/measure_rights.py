@@ -54,7 +54,7 @@ async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDo
     doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}", about_rights=ABOUT_RIGHTS)
     which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"
     rows = await raw.fetch(
-        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} "
+        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} l "
         f"where {condition} and {which}",
         *values,
     )

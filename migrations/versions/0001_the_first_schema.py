@@ -251,30 +251,9 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("lines", sa.Integer(), nullable=False, comment="so many more; less than 0: fewer"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_change")),
-        comment="Changes of what stands in measure_line that no tally has yet. A rate adds them; the timers fold them into the tallies.",
+        comment="Changes of what stands in measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
     )
     op.create_index("ix_measure_change_rate", "measure_change", ["organization_id", "measure", "anchor_on"], unique=False)
-    op.create_table(
-        "measure_cube",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("organization_id", sa.Uuid(), nullable=True),
-        sa.Column("measure", sa.Text(), nullable=False),
-        sa.Column("anchor_on", sa.Date(), nullable=False, comment="the first day of the month"),
-        sa.Column("what", sa.BigInteger(), nullable=False, comment="outcome, language, geography (store/measure_cube)"),
-        sa.Column("who", sa.BigInteger(), nullable=False, comment="age, sex, race, ethnicity, dual status"),
-        sa.Column("place", sa.BigInteger(), nullable=False, comment="facility, home"),
-        sa.Column("lines", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_cube")),
-        comment="How many lines of measure_line stand, by month and everything that rates are asked by.",
-    )
-    op.create_index(
-        "uq_measure_cube",
-        "measure_cube",
-        ["organization_id", "measure", "anchor_on", "what", "who", "place"],
-        unique=True,
-        postgresql_nulls_not_distinct=True,
-        postgresql_include=["lines"],
-    )
     op.create_table(
         "measure_line",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -355,27 +334,6 @@ def upgrade() -> None:
         comment="Versions are only added and ended, so that any past day can be asked what was known then.",
     )
     op.create_index(
-        "ix_measure_line_facets",
-        "measure_line",
-        ["organization_id", "measure", "anchor_on"],
-        unique=False,
-        postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=[
-            "due_30_on",
-            "home_id",
-            "of_home",
-            "facility_id",
-            "age",
-            "sex",
-            "race",
-            "ethnicity",
-            "language",
-            "dual_status",
-            "geography",
-            "outcome",
-        ],
-    )
-    op.create_index(
         "ix_measure_line_home",
         "measure_line",
         ["organization_id", "measure", "home_id", "anchor_on"],
@@ -432,55 +390,35 @@ def upgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.create_table(
-        "measure_tally",
+        "measure_segment",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("tally", sa.Text(), nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
         sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("measure", sa.Text(), nullable=False),
-        sa.Column("anchor_on", sa.Date(), nullable=False),
-        sa.Column("facility_id", sa.Uuid(), nullable=True),
-        sa.Column("home_id", sa.Uuid(), nullable=True),
-        sa.Column("age", sa.SmallInteger(), nullable=True),
-        sa.Column("sex", sa.Text(), nullable=True),
-        sa.Column("race", sa.Text(), nullable=True),
-        sa.Column("ethnicity", sa.Text(), nullable=True),
-        sa.Column("language", sa.Text(), nullable=True),
-        sa.Column("dual_status", sa.Text(), nullable=True),
-        sa.Column("geography", sa.Text(), nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=False),
-        sa.Column("lines", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_tally")),
-        comment="How many lines of measure_line stand, by day, or by month and what else rates are asked by.",
+        sa.Column("anchor_on", sa.Date(), nullable=False, comment="the first day of the month"),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("negative", sa.Boolean(), nullable=False, comment="its lines are taken away from those of others"),
+        sa.Column("day", sa.LargeBinary(), nullable=False),
+        sa.Column("age", sa.LargeBinary(), nullable=False),
+        sa.Column("outcome", sa.LargeBinary(), nullable=False),
+        sa.Column("facility_id", sa.LargeBinary(), nullable=False),
+        sa.Column("home_id", sa.LargeBinary(), nullable=False),
+        sa.Column("sex", sa.LargeBinary(), nullable=False),
+        sa.Column("race", sa.LargeBinary(), nullable=False),
+        sa.Column("ethnicity", sa.LargeBinary(), nullable=False),
+        sa.Column("language", sa.LargeBinary(), nullable=False),
+        sa.Column("dual_status", sa.LargeBinary(), nullable=False),
+        sa.Column("geography", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_segment")),
+        comment="The standing lines of a month, or some of them, as columns of numbers: two bytes for each line (store/measure_segments).",
     )
-    op.create_index(
-        "uq_measure_tally",
-        "measure_tally",
-        [
-            "organization_id",
-            "measure",
-            "tally",
-            "anchor_on",
-            "outcome",
-            "facility_id",
-            "home_id",
-            "age",
-            "sex",
-            "race",
-            "ethnicity",
-            "language",
-            "dual_status",
-            "geography",
-        ],
-        unique=True,
-        postgresql_nulls_not_distinct=True,
-    )
+    op.create_index("ix_measure_segment_rate", "measure_segment", ["organization_id", "measure", "anchor_on"], unique=False)
     op.create_table(
         "measure_word",
         sa.Column("facet", sa.Text(), nullable=False, comment="a column by which lines are counted"),
         sa.Column("code", sa.Integer(), autoincrement=False, nullable=False, comment="from 1; 0 is no word"),
         sa.Column("word", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("facet", "code", name=op.f("pk_measure_word")),
-        comment="The numbers of words in measure_cube. Only added to, by whoever folds.",
+        comment="The numbers of words in measure_segment. Only added to, by whoever folds.",
     )
     op.create_index("uq_measure_word", "measure_word", ["facet", "word"], unique=True)
     op.create_table(
@@ -1779,15 +1717,11 @@ def upgrade() -> None:
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
-        "measure_cube",
-        visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
-    )
-    op.secure_table(
         "measure_line",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table(
-        "measure_tally",
+        "measure_segment",
         visible="organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from organization_grant g where g.organization_id = {table}.organization_id and g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
     )
     op.secure_table("measure_word")
@@ -1989,9 +1923,8 @@ def downgrade() -> None:
     op.secure_table("organization", privileges="")
     op.secure_table("notification", privileges="")
     op.secure_table("measure_word", privileges="")
-    op.secure_table("measure_tally", privileges="")
+    op.secure_table("measure_segment", privileges="")
     op.secure_table("measure_line", privileges="")
-    op.secure_table("measure_cube", privileges="")
     op.secure_table("measure_change", privileges="")
     op.secure_table("match_pending", privileges="")
     op.secure_table("match_decision", privileges="")
@@ -2158,8 +2091,8 @@ def downgrade() -> None:
     op.drop_table("notification")
     op.drop_index("uq_measure_word", table_name="measure_word")
     op.drop_table("measure_word")
-    op.drop_index("uq_measure_tally", table_name="measure_tally", postgresql_nulls_not_distinct=True)
-    op.drop_table("measure_tally")
+    op.drop_index("ix_measure_segment_rate", table_name="measure_segment")
+    op.drop_table("measure_segment")
     op.drop_index(
         "uq_measure_line_standing",
         table_name="measure_line",
@@ -2196,28 +2129,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
-    op.drop_index(
-        "ix_measure_line_facets",
-        table_name="measure_line",
-        postgresql_where=sa.text("known_to IS NULL"),
-        postgresql_include=[
-            "due_30_on",
-            "home_id",
-            "of_home",
-            "facility_id",
-            "age",
-            "sex",
-            "race",
-            "ethnicity",
-            "language",
-            "dual_status",
-            "geography",
-            "outcome",
-        ],
-    )
     op.drop_table("measure_line")
-    op.drop_index("uq_measure_cube", table_name="measure_cube", postgresql_nulls_not_distinct=True, postgresql_include=["lines"])
-    op.drop_table("measure_cube")
     op.drop_index("ix_measure_change_rate", table_name="measure_change")
     op.drop_table("measure_change")
     op.drop_table("match_pending")

@@ -186,7 +186,15 @@ async def test_a_period_is_a_year_a_quarter_or_a_month(story: World, period: str
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"period": "2026-13"}, {"period": "26"}, {"period": "0000"}, {"group_by": "zodiac"}, {"period": "2026-"}]
+    "wrong",
+    [
+        {"period": "2026-13"},
+        {"period": "26"},
+        {"period": "0000"},
+        {"group_by": "zodiac"},
+        {"period": "2026-"},
+        {"group_by": "home,facility,month,sex,race,language"},
+    ],
 )
 async def test_what_cannot_be_asked_is_refused_by_name(story: World, wrong: dict[str, str]) -> None:
     refused = await story.api.json("GET", "/v1/measures/FUH", story.keys["plan"], 422, params=wrong)

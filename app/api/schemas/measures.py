@@ -2,8 +2,9 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -210,18 +211,23 @@ def rate_json(rate: Rate) -> dict[str, Any]:
     }
 
 
-def group_json(names: list[str], group: tuple[Any, ...], rate: Rate, rules: MeasureRules, directory: Directory) -> dict[str, Any]:
-    """Show a group of a rate."""
+def groups_json(
+    names: Sequence[str], rates: Mapping[tuple[Any, ...], Rate], rules: MeasureRules, directory: Directory
+) -> list[dict[str, Any]]:
+    """Show the groups of a rate. There may be thousands, of few organizations."""
     bands = bands_of(rules)
-    by: dict[str, Any] = {}
-    for name, value in zip(names, group, strict=True):
-        if name in ("home", "facility", "payer"):
-            by[name] = organization_json(value, directory)
-        elif name == "age_band":
-            by[name] = bands[value - 1] if value else None
-        else:
-            by[name] = value
-    return {"by": by, "rate": rate_json(rate)}
+    organization = cache(lambda organization_id: organization_json(organization_id, directory))
+    shows: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(("home", "facility", "payer"), organization),
+        "age_band": lambda number: bands[number - 1] if number else None,
+    }
+    return [
+        {
+            "by": {name: shows[name](value) if name in shows else value for name, value in zip(names, group, strict=True)},
+            "rate": rate_json(rate),
+        }
+        for group, rate in rates.items()
+    ]
 
 
 def organization_json(organization_id: Any, directory: Directory) -> dict[str, str] | None:  # noqa: ANN401 - a UUID or nothing

@@ -1,8 +1,6 @@
 """The measure ledger: where each ended stay stands in each measure, for each organization for which it counts, and since when."""
 
-from typing import Any
-
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Identity, Index, Integer, LargeBinary, SmallInteger, Table, Text
 
 from app.store.tables.base import Id, Instant, Texts, metadata, written_by
 
@@ -84,7 +82,7 @@ Index(
 )
 Index("ix_measure_line_person", measure_line.c.person_id, postgresql_where=_STANDS)
 # Of lines that are counted alike this keeps one key with the places of all (deduplication, which `include` forbids): a million are a few
-# megabytes. Events are listed by it, and the open days of a rate are counted.
+# megabytes. Events are listed by it.
 _RATE = (measure_line.c.organization_id, measure_line.c.measure, measure_line.c.anchor_on, measure_line.c.due_30_on)
 Index("ix_measure_line_rate", *_RATE, measure_line.c.outcome, postgresql_where=_STANDS)
 # Lines of homes that may not be named to everybody are asked about one by one.
@@ -96,16 +94,6 @@ Index(
     measure_line.c.anchor_on,
     postgresql_where=_STANDS,
 )
-# What no tally keeps apart, and the open days of what one does: an index alone answers, of a million lines not a row is read.
-Index(
-    "ix_measure_line_facets",
-    *_RATE[:3],
-    postgresql_where=_STANDS,
-    postgresql_include=[
-        "due_30_on", "home_id", "of_home", "facility_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography",
-        "outcome",
-    ],
-)  # fmt: skip
 # Whose home is another by day 7 or day 30: few. A rate by the home of such a day is that by the home of the discharge, corrected by these.
 Index(
     "ix_measure_line_moved",
@@ -122,82 +110,52 @@ Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.me
 Index("ix_measure_line_timer", measure_line.c.next_change_at, postgresql_where=_STANDS & measure_line.c.next_change_at.is_not(None))
 
 
-def _counted() -> tuple[Column[Any], ...]:
-    """Give the columns by which lines are counted, those of the ledger. In `measure_tally` null where a tally does not tell them apart."""
-    uuids, texts = ("facility_id", "home_id"), ("sex", "race", "ethnicity", "language", "dual_status", "geography")
-    return (
-        Column("organization_id", Id),
-        Column("measure", Text, nullable=False),
-        Column("anchor_on", Date, nullable=False),
-        *(Column(name, Id) for name in uuids),
-        Column("age", SmallInteger),
-        *(Column(name, Text) for name in texts),
-        Column("outcome", Text, nullable=False),
-    )
-
-
-# Decision 0011. What stands is the tally and the changes together, in every snapshot; written by a trigger on the ledger, in the
-# transaction of the change, and only added to: no two batches wait for each other's counts.
+# Decision 0013. What stands is the segments and the changes together, in every snapshot; changes are written by a trigger on the ledger, in
+# the transaction of the change, and only added to: no two batches wait for each other's counts.
 measure_change = Table(
     "measure_change",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    *_counted(),
+    Column("organization_id", Id),
+    Column("measure", Text, nullable=False),
+    Column("anchor_on", Date, nullable=False),
+    Column("facility_id", Id),
+    Column("home_id", Id),
+    Column("age", SmallInteger),
+    *(Column(name, Text) for name in ("sex", "race", "ethnicity", "language", "dual_status", "geography")),
+    Column("outcome", Text, nullable=False),
     Column("lines", Integer, nullable=False, comment="so many more; less than 0: fewer"),
-    comment="Changes of what stands in measure_line that no tally has yet. A rate adds them; the timers fold them into the tallies.",
+    comment="Changes of what stands in measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
 )
 Index("ix_measure_change_rate", measure_change.c.organization_id, measure_change.c.measure, measure_change.c.anchor_on)
 
-measure_tally = Table(
-    "measure_tally",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("tally", Text, nullable=False, comment="which columns it tells apart (store/measure_tallies)"),
-    *_counted(),
-    Column("lines", BigInteger, nullable=False),
-    comment="How many lines of measure_line stand, by day, or by month and what else rates are asked by.",
-)
-# One row a kind of lines; and a rate reads its tally of a period in one go.
-Index(
-    "uq_measure_tally",
-    *(measure_tally.c[name] for name in ("organization_id", "measure", "tally", "anchor_on", "outcome")),
-    *(
-        column
-        for column in measure_tally.c
-        if column.name in {"facility_id", "home_id", "age", "sex", "race", "ethnicity", "language", "dual_status", "geography"}
-    ),
-    unique=True,
-    postgresql_nulls_not_distinct=True,
-)
-
-# Everything told apart at once, as numbers: what is asked by more than a tally has is summed from this index alone.
 measure_word = Table(
     "measure_word",
     metadata,
     Column("facet", Text, primary_key=True, comment="a column by which lines are counted"),
     Column("code", Integer, primary_key=True, autoincrement=False, comment="from 1; 0 is no word"),
     Column("word", Text, nullable=False),
-    comment="The numbers of words in measure_cube. Only added to, by whoever folds.",
+    comment="The numbers of words in measure_segment. Only added to, by whoever folds.",
 )
 Index("uq_measure_word", measure_word.c.facet, measure_word.c.word, unique=True)
 
-measure_cube = Table(
-    "measure_cube",
+measure_segment = Table(
+    "measure_segment",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("organization_id", Id),
     Column("measure", Text, nullable=False),
     Column("anchor_on", Date, nullable=False, comment="the first day of the month"),
-    Column("what", BigInteger, nullable=False, comment="outcome, language, geography (store/measure_cube)"),
-    Column("who", BigInteger, nullable=False, comment="age, sex, race, ethnicity, dual status"),
-    Column("place", BigInteger, nullable=False, comment="facility, home"),
     Column("lines", Integer, nullable=False),
-    comment="How many lines of measure_line stand, by month and everything that rates are asked by.",
-)
-Index(
-    "uq_measure_cube",
-    *(measure_cube.c[name] for name in ("organization_id", "measure", "anchor_on", "what", "who", "place")),
-    unique=True,
-    postgresql_nulls_not_distinct=True,
-    postgresql_include=["lines"],
-)
+    Column("negative", Boolean, nullable=False, comment="its lines are taken away from those of others"),
+    # What is read is read whole, so it is not compressed (migrations/by_hand_0001).
+    *(
+        Column(name, LargeBinary, nullable=False)
+        for name in (
+            "day", "age", "outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography",
+        )
+    ),
+    comment="The standing lines of a month, or some of them, as columns of numbers: two bytes for each line (store/measure_segments).",
+)  # fmt: skip
+# A rate reads those of its period; a fold those of the months that changed.
+Index("ix_measure_segment_rate", measure_segment.c.organization_id, measure_segment.c.measure, measure_segment.c.anchor_on)
