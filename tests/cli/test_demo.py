@@ -105,7 +105,9 @@ def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Pa
     try:
         said = _until_introduced(process)
         commands = _commands(said)
-        assert len(commands) == 14
+        assert len(commands) == 15
+        # It waits for a clock to warn, while the rest of the test goes on.
+        warned = subprocess.Popen(["bash", "-c", commands["the next clock that warns"]], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         _wait_for(lambda: bool(_pasted_items(commands["its worklist"])))
         assert json.loads(_pasted(commands["what the northern home was told"]))["items"]
         assert json.loads(_pasted(commands["a contact for the first on it"]))["outcome"] == "reached"
@@ -125,6 +127,10 @@ def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Pa
         _wait_for(lambda: [one["state"] for one in _pasted_items(commands["follow-ups given to another home"])][:1] == ["accepted"])
         assert json.loads(_pasted(commands["every message, newest first"]))["items"]
         assert _pasted(commands["an admission: change it, send it"]).startswith("SAMPLE1  AA")
+        told = json.loads(warned.communicate(timeout=60)[0].partition("data: ")[2])
+        assert told["type"] == "follow_up.due"
+        assert told["escalation"]["percent"] in (50, 80)
+        assert told["clock"]["state"] == "pending"
         second = run_command("demo", "--http-port", "0", "--mllp-port", "0", "--json", variables=variables, timeout_s=60)
         assert second.returncode == ExitCode.UNAVAILABLE
         assert "A demo runs already" in json.loads(second.stderr)["error"]

@@ -1,19 +1,27 @@
 """The demo's story: the same for the same seed, of every kind, readable by the real reader, and about nobody."""
 
+import io
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 
 from adapters.files.roster_csv import RosterCsv
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.cli.demo.cast import HOSPITALS, RECIPIENTS, people, roster
 from app.cli.demo.dice import Dice
+from app.cli.demo.numbers import Numbers
+from app.cli.demo.screen import picture
 from app.cli.demo.story import Message, Story
 from app.domain.adt_event import AdtEvent
+from app.domain.clock import clock_window
+from app.domain.escalation import steps
 from app.domain.feed import Feed
 from app.domain.inbound import Severity
+from app.domain.stay import StayClass
+from app.standards.program_catalog import program_catalog
 from app.wiring import SystemIds
 
 START = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
@@ -61,6 +69,7 @@ def test_a_story_has_everything_that_feeds_bring(seed: int) -> None:
         "from the emergency department to a bed",
         "a discharge summary",
         "a visit of somebody much like another",
+        "its end: a share of a clock is over soon",
     }
     assert {one.hospital.key for one in past} == {hospital.key for hospital in HOSPITALS}
     assert len(present) >= 150
@@ -91,6 +100,41 @@ def test_nothing_has_happened_yet_that_is_in_the_future() -> None:
     stamps = [datetime.strptime(found.decode(), "%Y%m%d%H%M%S%z") for one in past for found in re.findall(rb"\b\d{14}[+-]\d{4}", one.body)]
     assert max(stamps) <= START
     assert min(stamps) >= START - timedelta(days=7)
+
+
+def test_shares_of_clocks_are_over_while_one_watches_and_not_before_they_are_told() -> None:
+    _, present = tell(1)
+    ends = [one.body for one in present if one.shows == "its end: a share of a clock is over soon"]
+    program = program_catalog().program("suicide_safety", START.date())
+    assert program is not None
+    clock = program.clocks[0]
+    ahead = []
+    for body in ends:
+        pv1 = next(line for line in body.decode().split("\r") if line.startswith("PV1")).split("|")
+        ended_at = datetime.strptime(pv1[45], "%Y%m%d%H%M%S%z")
+        told_at = datetime.strptime(body.decode().split("|")[6], "%Y%m%d%H%M%S%z")
+        ahead.append([(step.percent, step.at - told_at) for step in steps(clock_window(clock, ended_at, UTC, StayClass.EMERGENCY))])
+    soon = [[percent for percent, left in one if timedelta(0) < left < timedelta(minutes=1)] for one in ahead]
+    assert soon[:3] == [[50], [80], [100]]
+    assert all(len(one) == 1 for one in soon)
+
+
+def test_the_table_fits_a_terminal() -> None:
+    numbers = Numbers(clock="suicide_safety.contact_24h at 80 % of its time", last="Harbor General: from the emergency department to a bed")
+    for recipient in RECIPIENTS:
+        numbers.told[recipient.key, "encounter.admitted"] = numbers.webhooks[recipient.key, "verified"] = 12_345
+        numbers.contacts[recipient.key, "no_answer"] = numbers.contacts[recipient.key, "reached"] = 9_999
+        numbers.told[recipient.key, "follow_up.due"] = numbers.follow_ups[recipient.key, "open"] = numbers.clocks[recipient.key, "due"] = (
+            999
+        )
+        numbers.clocks[recipient.key, "overdue"] = 99
+    drawn = io.StringIO()
+    Console(file=drawn, width=80, force_terminal=False, highlight=False).print(picture(numbers, 999.9))
+    lines = drawn.getvalue().splitlines()
+    assert len(lines) < 24
+    assert [line for line in lines if line.startswith("Northern")] == [
+        "Northern Behavioral Health Home  13344  12345  999 999    999   99  9999    9999"
+    ]
 
 
 def test_nobody_is_real() -> None:

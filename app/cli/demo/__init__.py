@@ -25,7 +25,7 @@ from app.cli.demo import folder as demo_folder
 from app.cli.demo.cast import people
 from app.cli.demo.dice import Dice
 from app.cli.demo.network import Network
-from app.cli.demo.numbers import Numbers
+from app.cli.demo.numbers import OVER, WARNED, Numbers
 from app.cli.demo.people_at_work import everybody_at_work
 from app.cli.demo.receiver import Receiver
 from app.cli.demo.screen import console, introduction, picture, sums
@@ -247,6 +247,7 @@ def _line(numbers: Numbers, output: Output, running_s: float) -> None:
         "first_told_after_s": numbers.first_told_after_s,
         "decisions": dict(numbers.decisions),
         "contacts": sum(numbers.contacts.values()),
+        "clocks": {"warned": numbers.told_of(WARNED), "over": numbers.told_of(OVER), "met": numbers.met},
         "webhooks": {
             what: sum(n for (_, of), n in numbers.webhooks.items() if of == what) for what in ("verified", "turned_away", "refused")
         },

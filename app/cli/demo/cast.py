@@ -50,6 +50,8 @@ class Recipient:
     kind: str
     program: str
     coordinator: str = ""
+    calls_when_warned: bool = False
+    """It calls only whom a clock warns of, or is over for: so that whoever watches sees clocks do so."""
 
 
 HOSPITALS: Final = (
@@ -61,7 +63,7 @@ HOSPITALS: Final = (
              {"part2_status": "program", "facility_type": "residential"}),
 )  # fmt: skip
 RECIPIENTS: Final = (
-    Recipient("coastal", "Coastal Health Home (demo)", "health_home", "HH", "C. Sample"),
+    Recipient("coastal", "Coastal Health Home (demo)", "health_home", "HH", "C. Sample", calls_when_warned=True),
     Recipient("northern", "Northern Behavioral Health Home (demo)", "behavioral_health_home", "BHH", "N. Sample"),
     Recipient("tidewater", "Tidewater Behavioral Health Home (demo)", "behavioral_health_home", "BHH", "T. Sample"),
     Recipient("plan", "Example Health Plan (demo)", "plan", "BHH"),

@@ -2,6 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
+
+WARNED: Final = "follow_up.due"
+OVER: Final = "follow_up.overdue"
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Numbers:
     """The plan's, about single members."""
     answered: int = 0
     """Follow-ups that the plan saw."""
+    clock: str = ""
+    """What the last clock did that warned, was over or was met."""
     first_told_after_s: float | None = None
     """From the first message to the first notification."""
     last: str = ""
@@ -36,6 +42,19 @@ class Numbers:
     def told_to(self, recipient: str) -> int:
         """Count a recipient's notifications."""
         return sum(count for (who, _), count in self.told.items() if who == recipient)
+
+    def told_of(self, kind: str, recipient: str | None = None) -> int:
+        """Count the notifications of a type, of all recipients or of one."""
+        return sum(count for (who, of), count in self.told.items() if of == kind and recipient in (None, who))
+
+    def warned(self, recipient: str) -> int:
+        """Count how often clocks told a recipient that a share of their time is over, or all of it."""
+        return sum(self.told_of(kind, recipient) for kind in (WARNED, OVER))
+
+    @property
+    def met(self) -> int:
+        """Count the clocks that are met as far as homes know."""
+        return sum(count for (_, state), count in self.clocks.items() if state == "met")
 
     def answered_with(self, hospital: str, code: str) -> int:
         """Count a hospital's answers of a code."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.cli.demo.cast import AUTHORITY, CLAIMED_TWICE, RECIPIENTS, Person, Recipient
 from app.cli.demo.dice import Dice
 from app.cli.demo.network import Member, Network
-from app.cli.demo.numbers import Numbers
+from app.cli.demo.numbers import OVER, WARNED, Numbers
 from app.cli.http_client import HttpError
 
 _HOMES: Final = tuple(recipient for recipient in RECIPIENTS if recipient.kind != "plan")
@@ -28,6 +28,9 @@ _VISIT: Final = {
 """What counts for a measure, which no call does."""
 _QUESTION_EVERY_S: Final = 2.0
 _SEEN_SHARE: Final = 0.4
+_IN_DANGER_SHARE: Final = 0.05
+"""Of those who are reached, so many answer the screener so that somebody has to act at once."""
+_REACHED: Final = ("reached", "attended")
 _SOON: Final = timedelta(days=2)
 _PAGE: Final = 1000
 _OK: Final = 200
@@ -56,6 +59,9 @@ class Reader:
             for item in answer.json()["items"]:
                 after = max(after, item["sequence"])
                 self._numbers.told[self._recipient.key, item["type"]] += 1
+                if item["type"] in (WARNED, OVER):
+                    what = "is over" if item["type"] == OVER else f"at {item['escalation']['percent']} % of its time"
+                    self._numbers.clock = f"{item['clock']['id']} {what}"
                 if self._numbers.first_told_after_s is None:
                     self._numbers.first_told_after_s = time.monotonic() - self._began_s
 
@@ -82,16 +88,24 @@ class Coordinator:
             return
         follow_ups: list[dict[str, Any]] = answer.json()["items"]
         self._count(follow_ups)
-        waiting = [item for item in follow_ups if item["state"] == "open" and any(clock["state"] == "pending" for clock in item["clocks"])]
-        for item in waiting[:_CONTACTS_A_ROUND]:
+        for item in [item for item in follow_ups if self._is_to_be_called(item)][:_CONTACTS_A_ROUND]:
             await self._call(item)
+
+    def _is_to_be_called(self, follow_up: dict[str, Any]) -> bool:
+        """Tell whether somebody waits for a call: not who was reached, until the service warns of a clock that this left open."""
+        running = [clock for clock in follow_up["clocks"] if clock["state"] in ("pending", "overdue")]
+        if follow_up["state"] != "open" or not running:
+            return False
+        if self._recipient.calls_when_warned:
+            running = [clock for clock in running if clock["reached_percent"]]
+        return bool(running) and not any(contact["outcome"] in _REACHED for contact in follow_up["contacts"])
 
     async def _call(self, follow_up: dict[str, Any]) -> None:
         """Call once. Nobody answers the first time, as a rule."""
         tries = len(follow_up["contacts"])
         is_reached = tries > 0 and self._dice.happens(0.75)
         self._contacts += 1
-        if self._contacts % _DISPUTED_EVERY == 0:
+        if self._contacts % _DISPUTED_EVERY == 0 and not self._recipient.calls_when_warned:
             path = f"/v1/follow-ups/{follow_up['id']}/answer"
             await self._member.client.post(path, json={"answer": "not_ours", "author": self._recipient.coordinator})
             return
@@ -105,10 +119,11 @@ class Coordinator:
             "source": "demo",
         }
         if is_reached:
+            level = "moderate" if self._dice.happens(_IN_DANGER_SHARE) else "low"
             contact |= {
                 "role": "RN",
                 "duration_minutes": self._dice.whole(6, 25),
-                "content": ["safety_screen", "med_rec", "appt_confirmed"],
+                "content": {"safety_screen": True, "med_rec": True, "appt_confirmed": True, "safety_plan": True, "c_ssrs_level": level},
             }
             if self._dice.happens(_SEEN_SHARE):
                 contact |= _VISIT
@@ -117,6 +132,8 @@ class Coordinator:
         answer = await self._member.client.post(path, json=contact, headers={"Idempotency-Key": key})
         if answer.status == _CREATED:
             self._numbers.contacts[self._recipient.key, str(contact["outcome"])] += 1
+            if satisfied := answer.json()["satisfied"]:
+                self._numbers.clock = f"{satisfied[0]} is met"
 
     def _count(self, follow_ups: Sequence[dict[str, Any]]) -> None:
         for counter in (self._numbers.follow_ups, self._numbers.clocks):

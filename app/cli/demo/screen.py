@@ -15,7 +15,7 @@ from rich.text import Text
 
 from app.cli.demo.cast import AUTHORITY, HOSPITALS, RECIPIENTS, Person
 from app.cli.demo.network import Network
-from app.cli.demo.numbers import Numbers
+from app.cli.demo.numbers import OVER, WARNED, Numbers
 
 _WITHHELD = ("suppress", "hold", "preference", "not_live")
 _TOLD = ("full", "minimal", "id_only")
@@ -37,6 +37,7 @@ def introduction(network: Network, admin_key: str, mllp: str, log: str, example:
     worklist = f"{curl} '{bearer} {home.key}' '{url}/v1/follow-ups?status=open&limit=1'"
     whole_list = worklist.replace("limit=1", "limit=500")
     told = f"{curl} '{bearer} {home.key}' '{url}/v1/notifications?limit=3'"
+    stream = f"curl -sN -H '{bearer} {members['coastal'].key}' '{url}/v1/notifications/stream'"
     operator = f"{curl} '{bearer} {admin_key}'"
 
     def first(kind: str, of: str) -> str:
@@ -58,6 +59,7 @@ Commands to paste
   what the northern home was told      {told}
   its worklist                         {worklist}
   a discharge summary on it            {curl} '{bearer} {home.key}' "{url}/v1/documents/{first("doc", whole_list)}/content"
+  the next clock that warns            {stream} | grep -m 1 -A 1 'event: follow_up.due'
   a contact for the first on it        {curl} '{bearer} {home.key}' -H 'Content-Type: application/json' \\
                                        -d '{{"occurred_at":"'$(date -u +%FT%TZ)'","type":"phone","outcome":"reached","with":"patient"}}' \\
                                        "{url}/v1/follow-ups/{first("fup", worklist)}/contacts"
@@ -94,7 +96,7 @@ def picture(numbers: Numbers, running_s: float) -> Group:
         counts = (numbers.sent[hospital.key], *(numbers.answered_with(hospital.key, code) for code in ("AA", "AE", "AR")))
         doors.add_row(_short(hospital.name), *(str(count) for count in counts))
     told = Table(title="Recipients", title_justify="left", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("", "told", "pushed", "open", "due 48h", "late", "tried", "reached"):
+    for column in ("", "told", "pushed", "open", "due", "warned", "late", "tried", "reached"):
         told.add_column(column, justify="left" if not column else "right")
     for recipient in RECIPIENTS:
         key = recipient.key
@@ -105,12 +107,13 @@ def picture(numbers: Numbers, running_s: float) -> Group:
             str(numbers.webhooks[key, "verified"]),
             str(numbers.follow_ups[key, "open"] or "-"),
             str(numbers.clocks[key, "due"] or "-"),
+            str(numbers.warned(key) or "-"),
             str(numbers.clocks[key, "overdue"] or "-"),
             str(attempts or "-"),
             str(numbers.contacts[key, "reached"] or "-"),
         )
     together = Text("\n".join(sums(numbers, running_s).split("; ")))
-    return Group(doors, Text(), told, Text(), together, Text(f"now: {numbers.last}", style="dim"))
+    return Group(doors, Text(), told, Text(), together, Text(f"clock: {numbers.clock}"), Text(f"now: {numbers.last}", style="dim"))
 
 
 def _short(name: str) -> str:
@@ -133,6 +136,7 @@ def sums(numbers: Numbers, running_s: float) -> str:
         f"notifications {sum(numbers.told.values())}{first}; stays told {told}, withheld {sum(withheld.values())}"
         f"{f' ({reasons})' if reasons else ''}; "
         f"follow-ups open {_open(numbers)}; contacts {sum(numbers.contacts.values())}; "
+        f"clocks warned {numbers.told_of(WARNED)}, over {numbers.told_of(OVER)}, met {numbers.met}; "
         f"webhooks verified {verified}, sent again {turned_away}; the plan asked {numbers.questions} times"
     )
 

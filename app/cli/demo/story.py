@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.cli.demo.cast import HOSPITALS, Hospital, Person
+from app.cli.demo.cast import HOSPITALS, RECIPIENTS, Hospital, Person
 from app.cli.demo.dice import Dice
 from app.cli.demo.er7 import Spelling, Stay, message, summary
 
 HARBOR, PINEWOOD, RIVERSIDE = HOSPITALS
+_CALLING_LATE: Final = frozenset(recipient.key for recipient in RECIPIENTS if recipient.calls_when_warned)
 _DEPRESSION, _SCHIZOPHRENIA, _SELF_HARM, _ANXIETY = "F32.2", "F20.9", "T14.91XA", "F41.1"
 _ALCOHOL, _OPIOIDS = "F10.239", "F11.23"
 _PNEUMONIA, _HEART_FAILURE, _FRACTURE, _CHEST_PAIN = "J18.9", "I50.9", "S72.001A", "R07.9"
@@ -28,6 +29,16 @@ _SHARE_ADMITTED: Final = 0.4
 _FAULTS: Final = (("again", 30), ("nameless", 10), ("stranger", 8), ("training", 12))
 """What comes between the messages, and after how many of a thousand."""
 _EVERY_FAULT: Final = 8
+_CLOCK_HOURS: Final = 24
+"""Of the clock that a visit after self-harm starts (app/standards/programs/suicide_safety.toml)."""
+_STEPS: Final = (50, 80, 100)
+"""Shares of its time at which its home is told."""
+_STEP_AHEAD: Final = timedelta(seconds=15)
+"""So long before such a share is reached its hospital tells of the visit."""
+_STEP_EVERY: Final = 15
+"""Of so many moments of the present, one begins so."""
+_RESTING: Final = 6
+"""So many of these people are left alone: who comes back to a hospital has a new follow-up, and the clocks of this one stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ class Story:
         self._at_home = list(everybody)
         self._open: list[Stay] = []
         self._started_at = started_at
-        self._visits = self._messages = 0
+        self._visits = self._messages = self._moments = 0
+        self._resting: list[Person] = []
 
     def past(self) -> list[Message]:
         """Give the messages of the last days, most of them in the order of their events."""
@@ -74,6 +86,9 @@ class Story:
 
     def present(self, now: datetime) -> list[Message]:
         """Give what happens next, at this moment: somebody comes, somebody goes, something is put right."""
+        self._moments += 1
+        if self._moments % _STEP_EVERY == 1 and (waited_for := self._running_out(now)):
+            return waited_for
         drawn = self._dice.fraction()
         if drawn < _SHARE_DISCHARGED and self._open:
             stay = self._open.pop(int(self._dice.fraction() * len(self._open)))
@@ -90,6 +105,22 @@ class Story:
                 return [self._write(stay, "A06", now, now, "from the emergency department to a bed")]
             return [self._write(stay, "A08", now, now, "an update")]
         return []
+
+    def _running_out(self, now: datetime) -> list[Message]:
+        """Tell, hours late, of a visit after self-harm of which nobody has called: a share of its clock is over in a moment."""
+        called_late = (place for place, person in enumerate(self._at_home) if set(person.homes) & _CALLING_LATE)
+        if (place := next(called_late, None)) is None:
+            return []
+        percent = _STEPS[self._moments // _STEP_EVERY % len(_STEPS)]
+        ended_at = now + _STEP_AHEAD - timedelta(hours=_CLOCK_HOURS * percent / 100)
+        began_at, diagnoses = ended_at - self._hours(2, 9), (_SELF_HARM, _DEPRESSION)
+        stay = self._stay_of(self._at_home.pop(place), began_at, HARBOR, diagnoses, patient_class="E")
+        self._resting.append(stay.person)
+        if len(self._resting) > _RESTING:
+            self._at_home.append(self._resting.pop(0))
+        admission = self._write(stay, "A04", stay.admitted_at, now, "emergency visit of which it tells late")
+        stay.discharged_at, stay.disposition, stay.is_final = ended_at, _HOME, True
+        return [admission, self._write(stay, "A03", ended_at, now, "its end: a share of a clock is over soon")]
 
     # The past.
 
@@ -212,8 +243,13 @@ class Story:
     def _new_stay(
         self, at: datetime, hospital: Hospital, *, diagnoses: tuple[str, ...] | None = None, patient_class: str | None = None
     ) -> Stay:
-        self._visits += 1
         person = self._at_home.pop(int(self._dice.fraction() * len(self._at_home)))
+        return self._stay_of(person, at, hospital, diagnoses, patient_class)
+
+    def _stay_of(
+        self, person: Person, at: datetime, hospital: Hospital, diagnoses: tuple[str, ...] | None, patient_class: str | None
+    ) -> Stay:
+        self._visits += 1
         if hospital is HARBOR:
             patient_class = patient_class or self._dice.choice(("E", "E", "I"))
             diagnoses = diagnoses or self._dice.choice(((_SELF_HARM, _DEPRESSION), (_ANXIETY,), (_CHEST_PAIN,), (_PNEUMONIA,)))
