@@ -30,6 +30,7 @@ NOUNS: Final = {
     "lint": "Say what is wrong with HL7 messages, without sending them.",
     "inbound": "Messages that were received.",
     "match": "Who is one person: the questions that matching asks, and how good it is.",
+    "program": "The programs that run here: what each asks for, by when, who is told.",
     "measure": "Quality measures: a year computed anew after its rules changed.",
     "hold": "Stays that are held until somebody decides about 42 CFR Part 2.",
     "queue": "Queues in which something waits for a person.",

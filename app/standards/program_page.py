@@ -1,12 +1,13 @@
 """The programs for readers, written from what was loaded: `python -m app.standards.program_page` prints the page, `… schema` the schema.
 
-A test holds the committed page and schema to it. Not here: reading the files (`program_catalog`).
+A test holds the committed page and schema to it; `handoff program page` prints that of a deployment's own. Not here: reading the files.
 """
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from app.domain.behavioral import BehavioralKind
@@ -14,24 +15,42 @@ from app.domain.calendar import ClockUnit
 from app.domain.contact import ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup
 from app.domain.organization import OrganizationKind
-from app.domain.program import AGE_MAX, COUNT_MAX, ClockAnchor, ClockDefinition, EscalationPart, ProgramDefinition
+from app.domain.program import (
+    AGE_MAX,
+    COUNT_MAX,
+    ClockAnchor,
+    ClockDefinition,
+    EscalationPart,
+    ProgramCatalog,
+    ProgramDefinition,
+    normalized_program,
+)
 from app.domain.stay import Disposition, StayClass
 from app.standards.program_catalog import program_catalog
 
 __all__ = ["page", "schema"]
+_SHIPPED: Final = "Written from `programs/*.toml` by `python -m app.standards.program_page`: change those, not this."
+_OWN: Final = "Written from `{}` by `handoff program page`: change those files, not this."
 _HEAD: Final = """# Programs
 
-Written from `programs/*.toml` by `python -m app.standards.program_page`: change those, not this. A clock counts from the discharge
-unless it says otherwise; the day of the anchor is day 0. At a share of its time the people named beside it are told, once each.
+{}
+A clock counts from the discharge unless it says otherwise; the day of the anchor is day 0. At a share of its time the people named beside
+it are told, once each. A panel names a program by its id or by any of the names given, in any case and punctuation.
 """
 
 
-def page() -> str:
-    """Give the page."""
-    return "\n".join([_HEAD, *(_program(one) for one in sorted(program_catalog().programs, key=lambda one: (one.id, one.version)))])
+def page(catalog: ProgramCatalog, own: Path | None = None) -> str:
+    """Give the page of these programs. `own`: the folder of the deployment's own definitions, where it has one."""
+    written_from = _SHIPPED if own is None else _OWN.format(own / "programs" if (own / "programs").is_dir() else "programs/*.toml")
+    programs = sorted(catalog.programs, key=lambda one: (one.id, one.version))
+    names: dict[str, list[str]] = {}
+    for name, program_id in catalog.aliases.items():
+        if name != normalized_program(program_id):
+            names.setdefault(program_id, []).append(name)
+    return "\n".join([_HEAD.format(written_from), *(_program(one, sorted(names.get(one.id, ()))) for one in programs)])
 
 
-def _program(program: ProgramDefinition) -> str:
+def _program(program: ProgramDefinition, names: Sequence[str]) -> str:
     trigger = program.trigger
     parts = [
         f"classes {_listed(trigger.classes)}",
@@ -48,6 +67,9 @@ def _program(program: ProgramDefinition) -> str:
         "",
         f"Starts after: {'; '.join(parts)}.{' Joins whatever program the panel names.' if program.joins else ''}"
         + (f" Goes on while the person is {_listed(program.runs_while)}." if program.runs_while else ""),
+        "",
+        f"Followed up by: {', '.join(sorted(program.organization_kinds))}{_with_roles(program)}.",
+        *([f"Named in panels also: {', '.join(names)}."] if names else []),
         "",
         "| clock | due | satisfied by | told at |",
         "|---|---|---|---|",
@@ -68,14 +90,25 @@ def _clock(clock: ClockDefinition) -> str:
         *([_listed(asked.types)] if asked.types else ["any contact"]),
         *([f"with {_listed(asked.with_whom)}"] if asked.with_whom else []),
         *([f"by {_listed(asked.roles)}"] if asked.roles else []),
+        f"outcome {_listed(asked.outcomes)}",
         *(["live both ways"] if asked.live_two_way else []),
         *([f"having done {_listed(asked.topics)}"] if asked.topics else []),
         *([f"{_listed(asked.topics_by_day)} done by its day"] if asked.topics_by_day else []),
         *([f"having done {_listed(asked.topics_across)} in one or in several"] if asked.topics_across else []),
-        *([f"or {asked.attempts_min} attempts"] if asked.attempts_min else []),
+        *([f"or {asked.attempts_min} attempts ({_listed(asked.attempt_types or asked.types)})"] if asked.attempts_min else []),
+        *([f"not on day 0 after {_listed(late)}"] if (late := _after_day_zero(clock)) else []),
     ]
     told = "; ".join(f"{percent} %: {', '.join(clock.told_at(percent))}" for percent in clock.escalate_at_percent) or "the breach"
     return f"| {clock.title} (`{clock.id}`) | {due}{anchored}{only} | {', '.join(said)} | {told} |"
+
+
+def _with_roles(program: ProgramDefinition) -> str:
+    return f"; of other kinds with a role of {', '.join(sorted(program.organization_roles))}" if program.organization_roles else ""
+
+
+def _after_day_zero(clock: ClockDefinition) -> frozenset[StayClass]:
+    """Give the stays after which a contact of the anchor's own day does not count."""
+    return frozenset(StayClass) - clock.day_zero_counts_for
 
 
 def _listed(codes: Iterable[StrEnum]) -> str:
@@ -128,4 +161,4 @@ def _table(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(schema(), indent=2) + "\n" if sys.argv[1:] == ["schema"] else page())
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n" if sys.argv[1:] == ["schema"] else page(program_catalog()))

@@ -1,16 +1,22 @@
 """The programs' page and schema are what the files say, the files fit the schema, and every preset is there with its numbers."""
 
 import json
+import shutil
 import tomllib
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
+from app.cli.exits import ExitCode
+from app.cli.root import run
 from app.domain.clock import ClockState, clock_window, evaluate_clock
+from app.domain.organization import WELL_KNOWN_PROGRAM_ROLES, OrganizationKind
 from app.domain.program import ProgramDefinition
 from app.domain.stay import Disposition, StayClass
+from app.standards.definitions import definitions
 from app.standards.program_catalog import load_programs, program_catalog
 from app.standards.program_page import page, schema
 from app.standards.toml_table import StandardsError, shipped
@@ -21,6 +27,22 @@ FILES = sorted((FOLDER / "programs").glob("*.toml"))
 ON = date(2026, 3, 6)
 
 
+@pytest.fixture
+def own_programs(tmp_path: Path) -> Iterator[Path]:
+    """A folder of own definitions: the shipped programs, one of them called otherwise."""
+    shutil.copytree(FOLDER / "programs", tmp_path / "programs")
+    file = tmp_path / "programs" / "suicide_safety.toml"
+    text = (
+        file.read_text()
+        .replace("Safety after self-harm or suicidal thoughts", "Our own safety")
+        .replace('"Suicide safety"', '"Our Safety"')
+    )
+    file.write_text(text)
+    definitions.cache_clear()
+    yield tmp_path
+    definitions.cache_clear()
+
+
 def program(program_id: str) -> ProgramDefinition:
     found = program_catalog().program(program_id, ON)
     assert found is not None
@@ -28,8 +50,31 @@ def program(program_id: str) -> ProgramDefinition:
 
 
 def test_the_committed_page_and_schema_are_written_from_the_files() -> None:
-    assert (FOLDER / "programs.md").read_text() == page(), "python -m app.standards.program_page > app/standards/programs.md"
+    assert (FOLDER / "programs.md").read_text() == page(program_catalog()), (
+        "python -m app.standards.program_page > app/standards/programs.md"
+    )
     assert json.loads((FOLDER / "programs.schema.json").read_text()) == schema(), "python -m app.standards.program_page schema"
+
+
+def test_the_page_and_the_schema_of_what_runs_are_a_command(
+    own_programs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["program", "page"]) == ExitCode.OK
+    assert capsys.readouterr().out == page(program_catalog())
+    assert run(["program", "schema"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == schema()
+    monkeypatch.setenv("HANDOFF_STANDARDS_DIR", str(own_programs))
+    assert run(["program", "page", "--json"]) == ExitCode.OK
+    said = json.loads(capsys.readouterr().out)["page"]
+    assert f"Written from `{own_programs / 'programs'}`" in said
+    assert "## Our own safety (`suicide_safety`" in said
+    assert "Named in panels also: oursafety, zerosuicide." in said
+    assert run(["program", "schema", "--json"]) == ExitCode.OK
+    (own_programs / "programs" / "tcm.toml").write_text("id = 7")
+    definitions.cache_clear()
+    capsys.readouterr()
+    assert run(["program", "page"]) == ExitCode.USAGE
+    assert "tcm.toml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -68,6 +113,18 @@ def test_what_joins_fits_its_trigger_alone() -> None:
     assert joined["custody"].clocks_for(make_stay(disposition=Disposition.CUSTODY))
     assert not joined["custody"].clocks_for(make_stay())
     assert program_catalog().joined(ON, "plan") == ()
+
+
+def test_what_joins_joins_whoever_follows_anybody_up() -> None:
+    programs = program_catalog().programs
+    left_out = [
+        (kind.value, role, joining.id)
+        for kind in OrganizationKind
+        for role in ("", *WELL_KNOWN_PROGRAM_ROLES)
+        for joining in programs
+        if joining.joins and any(one.is_for(kind, [role]) for one in programs) and not joining.is_for(kind, [role])
+    ]
+    assert left_out == [], "a hospital that is a behavioral health home, too, has the clock of 24 hours after self-harm"
 
 
 def test_four_calls_are_four_and_a_month_ends_with_its_day() -> None:
