@@ -128,6 +128,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
+                    home_calendar=directory.organizations[home.home_id].holiday_calendar if home.home_id else "",
                 )
                 row.told_at = facts.notified_at
                 seen = evaluate(facts, home.programs, row.contacts, rulebook.calendars, now)

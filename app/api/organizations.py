@@ -97,7 +97,8 @@ async def change_organization(
     """Change fields of an organization.
 
     Only the operator may change `part2_status`, `facility_type`, `program_roles`, `known_as` and `adt_wait_hours`, because they decide
-    what others are told. When `part2_status` or `facility_type` changes, every stay there is decided again; when `adt_wait_hours`
+    what others are told. When `part2_status`, `facility_type` or `holiday_calendar` changes, every stay there, or followed up by it, is
+    decided again; when `adt_wait_hours`
     or `known_as` changes, every transfer there that is still awaited, or was until now.
     """
     changes = body.changes()
@@ -110,7 +111,7 @@ async def change_organization(
         after = await store.change_organization(connection, viewer, organization_id, changes) if changes else before
         if after is None:
             raise not_found("organization")
-        said = ((one.part2_status, one.facility_type, one.program_roles) for one in (before, after))
+        said = ((one.part2_status, one.facility_type, one.program_roles, one.holiday_calendar) for one in (before, after))
         if len(set(said)) > 1:
             await store.ask_to_reconsider(connection, viewer, organization_id, services.clock.now())
         if before.transfer_wait != after.transfer_wait or before.known_as != after.known_as:

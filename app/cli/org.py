@@ -32,7 +32,9 @@ def add(
     parent: Annotated[str | None, typer.Option(help="The organization that this is a site of: id or name.")] = None,
     npi: Annotated[str | None, typer.Option(help="National Provider Identifier.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="IANA name; default America/New_York.")] = None,
-    holiday_calendar: Annotated[str | None, typer.Option(help="For business-day clocks, such as US-ME; default US.")] = None,
+    holiday_calendar: Annotated[
+        str | None, typer.Option(help="Of a home, such as US-ME: business days leave out its state's holidays; default US.")
+    ] = None,
     call_back: Annotated[str | None, typer.Option(help="Telephone that is answered, for those who follow its patients up.")] = None,
     direct_address: Annotated[str | None, typer.Option(help="Address for Direct secure messaging.")] = None,
     records_contact: Annotated[str | None, typer.Option(help="Who gives out records.")] = None,

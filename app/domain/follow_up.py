@@ -85,6 +85,8 @@ class FollowUpFacts:
     """A code, such as ``completed`` or ``unable_to_reach``."""
     notified_at: datetime | None = None
     """When the home was told of the discharge that stands."""
+    home_calendar: str = ""
+    """The id of the home's own holiday calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +231,7 @@ def _windows(
     windows = []
     for one in definitions:
         told_at = facts.notified_at if one.anchor is ClockAnchor.NOTIFICATION else None
-        holidays = calendars(one.holiday_calendar) if one.holiday_calendar else NO_HOLIDAYS
+        holidays = calendars(one.calendar_of(facts.home_calendar)) if one.holiday_calendar else NO_HOLIDAYS
         starts_at = anchor_at if told_at is None else max(told_at, anchor_at)
         wait = _wait_of_place(facts.stay)
         runs_from = starts_at if wait is None else max(starts_at, anchor_at + wait)

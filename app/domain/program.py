@@ -95,7 +95,7 @@ class ClockDefinition:
     day_zero_counts_for: frozenset[StayClass] = frozenset(StayClass)
     """The stays after which a contact on the anchor's own day counts; a contact before the anchor never does."""
     holiday_calendar: str = ""
-    """The id of a calendar; only business days need one."""
+    """The id of a calendar; only business days need one. That of a whole country gives way to the home's own, of a part of it."""
     escalate_at_percent: tuple[int, ...] = ()
     """Ascending shares of the time to the due instant at which somebody is to be told; 100 is the breach itself."""
     escalate_to: tuple[tuple[int, tuple[str, ...]], ...] = ()
@@ -107,6 +107,10 @@ class ClockDefinition:
         """Whether a stay that fits the program's trigger starts this clock."""
         age = stay.age
         return (not self.classes or stay.stay_class in self.classes) and (age is None or self.age_min <= age <= self.age_max)
+
+    def calendar_of(self, home_calendar: str) -> str:
+        """Give the id of the calendar by which it counts for a home: a program of the whole country keeps the holidays of its state."""
+        return home_calendar if home_calendar.startswith(f"{self.holiday_calendar}-") else self.holiday_calendar
 
     def told_at(self, percent: int) -> tuple[str, ...]:
         """Give which people of the home are told at a share of the time."""

@@ -1,10 +1,12 @@
 """Organizations, feeds and preferences: what is configured is what is in force."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.api.world import ADMIN_KEY, ADMIT, ER7, World
+from tests.api.world import ADMIN_KEY, ADMIT, ANN_AT_HOME, ER7, World, load_panel
+from tests.support.messages import adt
 
 FEED = {"sending_application": "LAB", "sending_facility": "HOSPA", "time_zone": "America/New_York", "assigning_authority": "hospa"}
 
@@ -161,3 +163,21 @@ async def test_grants_are_listed_and_given_once(world: World) -> None:
     assert rest["next"] is None
     for nobody in (world.ids["home"], "org_" + "0" * 32):
         assert (await world.api.post(path, home, json={"grantee_id": nobody})).status_code == 422
+
+
+async def test_a_home_keeps_the_holidays_of_its_state_and_a_change_moves_what_is_open(world: World) -> None:
+    """Monday, 2 March 2026 is Pulaski Day in Illinois and in few other places."""
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "HH"))
+    said: dict[str, Any] = {"admitted": "20260220100000-0500", "discharged": "20260227142500-0500", "disposition": "01"}
+    await world.send(adt("A01", "20260220100000-0500", control="C1", admitted=said["admitted"]))
+    await world.send(adt("A03", "20260227143000-0500", control="C2", **said))
+    path = f"/v1/organizations/{world.ids['home']}"
+    for calendar, due in (("US", "2026-03-03"), ("US-IL", "2026-03-04"), ("US-ME", "2026-03-03")):
+        await world.api.json("PATCH", path, world.keys["home"], 200, json={"holiday_calendar": calendar})
+        await world.stage.settle()
+        (found,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
+        clock = next(one for one in found["clocks"] if one["id"] == "health_home.contact_2bd")
+        assert datetime.fromisoformat(clock["due_at"]) == datetime.fromisoformat(f"{due}T23:59:59-05:00")
+    for nowhere in ("US-XX", "ZZ"):
+        problem = await world.api.json("PATCH", path, world.keys["home"], 422, json={"holiday_calendar": nowhere})
+        assert problem["errors"][0]["pointer"] == "/holiday_calendar"

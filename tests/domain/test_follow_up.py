@@ -46,6 +46,7 @@ def look(
     closed: str | None = None,
     told: str | None = None,
     programs: Sequence[ProgramDefinition] = (BHH,),
+    calendar: str = "",
 ) -> FollowUpView:
     facts = FollowUpFacts(
         stay=stay,
@@ -54,6 +55,7 @@ def look(
         closed_at=local(closed) if closed else None,
         closed_reason="completed" if closed else "",
         notified_at=local(told) if told else None,
+        home_calendar=calendar,
     )
     return evaluate(facts, programs, contacts, holiday_calendar, local(now) if isinstance(now, str) else now)
 
@@ -269,6 +271,23 @@ def test_a_program_whose_trigger_does_not_fit_adds_no_clock() -> None:
     assert look(visit, programs=[program("tcm")]).clocks == ()
     both = look(programs=[BHH, program("tcm")])
     assert [clock.id.partition(".")[0] for clock in both.clocks] == ["mainecare_bhh"] * 4 + ["tcm"] * 3
+
+
+@pytest.mark.parametrize(
+    ("program_id", "calendar", "due"),
+    [
+        ("health_home", "US", "2026-04-21"),
+        ("health_home", "US-ME", "2026-04-22"),
+        ("health_home", "CA-ON", "2026-04-21"),
+        ("mainecare_bhh", "US", "2026-04-22"),
+        ("mainecare_bhh", "US-NY", "2026-04-22"),
+        ("masshealth_bhcp", "US-MA", "2026-04-22"),
+    ],
+)
+def test_a_program_of_the_whole_country_keeps_the_holidays_of_the_homes_state(program_id: str, calendar: str, due: str) -> None:
+    """Monday, 20 April 2026 is Patriots' Day in Maine and Massachusetts; MassHealth's three business days count holidays, too."""
+    stay = make_stay(admitted="2026-04-10", discharged="2026-04-17")
+    assert look(stay, "2026-04-18", programs=[program(program_id)], calendar=calendar).clocks[0].due_at == local(f"{due} 23:59:59")
 
 
 def test_a_clock_from_the_notification_starts_when_the_home_was_told() -> None:

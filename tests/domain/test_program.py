@@ -122,7 +122,7 @@ def test_a_clock_can_be_narrower_than_its_program() -> None:
 @pytest.mark.parametrize(("born", "starts"), [(date(2008, 11, 21), False), (date(2008, 11, 20), True), (date(1961, 11, 21), True),
                                               (date(1961, 11, 20), False), (None, True)])  # fmt: skip
 def test_the_clock_of_masshealth_is_for_18_to_64_on_the_day_of_the_discharge(born: date | None, starts: bool) -> None:
-    """Domain 3.3; that of emergency visits names no ages."""
+    """Domain 3.3; the clock after an emergency visit runs for everybody."""
     program = CATALOG.program("masshealth_bhcp", ON)
     assert program is not None
     inpatient = replace(make_stay(discharged="2026-11-20", admitted="2026-11-10"), born_on=born)

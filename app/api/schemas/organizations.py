@@ -33,6 +33,7 @@ from app.domain.organization import (
     is_valid_npi,
 )
 from app.domain.public_id import Kind, public_id, public_id_or_none
+from app.standards.calendars import is_calendar
 from app.store.organizations import Grant, Preferences
 
 _EVENT_TYPES_MAX = 20
@@ -86,7 +87,25 @@ DirectAddress = Annotated[
 TimeZone = Annotated[str, AfterValidator(_zone), Field(description="IANA name", examples=["America/New_York"])]
 Npi = Annotated[str, AfterValidator(_npi), Field(description="National Provider Identifier, checked", examples=["1234567893"])]
 ProgramRole = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$"), Field(examples=["community_care_team"])]
-HolidayCalendar = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), Field(examples=["US-ME"])]
+
+
+def _of_somewhere(calendar_id: str) -> str:
+    if calendar_id != DEFAULT_HOLIDAY_CALENDAR and not is_calendar(calendar_id):
+        message = "no holidays are known of there; it is a country and its state, such as US-ME"
+        raise ValueError(message)
+    return calendar_id
+
+
+HolidayCalendar = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"),
+    AfterValidator(_of_somewhere),
+    Field(
+        description="Of the home: business days of programs of the whole country (US) leave out the holidays of its state too. "
+        "A program of one state, or without holidays, keeps its own. A change has every stay there decided again.",
+        examples=["US-ME"],
+    ),
+]
 
 KnownAs = Annotated[
     tuple[ShortText, ...],
