@@ -32,7 +32,12 @@ async def list_escalation(organization_id: OrganizationId, viewer: Administrator
 async def put_escalation(
     organization_id: OrganizationId, part: NamedPart, body: NamePersonRequest, viewer: Administrator, services: FromServices
 ) -> Response:
-    """Name somebody for a part. An organization that is to be told too needs the home's grant, and is told only while it has it."""
+    """Name somebody for a part. An organization that is to be told too needs the home's grant, and is told only while it has it.
+
+    It is told of what is passed from then on. Of what was passed before nobody is told twice, nor a newcomer of everybody whom it was
+    about: with the grant it reads the home's follow-ups, each clock with its `reached_percent`, and the home's outbox
+    (`/v1/notifications?organization_id=`).
+    """
     named = NamedPerson(part.value, body.name, body.phone, body.organization_id)
     async with services.unit_of_work(viewer) as connection:
         await _require_managed(connection, viewer, organization_id)

@@ -169,6 +169,12 @@ async def test_an_organization_that_the_home_names_is_told_while_it_may_see_its_
     assert await steps(story) == [("follow_up.due", 50), ("follow_up.due", 80)]
     assert await steps(story, "service") == [], "the home has not let it see its rows"
     await story.api.json("POST", f"/v1/organizations/{story.ids['home']}/grants", story.keys["home"], 201, json={"grantee_id": service})
+    await story.stage.pass_time()
+    assert await steps(story, "service") == [], "what was passed before it may see the rows is no news: it reads it"
+    outbox = await story.api.json("GET", f"/v1/notifications?organization_id={story.ids['home']}", story.keys["service"], 200)
+    assert [one["type"] for one in outbox["items"] if one.get("clock", {}).get("id") == CLOCK] == ["follow_up.due", "follow_up.due"]
+    (seen,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["service"], 200))["items"]
+    assert next(one["reached_percent"] for one in seen["clocks"] if one["id"] == CLOCK) == 80
     await pass_until(story, 24, 6)
     assert await steps(story, "service") == [("follow_up.overdue", 100)]
 
