@@ -52,6 +52,8 @@ class ClockWindow:
     stay_class: StayClass
     counts_from: datetime | None = None
     """From when on contacts count, where it is not the anchor: what was done between the discharge and the notification is done."""
+    paused: tuple[tuple[datetime, datetime], ...] = ()
+    """From when until when it waited, in any order: its due time has moved by as much, and shares of its time leave it out."""
 
     @property
     def ends_at(self) -> datetime:
@@ -91,10 +93,20 @@ def clock_window(
     return ClockWindow(definition, anchor_at.astimezone(UTC), due, zone, stay_class)
 
 
-def escalations(window: ClockWindow) -> tuple[tuple[int, datetime], ...]:
-    """Give the instants at which a clock that is still pending is to be escalated, with their percent."""
-    length = window.due_at - window.anchor_at
-    return tuple((percent, window.anchor_at + length * percent / PERCENT) for percent in window.definition.escalate_at_percent)
+def share_over_at(window: ClockWindow, percent: int) -> datetime:
+    """Give when a share of the time in which a clock runs is over."""
+    runs, at = [], window.anchor_at
+    for starts_at, ends_at in [*sorted(window.paused), (window.due_at, window.due_at)]:
+        until = min(starts_at, window.due_at)
+        if until > at:
+            runs.append((at, until))
+        at = max(at, ends_at)
+    left = sum((until - since for since, until in runs), timedelta()) * percent / PERCENT
+    for since, until in runs:
+        if left < until - since:
+            return since + left
+        left -= until - since
+    return window.due_at
 
 
 def counts_toward(contact: Contact, window: ClockWindow) -> Counts:

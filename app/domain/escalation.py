@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from app.domain.clock import Clock, ClockState, ClockWindow
+from app.domain.clock import Clock, ClockState, ClockWindow, share_over_at
 from app.domain.follow_up import FollowUpView
 from app.domain.program import PERCENT
 
@@ -75,10 +75,9 @@ class EscalationContact:
 
 def steps(window: ClockWindow) -> tuple[Step, ...]:
     """Give every step of a clock, in order. The breach is one, whether or not the program names it."""
-    length = window.due_at - window.anchor_at
     definition = window.definition
     listed = [
-        Step(percent, window.anchor_at + length * percent / PERCENT, definition.told_at(percent))
+        Step(percent, share_over_at(window, percent), definition.told_at(percent))
         for percent in definition.escalate_at_percent
         if percent < PERCENT
     ]

@@ -243,7 +243,10 @@ def _windows(
             window = replace(window, due_at=clock_window(one, runs_from, facts.stay.zone, facts.stay.stay_class, holidays).due_at)
         # What was over before is over; what waits has as much time left afterwards as it had.
         stopping = [absence for absence in away if absence.outcome not in runs_while.get(one.id, frozenset())]
-        windows.append(replace(window, due_at=due_after(window.due_at, one.unit, stopping, facts.stay.zone, holidays)))
+        due_at = due_after(window.due_at, one.unit, stopping, facts.stay.zone, holidays)
+        waits = [(anchor_at, runs_from)] if runs_from > starts_at else []
+        waits += [(absence.starts_at, absence.ends_at) for absence in stopping if absence.starts_at < due_at]
+        windows.append(replace(window, due_at=due_at, paused=tuple(waits)))
     return tuple(windows)
 
 

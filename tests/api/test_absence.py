@@ -28,6 +28,8 @@ async def test_clocks_wait_for_who_is_in_custody_and_the_measure_does_not(world:
     await world.stage.pass_time()
     (resumed,) = [one for one in await told(world) if one["type"] == "follow_up.resumed"]
     assert resumed["occurred_at"] == "2026-03-12T04:00:00+00:00"
+    warned = [one for one in await told(world) if one["type"] == "follow_up.due" and one["clock"]["id"].startswith("mainecare_bhh.")]
+    assert warned == [], "of clocks that ran for an hour before they waited no half is over"
     (follow_up,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
     assert follow_up["state"] == "open"
     assert follow_up["measures"][0]["due_7_on"] == "2026-03-13"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.domain.clock import ClockState
 from app.domain.contact import Contact, ContactOutcome, ContactType
 from app.domain.contact_entry import read_contact
+from app.domain.escalation import steps
 from app.domain.follow_up import FollowUpState, FollowUpView
 from app.domain.stay import Disposition
 from tests.domain.follow_up_builders import local, make_contact, make_stay, make_visit
@@ -40,6 +41,33 @@ def test_clocks_wait_until_the_review_and_have_the_time_left_that_they_had() -> 
         "follow_up_7d": local("2026-12-07 23:59:59").isoformat(),
         "follow_up_30d": local("2026-12-30 23:59:59").isoformat(),
     }
+
+
+def test_shares_of_the_time_are_of_the_time_in_which_a_clock_runs() -> None:
+    week = next(one for one in look(now="2026-12-01 00:00", contacts=[JAIL]).windows if one.definition.id.endswith("7d"))
+    ran_before, ran_after = local("2026-11-19 10:00") - week.anchor_at, week.due_at - local("2026-12-01 00:00")
+    half, fifths, over = (step.at for step in steps(week))
+    assert half == local("2026-12-01 00:00") + (ran_before + ran_after) / 2 - ran_before
+    assert fifths == local("2026-12-01 00:00") + (ran_before + ran_after) * 0.8 - ran_before
+    assert over == week.ends_at
+    waited = replace(STAY, disposition=Disposition.TRANSFER, transfer_wait=timedelta(hours=72))
+    (contact, *_) = look(waited, now="2026-11-22").windows
+    half, *_ = (step.at for step in steps(contact))
+    assert half == local("2026-11-21") + (contact.due_at - local("2026-11-21")) / 2, "while a place was waited for nothing ran"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(1, 90)), max_size=4),
+    st.lists(st.integers(1, 99), min_size=1, max_size=4, unique=True).map(sorted),
+)
+def test_steps_come_in_order_within_the_time_and_while_the_clock_runs(pauses: list[tuple[int, int]], shares: list[int]) -> None:
+    (plain, *_) = look().windows
+    at = [(plain.anchor_at + timedelta(hours=start), plain.anchor_at + timedelta(hours=start + length)) for start, length in pauses]
+    found = replace(plain, definition=replace(plain.definition, escalate_at_percent=tuple(shares)), paused=tuple(at))
+    instants = [step.at for step in steps(found)]
+    assert instants == sorted(instants)
+    assert all(found.anchor_at <= one <= found.ends_at for one in instants)
+    assert not any(start < one < end for one in instants if one < found.due_at for start, end in at)
 
 
 def test_a_contact_that_reaches_the_person_ends_it_and_counts() -> None:

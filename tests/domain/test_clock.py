@@ -16,13 +16,13 @@ from app.domain.clock import (
     ClockWindow,
     clock_window,
     counts_toward,
-    escalations,
     evaluate_clock,
     idle_clock,
     next_change_at,
     stopped_clock,
 )
 from app.domain.contact import Contact, ContactDirection, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
+from app.domain.escalation import steps
 from app.domain.stay import StayClass
 from app.standards.calendars import holiday_calendar
 from app.standards.program_catalog import program_catalog
@@ -157,10 +157,11 @@ def test_a_stopped_clock_keeps_what_was_decided_before(
 
 
 def test_escalations_are_shares_of_the_time_to_the_due_instant() -> None:
-    found = dict(escalations(window(BHH)))
-    assert list(found) == [50, 80, 100]
-    assert found[100] == window(BHH).due_at
-    assert window(BHH).anchor_at < found[50] < found[80] < found[100]
+    found = [(step.percent, step.at) for step in steps(window(BHH))]
+    length = window(BHH).due_at - window(BHH).anchor_at
+    assert found == [
+        (50, window(BHH).anchor_at + length / 2), (80, window(BHH).anchor_at + length * 0.8), (100, window(BHH).ends_at),
+    ]  # fmt: skip
 
 
 def test_a_timer_knows_when_to_look_again() -> None:
