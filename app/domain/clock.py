@@ -20,7 +20,8 @@ DUE_GRACE: Final = timedelta(seconds=1)
 """Due times are whole seconds; what happens within the last second is still in time."""
 NOT_BY_ITS_DAY: Final = "topic_missing_by_day"
 NOT_YET: Final = "topic_missing_yet"
-LACKS: Final = (NOT_BY_ITS_DAY, NOT_YET)
+TOO_FEW: Final = "contacts_missing_yet"
+LACKS: Final = (NOT_BY_ITS_DAY, NOT_YET, TOO_FEW)
 """Begin the reasons why a contact that is as asked for did not meet the clock: what else has to be done."""
 OVERDUE_FOR: Final = timedelta(days=30)
 """Our policy: what nobody has made good thirty days after it was due is missed, and leaves the worklist's overdue list."""
@@ -144,12 +145,14 @@ def evaluate_clock(window: ClockWindow, contacts: Iterable[Contact], now: dateti
         return _clock(window, ClockState.MET, why, by=attempts[attempts_min - 1])
     lacks = _lacks(window, [one for one, counts in counted if counts.satisfies or counts.late])
     if now < window.ends_at:
-        return _clock(window, ClockState.PENDING, f"awaiting_contact: nothing counts yet, {len(attempts)} attempts in time so far", *lacks)
+        so_far = "what was done is not all that it asks for" if lacks else "nothing counts yet"
+        return _clock(window, ClockState.PENDING, f"awaiting_contact: {so_far}, {len(attempts)} attempts in time so far", *lacks)
     late = [one for one, counts in counted if counts.late and _is_ready(window, ready_on, one.occurred_at)]
     if _completed_by(window.definition, [*in_time, *late]) is not None:
         return _clock(window, ClockState.MISSED, "done_late: it was done, but after it was due")
     if now < window.ends_at + OVERDUE_FOR:
-        return _clock(window, ClockState.OVERDUE, f"past_due: nothing that counts was done in time, {len(attempts)} attempts were", *lacks)
+        so_far = "not all that it asks for was done in time" if lacks else "nothing that counts was done in time"
+        return _clock(window, ClockState.OVERDUE, f"past_due: {so_far}, {len(attempts)} attempts were", *lacks)
     return _clock(window, ClockState.MISSED, f"never_done: nothing was done within {OVERDUE_FOR.days} days after it was due", *lacks)
 
 
@@ -219,10 +222,12 @@ def _lacks(window: ClockWindow, contacts: Sequence[Contact]) -> tuple[str, ...]:
     if not contacts:
         return ()
     asked = window.definition.satisfied_by
+    made = len({one.occurred_at for one in contacts})
     undone = [topic for topic in sorted(asked.topics_across) if not any(one.did(topic) for one in contacts)]
     return (
         *(f"{NOT_BY_ITS_DAY}: {topic} was not done by the day of the contact" for topic in sorted(asked.topics_by_day)),
         *(f"{NOT_YET}: {topic} was not done, in this contact or in another one" for topic in undone),
+        *([f"{TOO_FEW}: {made} of {asked.contacts_min} contacts were made"] if made < asked.contacts_min else []),
     )
 
 

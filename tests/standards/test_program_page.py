@@ -132,7 +132,11 @@ def test_four_calls_are_four_and_a_month_ends_with_its_day() -> None:
     window = clock_window(clock, local("2026-01-31 14:00"), EASTERN, StayClass.EMERGENCY)
     assert window.due_at == local("2026-02-28 23:59:59")
     calls = [make_contact(f"2026-02-0{day}", contact_id=f"c{day}") for day in (2, 4, 6, 8)]
-    assert evaluate_clock(window, [*calls[:3], calls[0]], local("2026-02-10")).state is ClockState.PENDING
+    three = evaluate_clock(window, [*calls[:3], calls[0]], local("2026-02-10"))
+    assert three.state is ClockState.PENDING
+    assert three.reasons[0] == "awaiting_contact: what was done is not all that it asks for, 3 attempts in time so far"
+    assert three.reasons[1:] == ("contacts_missing_yet: 3 of 4 contacts were made",)
+    assert "contacts_missing" not in str(evaluate_clock(window, [], local("2026-02-10")).reasons)
     done = evaluate_clock(window, reversed(calls), local("2026-02-10"))
     assert (done.state, done.satisfied_by) == (ClockState.MET, "c8")
 
