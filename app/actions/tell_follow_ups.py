@@ -5,14 +5,24 @@ know is asked anew for every recipient. Not here: which steps are passed (domain
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app.domain.directory import Directory
 from app.domain.escalation import EscalationContact, Step
-from app.domain.follow_up_news import SAFETY, Alert, News, alerts, news, safety_alerts, step_sentence
+from app.domain.follow_up_news import (
+    READMISSION_TAKEN_BACK,
+    READMITTED,
+    SAFETY,
+    Alert,
+    News,
+    alerts,
+    news,
+    safety_alerts,
+    step_sentence,
+)
 from app.domain.happening import NotificationType
 from app.domain.organization import Organization
 from app.domain.own_status import may_name
@@ -137,7 +147,7 @@ async def _alerts(raw: Raw, looked: Sequence[LookedAt], now: datetime) -> list[_
     """Tell the home once of what became of its follow-up without it, and of what a contact says of danger."""
     listed = [(one, alert) for one in looked if not one.by_history for alert in alerts(one.seen, one.reasons_before)]
     found = [(one, alert, Once(one.row.id, alert.name, 0, alert.version_at, one.row.id)) for one, alert in listed]
-    found += await _safety(raw, looked)
+    found = [*await _and_back(raw, found, now), *await _safety(raw, looked)]
     if not found:
         return []
     claimed = await timer_notices.claim(raw, [once for _, _, once in found], now)
@@ -149,6 +159,20 @@ async def _alerts(raw: Raw, looked: Sequence[LookedAt], now: datetime) -> list[_
             one, alert.to, contacts, alert.type, alert.name, alert.at or now, alert.reason, alert.level.value, None, alert.content
         )
     return notices
+
+
+async def _and_back(raw: Raw, found: Sequence[tuple[LookedAt, Alert, Once]], now: datetime) -> list[tuple[LookedAt, Alert, Once]]:
+    """Tell that a readmission was taken back where it was told, and each time; after that a readmission is news again."""
+    if not any(alert.name in (READMITTED, READMISSION_TAKEN_BACK) for _, alert, _ in found):
+        return list(found)
+    noted = await timer_notices.noted(raw, {one.row.id for one, _, _ in found})
+    listed = []
+    for one, alert, once in found:
+        told, taken_back = ((one.row.id, name) in noted for name in (READMITTED, READMISSION_TAKEN_BACK))
+        if alert.name != READMISSION_TAKEN_BACK or told:
+            is_again = alert.name == READMISSION_TAKEN_BACK or (alert.name == READMITTED and taken_back)
+            listed.append((one, alert, replace(once, version_at=now) if is_again else once))
+    return listed
 
 
 async def _safety(raw: Raw, looked: Sequence[LookedAt]) -> list[tuple[LookedAt, Alert, Once]]:

@@ -1,11 +1,13 @@
 """What in a contact says that somebody may be in danger, so that it is escalated at once (domain section 7).
 
-A C-SSRS screener at moderate or high, or any answer but "not at all" to item 9 of the PHQ-9. A stated level counts like answers.
+A C-SSRS screener at moderate or high, or any answer but "not at all" to item 9 of the PHQ-9. A stated level counts like answers, and a
+total that the other eight items cannot come to is an answer to the ninth.
 """
 
 from typing import Final
 
 from app.domain.contact import Contact, ContactTopic
+from app.domain.instrument import PHQ9_ITEM_MAX, PHQ9_ITEMS
 
 ESCALATED_LEVELS: Final = frozenset({"moderate", "high"})
 ITEM_9: Final = "item_9"
@@ -29,6 +31,8 @@ def positive(contact: Contact) -> tuple[str, ...]:
             continue
         if item.topic is ContactTopic.C_SSRS_LEVEL and item.value in ESCALATED_LEVELS:
             found.append(f"c_ssrs_{item.value}")
-        if item.topic is ContactTopic.PHQ9 and dict(item.answers).get(ITEM_9, 0) > 0:
+        without_it = (PHQ9_ITEMS - 1) * PHQ9_ITEM_MAX
+        is_beyond = isinstance(item.value, int) and item.value > without_it
+        if item.topic is ContactTopic.PHQ9 and (dict(item.answers).get(ITEM_9, 0) > 0 or is_beyond):
             found.append("phq9_item_9")
     return tuple(found)

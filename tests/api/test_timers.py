@@ -311,3 +311,18 @@ async def test_a_readmission_is_told_of_the_follow_up_that_it_takes_over(story: 
     (found,) = await told(story)
     assert (found["type"], found["escalation"]["level"]) == ("follow_up.readmitted", "warning")
     assert story.stage.clock.now() - datetime.fromisoformat(found["created_at"]) < timedelta(minutes=1)
+
+
+async def test_a_readmission_that_is_taken_back_and_comes_again_is_told_each_time(story: World) -> None:
+    """Whoever heard that the clocks are off has to hear that they are on again, before a share of their time says so."""
+    back = "20260306153000-0500"
+    for number, trigger in enumerate(["A01", "A11", "A01", "A11", "A01"]):
+        story.stage.clock.advance(minutes=30)
+        at = f"202603061{5 + number}3000-0500"
+        await story.send(adt(trigger, at, control=f"C9{number}", visit="V2", admitted=back, event=back if trigger == "A01" else None))
+        await story.stage.pass_time()
+    types = [one["type"] for one in await told(story)]
+    assert types == ["follow_up.readmitted", "follow_up.updated"] * 2 + ["follow_up.readmitted"]
+    again = (await told(story))[1]
+    assert (again["event"], again["escalation"]["to"][0]["part"]) == ("readmission_taken_back", "assignee")
+    assert again["reason"].startswith("the readmission no longer stands, the follow-up is open again")

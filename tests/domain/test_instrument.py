@@ -35,6 +35,11 @@ def test_the_phq9_is_the_sum_of_its_nine_items_and_item_9_alone_is_escalated(ite
     assert found({"phq9": {"items": items}}) == (("phq9_item_9",) if items[8] else ())
 
 
+@pytest.mark.parametrize(("total", "told"), [(24, ()), (25, ("phq9_item_9",)), (27, ("phq9_item_9",))])
+def test_a_total_that_eight_items_cannot_come_to_is_escalated_without_them(total: int, told: tuple[str, ...]) -> None:
+    assert found({"phq9": total}) == told
+
+
 @pytest.mark.parametrize(
     ("answers", "level"),
     [
