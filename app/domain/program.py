@@ -75,6 +75,9 @@ class Satisfaction:
         if self.contacts_min < 1:
             message = "contacts_min must be at least 1"
             raise ProgramError(message)
+        if self.attempt_types and not self.attempts_min:
+            message = "attempt_types count for nothing without attempts_min"
+            raise ProgramError(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,9 @@ class ProgramDefinition:
         for clock in self.clocks:
             if not clock.id.startswith(f"{self.id}."):
                 message = f"clock {clock.id}: its id must begin with {self.id}."
+                raise ProgramError(message)
+            if clock.classes and clock.classes.isdisjoint(self.trigger.classes):
+                message = f"clock {clock.id}: no stay starts it; its classes are none of the trigger's"
                 raise ProgramError(message)
         if self.effective_from is not None and self.effective_to is not None and self.effective_from >= self.effective_to:
             message = f"program {self.id}: version {self.version} ends before it starts; effective_to is the first day it no longer holds"

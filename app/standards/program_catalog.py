@@ -118,7 +118,10 @@ def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> C
     satisfied_by = _satisfaction(table.table("satisfied_by"))
     calendar = table.text("holiday_calendar", default="")
     if calendar:
-        build(table.place, lambda: holiday_calendar(calendar))
+        try:
+            holiday_calendar(calendar)
+        except StandardsError as wrong:
+            table.fail("holiday_calendar", f"is {calendar!r}: {wrong}")
     found = build(
         table.place,
         lambda: ClockDefinition(

@@ -26,6 +26,7 @@ from app.domain.program import (
     normalized_program,
 )
 from app.domain.stay import Disposition, StayClass
+from app.standards.calendars import CALENDAR_ID, NO_CALENDAR
 from app.standards.program_catalog import program_catalog
 
 __all__ = ["page", "schema"]
@@ -121,7 +122,7 @@ def schema() -> dict[str, Any]:
     positive = {"type": "integer", "minimum": 1}
     satisfied: dict[str, Any] = {
         "types": _codes(ContactType), "with": _codes(ContactWith), "roles": _codes(ContactRole),
-        "outcomes": _codes(ContactOutcome), "topics": _codes(ContactTopic), "topics_by_day": _codes(ContactTopic),
+        "outcomes": _some(ContactOutcome), "topics": _codes(ContactTopic), "topics_by_day": _codes(ContactTopic),
         "topics_across": _codes(ContactTopic), "live_two_way": {"type": "boolean"}, "contacts_min": positive, "attempts_min": count,
         "attempt_types": _codes(ContactType),
     }  # fmt: skip
@@ -129,17 +130,18 @@ def schema() -> dict[str, Any]:
         "id": text, "title": text, "unit": {"enum": [one.value for one in ClockUnit]}, "count": {**positive, "maximum": COUNT_MAX},
         "satisfied_by": _table(satisfied, ["outcomes"]), "classes": _codes(StayClass),
         "age_min": count, "age_max": count, "anchor": {"enum": [one.value for one in ClockAnchor]},
-        "day_zero_counts_for": _codes(StayClass), "holiday_calendar": text,
+        "day_zero_counts_for": _codes(StayClass),
+        "holiday_calendar": {"type": "string", "pattern": f"^(?:{CALENDAR_ID.pattern}|{NO_CALENDAR})$"},
         "escalate_at_percent": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 100}}, "priority": count,
     }  # fmt: skip
     trigger: dict[str, Any] = {
-        "classes": _codes(StayClass), "behavioral": _codes(BehavioralKind), "dispositions": _codes(Disposition),
+        "classes": _some(StayClass), "behavioral": _codes(BehavioralKind), "dispositions": _codes(Disposition),
         "diagnoses": _codes(DiagnosisGroup),
     }  # fmt: skip
-    escalate = _table({"at_percent": {"type": "integer", "minimum": 1, "maximum": 100}, "to": _codes(EscalationPart)}, ["at_percent", "to"])
+    escalate = _table({"at_percent": {"type": "integer", "minimum": 1, "maximum": 100}, "to": _some(EscalationPart)}, ["at_percent", "to"])
     day = {"type": "string", "format": "date"}
     whole: dict[str, Any] = {
-        "id": text, "title": text, "version": text, "basis": text, "aliases": _texts(), "organization_kinds": _codes(OrganizationKind),
+        "id": text, "title": text, "version": text, "basis": text, "aliases": _texts(), "organization_kinds": _some(OrganizationKind),
         "organization_roles": _texts(), "joins": {"type": "boolean"}, "runs_while": _codes(ContactOutcome), "effective_from": day,
         "effective_to": day, "trigger": _table(trigger, ["classes"]), "escalate": {"type": "array", "items": escalate},
         "clock": {"type": "array", "minItems": 1, "items": _table(clock, ["id", "title", "unit", "count", "satisfied_by"])},
@@ -150,6 +152,10 @@ def schema() -> dict[str, Any]:
 
 def _codes(codes: type[StrEnum]) -> dict[str, Any]:
     return {"type": "array", "items": {"enum": [one.value for one in codes]}, "uniqueItems": True}
+
+
+def _some(codes: type[StrEnum]) -> dict[str, Any]:
+    return {**_codes(codes), "minItems": 1}
 
 
 def _texts() -> dict[str, Any]:

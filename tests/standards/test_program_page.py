@@ -83,6 +83,9 @@ def test_every_file_fits_the_schema_and_a_misspelt_key_does_not(file: Path) -> N
     validator = jsonschema_rs.validator_for(schema())
     assert [error.message for error in validator.iter_errors(said)] == []
     assert not validator.is_valid({**said, "titel": "x"})
+    assert not validator.is_valid({**said, "organization_kinds": []})
+    assert not validator.is_valid({**said, "trigger": {**said["trigger"], "classes": []}})
+    assert not validator.is_valid({**said, "clock": [{**said["clock"][0], "holiday_calendar": "Maine"}]})
     assert not validator.is_valid({**said, "clock": [{**said["clock"][0], "unit": "fortnights"}]})
 
 
