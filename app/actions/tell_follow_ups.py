@@ -13,8 +13,8 @@ from uuid import UUID
 from app.domain.directory import Directory
 from app.domain.escalation import EscalationContact, Step
 from app.domain.follow_up_news import (
-    READMISSION_TAKEN_BACK,
     READMITTED,
+    REOPENED,
     SAFETY,
     Alert,
     News,
@@ -147,7 +147,7 @@ async def _alerts(raw: Raw, looked: Sequence[LookedAt], now: datetime) -> list[_
     """Tell the home once of what became of its follow-up without it, and of what a contact says of danger."""
     listed = [(one, alert) for one in looked if not one.by_history for alert in alerts(one.seen, one.reasons_before)]
     found = [(one, alert, Once(one.row.id, alert.name, 0, alert.version_at, one.row.id)) for one, alert in listed]
-    found = [*await _and_back(raw, found, now), *await _safety(raw, looked)]
+    found = [*await _again(raw, found, now), *await _safety(raw, looked)]
     if not found:
         return []
     claimed = await timer_notices.claim(raw, [once for _, _, once in found], now)
@@ -161,18 +161,17 @@ async def _alerts(raw: Raw, looked: Sequence[LookedAt], now: datetime) -> list[_
     return notices
 
 
-async def _and_back(raw: Raw, found: Sequence[tuple[LookedAt, Alert, Once]], now: datetime) -> list[tuple[LookedAt, Alert, Once]]:
-    """Tell that a readmission was taken back where it was told, and each time; after that a readmission is news again."""
-    if not any(alert.name in (READMITTED, READMISSION_TAKEN_BACK) for _, alert, _ in found):
+async def _again(raw: Raw, found: Sequence[tuple[LookedAt, Alert, Once]], now: datetime) -> list[tuple[LookedAt, Alert, Once]]:
+    """Tell each time that a follow-up is going on again; after that a readmission is news again, too."""
+    if not any(alert.name in (READMITTED, REOPENED) for _, alert, _ in found):
         return list(found)
     noted = await timer_notices.noted(raw, {one.row.id for one, _, _ in found})
-    listed = []
-    for one, alert, once in found:
-        told, taken_back = ((one.row.id, name) in noted for name in (READMITTED, READMISSION_TAKEN_BACK))
-        if alert.name != READMISSION_TAKEN_BACK or told:
-            is_again = alert.name == READMISSION_TAKEN_BACK or (alert.name == READMITTED and taken_back)
-            listed.append((one, alert, replace(once, version_at=now) if is_again else once))
-    return listed
+    return [
+        (one, alert, replace(once, version_at=now))
+        if alert.name == REOPENED or (alert.name == READMITTED and (one.row.id, REOPENED) in noted)
+        else (one, alert, once)
+        for one, alert, once in found
+    ]
 
 
 async def _safety(raw: Raw, looked: Sequence[LookedAt]) -> list[tuple[LookedAt, Alert, Once]]:

@@ -22,7 +22,9 @@ from app.domain.safety import LIFELINE, TOLD_TO, positive
 DONE_LATE: Final = "done_late"
 LOST: Final = "lost_in_transfer"
 READMITTED: Final = "readmitted"
-READMISSION_TAKEN_BACK: Final = "readmission_taken_back"
+REOPENED: Final = "reopened"
+TAKEN_OVER: Final = (READMITTED, "admitted_after_emergency", "transferred")
+"""Reasons of a follow-up that another stay took over."""
 RESUMED: Final = "resumed"
 _GOING_ON: Final = frozenset({FollowUpState.OPEN, FollowUpState.SUSPENDED})
 SAFETY: Final = "safety"
@@ -95,7 +97,7 @@ def safety_alerts(contacts: Iterable[Contact]) -> list[tuple[Contact, Alert]]:
 
 
 def alerts(seen: FollowUpView, reasons_before: Sequence[str]) -> list[Alert]:
-    """Give what the home is to be told of what its follow-up became. That a readmission was taken back is for who was told of it."""
+    """Give what the home is to be told of what its follow-up became."""
     found: list[Alert] = []
     if seen.anchor_at is None or list(seen.reasons) == list(reasons_before):
         return found
@@ -107,9 +109,9 @@ def alerts(seen: FollowUpView, reasons_before: Sequence[str]) -> list[Alert]:
         found.append(
             Alert(READMITTED, NotificationType.FOLLOW_UP_READMITTED, seen.anchor_at, seen.reasons[0], Level.WARNING, ("assignee",))
         )
-    if seen.state in _GOING_ON and _had(reasons_before, READMITTED):
-        why = f"the readmission no longer stands, the follow-up is {seen.state} again: {seen.reasons[0]}"
-        found.append(Alert(READMISSION_TAKEN_BACK, NotificationType.FOLLOW_UP_UPDATED, seen.anchor_at, why, Level.WARNING, ("assignee",)))
+    if seen.state in _GOING_ON and any(_had(reasons_before, one) for one in TAKEN_OVER):
+        why = f"the stay that took over no longer stands, the follow-up is {seen.state} again: {seen.reasons[0]}"
+        found.append(Alert(REOPENED, NotificationType.FOLLOW_UP_UPDATED, seen.anchor_at, why, Level.WARNING, ("assignee",)))
     if seen.resumed_at is not None and any(_had(reasons_before, one) for one in AWAY):
         why = "resumed: the review date has come; find out where the person is, the clocks run again"
         found.append(

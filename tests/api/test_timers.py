@@ -324,5 +324,17 @@ async def test_a_readmission_that_is_taken_back_and_comes_again_is_told_each_tim
     types = [one["type"] for one in await told(story)]
     assert types == ["follow_up.readmitted", "follow_up.updated"] * 2 + ["follow_up.readmitted"]
     again = (await told(story))[1]
-    assert (again["event"], again["escalation"]["to"][0]["part"]) == ("readmission_taken_back", "assignee")
-    assert again["reason"].startswith("the readmission no longer stands, the follow-up is open again")
+    assert (again["event"], again["escalation"]["to"][0]["part"]) == ("reopened", "assignee")
+    assert again["reason"].startswith("the stay that took over no longer stands, the follow-up is open again")
+
+
+async def test_an_admission_that_is_taken_back_leaves_the_visit_to_be_followed_up_and_its_home_is_told(world: World) -> None:
+    """The visit was for self-harm: 24 hours run again, of which nothing else would speak before half of them are over."""
+    at, harmed = "20260306100000-0500", (("R45.851", "F"),)
+    visit: dict[str, Any] = {"visit": "V1", "patient_class": "E", "admitted": "20260306090000-0500", "discharged": at, "disposition": "01"}
+    await world.send(adt("A03", at, control="C1", diagnoses=harmed, **visit))
+    for trigger, hour in (("A01", 11), ("A11", 12)):
+        stay = adt(trigger, f"20260306{hour}0000-0500", control=f"C{hour}", visit="V2", admitted="20260306110000-0500")
+        await world.send(stay)
+    (reopened,) = await told(world)
+    assert (reopened["event"], reopened["encounter"]["visit_number"]) == ("reopened", "V1")
