@@ -324,7 +324,8 @@ def _store_view(looked: LookedAt, home: Home, rules: Stay, now: datetime, *, of_
     row, seen = looked.row, looked.seen
     times = _times(looked, now)
     by_facts = {clock.id for program in home.programs if program.is_started_by_facts for clock in program.clocks}
-    stored = stored_clocks(seen, row.clocks, now, _snooze(row), by_facts)
+    is_told_late = times is not None and times.was_claimed_when_received
+    stored = stored_clocks(seen, row.clocks, now, _snooze(row), by_facts, is_told_late=is_told_late)
     late = [late_by(window, clock, times) if times else None for window, clock in zip(seen.windows, seen.clocks, strict=False)]
     late += [None] * (len(stored) - len(late))
     clocks = [clock_json(clock) | kept | {"late_by": by.value if by else None} for (clock, kept, _), by in zip(stored, late, strict=True)]

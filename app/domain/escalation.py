@@ -1,8 +1,9 @@
 """When somebody is to be told that a clock runs out, and who: at shares of its time (domain section 7), at the latest at the breach.
 
 A step belongs to one due time of one clock. A clock that becomes known with its discharge arms only the steps that lie ahead: the news of
-the discharge says the rest. One whose due time moves, or that a late fact starts, after that tells at once what is over by then and was
-not told of it. Of several steps that time passed at once only the last is news. Not here: that each is told once (store/timer_notices).
+the discharge says the rest, but for what cannot wait (a step for who is on call) where the hospital told late. One whose due time moves,
+or that a late fact starts, after that tells at once what is over by then and was not told of it. Of several steps that time passed at
+once only the last is news. Not here: that each is told once (store/timer_notices).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from uuid import UUID
 
 from app.domain.clock import Clock, ClockState, ClockWindow, share_over_at
 from app.domain.follow_up import FollowUpView
-from app.domain.program import PERCENT
+from app.domain.program import PERCENT, EscalationPart
 
 RUNNING = frozenset({ClockState.PENDING, ClockState.OVERDUE})
 
@@ -118,11 +119,14 @@ def stored_clocks(
     now: datetime,
     snooze: Snooze | None = None,
     by_facts: AbstractSet[str] = frozenset(),
+    *,
+    is_told_late: bool = False,
 ) -> list[tuple[Clock, dict[str, Any], tuple[Step, ...]]]:
     """Give each clock with what is kept of its steps, and the steps that are newly passed.
 
     `known_at` is since when this due time stands, `reached_percent` the last step that was passed of it. `by_facts` are the clocks that
     what is known of the stay starts, beside the roster: one that is new among clocks that stood already was started by a late fact.
+    `is_told_late`: the home was responsible before the discharge was heard, so what it was not told of is the hospital's silence.
     """
     old = {one["id"]: one for one in before}
     stood = any(one["state"] != ClockState.VOID for one in old.values())
@@ -135,6 +139,10 @@ def stored_clocks(
         is_news = stood and not same and (clock.id in old or clock.id in by_facts)
         is_mute = snooze is not None and snooze.mutes(known_at, now)
         gone = passed(seen.windows[position], clock, None if is_news else known_at, now, is_mute=is_mute)
+        if is_told_late and not stood and not same:
+            gone = tuple(
+                step for step in passed(seen.windows[position], clock, None, now) if step in gone or EscalationPart.ON_CALL in step.to
+            )
         if is_news and was.get("reached_percent") in {step.percent for step in gone}:
             # It was told of the due time before, and is as true of this one.
             reached = was["reached_percent"]

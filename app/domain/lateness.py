@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from app.domain.clock import Clock, ClockState, ClockWindow
+from app.domain.clock import Clock, ClockState, ClockWindow, share_over_at
 from app.domain.program import PERCENT
 
 FAIR_SHARE: Final = 50
@@ -37,6 +37,11 @@ class Times:
     claimed_at: datetime | None = None
     """When the home's roster first said that it is responsible. None: nobody's roster decides, or it is not known."""
 
+    @property
+    def was_claimed_when_received(self) -> bool:
+        """Whether the home was responsible already when the discharge came here."""
+        return self.claimed_at is None or self.received_at is None or self.claimed_at <= self.received_at
+
 
 def late_by(window: ClockWindow, clock: Clock, times: Times) -> LateBy | None:
     """Say by whose doing a clock is late; nobody's while it is not."""
@@ -46,7 +51,7 @@ def late_by(window: ClockWindow, clock: Clock, times: Times) -> LateBy | None:
     received_at = times.received_at or times.told_at or times.discharged_at
     if received_at >= window.ends_at:
         return LateBy.FEED
-    fair_until = window.anchor_at + (window.due_at - window.anchor_at) * (PERCENT - FAIR_SHARE) / PERCENT
+    fair_until = share_over_at(window, PERCENT - FAIR_SHARE)
     if times.told_at is not None and times.told_at <= fair_until:
         return LateBy.HOME
     by_feed = max(received_at - times.discharged_at, timedelta())

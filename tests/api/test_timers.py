@@ -142,6 +142,20 @@ async def test_a_danger_that_is_heard_late_is_told_at_once_although_its_day_is_o
     assert [one["part"] for one in over["escalation"]["to"]] == ["assignee", "supervisor", "manager", "on_call"]
 
 
+@pytest.mark.parametrize(("hours", "steps_told"), [(6, []), (14, []), (20, [("follow_up.due", 80)]), (30, [("follow_up.overdue", 100)])])
+async def test_a_danger_of_which_the_hospital_tells_late_is_told_to_who_is_on_call(
+    world: World, hours: int, steps_told: list[tuple[str, int]]
+) -> None:
+    """The interface was down: by the time anybody hears of the visit its 24 hours are running out, or over."""
+    await world.send(ADMIT)
+    world.stage.clock.set(datetime.fromisoformat("2026-03-06T14:25:00-05:00") + timedelta(hours=hours))
+    late: dict[str, Any] = {"admitted": "20260302100000-0500", "discharged": "20260306142500-0500", "disposition": "01"}
+    for control in ("C2", "C3"):
+        await world.send(adt("A03", "20260306143000-0500", control=control, diagnoses=(("R45.851", "F"),), **late))
+        await world.stage.pass_time()
+    assert await steps(world, clock="suicide_safety.contact_24h") == steps_told
+
+
 async def test_what_a_late_diagnosis_starts_is_told_and_what_a_roster_starts_late_is_not(world: World) -> None:
     """Ten days after the discharge: a week's clock of FUH is over by then, and so are those of a program that the roster names only now."""
     await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "BHH; FUH"))
