@@ -13,7 +13,7 @@ from adapters.fhir.codes import ICD_10, NPI
 from adapters.fhir.reading import has_type
 from adapters.fhir.times import read_instant
 from adapters.fhir.values import Json, code, member, objects, text
-from app.domain.claim_row import DIAGNOSES_MAX
+from app.domain.claim_row import ADJUSTMENT_MAX, DENIED, DIAGNOSES_MAX
 
 Cells = dict[str, str]
 
@@ -34,9 +34,6 @@ TAKEN_BACK: Final = frozenset({"cancelled", "entered-in-error"})
 RENDERING: Final = ("performing", "rendering", "primary")
 ATTENDING: Final = "attending"
 """On an institutional claim the rendering provider is said only where it is not the attending one (UB-04)."""
-DENIED: Final = "denied"
-ADJUSTMENT_MAX: Final = 999_999_999
-"""Reverses a claim that another number replaces, whatever version of it comes when."""
 _COUNTED_FROM: Final = datetime(2010, 1, 1, tzinfo=UTC)
 
 

@@ -89,7 +89,8 @@ _BODY: Final = {
         "description": (
             "CSV with a header. claim_id and service_date are required, and one of member_id, medicaid_id and mrn, by which the member is"
             " found on the panel of whoever loads the file. Also read: claim_line, adjustment (a higher one corrects a lower one),"
-            " claim_type (original, replacement, reversal; 1, 7, 8), procedure_code, modifier, diagnosis_1 to diagnosis_12,"
+            " claim_type (original, replacement, reversal; 1, 7, 8), original_claim_id (REF*F8: the claim of another number that this one"
+            " replaces or voids, in whichever file it is), procedure_code, modifier, diagnosis_1 to diagnosis_12,"
             " place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on. A denied line is a reversal."
             " The same in Parquet, where the extra is installed; or ExplanationOfBenefit resources of FHIR R4 (CARIN Blue Button), one a"
             " line or in a Bundle. There `row` in an error counts the claim lines from 1."
@@ -129,8 +130,8 @@ async def upload_services(
     """Load services from an encounter or pharmacy file of a plan or an agency.
 
     Good rows are taken although others are bad. The same file again adds nothing, and the order of files does not matter: a claim is
-    corrected by its next adjustment, and a reversal takes it back. The services count for the measures of whoever loaded them and of the
-    exchange, never for a home's.
+    corrected by its next adjustment or by one that names it, and a reversal takes it back. The services count for the measures of whoever
+    loaded them and of the exchange, never for a home's.
     """
     if "content-type" in request.headers:
         require_content_type(request, CONTENT_TYPES)

@@ -1,7 +1,8 @@
 """A line of a claim as a plan or a state sent it: an encounter or a dispensing, with its versions. And which lines stand.
 
-A claim is corrected by sending it again with a higher adjustment: as a replacement, or as a reversal that takes it back. What stands is a
-function of all versions, so the order in which files come does not matter. Not here: what is written in a file (``claim_row``), and what
+A claim is corrected by sending it again with a higher adjustment: as a replacement, or as a reversal that takes it back. One that another
+number replaces or voids has a reversal that is higher than any version. What stands is a function of all versions, so the order in which
+files come does not matter. Not here: what is written in a file (``claim_row``), and what
 a measure makes of a service (``service``).
 """
 
@@ -32,6 +33,8 @@ class ClaimLine:
     npi: str | None = None
     taxonomies: tuple[str, ...] = ()
     ndc: str | None = None
+    of_another: bool = False
+    """A version of the claim that names somebody else: it may be the last, and is no service of this person."""
 
     @property
     def name(self) -> str:
@@ -69,7 +72,7 @@ def services_of(lines: Iterable[ClaimLine], providers: Providers) -> list[Servic
     """Give the lines that stand as services, each on its date of service."""
     services = []
     for line in standing_lines(lines):
-        if line.service_on is None:
+        if line.service_on is None or line.of_another:
             continue
         kinds = line.taxonomies or kinds_of(line.npi, line.service_on, providers)
         services.append(

@@ -21,8 +21,8 @@ IDENTIFIERS: Final = ("member_id", "medicaid_id", "mrn")
 DIAGNOSES_MAX: Final = 12
 COLUMNS: Final = frozenset(
     {
-        *IDENTIFIERS, "claim_id", "claim_line", "adjustment", "claim_type", "service_date", "procedure_code", "modifier",
-        "place_of_service", "rendering_npi", "taxonomy", "ndc", "days_supply", "admitted_on", "discharged_on",
+        *IDENTIFIERS, "claim_id", "claim_line", "adjustment", "claim_type", "original_claim_id", "service_date", "procedure_code",
+        "modifier", "place_of_service", "rendering_npi", "taxonomy", "ndc", "days_supply", "admitted_on", "discharged_on",
         *(f"diagnosis_{number}" for number in range(1, DIAGNOSES_MAX + 1)),
     }
 )  # fmt: skip
@@ -31,6 +31,8 @@ REQUIRED: Final = ("claim_id", "service_date")
 ALIASES: Final[Mapping[str, str]] = {
     "claim_number": "claim_id", "claim_control_number": "claim_id", "line_number": "claim_line", "claim_line_number": "claim_line",
     "adjustment_number": "adjustment", "claim_version": "adjustment", "claim_status": "claim_type", "claim_frequency_code": "claim_type",
+    "original_reference_number": "original_claim_id", "original_ref_no": "original_claim_id", "original_claim_number": "original_claim_id",
+    "replaces_claim_id": "original_claim_id", "replaced_claim_id": "original_claim_id", "prior_claim_id": "original_claim_id",
     "service_from": "service_date", "claim_line_start_date": "service_date", "fill_date": "service_date", "dispensing_date": "service_date",
     "hcpcs_code": "procedure_code", "cpt": "procedure_code", "hcpcs_modifier_1": "modifier", "place_of_service_code": "place_of_service",
     "npi": "rendering_npi", "ndc_code": "ndc", "admission_date": "admitted_on", "discharge_date": "discharged_on",
@@ -38,6 +40,12 @@ ALIASES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Names that files of the field use; one counts only where the file has no column of the right name."""
 TEXT_CHARACTERS_MAX: Final = 100
+ADJUSTMENT_MAX: Final = 999_999_999
+"""Takes a claim back for good, whatever version of it comes when: one that another number replaces, or whose void names no version."""
+WHOLE_CLAIM: Final = ""
+"""The line of a reversal of everything in a claim."""
+REVERSAL_HASH: Final = hashlib.sha256(b"reversal of a claim").digest()
+"""Of every reversal of a whole claim: it says nothing else, whichever file it is in."""
 EARLIEST: Final = date(2000, 1, 1)
 
 
@@ -52,11 +60,12 @@ class ClaimType(StrEnum):
     REVERSAL = "reversal"
 
 
+DENIED: Final = "denied"
 _TYPES: Final[Mapping[str, ClaimType]] = {
     **{one.value: one for one in ClaimType},
     "1": ClaimType.ORIGINAL, "7": ClaimType.REPLACEMENT, "8": ClaimType.REVERSAL, "paid": ClaimType.ORIGINAL,
     "adjusted": ClaimType.REPLACEMENT, "adjustment": ClaimType.REPLACEMENT,
-    "void": ClaimType.REVERSAL, "voided": ClaimType.REVERSAL, "reversed": ClaimType.REVERSAL, "denied": ClaimType.REVERSAL,
+    "void": ClaimType.REVERSAL, "voided": ClaimType.REVERSAL, "reversed": ClaimType.REVERSAL, DENIED: ClaimType.REVERSAL,
 }  # fmt: skip
 _CODE: Final = re.compile(r"[A-Z0-9]{5}", re.ASCII)
 _DIAGNOSIS: Final = re.compile(r"[A-TV-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.ASCII)
@@ -70,6 +79,8 @@ REMEDIES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.BAD_NUMBER: "The cell is no whole number of zero or more.",
     RowErrorCode.UNKNOWN_CLAIM_TYPE: "The claim type is not original, replacement or reversal (1, 7, 8).",
     RowErrorCode.NOTHING_GIVEN: "The row says nothing that was given: it needs procedure_code, ndc or discharged_on.",
+    RowErrorCode.REPLACES_NOTHING: "The row replaces a claim and does not say which. Give original_claim_id (REF*F8), or adjustment"
+    " where the claim keeps its number.",
     RowErrorCode.NOT_FHIR: "This is no ExplanationOfBenefit of FHIR R4, at the place that is named. Send one resource a line, or a Bundle.",
     RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error.",
     RowErrorCode.VERSION_TAKEN: "Another row has this claim, line and adjustment with other content. Send a correction with a higher "
@@ -96,6 +107,8 @@ class ClaimRow(NamedTuple):
     line: str
     adjustment: int
     is_reversal: bool
+    replaces: str | None
+    """The number of another claim that this one replaces or takes back."""
     service_on: date | None
     visit_codes: list[str]
     diagnoses: list[str]
@@ -142,7 +155,7 @@ def row_error(row: int, column: str, code: RowErrorCode) -> RowError:
 
 
 def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tuple[str, RowErrorCode]]) -> ClaimRow:
-    texts = [column for column in (*IDENTIFIERS, "claim_id", "claim_line", "modifier") if column in cells]
+    texts = [column for column in (*IDENTIFIERS, "claim_id", "claim_line", "original_claim_id", "modifier") if column in cells]
     faults += [
         (column, RowErrorCode.BAD_TEXT) for column in texts if len(cells[column]) > TEXT_CHARACTERS_MAX or not cells[column].isprintable()
     ]
@@ -154,6 +167,7 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
     if kind is None:
         faults.append(("claim_type", RowErrorCode.UNKNOWN_CLAIM_TYPE))
     is_reversal = kind is ClaimType.REVERSAL
+    adjustment, replaces = _version(cells, kind, faults)
     days = {column: _day(cells, column, today, faults) for column in ("service_date", "admitted_on", "discharged_on")}
     if not is_reversal:
         if "service_date" not in cells:
@@ -178,8 +192,8 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
     )
     code, diagnoses, place, _, taxonomy, ndc, supply = said
     modifier = f"-{cells['modifier'].upper()}" if "modifier" in cells else ""
-    adjustment = _count(cells, "adjustment", faults) or 0
-    line = cells.get("claim_line", "" if is_reversal else "1")
+    line = cells.get("claim_line", WHOLE_CLAIM if is_reversal else "1")
+    hashed = repr((said, modifier, sorted(days.items()), [cells.get(one) for one in IDENTIFIERS])).encode()
     return ClaimRow(
         row=number,
         member_id=cells.get("member_id"),
@@ -189,6 +203,7 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
         line=line,
         adjustment=adjustment,
         is_reversal=is_reversal,
+        replaces=replaces,
         service_on=days["service_date"],
         visit_codes=[f"{code}{modifier}"] if code else [],
         diagnoses=diagnoses,
@@ -199,8 +214,23 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
         days_supply=supply,
         admitted_on=days["admitted_on"],
         discharged_on=days["discharged_on"],
-        row_hash=hashlib.sha256(repr((said, modifier, sorted(days.items()), [cells.get(one) for one in IDENTIFIERS])).encode()).digest(),
+        row_hash=REVERSAL_HASH if is_reversal and line == WHOLE_CLAIM else hashlib.sha256(hashed).digest(),
     )
+
+
+def _version(cells: Mapping[str, str], kind: ClaimType | None, faults: list[tuple[str, RowErrorCode]]) -> tuple[int, str | None]:
+    """Read which version of its claim this is, and which other claim it takes the place of.
+
+    A void that names no version means whichever there is. A replacement that names neither a version nor a claim would stand beside what
+    it replaces, or in its place, by which came first: it is refused.
+    """
+    prior = cells.get("original_claim_id")
+    replaces = None if prior == cells.get("claim_id") else prior
+    said = _count(cells, "adjustment", faults)
+    if kind is ClaimType.REPLACEMENT and replaces is None and not said:
+        faults.append(("original_claim_id", RowErrorCode.REPLACES_NOTHING))
+    is_void = kind is ClaimType.REVERSAL and cells.get("claim_type", "").casefold() != DENIED
+    return ADJUSTMENT_MAX if said is None and is_void else said or 0, replaces
 
 
 def _day(cells: Mapping[str, str], column: str, today: date, faults: list[tuple[str, RowErrorCode]]) -> date | None:

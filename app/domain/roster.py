@@ -194,6 +194,7 @@ class RowErrorCode(StrEnum):
     BAD_NUMBER = "bad_number"
     UNKNOWN_CLAIM_TYPE = "unknown_claim_type"
     NOTHING_GIVEN = "nothing_given"
+    REPLACES_NOTHING = "replaces_nothing"
     VERSION_TAKEN = "version_taken"
     NOT_A_MEMBER = "not_a_member"
     NOT_FHIR = "not_fhir"

@@ -10,15 +10,20 @@ from app.domain.claim import ClaimLine
 from app.domain.provider import TaxonomySpan
 from app.store.raw import Raw
 
+# Every version of a claim that has a line of somebody (ix_service_person), the versions that are another's too, looked up for each
+# (pk_service): joined freely, everything ever loaded is read for a large batch.
 _OF_PEOPLE: Final = """
-select person_id, organization_id, claim_id, line, adjustment, is_reversal, service_on, visit_codes, diagnoses, place_of_service, npi,
-    taxonomies, ndc
-from service where person_id = any($1::uuid[])
+select p.person_id, s.person_id <> p.person_id as of_another, s.organization_id, s.claim_id, s.line, s.adjustment, s.is_reversal,
+    s.service_on, s.visit_codes, s.diagnoses, s.place_of_service, s.npi, s.taxonomies, s.ndc
+from (select distinct person_id, organization_id, claim_id from service where person_id = any($1::uuid[])) p
+cross join lateral (
+    select * from service v where v.organization_id = p.organization_id and v.claim_id = p.claim_id offset 0
+) s
 """
 
 
 async def of_people(raw: Raw, people: Collection[UUID]) -> Mapping[UUID, Sequence[ClaimLine]]:
-    """Give every version of every line about these people (ix_service_person)."""
+    """Give every version of every line of the claims about these people."""
     found: dict[UUID, list[ClaimLine]] = defaultdict(list)
     for row in await raw.fetch(_OF_PEOPLE, list(people)) if people else ():
         said: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain.claim_row import ClaimRow
+from app.domain.claim_row import ADJUSTMENT_MAX, REVERSAL_HASH, WHOLE_CLAIM, ClaimRow
 from app.store.asked_again import ASKED_AGAIN
 from app.store.engine import raw_connection
 from app.store.raw import Raw
@@ -20,13 +20,14 @@ from app.store.raw import Raw
 _BEGIN: Final = """
 set statement_timeout = 0;
 create temporary table service_row (
-    row int, member_id text, medicaid_id text, mrn text, claim_id text, line text, adjustment int, is_reversal boolean, service_on date,
-    visit_codes text[], diagnoses text[], place_of_service text, npi text, taxonomies text[], ndc text, days_supply int, admitted_on date,
-    discharged_on date, row_hash bytea);
+    row int, member_id text, medicaid_id text, mrn text, claim_id text, line text, adjustment int, is_reversal boolean,
+    replaces text, service_on date, visit_codes text[], diagnoses text[], place_of_service text, npi text, taxonomies text[], ndc text,
+    days_supply int, admitted_on date, discharged_on date, row_hash bytea);
 create temporary table service_match (row int primary key, record_id uuid, person_id uuid, people int);
 create temporary table service_fate (row int primary key, fate text);
+create temporary table service_touched (claim_id text);
 """
-_END: Final = "drop table service_row, service_match, service_fate; reset statement_timeout"
+_END: Final = "drop table service_row, service_match, service_fate, service_touched; reset statement_timeout"
 
 # A member is found by any of the identifiers that stand in the row, on the records of this owner alone. By pk_record_identifier.
 _MATCH: Final = """
@@ -61,25 +62,51 @@ left join service_match m on m.row = s.row
 left join service e on e.organization_id = $1 and e.claim_id = s.claim_id and e.line = s.line and e.adjustment = s.adjustment
     and e.is_reversal = s.is_reversal
 """
+# Files of one owner are added one after the other: each then sees all versions of the claims that it touches.
+_LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(current_schema() || '/services/' || $1, 0))"
 _ADD: Final = """
-insert into service (organization_id, claim_id, line, adjustment, is_reversal, person_id, record_id, service_on, visit_codes, diagnoses,
-    place_of_service, npi, taxonomies, ndc, days_supply, admitted_on, discharged_on, row_hash, upload_id, row, known_from)
-select $1, s.claim_id, s.line, s.adjustment, s.is_reversal, r.person_id, r.id, s.service_on, s.visit_codes, s.diagnoses,
-    s.place_of_service, s.npi, s.taxonomies, s.ndc, s.days_supply, s.admitted_on, s.discharged_on, s.row_hash, $2, s.row, $3
-from service_fate t join service_row s on s.row = t.row join service_match m on m.row = t.row join patient_record r on r.id = m.record_id
-where t.fate = 'added'
-order by s.claim_id, s.line, s.adjustment, s.is_reversal
-for share of r
-on conflict do nothing
+with made as (
+    insert into service (organization_id, claim_id, line, adjustment, is_reversal, person_id, record_id, service_on, visit_codes, diagnoses,
+        place_of_service, npi, taxonomies, ndc, days_supply, admitted_on, discharged_on, row_hash, upload_id, row, known_from)
+    select $1, s.claim_id, s.line, s.adjustment, s.is_reversal, r.person_id, r.id, s.service_on, s.visit_codes, s.diagnoses,
+        s.place_of_service, s.npi, s.taxonomies, s.ndc, s.days_supply, s.admitted_on, s.discharged_on, s.row_hash, $2, s.row, $3
+    from service_fate t join service_row s on s.row = t.row join service_match m on m.row = t.row
+    join patient_record r on r.id = m.record_id
+    where t.fate = 'added'
+    order by s.claim_id, s.line, s.adjustment, s.is_reversal
+    for share of r
+    on conflict do nothing
+    returning claim_id
+)
+insert into service_touched select distinct claim_id from made
 """
-# One stay of each person is enough: measures look at the whole person.
+# The claim that another number replaces or voids is taken back for good, whether it is here yet or comes later. A row that was here
+# before may say it for the first time.
+_CLOSE: Final = """
+with made as (
+    insert into service (organization_id, claim_id, line, adjustment, is_reversal, person_id, record_id, visit_codes, diagnoses, taxonomies,
+        row_hash, upload_id, row, known_from)
+    select $1, s.replaces, $4, $5, true, r.person_id, r.id, '{}', '{}', '{}', $6, $2, s.row, $3
+    from service_fate t join service_row s on s.row = t.row join service_match m on m.row = t.row
+    join patient_record r on r.id = m.record_id
+    where t.fate in ('added', 'unchanged', 'repeated') and s.replaces is not null
+    order by s.replaces, s.row
+    for share of r
+    on conflict do nothing
+    returning claim_id
+)
+insert into service_touched select distinct claim_id from made
+"""
+# Whoever has a line of a claim of which something new is known, in whichever version: a corrected one may be somebody else's. One stay of
+# each is enough, for measures look at the whole person. By pk_service.
 _RECONSIDER: Final = (
     """
 insert into reconsideration (encounter_id, asked_at, cause)
 select id, $2, 'services' from (
     select distinct on (e.person_id) e.id from encounter e
-    where e.person_id in (select person_id from service where upload_id = $3 and organization_id = $1)
-        and e.folded_into is null
+    where e.person_id in (
+        select s.person_id from service s where s.organization_id = $1 and s.claim_id in (select claim_id from service_touched)
+    ) and e.folded_into is null
     order by e.person_id, e.id desc
 ) as one order by id
 """
@@ -128,8 +155,11 @@ class ServiceStage:
                 " values ($1, $2, $3, $4, $5, $6::text::jsonb)",
                 upload_id, self._organization_id, file_name, file_hash, now, orjson.dumps(summary).decode(),
             )  # fmt: skip
+            await self._raw.execute(_LOCK, str(self._organization_id))
             await self._raw.execute(_ADD, self._organization_id, upload_id, now)
-            await self._raw.execute(_RECONSIDER, self._organization_id, now, upload_id)
+            await self._raw.execute(_CLOSE, self._organization_id, upload_id, now, WHOLE_CLAIM, ADJUSTMENT_MAX, REVERSAL_HASH)
+            await self._raw.execute("analyze service_touched")
+            await self._raw.execute(_RECONSIDER, self._organization_id, now)
 
 
 OpenServiceStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[ServiceStage]]

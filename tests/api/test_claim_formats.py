@@ -125,3 +125,15 @@ async def test_the_contracts_examples_are_one_claim(story: World) -> None:
     assert (again["rows"], again["added"]) == (1, 0)
     again = await load(story, "bundle", content=json.dumps(given["application/fhir+json"]).encode())
     assert (again["rows"], again["added"]) == (1, 0)
+
+
+@pytest.mark.parametrize("form", ["csv", pytest.param("parquet", marks=needs_pyarrow)])
+async def test_tables_name_what_they_replace_and_void(story: World, form: str) -> None:
+    """Frequency codes 7 and 8, each claim under a number of its own, the void of a claim that comes after it."""
+    until(story, DAY_31)
+    later = {**VISIT, "claim_id": "ICN-2", "adjustment": "", "claim_type": "7", "original_claim_id": "PRO-1"}
+    void = {"member_id": "P-77", "claim_id": "ICN-4", "claim_type": "8", "original_claim_id": "ICN-3"}
+    soon = {**VISIT, "claim_id": "ICN-3", "adjustment": "", "service_date": "2026-03-09", "claim_type": "1", "original_claim_id": "ICN-3"}
+    assert (await load(story, form, [void, later]))["added"] == 2
+    assert (await load(story, form, [soon, {**VISIT, "service_date": "2026-03-09"}]))["added"] == 2
+    assert (await by_source(story))["claims"] == (1, 0, 1)

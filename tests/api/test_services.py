@@ -11,7 +11,7 @@ from app.domain.public_id import Kind, read_public_id
 from app.domain.viewer import Viewer
 from app.store import provider_registry
 from tests.api.test_measures import DAY_31, events, rates, until, visit
-from tests.api.world import World
+from tests.api.world import World, load_panel
 
 HEADER = (
     "member_id,claim_id,claim_line,adjustment,claim_type,service_date,procedure_code,diagnosis_1,place_of_service,rendering_npi,taxonomy\n"
@@ -77,6 +77,67 @@ async def test_reversals_and_replacements_count_by_their_number_whatever_comes_f
     assert (await by_source(story))["combined"] == (1, 0, 1)
     again = await upload(story, SEEN, REVERSED, REPLACED)
     assert (again["added"], again["unchanged"], again["rejected"]) == (0, 3, 0), "the same file again adds nothing"
+
+
+NAMED = HEADER.replace("\n", ",original_claim_id\n")
+FIRST = f"P-77,ICN-1,1,,1,2026-03-09,90834,F32.2,11,{NPI},,\n"
+SECOND = f"P-77,ICN-2,1,,7,2026-03-20,90834,F32.2,11,{NPI},,ICN-1\n"
+VOID_1, VOID_2 = "P-77,ICN-4,,,8,,,,,,,ICN-1\n", "P-77,ICN-5,,,8,,,,,,,ICN-2\n"
+ZOE = (
+    "member_id,member_id_system,first_name,last_name,birth_date,sex,program,effective_from\n"
+    "P-78,PLANC,Zoe,Rowe,1971-04-05,F,BHH,2026-01-01\n"
+)
+LATE, NEVER = (1, 0, 1), (1, 0, 0)
+
+
+async def test_replacements_and_voids_name_the_claim_they_are_of_whatever_comes_first(story: World) -> None:
+    """Frequency codes 7 and 8 with REF*F8: every claim has its own number, and no file knows which version it is."""
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, SECOND, header=NAMED)
+    await upload(story, FIRST, header=NAMED)
+    assert (await by_source(story))["claims"] == LATE, "a replacement in an earlier file than what it replaces"
+    assert (await upload(story, FIRST, SECOND, header=NAMED))["unchanged"] == 2
+    await upload(story, VOID_1, header=NAMED)
+    assert (await by_source(story))["claims"] == LATE, "the void of what was replaced takes nothing from its replacement"
+    await upload(story, VOID_2, header=NAMED)
+    assert (await by_source(story))["claims"] == NEVER
+    await upload(story, FIRST, SECOND, header=NAMED)
+    assert (await by_source(story))["claims"] == NEVER
+
+
+async def test_a_claim_loaded_again_may_say_for_the_first_time_what_it_replaces(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, FIRST, SECOND.replace(",7,", ",1,").replace("ICN-1\n", "\n"), header=NAMED)
+    assert (await by_source(story))["claims"] == (1, 1, 1)
+    done = await upload(story, SECOND, header=NAMED)
+    assert (done["unchanged"], (await by_source(story))["claims"]) == (1, LATE)
+
+
+async def test_a_void_without_a_version_is_of_every_version_and_a_replacement_says_of_what(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await upload(story, SEEN, REPLACED)
+    assert (await by_source(story))["claims"] == LATE
+    unnamed = await upload(story, SEEN.replace("CLM-1,1,0,original", "CLM-2,1,,7"))
+    assert [(one["row"], one["column"], one["code"]) for one in unnamed["errors"]] == [(2, "original_claim_id", "replaces_nothing")]
+    await upload(story, "P-77,CLM-1,,,8,,,,,,\n")
+    assert (await by_source(story))["claims"] == NEVER
+
+
+async def test_a_correction_that_names_another_member_takes_the_visit_from_the_first(story: World) -> None:
+    until(story, DAY_31)
+    await story.stage.pass_time()
+    await load_panel(story, "plan", ZOE, mode="delta")
+    await upload(story, SEEN)
+    assert (await by_source(story))["claims"] == (1, 1, 1)
+    await upload(story, REPLACED.replace("P-77", "P-78"))
+    assert (await by_source(story))["claims"] == NEVER, "a version of the same claim"
+    await upload(story, FIRST, header=NAMED)
+    assert (await by_source(story))["claims"] == (1, 1, 1)
+    await upload(story, SECOND.replace("P-77", "P-78"), header=NAMED)
+    assert (await by_source(story))["claims"] == NEVER, "a claim of another number"
 
 
 async def test_a_dry_run_says_the_same_and_adds_nothing(story: World) -> None:

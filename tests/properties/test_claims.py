@@ -1,8 +1,8 @@
 """Claims and contacts in any order end in the same statuses, by contacts, by claims and by both: the real doors on a real database.
 
-Everybody has the same stay and a twin of whom the same is said in another order: versions of claims, reversals, denials, replacements by
-another number, repetitions, contacts and their being taken back. What must come out is worked out beside it, slowly, from the facts
-alone. `TEST_PROPERTIES=deep` draws dozens instead of a few.
+Everybody has the same stay and a twin of whom the same is said in another order and in another form (FHIR, CSV): versions of claims,
+reversals, denials, chains of replacements by another number and their voids, repetitions, contacts and their being taken back. What must
+come out is worked out beside it, slowly, from the facts alone. `TEST_PROPERTIES=deep` draws dozens instead of a few.
 """
 
 import random
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.api.world import World, exchange, load_panel
 from tests.properties.test_any_order import DEEP
-from tests.support.claims import CARIN, benefit, coded
+from tests.support.claims import CARIN, Line, as_csv, benefit, coded
 from tests.support.messages import adt
 
 PAIRS = 60 if DEEP else 6
@@ -32,7 +32,10 @@ Days = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One version of a claim of one line: paid, denied or reversed; `prior` is the number that it replaces."""
+    """One version of a claim of one line: paid, denied, reversed, or void: a claim of its own that only takes `prior` back.
+
+    `prior` is the number of the claim that it replaces.
+    """
 
     number: int
     adjustment: int
@@ -60,8 +63,10 @@ def drawn(dice: random.Random) -> list[Fact]:
     for number in range(dice.randint(1, 3)):
         whats = dice.choices(("paid", "denied", "reversed"), (5, 1, 2), k=dice.randint(1, 3))
         facts += [Claim(number, adjustment, dice.choice(DAYS), what) for adjustment, what in enumerate(whats)]
-    if dice.random() < 0.4:
-        facts.append(Claim(7, 0, dice.choice(DAYS), prior=0))
+    for number in range(7, 7 + dice.choice((0, 0, 1, 2, 3))):
+        facts.append(Claim(number, 0, dice.choice(DAYS), prior=0 if number == 7 else number - 1))
+    if dice.random() < 0.3:
+        facts.append(Claim(20, 0, 0, "void", prior=dice.choice([one.number for one in facts if isinstance(one, Claim)])))
     for number in range(dice.randint(0, 2)):
         contact = Contact(number, dice.choice(DAYS), dice.random() < 0.7)
         facts += [contact, Contact(number, contact.day, contact.is_visit, undone=True)] if dice.random() < 0.3 else [contact]
@@ -118,15 +123,27 @@ def _name(number: int) -> str:
     return "Zz" + "".join(chr(ord("a") + int(digit)) for digit in f"{number:03}")
 
 
-def written(one: Claim, person: int) -> bytes:
-    """Write a version of a claim as FHIR."""
+def cells_of(one: Claim, person: int) -> Line:
+    """Write a version of a claim as the cells of a row."""
     line = {"member_id": f"C{person}", "claim_id": f"P{person}-{one.number}", "adjustment": str(one.adjustment), "claim_line": "1",
             "service_date": str(LEFT + timedelta(days=one.day)), "procedure_code": "90834", "diagnosis_1": "F32.2",
-            "place_of_service": "11", "claim_type": one.what}  # fmt: skip
-    more: dict[str, Any] = {"status": "cancelled"} if one.what == "reversed" else {}
+            "place_of_service": "11", "claim_type": one.what, "original_claim_id": ""}  # fmt: skip
+    if one.what == "paid" and (one.adjustment or one.prior is not None):
+        line["claim_type"] = "7"
+    if one.what in ("reversed", "void"):
+        line |= {"claim_line": "", "service_date": "", "claim_type": "8"}
     if one.prior is not None:
-        more["related"] = [{"relationship": coded("prior", CARIN), "reference": {"value": f"P{person}-{one.prior}"}}]
-    return orjson.dumps(benefit([line], **more)) + b"\n"
+        line["original_claim_id"] = f"P{person}-{one.prior}"
+    return line
+
+
+def written(one: Claim, person: int) -> bytes:
+    """Write a version of a claim as FHIR."""
+    said = cells_of(one, person)
+    more: dict[str, Any] = {"status": "cancelled"} if one.what in ("reversed", "void") else {}
+    if one.prior is not None:
+        more["related"] = [{"relationship": coded("prior", CARIN), "reference": {"value": said["original_claim_id"]}}]
+    return orjson.dumps(benefit([{**said, "claim_type": one.what}], **more)) + b"\n"
 
 
 async def test_any_order_of_claims_and_contacts_ends_in_the_same_statuses(world: World) -> None:
@@ -137,17 +154,19 @@ async def test_any_order_of_claims_and_contacts_ends_in_the_same_statuses(world:
     follow_ups = await _follow_ups(world, "home")
     made: dict[tuple[int, int], str] = {}
     for step in range(max(map(len, orders))):
-        file = b""
+        resources, rows = b"", []
         for person, order in enumerate(orders):
             one = order[step] if step < len(order) else None
-            if isinstance(one, Claim):
-                file += written(one, person)
+            if isinstance(one, Claim) and dice.random() < 0.5:
+                resources += written(one, person)
+            elif isinstance(one, Claim):
+                rows.append(cells_of(one, person))
             elif one is not None:
                 await _contact(world, follow_ups[_name(person)]["id"], person, one, made)
-        if file:
-            answer = await world.api.post(
-                "/v1/services/uploads", world.keys["plan"], content=file, headers={"content-type": "application/fhir+ndjson"}
-            )
+        for kind, file in (("application/fhir+ndjson", resources), ("text/csv", as_csv(rows) if rows else b"")):
+            if not file:
+                continue
+            answer = await world.api.post("/v1/services/uploads", world.keys["plan"], content=file, headers={"content-type": kind})
             assert (answer.status_code, answer.json()["rejected"]) == (201, 0), answer.text
         if dice.random() < 0.5:
             await world.stage.settle()
