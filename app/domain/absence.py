@@ -1,7 +1,8 @@
 """Where a team learned that the person is: in a facility, or in custody. It stops program clocks for a while, and never a measure. Pure.
 
 From the contact that says so to its review date, or to the first thing that says otherwise: a contact that reached the person, another
-stay that begins. While it lasts no clock runs that the program does not let run there; afterwards each has the time left that it had.
+stay that begins or ends. While it lasts no clock runs that the program does not let run there; afterwards each has the time left that it
+had.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,14 +39,15 @@ def absences(contacts: Iterable[Contact], stay: Stay, stays: Iterable[Stay]) -> 
         return ()
     standing = (one for one in contacts if one.voided_at is None and one.occurred_at >= anchor_at)
     told = sorted(standing, key=lambda one: (one.occurred_at, one.id))
-    begun = sorted(at for other in stays if other.id != stay.id and not other.cancelled and (at := other.admitted_at) is not None)
+    others = [other for other in stays if other.id != stay.id and not other.cancelled]
+    heard = sorted(at for other in others for at in (other.admitted_at, other.discharged_at) if at is not None)
     found: list[Absence] = []
     for position, contact in enumerate(told):
         if contact.outcome not in AWAY:
             continue
         review_at = _review_at(contact, stay.zone)
         later = (one.occurred_at for one in told[position + 1 :] if _says_otherwise(one) and one.occurred_at > contact.occurred_at)
-        events = [*later, *(at for at in begun if at > contact.occurred_at)]
+        events = [*later, *(at for at in heard if at > contact.occurred_at)]
         ends_at = min([review_at, *events])
         if ends_at > contact.occurred_at:
             found.append(Absence(contact.outcome, contact.occurred_at, ends_at, contact.place, ends_at == review_at))
@@ -59,7 +61,8 @@ def _says_otherwise(contact: Contact) -> bool:
 
 
 def _review_at(contact: Contact, zone: tzinfo) -> datetime:
-    day = contact.review_on or local_date(contact.occurred_at, zone) + REVIEW_AFTER
+    on = local_date(contact.occurred_at, zone)
+    day = max(contact.review_on or on + REVIEW_AFTER, on + timedelta(days=1))
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 

@@ -31,6 +31,7 @@ CLOCK_SKEW: Final = timedelta(minutes=5)
 TEXT_LENGTH_MAX: Final = 8_000
 LIST_LENGTH_MAX: Final = 50
 REVIEW_WITHIN: Final = timedelta(days=366)
+BEHIND_UTC_MAX: Final = timedelta(hours=12)
 MINUTES_A_DAY: Final = 24 * 60
 TAXONOMY: Final = re.compile(r"[0-9A-Z]{10}")
 VISIT_CODE: Final = re.compile(r"[0-9A-Z]{5}(?:-[0-9A-Z]{2}){0,4}")
@@ -232,9 +233,16 @@ def _review_on(reader: FieldReader, occurred_at: datetime | None, outcome: Conta
         for key, said in (("place", place), ("review_on", review_on)):
             if said is not None:
                 reader.problem(f"/{key}", "not_for_this_outcome", "belongs to the outcomes in_facility and incarcerated")
-    elif review_on is not None and occurred_at is not None and not occurred_at.date() < review_on <= occurred_at.date() + REVIEW_WITHIN:
+    elif review_on is not None and occurred_at is not None and not (on := _said_on(reader, occurred_at)) < review_on <= on + REVIEW_WITHIN:
         reader.problem("/review_on", "not_in_range", "is not a day after the contact, within a year of it")
     return review_on
+
+
+def _said_on(reader: FieldReader, occurred_at: datetime) -> date:
+    """Give the day of the contact where it was: by the offset it was said with. Said in UTC, it may be the day before that is not over."""
+    said = reader.said["occurred_at"]
+    at = said if isinstance(said, datetime) else datetime.fromisoformat(str(said))
+    return at.date() if at.utcoffset() else (occurred_at - BEHIND_UTC_MAX).date()
 
 
 def _npi(reader: FieldReader) -> str | None:

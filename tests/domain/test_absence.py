@@ -82,6 +82,25 @@ def test_a_visit_to_an_emergency_department_is_a_new_event() -> None:
     assert (seen.state, states(seen)["follow_up_7d"]) == (S.OPEN, C.PENDING)
 
 
+def test_to_be_let_out_of_where_they_were_is_a_new_event() -> None:
+    """The visit began before anybody learned of it: that it ends is what is heard."""
+    heard = replace(TOLD, outcome=ContactOutcome.IN_FACILITY, occurred_at=local("2026-11-19 11:00"))
+    assert look(now="2026-11-19 13:00", contacts=[heard], stays=[STAY, make_visit("E", "2026-11-19")]).state is S.SUSPENDED
+    seen = look(now="2026-11-19 15:00", contacts=[heard], stays=[STAY, make_visit("E", "2026-11-19")])
+    assert (seen.state, states(seen)["contact_2bd"]) == (S.OPEN, C.PENDING)
+    assert due(seen)["contact_2bd"] == local("2026-11-20 23:59:59").isoformat()
+
+
+@pytest.mark.parametrize("said_at", ["2026-11-19T21:00:00-05:00", "2026-11-20T02:00:00Z"])
+def test_in_the_evening_tomorrow_is_a_day_after_the_contact(said_at: str) -> None:
+    """In UTC it is tomorrow already."""
+    said = {"occurred_at": said_at, "type": "phone", "outcome": "incarcerated", "review_on": "2026-11-20"}
+    entry, problems = read_contact(said, now=local("2026-11-20 10:00"))
+    assert (entry is not None, problems) == (True, ())
+    told = replace(TOLD, occurred_at=local("2026-11-19 21:00"), review_on=date(2026, 11, 20))
+    assert look(now="2026-11-19 23:00", contacts=[told]).next_change_at == local("2026-11-20 00:00")
+
+
 def test_what_was_over_before_stays_over_and_a_voided_one_stops_nothing() -> None:
     late = replace(JAIL, occurred_at=local("2026-11-23 10:00"))
     assert states(look(now="2026-11-24", contacts=[late]))["contact_2bd"] is C.OVERDUE
