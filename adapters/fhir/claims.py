@@ -16,6 +16,8 @@ from app.domain.claim_row import COLUMNS
 from app.domain.roster import RawRow, RosterRefusedError, RowError, RowErrorCode
 
 BENEFIT: Final = "ExplanationOfBenefit"
+ADJUDICATED: Final = frozenset({"complete", "partial"})
+"""Outcomes of what was processed; a claim that waits, or that had errors, is no service yet."""
 PARTIES: Final = frozenset({"Patient", "Coverage", "Practitioner", "PractitionerRole", "Organization"})
 DOCUMENT_BYTES_MAX: Final = 16 * 1024 * 1024
 """Our policy, for a Bundle and for one line: more is sent as NDJSON."""
@@ -110,6 +112,8 @@ class ClaimsFhir:
             yield self._problem(RowErrorCode.NOT_A_CLAIM, f"{path}.use")
         elif resource.get("status") not in ("active", "cancelled", "entered-in-error"):
             yield self._problem(RowErrorCode.NOT_A_CLAIM, f"{path}.status")
+        elif resource["status"] == "active" and resource.get("outcome") not in ADJUDICATED:
+            yield self._problem(RowErrorCode.NOT_A_CLAIM, f"{path}.outcome")
         elif "modifierExtension" in resource or "implicitRules" in resource:
             yield self._problem(RowErrorCode.NOT_FHIR, f"{path}.modifierExtension")
         else:

@@ -21,8 +21,9 @@ IDENTIFIERS: Final = ("member_id", "medicaid_id", "mrn")
 DIAGNOSES_MAX: Final = 12
 COLUMNS: Final = frozenset(
     {
-        *IDENTIFIERS, "claim_id", "claim_line", "adjustment", "claim_type", "original_claim_id", "service_date", "procedure_code",
-        "modifier", "place_of_service", "rendering_npi", "taxonomy", "ndc", "days_supply", "admitted_on", "discharged_on",
+        *IDENTIFIERS, "claim_id", "claim_line", "adjustment", "claim_type", "claim_status", "original_claim_id", "service_date",
+        "procedure_code", "modifier", "place_of_service", "rendering_npi", "taxonomy", "ndc", "days_supply", "admitted_on",
+        "discharged_on",
         *(f"diagnosis_{number}" for number in range(1, DIAGNOSES_MAX + 1)),
     }
 )  # fmt: skip
@@ -30,7 +31,7 @@ COLUMNS: Final = frozenset(
 REQUIRED: Final = ("claim_id", "service_date")
 ALIASES: Final[Mapping[str, str]] = {
     "claim_number": "claim_id", "claim_control_number": "claim_id", "line_number": "claim_line", "claim_line_number": "claim_line",
-    "adjustment_number": "adjustment", "claim_version": "adjustment", "claim_status": "claim_type", "claim_frequency_code": "claim_type",
+    "adjustment_number": "adjustment", "claim_version": "adjustment", "claim_frequency_code": "claim_type",
     "original_reference_number": "original_claim_id", "original_ref_no": "original_claim_id", "original_claim_number": "original_claim_id",
     "replaces_claim_id": "original_claim_id", "replaced_claim_id": "original_claim_id", "prior_claim_id": "original_claim_id",
     "service_from": "service_date", "claim_line_start_date": "service_date", "fill_date": "service_date", "dispensing_date": "service_date",
@@ -61,12 +62,18 @@ class ClaimType(StrEnum):
 
 
 DENIED: Final = "denied"
+_DENIED_IN_835: Final = "4"
 _TYPES: Final[Mapping[str, ClaimType]] = {
     **{one.value: one for one in ClaimType},
     "1": ClaimType.ORIGINAL, "7": ClaimType.REPLACEMENT, "8": ClaimType.REVERSAL, "paid": ClaimType.ORIGINAL,
     "adjusted": ClaimType.REPLACEMENT, "adjustment": ClaimType.REPLACEMENT,
     "void": ClaimType.REVERSAL, "voided": ClaimType.REVERSAL, "reversed": ClaimType.REVERSAL, DENIED: ClaimType.REVERSAL,
 }  # fmt: skip
+_STATUSES: Final[Mapping[str, ClaimType]] = {
+    **_TYPES,
+    **dict.fromkeys(("2", "3", "19", "20", "21"), ClaimType.ORIGINAL), _DENIED_IN_835: ClaimType.REVERSAL, "22": ClaimType.REVERSAL,
+}  # fmt: skip
+"""What became of it, also by the numbers of X12 835 (CLP02): processed as primary, secondary, tertiary; denied; a payment taken back."""
 _CODE: Final = re.compile(r"[A-Z0-9]{5}", re.ASCII)
 _DIAGNOSIS: Final = re.compile(r"[A-TV-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.ASCII)
 _TAXONOMY: Final = re.compile(r"[0-9A-Z]{10}", re.ASCII)
@@ -77,12 +84,13 @@ REMEDIES: Final[Mapping[RowErrorCode, str]] = {
     "characters, and an NPI a check digit.",
     RowErrorCode.BAD_NDC: "The cell is no NDC. Write eleven digits (5-4-2), or ten with hyphens.",
     RowErrorCode.BAD_NUMBER: "The cell is no whole number of zero or more.",
-    RowErrorCode.UNKNOWN_CLAIM_TYPE: "The claim type is not original, replacement or reversal (1, 7, 8).",
+    RowErrorCode.UNKNOWN_CLAIM_TYPE: "The cell is none of: original, replacement, reversal, denied; as a frequency code 1, 7, 8.",
     RowErrorCode.NOTHING_GIVEN: "The row says nothing that was given: it needs procedure_code, ndc or discharged_on.",
     RowErrorCode.REPLACES_NOTHING: "The row replaces a claim and does not say which. Give original_claim_id (REF*F8), or adjustment"
     " where the claim keeps its number.",
     RowErrorCode.NOT_FHIR: "This is no ExplanationOfBenefit of FHIR R4, at the place that is named. Send one resource a line, or a Bundle.",
-    RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error.",
+    RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error, and an outcome of"
+    " complete or partial.",
     RowErrorCode.VERSION_TAKEN: "Another row has this claim, line and adjustment with other content. Send a correction with a higher "
     "adjustment.",
     RowErrorCode.NOT_A_MEMBER: "No member of your panel has this identifier. Load the member first, or correct the number.",
@@ -163,11 +171,9 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
         faults.append(("member_id", RowErrorCode.NO_IDENTIFIER))
     if "claim_id" not in cells:
         faults.append(("claim_id", RowErrorCode.MISSING))
-    kind = _TYPES.get(cells.get("claim_type", "original").casefold())
-    if kind is None:
-        faults.append(("claim_type", RowErrorCode.UNKNOWN_CLAIM_TYPE))
-    is_reversal = kind is ClaimType.REVERSAL
-    adjustment, replaces = _version(cells, kind, faults)
+    does = _does(cells, faults)
+    is_reversal = ClaimType.REVERSAL in does.values()
+    adjustment, replaces = _version(cells, does, faults)
     days = {column: _day(cells, column, today, faults) for column in ("service_date", "admitted_on", "discharged_on")}
     if not is_reversal:
         if "service_date" not in cells:
@@ -218,7 +224,19 @@ def _row_of(number: int, cells: Mapping[str, str], today: date, faults: list[tup
     )
 
 
-def _version(cells: Mapping[str, str], kind: ClaimType | None, faults: list[tuple[str, RowErrorCode]]) -> tuple[int, str | None]:
+def _does(cells: Mapping[str, str], faults: list[tuple[str, RowErrorCode]]) -> dict[str, ClaimType]:
+    """Read what a row does to its claim, by its type and by its status, by the word that says so; denied is the status of a version."""
+    found = {}
+    for column, meanings in (("claim_type", _TYPES), ("claim_status", _STATUSES)):
+        word = cells.get(column, "original").casefold()
+        if word in meanings:
+            found[DENIED if column == "claim_status" and word == _DENIED_IN_835 else word] = meanings[word]
+        else:
+            faults.append((column, RowErrorCode.UNKNOWN_CLAIM_TYPE))
+    return found
+
+
+def _version(cells: Mapping[str, str], does: Mapping[str, ClaimType], faults: list[tuple[str, RowErrorCode]]) -> tuple[int, str | None]:
     """Read which version of its claim this is, and which other claim it takes the place of.
 
     A void that names no version means whichever there is. A replacement that names neither a version nor a claim would stand beside what
@@ -227,9 +245,9 @@ def _version(cells: Mapping[str, str], kind: ClaimType | None, faults: list[tupl
     prior = cells.get("original_claim_id")
     replaces = None if prior == cells.get("claim_id") else prior
     said = _count(cells, "adjustment", faults)
-    if kind is ClaimType.REPLACEMENT and replaces is None and not said:
+    if ClaimType.REPLACEMENT in does.values() and replaces is None and not said:
         faults.append(("original_claim_id", RowErrorCode.REPLACES_NOTHING))
-    is_void = kind is ClaimType.REVERSAL and cells.get("claim_type", "").casefold() != DENIED
+    is_void = any(kind is ClaimType.REVERSAL and word != DENIED for word, kind in does.items())
     return ADJUSTMENT_MAX if said is None and is_void else said or 0, replaces
 
 

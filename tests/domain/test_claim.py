@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.files.provider_csv import BadRow, NoRegistryError, ProviderRow, read_providers
 from app.domain.claim import ClaimLine, services_of, standing_lines
-from app.domain.claim_row import ClaimFileReader, ClaimRow
+from app.domain.claim_row import ADJUSTMENT_MAX, ClaimFileReader, ClaimRow
 from app.domain.provider import TaxonomySpan
 from app.domain.roster import RawRow
 from app.domain.service import Ground, Service
@@ -94,6 +94,32 @@ def test_e10_a_dispensing_by_its_ndc_meets_fua(ndc: str, counts: bool) -> None:
     assert (found.status_7 is MET) is counts
     assert found.by_ground is not None
     assert found.by_ground[Ground.CONTACT].status_7 is not MET
+
+
+EXTRACT = ["member_id", "claim_number", "claim_frequency_code", "claim_status", "original_reference_number", "service_from", "hcpcs_code"]
+
+
+@pytest.mark.parametrize(
+    ("frequency", "status", "original", "is_reversal", "adjustment", "replaces"),
+    [
+        ("1", "Paid", "B", False, 0, None),
+        ("1", "1", "", False, 0, None),
+        ("1", "Denied", "", True, 0, None),
+        ("1", "4", "", True, 0, None),
+        ("7", "2", "A", False, 0, "A"),
+        ("7", "4", "A", True, 0, "A"),
+        ("8", "paid", "A", True, ADJUSTMENT_MAX, "A"),
+        ("1", "22", "", True, ADJUSTMENT_MAX, None),
+        ("", "", "", False, 0, None),
+    ],
+)
+def test_an_extract_says_by_one_column_what_a_claim_is_and_by_another_what_became_of_it(
+    frequency: str, status: str, original: str, is_reversal: bool, adjustment: int, replaces: str | None
+) -> None:
+    cells = ["P-1", "B", frequency, status, original, "2025-04-04", "90834"]
+    row = ClaimFileReader(EXTRACT, 1, date(2026, 1, 1)).read(RawRow(2, cells))
+    assert isinstance(row, ClaimRow), row
+    assert (row.is_reversal, row.adjustment, row.replaces) == (is_reversal, adjustment, replaces)
 
 
 def test_a_registry_of_the_form_of_nppes() -> None:

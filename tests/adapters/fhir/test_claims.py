@@ -14,7 +14,7 @@ from adapters.fhir.claims import DOCUMENT_BYTES_MAX, ClaimsFhir
 from app.api.strict_json import read_strict_json
 from app.domain.claim import ClaimLine, standing_lines
 from app.domain.claim_row import ClaimFileReader, ClaimRow
-from app.domain.roster import RawRow, RosterRefusedError
+from app.domain.roster import RawRow, RosterRefusedError, RowErrorCode
 from tests.support.claims import CARIN, NPI, REVENUE, TYPES, Json, benefit, coded
 
 VISIT = {"member_id": "P-1", "claim_id": "C-1", "adjustment": "0", "claim_line": "1", "service_date": "2026-03-09",
@@ -76,6 +76,18 @@ WHOLE = [("", "reversal")]
 )
 def test_what_becomes_of_a_claim(what: str, claim: Json, lines: list[tuple[str, str]]) -> None:
     assert [(row.get("claim_line", ""), row.get("claim_type", "")) for row in cells(claim)] == lines, what
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "is_taken"),
+    [("complete", "active", True), ("partial", "active", True), ("queued", "active", False), ("error", "active", False),
+     ("queued", "cancelled", True)],
+)  # fmt: skip
+def test_only_what_was_adjudicated_is_a_claim(outcome: str, status: str, is_taken: bool) -> None:
+    (row,) = raw(json.dumps(benefit([VISIT], outcome=outcome, status=status)).encode())
+    assert (row.problem, row.where) == (
+        (None, row.where) if is_taken else (RowErrorCode.NOT_A_CLAIM, "line 1: ExplanationOfBenefit.outcome")
+    )
 
 
 def _line(row: dict[str, str]) -> ClaimLine:
