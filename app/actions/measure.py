@@ -36,8 +36,8 @@ async def difference(
     heard = await measure_receipts.heard(raw, stays)
     services = await service_lines.of_people(raw, known)
     owners = await transfers.chains(raw, stays)
-    named = {contact.npi for person in known.values() for _, contact in person.contacts if contact.npi and not contact.taxonomies}
-    named |= {line.npi for lines in services.values() for line in lines if line.npi and not line.taxonomies}
+    named = {contact.npi for person in known.values() for _, contact in person.contacts if contact.npi}
+    named |= {line.npi for lines in services.values() for line in lines if line.npi}
     providers = await service_lines.kinds_of_providers(raw, named)
     told = (replace(known[one], heard=heard, services=services.get(one, ()), providers=providers, owners=owners) for one in sorted(known))
     wanted = {line.key: line for person in told for line in lines_of(person, directory, rulebook, rulebook.measures, now)}

@@ -177,9 +177,9 @@ def _of_people(stays: Iterable[StayInHand]) -> dict[UUID, list[StayInHand]]:
 
 
 def _named_providers(said: Mapping[UUID, Mapping[tuple[UUID, UUID], Sequence[Contact]]]) -> set[str]:
-    """Give who rendered visits without saying what they are."""
+    """Give who rendered visits."""
     made = (one for mine in said.values() for contacts in mine.values() for one in contacts)
-    return {one.npi for one in made if one.npi and not one.taxonomies}
+    return {one.npi for one in made if one.npi}
 
 
 def _receipt(line: Receipted, asking: Mapping[str, Evidence]) -> Receipt:

@@ -89,11 +89,11 @@ _BODY: Final = {
         "description": (
             "CSV with a header. claim_id and service_date are required, and one of member_id, medicaid_id and mrn, by which the member is"
             " found on the panel of whoever loads the file. Also read: claim_line, adjustment (a higher one corrects a lower one),"
-            " claim_type (original, replacement, reversal; 1, 7, 8), claim_status (paid, denied, reversed; CLP02), original_claim_id (REF*F8:"
-            " the claim of another number that this one replaces or voids, in whichever file it is), procedure_code, modifier, diagnosis_1"
-            " to diagnosis_12, place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on. A denied line is a"
-            " reversal. The same in Parquet, where the extra is installed; or ExplanationOfBenefit resources of FHIR R4 (CARIN Blue Button),"
-            " one a line or in a Bundle. There `row` in an error counts the claim lines from 1."
+            " claim_type (original, replacement, reversal; 1, 7, 8), claim_status (paid, denied, reversed; CLP02), original_claim_id"
+            " (REF*F8: the claim of another number that this one replaces or voids, in whichever file it is), procedure_code, modifier,"
+            " diagnosis_1 to diagnosis_12, place_of_service, rendering_npi, taxonomy, ndc, days_supply, admitted_on, discharged_on."
+            " A denied line is a reversal. The same in Parquet, where the extra is installed; or ExplanationOfBenefit resources of"
+            " FHIR R4 (CARIN Blue Button), one a line or in a Bundle. There `row` in an error counts the claim lines from 1."
         ),
         "content": {
             "text/csv": {"schema": {"type": "string"}, "examples": {"claims": {"value": _EXAMPLE}}},

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from app.domain.provider import Providers, kinds_of
+from app.domain.provider import Providers, resolved
 from app.domain.service import Ground, Service
 
 
@@ -74,19 +74,20 @@ def services_of(lines: Iterable[ClaimLine], providers: Providers) -> list[Servic
     for line in standing_lines(lines):
         if line.service_on is None or line.of_another:
             continue
-        kinds = line.taxonomies or kinds_of(line.npi, line.service_on, providers)
+        kinds = resolved(line.npi, line.taxonomies, line.service_on, providers)
         services.append(
             Service(
                 id=line.name,
                 on=line.service_on,
                 visit_codes=line.visit_codes,
                 diagnoses=line.diagnoses,
-                taxonomies=kinds,
+                taxonomies=kinds.taxonomies,
                 place_of_service=line.place_of_service,
                 ndc=line.ndc,
                 ground=Ground.CLAIM,
                 npi=line.npi,
-                is_provider_unresolved=line.npi is not None and not kinds,
+                is_provider_stated=kinds.is_stated,
+                is_provider_unresolved=kinds.is_unresolved,
             )
         )
     return services

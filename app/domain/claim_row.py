@@ -89,8 +89,8 @@ REMEDIES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.REPLACES_NOTHING: "The row replaces a claim and does not say which. Give original_claim_id (REF*F8), or adjustment"
     " where the claim keeps its number.",
     RowErrorCode.NOT_FHIR: "This is no ExplanationOfBenefit of FHIR R4, at the place that is named. Send one resource a line, or a Bundle.",
-    RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error, and an outcome of"
-    " complete or partial.",
+    RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error, outcome complete"
+    " or partial.",
     RowErrorCode.VERSION_TAKEN: "Another row has this claim, line and adjustment with other content. Send a correction with a higher "
     "adjustment.",
     RowErrorCode.NOT_A_MEMBER: "No member of your panel has this identifier. Load the member first, or correct the number.",

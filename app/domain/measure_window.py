@@ -54,7 +54,7 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         status_7 = _outcome(met_7_on, event.due_7_on, event.today)
         status_30 = status_7 if event.rules.window_days else _outcome(met_30_on, event.due_30_on, event.today)
         reason, text = _said_of(event, status_7, status_30)
-        more = _rests_on(short, long, found) if status_30 is MeasureState.MET else _not_counted(event, reader)
+        more = _rests_on(short, long, found, event, reader) if status_30 is MeasureState.MET else _not_counted(event, reader)
     else:
         status_7 = status_30 = standing.status
         reason, text, more = standing.reason, standing.text, ()
@@ -181,11 +181,16 @@ def _found(event: MeasureEvent, reader: ServiceReader) -> Iterator[_Met]:
                 yield _Met(day, "stay", other.id)
 
 
-def _rests_on(short: _Met | None, long: _Met | None, found: Sequence[_Met]) -> tuple[str, ...]:
+def _rests_on(short: _Met | None, long: _Met | None, found: Sequence[_Met], event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
     """Name what met the windows, so that the number can be traced: a visit that a contact and a claim tell of by both."""
     met = [one for one in dict.fromkeys((short, long)) if one is not None and one.id]
     told = dict.fromkeys(other for one in met for other in (one, *(also for also in found if _is_same(one, also))))
-    return tuple(f"rests_on: {one.what} {_named(one.what, one.id)} on {one.on.isoformat()}" for one in told)
+    named = {one: f"{one.what} {_named(one.what, one.id)}" for one in told}
+    stated = [one for one in told if one.service is not None and reader.rests_on_statement(one.service, event.rules.services)]
+    return (
+        *(f"rests_on: {name} on {one.on.isoformat()}" for one, name in named.items()),
+        *(f"provider_stated: {named[one]} counts by the kind of provider that its sender states; no registry says it" for one in stated),
+    )
 
 
 def _is_same(one: _Met, other: _Met) -> bool:
@@ -217,9 +222,11 @@ def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
     for one in sorted({one.id: one for one in event.history.services}.values(), key=lambda one: one.ground is not Ground.CONTACT):
         if not any(one.is_same_visit(other) for other in services):
             services.append(one)
-    unresolved = sum(
-        event.first_on <= one.on <= event.due_30_on and reader.awaits_provider(one, event.rules.services) for one in event.history.services
-    )
+    unresolved: list[Service] = []
+    for one in event.history.services:
+        awaits = event.first_on <= one.on <= event.due_30_on and reader.awaits_provider(one, event.rules.services)
+        if awaits and not any(one.is_same_visit(other) for other in unresolved):
+            unresolved.append(one)
     early = sum(one.on == event.anchor_on < event.first_on for one in services)
     short_of = sum(event.first_on <= one.on <= event.due_30_on and reader.qualifying(one, event.rules.services) is None for one in services)
     told = []
@@ -228,5 +235,5 @@ def _not_counted(event: MeasureEvent, reader: ServiceReader) -> tuple[str, ...]:
     if short_of:
         told.append(f"not_qualifying: {short_of} in the window, without the visit code, provider type or diagnosis it takes")
     if unresolved:
-        told.append(f"provider_unresolved: {unresolved} in the window would count if the kind of provider behind the NPI were known")
+        told.append(f"provider_unresolved: {len(unresolved)} in the window would count if the kind of provider behind the NPI were known")
     return tuple(told)

@@ -40,3 +40,19 @@ def kinds_of(npi: str | None, on: date, providers: Providers) -> tuple[str, ...]
         for span in providers.get(npi or "", ())
         if (span.effective_from is None or span.effective_from <= on) and (span.effective_to is None or on < span.effective_to)
     )
+
+
+class Kinds(NamedTuple):
+    """What kinds of provider somebody was on a day, and how that is known."""
+
+    taxonomies: tuple[str, ...]
+    is_stated: bool
+    """Only who sent the visit says so: no registry does."""
+    is_unresolved: bool
+    """Somebody is named, and what they are nobody says."""
+
+
+def resolved(npi: str | None, stated: tuple[str, ...], on: date, providers: Providers) -> Kinds:
+    """Say what kinds of provider rendered a visit. What the registry says of an NPI goes before what is stated with it."""
+    known = kinds_of(npi, on, providers)
+    return Kinds(known or stated, is_stated=not known and bool(stated), is_unresolved=npi is not None and not (known or stated))

@@ -16,7 +16,7 @@ from app.domain.behavioral import MENTAL_GROUPS
 from app.domain.calendar import local_date
 from app.domain.contact import LIVE_TYPES, Contact, ContactOutcome, ContactRole, ContactTopic, ContactType, ContactWith
 from app.domain.diagnosis import DiagnosisGroup, DiagnosisRules
-from app.domain.provider import Providers, kinds_of
+from app.domain.provider import Providers, resolved
 
 UNCODED_VISIT: Final = "uncoded_visit"
 """Stands as a code group for a live visit that carries no code: whether it counts, a measure's rules say."""
@@ -72,6 +72,8 @@ class Service:
     ground: Ground = Ground.CONTACT
     npi: str | None = None
     """Who rendered it."""
+    is_provider_stated: bool = False
+    """What kind of provider rendered it, its sender alone says."""
     is_provider_unresolved: bool = False
     """It names who rendered it, and what that is nobody says: it earns nothing for which the kind of provider counts."""
 
@@ -159,6 +161,12 @@ class ServiceReader:
             return False
         return self.qualifying(replace(service, taxonomies=tuple(self._providers)[:1]), rules) is not None
 
+    def rests_on_statement(self, service: Service, rules: Sequence[ServiceRule]) -> bool:
+        """Whether a service qualifies only by the kind of provider that its sender states."""
+        if not service.is_provider_stated or self.qualifying(service, rules) is None:
+            return False
+        return self.qualifying(replace(service, taxonomies=()), rules) is None
+
     def _code_groups(self, service: Service) -> set[str]:
         names = set()
         for code in service.visit_codes:
@@ -208,16 +216,17 @@ def service_of(contact: Contact, zone: tzinfo, providers: Providers = MappingPro
         on = local_date(contact.occurred_at, zone)
         return Service(id=contact.id, on=on, medication_reconciled=True) if reconciled else None
     on = local_date(contact.occurred_at, zone)
-    kinds = contact.taxonomies or kinds_of(contact.npi, on, providers)
+    kinds = resolved(contact.npi, contact.taxonomies, on, providers)
     return Service(
         id=contact.id,
         on=on,
         visit_codes=contact.visit_codes,
         diagnoses=contact.diagnoses,
-        taxonomies=kinds,
+        taxonomies=kinds.taxonomies,
         place_of_service=contact.place_of_service,
         npi=contact.npi,
-        is_provider_unresolved=contact.npi is not None and not kinds,
+        is_provider_stated=kinds.is_stated,
+        is_provider_unresolved=kinds.is_unresolved,
         live_visit=contact.is_live and contact.type in LIVE_TYPES and contact.type is not ContactType.IN_PERSON_HOSPITAL,
         medication_reconciled=reconciled,
     )

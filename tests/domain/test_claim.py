@@ -14,7 +14,8 @@ from app.domain.claim import ClaimLine, services_of, standing_lines
 from app.domain.claim_row import ADJUSTMENT_MAX, ClaimFileReader, ClaimRow
 from app.domain.provider import TaxonomySpan
 from app.domain.roster import RawRow
-from app.domain.service import Ground, Service
+from app.domain.service import Ground, Service, service_of
+from tests.domain.follow_up_builders import EASTERN, make_contact, make_stay
 from tests.domain.measure_builders import LATER, statuses
 from tests.domain.test_measure import MET, make_visit
 
@@ -65,6 +66,32 @@ def test_kinds_of_providers_hold_by_the_day() -> None:
     (early,) = services_of([replace(LINE, npi="1234567893", service_on=date(2026, 3, 8))], spans)
     assert (late.taxonomies, late.is_provider_unresolved) == ((), True)
     assert (early.taxonomies, early.is_provider_unresolved) == (("103TC0700X",), False)
+
+
+PSYCHOLOGIST, FAMILY = "103TC0700X", "207Q00000X"
+
+
+@pytest.mark.parametrize(
+    ("what", "npi", "stated", "registry", "met", "told"),
+    [
+        ("the registry knows better", "1234567893", (PSYCHOLOGIST,), {"1234567893": [TaxonomySpan(FAMILY)]}, False, "not_qualifying"),
+        ("the registry says the same", "1234567893", (PSYCHOLOGIST,), {"1234567893": [TaxonomySpan(PSYCHOLOGIST)]}, True, ""),
+        ("the registry alone says it", "1234567893", (), {"1234567893": [TaxonomySpan(PSYCHOLOGIST)]}, True, ""),
+        ("no registry knows", "1234567893", (PSYCHOLOGIST,), {}, True, "provider_stated"),
+        ("nobody is named", None, (PSYCHOLOGIST,), {}, True, "provider_stated"),
+        ("nobody says it", "1234567893", (), {}, False, "provider_unresolved: 1"),
+    ],
+)
+def test_what_kind_of_provider_a_numerator_rests_on_is_the_registrys_word_or_told(
+    what: str, npi: str | None, stated: tuple[str, ...], registry: dict[str, list[TaxonomySpan]], met: bool, told: str
+) -> None:
+    claim = replace(LINE, service_on=date(2025, 3, 12), visit_codes=("99213",), diagnoses=("Z0000",), npi=npi, taxonomies=stated)
+    contact = make_contact("2025-03-12", visit_codes=["99213"], diagnoses=["Z00.00"], taxonomies=stated)
+    seen = service_of(replace(contact, npi=npi), EASTERN, registry)
+    assert seen is not None
+    for services in (services_of([claim], registry), [seen], [seen, *services_of([claim], registry)]):
+        found = statuses(make_stay("A", admitted="2025-03-01", discharged="2025-03-10"), services=services)["FUH"]
+        assert (found.status_7 is MET, any(one.startswith(told or "provider") for one in found.reasons)) == (met, bool(told)), what
 
 
 @pytest.mark.parametrize(

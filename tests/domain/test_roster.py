@@ -191,6 +191,7 @@ def test_every_reason_for_refusing_a_row_says_what_to_do() -> None:
         RowErrorCode.BAD_NUMBER,
         RowErrorCode.UNKNOWN_CLAIM_TYPE,
         RowErrorCode.NOTHING_GIVEN,
+        RowErrorCode.REPLACES_NOTHING,
         RowErrorCode.VERSION_TAKEN,
         RowErrorCode.NOT_A_MEMBER,
         RowErrorCode.NOT_FHIR,

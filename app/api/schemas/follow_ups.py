@@ -81,7 +81,15 @@ class NewContact(Request):
     with_: Annotated[Any, _codes(ContactWith), Field(alias="with")] = None
     role: Annotated[Any, _codes(ContactRole)] = None
     npi: Annotated[Any, _schema(type="string", description="National Provider Identifier, checked", examples=["1234567893"])] = None
-    taxonomies: Annotated[Any, _CODE_LIST] = None
+    taxonomies: Annotated[
+        Any,
+        _schema(
+            type="array",
+            items={"type": "string"},
+            maxItems=50,
+            description="NUCC codes of who did it; where a loaded registry says what the npi is on that day, that counts",
+        ),
+    ] = None
     live_two_way: Annotated[Any, _schema(type="boolean", description="Left out: what type and outcome imply")] = None
     duration_minutes: Annotated[Any, _schema(type="integer", minimum=0, maximum=1440)] = None
     content: Annotated[Any, _CONTENT] = None
