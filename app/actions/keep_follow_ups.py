@@ -359,7 +359,7 @@ def _times(looked: LookedAt, now: datetime) -> Times | None:
     """Note when the discharge that stands came here, and give its times; another discharge is looked at anew."""
     row, stay = looked.row, looked.stay
     if looked.seen.anchor_at is None:
-        row.received_at = row.first_opened_at = None
+        row.received_at = row.told_at = row.first_opened_at = None
         return None
     if row.anchor_at != looked.seen.anchor_at or row.received_at is None:
         row.received_at = min(stay.heard.get(Kind.DISCHARGED) or now, stay.received_at or now)

@@ -53,7 +53,7 @@ with claimed as (
     where s.organization_id = $1 and s.discharged_on between $2::date - 1 and $3::date + 1 and not s.is_reversal and (
         select true from service n where n.organization_id = s.organization_id and n.claim_id = s.claim_id
             and (n.adjustment > s.adjustment or n.adjustment = s.adjustment and n.is_reversal)
-            and (n.is_reversal or n.discharged_on is not null)
+            and (case when n.is_reversal then n.line in ('', s.line) else n.discharged_on is not null end)
         limit 1
     ) is null
 ), discharge as (

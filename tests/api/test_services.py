@@ -256,6 +256,16 @@ async def test_the_trust_line_compares_with_the_discharges_of_claims(story: Worl
     await upload(story, "P-77,H-1,2026-03-02,2026-03-02,2026-03-06,1,reversal\n", header=header.replace("\n", ",adjustment,claim_type\n"))
     found = (await rates(story, "plan"))["trust"]["claims_list"]
     assert (found["claims"], found["claims_found"], found["events_found"]) == (1, 0, 0), "what was reversed tells nothing"
+    lined = header.replace("\n", ",claim_line,claim_type,adjustment\n")
+    await upload(
+        story,
+        *(f"P-77,H-3,2026-03-02,2026-03-02,2026-03-06,{line},{what},{version}\n" for line, what, version in (
+            (1, "paid", 0), (2, "denied", 0), (3, "paid", 0), (3, "void", 1),
+        )),
+        header=lined,
+    )  # fmt: skip
+    found = (await rates(story, "plan"))["trust"]["claims_list"]
+    assert (found["claims"], found["claims_found"], found["events_found"]) == (2, 1, 1), "a line that was denied or taken back is one line"
 
 
 async def test_many_claims_are_compared_beside_the_answers_and_kept(story: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,9 @@ async def test_who_was_late_is_the_home_when_it_was_told_in_time(story: World) -
         "first_attempt_at": tried_at.isoformat(),
     }
     assert (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200, params={"late_by": "late_by_feed"}))["items"] == []
+    await story.send(adt("A13", "20260306150000-0500", control="C4"))
+    (clock, *_) = (await the_follow_up(story))["clocks"]
+    assert (clock["late_by"], set(clock["times"].values())) == (None, {None}), "no discharge stands: nothing came, was told or opened"
 
 
 async def test_who_was_late_is_the_home_when_its_own_roster_came_after_the_discharge(story: World) -> None:
