@@ -1,5 +1,7 @@
 """When a feed usually sends, hour by hour of its local week, and whether its present silence is longer than that allows. Pure.
 
+Of a facility behind an aggregator what is usual is so many discharges a day.
+
 A fixed timeout is wrong for everybody: ten minutes are long for a university hospital at noon and nothing for a critical-access
 hospital at night. What counts is how many messages should have come. Not here: how messages are counted (store/feed_counts) and who
 is told (worker).
@@ -7,7 +9,7 @@ is told (worker).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -88,3 +90,17 @@ def missing_messages(rhythm: Rhythm | None, heard_at: datetime, now: datetime, z
         return None
     missing = expected_between(rhythm, heard_at, now, zone)
     return missing if missing >= MISSING_MIN else None
+
+
+def usual_of_day(discharges: Mapping[date, int], on: date) -> float | None:
+    """Give how many discharges a facility had a day in the weeks before a day, or None while too little is known."""
+    earlier = [day for day in discharges if on - timedelta(weeks=RHYTHM_WEEKS) <= day < on]
+    if not earlier or on - min(earlier) < HISTORY_MIN:
+        return None
+    return sum(discharges[day] for day in earlier) / (on - min(earlier)).days
+
+
+def quiet_since(last_on: date, usual: float | None, on: date) -> date | None:
+    """Give the last day before a silence that the next discharge ends, where so many should have come between that it is one."""
+    missing = (usual or 0.0) * ((on - last_on).days - 1)
+    return last_on if missing >= MISSING_MIN else None

@@ -8,17 +8,17 @@ usual (domain/rhythm), what is complete (domain/completeness) and closing stays 
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.completeness import ADMISSIONS, ExpectedField, census
-from app.domain.rhythm import HOUR, LOOKED_BACK_MAX, RHYTHM_WEEKS, missing_messages, rhythm_of
+from app.domain.rhythm import HOUR, LOOKED_BACK_MAX, RHYTHM_WEEKS, missing_messages, quiet_since, rhythm_of, usual_of_day
 from app.pipeline.rooms import OpenTransaction
 from app.ports import Cipher, Clock, FieldReader, Ids
-from app.store import feed_counts, feed_silences, inbound
+from app.store import facility_days, feed_counts, feed_silences, inbound
 from app.store.directory import RegistryReader
 from app.store.feed_counts import Watch
 from app.store.feed_silences import Closed, NewSilence, Pulse
@@ -122,6 +122,7 @@ class FeedWatch:
         ends_at = min(starts_at + STEP_MAX, until)
         if starts_at < ends_at:
             await feed_counts.judge_discharges(raw, starts_at, ends_at, sorted(ADMISSIONS))
+            await _hear_facilities(raw, starts_at, ends_at)
         watch.judged_to = max(since, ends_at)
         return watch.judged_to < until
 
@@ -168,6 +169,24 @@ class FeedWatch:
         new = [NewSilence(self.ids.new(), one.feed_id, one.last_message_at, one.missing) for one in found.values()]
         opened = await feed_silences.open_silences(raw, new, now)
         return [one for feed, one in found.items() if feed in opened]
+
+
+async def _hear_facilities(raw: Raw, starts_at: datetime, ends_at: datetime) -> None:
+    """Note of which facilities behind aggregators discharges came, and which silences they ended."""
+    seen = await facility_days.found(raw, starts_at, ends_at)
+    if not seen:
+        return
+    since = min(one.day_on for one in seen) - 2 * timedelta(weeks=RHYTHM_WEEKS)
+    known = await facility_days.known(raw, {one.place for one in seen}, since)
+    heard = []
+    for one in sorted(seen, key=lambda day: day.day_on):
+        before = [day for day in known[one.place] if day.day_on < one.day_on]
+        last = max(before, key=lambda day: day.day_on, default=None)
+        usual = usual_of_day({day.day_on: day.discharges for day in before}, one.day_on)
+        quiet = quiet_since(last.day_on, last.usual, one.day_on) if last is not None else None
+        heard.append(replace(one, usual=usual, quiet_since=quiet))
+        known[one.place].append(heard[-1])
+    await facility_days.add(raw, heard)
 
 
 def _is_stale(pulse: Pulse, now: datetime) -> bool:

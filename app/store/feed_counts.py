@@ -185,4 +185,5 @@ async def presumed(raw: Raw, stays_of: Mapping[UUID, int], now: datetime) -> Non
 async def forget(raw: Raw, hours_before: datetime, days_before: date) -> None:
     """Delete counts that nobody asks for any more."""
     await raw.execute("delete from feed_hour where hour_at < $1", hours_before)
+    await raw.execute("delete from facility_day where day_on < $1", hours_before.date())
     await raw.execute("delete from feed_field where day_on < $1", days_before)

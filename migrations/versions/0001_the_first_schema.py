@@ -1255,6 +1255,25 @@ def upgrade() -> None:
         postgresql_where=sa.text("facility_id IS NOT NULL"),
     )
     op.create_table(
+        "facility_day",
+        sa.Column("feed_id", sa.Uuid(), nullable=False),
+        sa.Column("facility_id", sa.Uuid(), nullable=False),
+        sa.Column("day_on", sa.Date(), nullable=False, comment="UTC, on which its discharges were received; none: no row"),
+        sa.Column("discharges", sa.Integer(), nullable=False),
+        sa.Column("usual", sa.REAL(), nullable=True, comment="discharges a day in the weeks before; null: too little is known"),
+        sa.Column("quiet_since", sa.Date(), nullable=True, comment="this day ended a silence: the last day with a discharge before it"),
+        sa.ForeignKeyConstraint(["facility_id"], ["organization.id"], name=op.f("fk_facility_day_facility_id")),
+        sa.ForeignKeyConstraint(["feed_id"], ["feed.id"], name=op.f("fk_facility_day_feed_id")),
+        sa.PrimaryKeyConstraint("feed_id", "facility_id", "day_on", name=op.f("pk_facility_day")),
+    )
+    op.create_index(
+        "ix_facility_day_quiet",
+        "facility_day",
+        ["facility_id", "day_on"],
+        unique=False,
+        postgresql_where=sa.text("quiet_since IS NOT NULL"),
+    )
+    op.create_table(
         "feed_facility",
         sa.Column("feed_id", sa.Uuid(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False, comment="as an aggregator's messages write it, upper case"),
@@ -1809,6 +1828,10 @@ def upgrade() -> None:
         "encounter",
         visible="facility_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or reported_by = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or exists (select 1 from panel_member m where m.person_id = {table}.person_id and (m.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or m.organization_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid)))) or exists (select 1 from telling t where t.encounter_id = {table}.id and t.effective and (t.recipient_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid) or t.recipient_id in (select g.organization_id from organization_grant g where g.grantee_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))))",
     )
+    op.secure_table(
+        "facility_day",
+        visible="exists (select 1 from feed f where f.id = feed_id and f.organization_id = (select nullif(current_setting('handoff.viewer', true), '')::uuid))",
+    )
     op.secure_table("feed_facility")
     op.secure_table(
         "feed_field",
@@ -1883,6 +1906,7 @@ def downgrade() -> None:
     op.secure_table("feed_hour", privileges="")
     op.secure_table("feed_field", privileges="")
     op.secure_table("feed_facility", privileges="")
+    op.secure_table("facility_day", privileges="")
     op.secure_table("encounter", privileges="")
     op.secure_table("delivery", privileges="")
     op.secure_table("subscription", privileges="")
@@ -1988,6 +2012,8 @@ def downgrade() -> None:
     op.drop_table("feed_hour")
     op.drop_table("feed_field")
     op.drop_table("feed_facility")
+    op.drop_index("ix_facility_day_quiet", table_name="facility_day", postgresql_where=sa.text("quiet_since IS NOT NULL"))
+    op.drop_table("facility_day")
     op.drop_index("uq_encounter_visit", table_name="encounter", postgresql_where=sa.text("facility_id IS NOT NULL"))
     op.drop_index("ix_encounter_visit_number", table_name="encounter")
     op.drop_index("ix_encounter_reported_by", table_name="encounter", postgresql_where=sa.text("reported_by IS NOT NULL"))

@@ -1,6 +1,6 @@
 """When a silence is too long: by what should have come, not by the clock."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +17,9 @@ from app.domain.rhythm import (
     expected_between,
     hour_of_week,
     missing_messages,
+    quiet_since,
     rhythm_of,
+    usual_of_day,
 )
 
 EASTERN = ZoneInfo("America/New_York")
@@ -106,3 +108,33 @@ def test_a_silence_of_years_is_added_up_in_a_moment() -> None:
     missing = missing_messages(rhythm, MONDAY - timedelta(days=4_000), MONDAY, EASTERN)
     assert missing == pytest.approx(14 * 24)
     assert missing >= MISSING_MIN
+
+
+TODAY = date(2026, 3, 30)
+
+
+def _days(first_back: int, last_back: int, each: int = 2) -> dict[date, int]:
+    return {TODAY - timedelta(days=back): each for back in range(last_back, first_back + 1)}
+
+
+@pytest.mark.parametrize(
+    ("what", "counts", "usual"),
+    [
+        ("two a day", _days(70, 1), 2.0),
+        ("two every day for half the time", _days(56, 29), 1.0),
+        ("thirteen days show no habit", _days(13, 1), None),
+        ("two weeks do", _days(14, 1), 2.0),
+        ("nothing yet", {}, None),
+        ("the day itself and later ones do not count", _days(14, -3, 7), 7.0),
+    ],
+)
+def test_what_a_facility_behind_an_aggregator_usually_sends_a_day(what: str, counts: dict[date, int], usual: float | None) -> None:
+    assert usual_of_day(counts, TODAY) == usual, what
+
+
+@pytest.mark.parametrize(
+    ("usual", "days", "is_quiet"), [(2.0, 6, True), (2.0, 5, False), (30.0, 2, True), (30.0, 1, False), (None, 90, False)]
+)
+def test_days_without_a_discharge_are_a_silence_when_ten_are_missing(usual: float | None, days: int, is_quiet: bool) -> None:
+    last = TODAY - timedelta(days=days)
+    assert quiet_since(last, usual, TODAY) == (last if is_quiet else None)

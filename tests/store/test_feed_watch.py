@@ -174,6 +174,33 @@ async def test_a_discharge_is_judged_a_day_later(exchange: Exchange) -> None:
     assert (found["discharges"], found["unopened"]) == (3, 2), "the A01 that came late is there"
 
 
+async def test_the_discharges_of_who_is_behind_an_exchange_are_counted_by_the_day_and_a_silence_is_known_when_it_ends(
+    exchange: Exchange,
+) -> None:
+    """Four a day until Wednesday: by Monday sixteen are missing."""
+    wednesday = (MONDAY - timedelta(days=5)).date()
+    async with exchange.open() as raw:
+        await raw.execute(
+            "insert into feed_facility (feed_id, code, organization_id, time_zone, assigning_authority, mapped_at) "
+            "values ($1, 'A', $2, 'America/New_York', 'HOSPA', $3)",
+            FEED, HOSPITAL, MONDAY,
+        )  # fmt: skip
+        await raw.execute(
+            "insert into facility_day (feed_id, facility_id, day_on, discharges, usual) "
+            "select $1, $2, $3::date - back, 4, 4 from generate_series(0, 50) as back",
+            FEED, HOSPITAL, wednesday,
+        )  # fmt: skip
+    now = exchange.clock.now()
+    await exchange.send(message("A03", now, "C1", visit="V1"), message("A03", now, "C2", visit="V2"), message("A01", now, "C3", visit="V3"))
+    exchange.clock.advance(minutes=20)
+    await exchange.send(message("A03", exchange.clock.now(), "C4", visit="V3"))
+    exchange.clock.advance(hours=25)
+    await exchange.look()
+    await exchange.look()
+    (day,) = await exchange.rows("select day_on, discharges, usual, quiet_since from facility_day where day_on > $1", wednesday)
+    assert day == {"day_on": MONDAY.date(), "discharges": 3, "usual": pytest.approx(204 / 55), "quiet_since": wednesday}
+
+
 async def test_completeness_is_kept_by_day_and_field_and_nothing_else_of_the_message(exchange: Exchange) -> None:
     """DIR-1."""
     now = exchange.clock.now()

@@ -1,6 +1,6 @@
 """The trust line's months of feeds: what is to be heard, what was, and a silent feed lowers it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -116,3 +116,27 @@ async def test_what_is_expected_is_what_the_feed_was_in_that_month(raw: Raw) -> 
     await raw.execute("update feed set mode = 'shadow' where id = $1", FEED)
     await silent(raw, FEED, at(3, 10), at(3, 12), None)
     assert await healthy(raw, ALONE) == [None, True, True, None]
+
+
+async def heard(raw: Raw, place: UUID, days: Sequence[date], usual: float, quiet_since: date | None = None) -> None:
+    """Discharges of a facility on each of these days; the first ended a silence if one is given."""
+    for number, on in enumerate(days):
+        await raw.execute(
+            "insert into facility_day (feed_id, facility_id, day_on, discharges, usual, quiet_since) values ($1, $2, $3, 4, $4, $5)",
+            BEHIND, place, on, usual, quiet_since if number == 0 else None,
+        )  # fmt: skip
+
+
+async def test_a_hospital_behind_an_exchange_is_silent_by_its_own_rhythm(raw: Raw) -> None:
+    """Of four discharges a day ten are missing after three days without one: in February, and since the first of April."""
+    await raw.execute("insert into feed_watch (id, judged_to) values (1, $1)", UNTIL - timedelta(days=1))
+    await heard(raw, NORTH, [date(2026, 2, 5)], 4.0)
+    await heard(raw, NORTH, [date(2026, 2, 9), date(2026, 3, 31)], 4.0, date(2026, 2, 5))
+    await heard(raw, SOUTH, [date(2026, 2, 5), date(2026, 3, 31)], 0.1)
+    assert await healthy(raw, NORTH) == [True, False, True, False]
+    assert await healthy(raw, SOUTH) == [True, True, False, False], "three are missing, and its stays are"
+    assert await healthy(raw, ALONE) == [True] * 4
+    then = at(4, 4)
+    assert await facility_months(raw, date(2026, 3, 1), then, NORTH, known_at=then) == (2, 2), (
+        "two days were missing, as far as was counted"
+    )

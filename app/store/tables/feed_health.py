@@ -42,6 +42,25 @@ feed_field = Table(
     Column("valued", BigInteger, nullable=False, comment="of these, those that do"),
 )
 
+# A day of a facility in whose name an aggregator sends: of what the feed brings nothing else says which of its hospitals is silent.
+facility_day = Table(
+    "facility_day",
+    metadata,
+    Column("feed_id", Id, ForeignKey("feed.id"), primary_key=True),
+    Column("facility_id", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("day_on", Date, primary_key=True, comment="UTC, on which its discharges were received; none: no row"),
+    Column("discharges", Integer, nullable=False),
+    Column("usual", REAL, comment="discharges a day in the weeks before; null: too little is known"),
+    Column("quiet_since", Date, comment="this day ended a silence: the last day with a discharge before it"),
+)
+# The silences of a facility, of which there are few.
+Index(
+    "ix_facility_day_quiet",
+    facility_day.c.facility_id,
+    facility_day.c.day_on,
+    postgresql_where=facility_day.c.quiet_since.is_not(None),
+)
+
 feed_pulse = Table(
     "feed_pulse",
     metadata,

@@ -98,6 +98,7 @@ VISIBILITY: dict[str, str] = {
     "inbound_outcome": "exists (select 1 from inbound_message i where i.id = message_id)",
     "feed_hour": of_feed(),
     "feed_field": of_feed(),
+    "facility_day": of_feed(),
     "feed_pulse": of_feed(),
     "feed_silence": of_feed(),
     "patient_record": f"source = {VIEWER}::text or ({claimed('person_id')} and {_PANEL_SOURCE})",
