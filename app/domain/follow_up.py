@@ -241,8 +241,12 @@ def _windows(
             window = replace(window, counts_from=anchor_at)
         if runs_from > starts_at:
             window = replace(window, due_at=clock_window(one, runs_from, facts.stay.zone, facts.stay.stay_class, holidays).due_at)
-        # What was over before is over; what waits has as much time left afterwards as it had.
-        stopping = [absence for absence in away if absence.outcome not in runs_while.get(one.id, frozenset())]
+        # What was over before is over; what waits has as much time left afterwards as it had, and all of it where it did not run yet.
+        stopping = [
+            replace(absence, starts_at=max(absence.starts_at, runs_from))
+            for absence in away
+            if absence.outcome not in runs_while.get(one.id, frozenset()) and absence.ends_at > runs_from
+        ]
         due_at = due_after(window.due_at, one.unit, stopping, facts.stay.zone, holidays)
         waits = [(anchor_at, runs_from)] if runs_from > starts_at else []
         waits += [(absence.starts_at, absence.ends_at) for absence in stopping if absence.starts_at < due_at]

@@ -47,6 +47,10 @@ def read_structured(topic: ContactTopic, said: Mapping[str, object], pointer: st
     if set(said) - _KEYS[topic]:
         complain(pointer, "unknown_key", f"takes no keys but: {', '.join(sorted(_KEYS[topic]))}")
         return None
+    if said.get("done") is False and topic is not ContactTopic.MED_REC:
+        # An answer about danger must not hide behind it (``safety``).
+        complain(pointer, "contradiction", "says that it was not done, and carries answers; leave one of them out")
+        return None
     if topic is ContactTopic.PHQ9:
         return _phq9(said, pointer, complain)
     return _c_ssrs(said, pointer, complain) if topic is ContactTopic.C_SSRS_LEVEL else _med_rec(said, pointer, complain)

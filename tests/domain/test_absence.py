@@ -107,6 +107,19 @@ def test_what_was_over_before_stays_over_and_a_voided_one_stops_nothing() -> Non
     assert look(now="2026-11-20", contacts=[replace(JAIL, voided_at=local("2026-11-19 11:00"))]).state is S.OPEN
 
 
+def test_what_had_not_begun_to_run_has_its_whole_time_afterwards_and_no_more() -> None:
+    """A transfer on Wednesday to a place that is waited for three days; on Thursday they are found to be in custody until Tuesday week."""
+    gone = replace(
+        make_stay(admitted="2026-11-10", discharged="2026-11-18", disposition=Disposition.TRANSFER), transfer_wait=timedelta(days=3)
+    )
+    seen = look(gone, "2026-12-01 08:00", contacts=[JAIL])
+    assert due(seen)["contact_2bd"] == local("2026-12-03 23:59:59").isoformat(), "two business days after Tuesday"
+    assert due(seen)["follow_up_7d"] == local("2026-12-08 23:59:59").isoformat()
+    found = replace(JAIL, review_on=date(2026, 11, 20))
+    over = due(look(gone, "2026-11-23", contacts=[found]))
+    assert over == due(look(gone, "2026-11-23")), "it was over before they began"
+
+
 def test_without_a_review_date_it_is_asked_again_after_two_weeks() -> None:
     seen = look(now="2026-11-20", contacts=[replace(JAIL, review_on=None)])
     assert seen.next_change_at == local("2026-12-03 00:00")

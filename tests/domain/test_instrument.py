@@ -72,6 +72,8 @@ def test_the_screener_comes_to_a_level_and_moderate_and_high_are_escalated(answe
         ({"phq9": {"items": NINE, "difficulty": 4}}, "/content/phq9/difficulty", "not_in_range"),
         ({"phq9": {"items": NINE, "mood": 1}}, "/content/phq9", "unknown_key"),
         ({"phq9": 28}, "/content/phq9", "not_a_value"),
+        ({"phq9": {"done": False, "items": [*NINE[:8], 3]}}, "/content/phq9", "contradiction"),
+        ({"c_ssrs_level": {**CALM, "q6": True, "q6_recent": True, "done": False}}, "/content/c_ssrs_level", "contradiction"),
         ({"c_ssrs_level": {"q1": True}}, "/content/c_ssrs_level/q2", "required"),
         ({"c_ssrs_level": {**CALM, "q2": True}}, "/content/c_ssrs_level/q3", "required"),
         ({"c_ssrs_level": {**CALM, "q6": True}}, "/content/c_ssrs_level/q6_recent", "required"),
@@ -88,6 +90,11 @@ def test_what_is_wrong_is_said_where_it_is_and_never_repeated(content: Any, poin
     assert entry is None
     assert (pointer, code) in [(problem.pointer, problem.code) for problem in problems]
     assert not any("mood" in problem.message or "grave" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize(("total", "expected"), [(24, ()), (25, ("phq9_item_9",)), (27, ("phq9_item_9",))])
+def test_a_total_that_the_other_items_cannot_come_to_says_what_the_ninth_is(total: int, expected: tuple[str, ...]) -> None:
+    assert found({"phq9": total}) == found({"phq9": {"score": total}}) == expected
 
 
 def test_what_was_not_done_is_not_escalated() -> None:
