@@ -7,6 +7,7 @@ Nothing is sent again here: the caller decides, knowing which messages were left
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
@@ -18,8 +19,10 @@ from adapters.hl7v2.encodings import tokenize
 from adapters.hl7v2.er7 import Er7Message
 from adapters.hl7v2.escapes import unescape
 from adapters.hl7v2.framing import COMMIT_ACK, COMMIT_NAK, Frame, MllpFramer, TooLong, wrap
+from adapters.hl7v2.xml_form import is_xml
 
 _READ_BYTES: Final = 65_536
+_LINE_END: Final = re.compile(rb"[\r\n]")
 _POSITIVE = frozenset({"AA", "CA"})
 _CONDITIONAL = frozenset({"ER", "SU"})
 
@@ -245,7 +248,8 @@ class MllpClient:
 
 def _sent(message: bytes, now: float) -> _Sent:
     """Read from MSH what the message will be answered."""
-    cut = tokenize(message)
+    # The first segment alone: what our own reader would refuse, a document of 2 MB, may be sent all the same and has its MSH-10.
+    cut = tokenize(message if is_xml(message) else _LINE_END.split(message.lstrip(), maxsplit=1)[0])
     header = cut.first("MSH") if isinstance(cut, Er7Message) else None
     if header is None:
         return _Sent(message, "", 1, may_come=False, sent_at=now, received=[])

@@ -121,7 +121,7 @@ def too_large(octets_max: int) -> ProblemError:
     """Give the answer to a body over its cap; the connection is closed instead of reading the rest."""
     return ProblemError(
         ProblemType.TOO_LARGE,
-        f"This path takes at most {octets_max} octets; send less, or split it.",
+        f"This path takes at most {octets_max} octets; send less, split it, or ask the exchange's operator for more (HANDOFF_…_BYTES_MAX).",
         headers={"Connection": "close"},
     )
 

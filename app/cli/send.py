@@ -31,6 +31,13 @@ _POSITIVE = frozenset({"AA", "CA", "200", "202", "204"})
 _ER7 = "application/hl7-v2"
 _XML = "application/hl7-v2+xml; charset=utf-8"
 _CONDITIONS = ("control_id", "code", "text")
+_REMEDIES: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "Check --key: `handoff key list` shows the keys there are.",
+    HTTPStatus.FORBIDDEN: "Check --key: whoever runs the exchange makes one with the scope adt.write.",
+    HTTPStatus.NOT_FOUND: "Check the address: it is that of the service, or of its /hl7v2 or /fhir.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Leave scanned documents out, or have the receiver's limit raised.",
+}
+_OTHER_REMEDY = "The answer names what is wrong; `handoff lint` says more of the messages themselves."
 
 
 @app.command()
@@ -179,7 +186,7 @@ def _read(answer: HttpAnswer, number: int) -> tuple[Acknowledgement, ...]:
     text = f"Message {number} was answered with HTTP {answer.status}: {said or 'no explanation'}"
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise unavailable(text, "Wait a moment and send the rest again.")
-    raise refused(text, "Check --key and --feed; the answer names what is wrong.")
+    raise refused(text, _REMEDIES.get(answer.status, _OTHER_REMEDY))
 
 
 def _acknowledgement(body: bytes, number: int) -> Acknowledgement:

@@ -176,6 +176,15 @@ def test_what_an_http_answer_means(handoff: Handoff, file: Path, status: int, ki
         assert "The key is unknown." in ended.error["error"]
 
 
+@pytest.mark.parametrize(("status", "word"), [(401, "--key"), (404, "address"), (413, "limit"), (422, "lint"), (499, "lint")])
+def test_a_refusal_over_http_says_what_to_look_at(handoff: Handoff, file: Path, status: int, word: str) -> None:
+    with http_receiver(lambda *_: (status, "text/plain", b"no")) as url:
+        ended = handoff("send", file, "--http", url, "--json")
+    assert ended.code == ExitCode.REFUSED
+    assert word in ended.error["remedy"]
+    assert (status in {401, 403}) == ("--key" in ended.error["remedy"])
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

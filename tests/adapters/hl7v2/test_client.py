@@ -8,6 +8,7 @@ import pytest
 
 from adapters.hl7v2.ack import Er7AckWriter
 from adapters.hl7v2.client import AnswerMismatchError, AnswerTimeoutError, MllpClient, MllpError, NotConnectedError
+from adapters.hl7v2.er7 import MESSAGE_BYTES_MAX
 from adapters.hl7v2.framing import MllpFramer, wrap
 from adapters.hl7v2.reader import Hl7v2Reader
 from app.domain.inbound import AckCode, Problem, ProblemCode, Severity
@@ -43,7 +44,7 @@ async def scripted(script: Script) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2 * MESSAGE_BYTES_MAX)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -241,6 +242,20 @@ async def test_a_rejection_without_a_control_id_belongs_to_what_was_sent() -> No
         reply = await client.send(b"no message at all")
         assert reply.code == "AR"
         assert reply.acknowledgements[0].errors[0][0] == "MSH^1"
+
+
+@pytest.mark.parametrize("code", ["AA", "AR"])
+async def test_what_our_own_reader_would_refuse_is_sent_and_answered_under_its_control_id(code: str) -> None:
+    large = message("ZZ1") + b"NTE|1||" + b"x" * MESSAGE_BYTES_MAX + b"\r"
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\x1c\r")
+        writer.write(wrap(ack("ZZ1", code)))
+        await reader.read()
+
+    async with scripted(script) as port, MllpClient("127.0.0.1", port) as client:
+        reply = await client.send(large)
+        assert (reply.control_id, reply.code) == ("ZZ1", code)
 
 
 async def test_release_2() -> None:
