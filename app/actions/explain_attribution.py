@@ -13,6 +13,8 @@ from uuid import UUID
 from app.domain.answer import Answer, denied_of
 from app.domain.attribution import Attribution
 from app.domain.directory import Directory
+from app.domain.feed import FeedMode
+from app.domain.interpreted import KEPT_APART
 from app.domain.measure_history import birth_on
 from app.domain.named_provider import named_providers
 from app.domain.notification import Desired
@@ -69,7 +71,7 @@ async def explain_attribution(  # the stay, what is known of it, and what is ask
             continue
         mine = [one for one in desired if one.recipient_id == organization_id]
         claims = [claim for claim in stored if claim.organization_id == organization_id]
-        why = _why(mine, claims, day, is_named=organization_id in named)
+        why = _why(mine, claims, day, is_named=organization_id in named, is_test=stay.mode == FeedMode.TEST)
         candidates.append(
             Candidate(
                 organization,
@@ -84,8 +86,10 @@ async def explain_attribution(  # the stay, what is known of it, and what is ask
     return candidates
 
 
-def _why(desired: Sequence[Desired], claims: Sequence[StoredClaim], day: date | None, *, is_named: bool) -> tuple[str, ...]:
+def _why(desired: Sequence[Desired], claims: Sequence[StoredClaim], day: date | None, *, is_named: bool, is_test: bool) -> tuple[str, ...]:
     """Say in one or a few sentences why the organization is told, or why it is not."""
+    if is_test:
+        return (f"test: {KEPT_APART.text}",)
     if desired:
         return tuple(dict.fromkeys(reason for one in desired for reason in one.reasons))
     standing = [claim for claim in claims if claim.retracted_at is None]

@@ -130,7 +130,7 @@ async def _checked(checks: _Checks, number: int, message: FileMessage) -> dict[s
 
 def _sets_aside(problem: dict[str, str]) -> bool:
     """Tell an error, or that a person has to look first (a delete, a doubtful merge), which is no error of the sender's."""
-    return problem["severity"] == "error" or problem["code"] == ProblemCode.ACCEPTED
+    return problem["severity"] == "error" or (problem["code"] == ProblemCode.ACCEPTED and problem["severity"] == "warning")
 
 
 def _told(desired: Desired, directory: Directory) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,9 +16,9 @@ from app.api.schemas.unfiled_documents import unfiled_json
 from app.cli.database import Office, open_office
 from app.cli.exits import refused, usage
 from app.cli.names import read_id
-from app.cli.output import JsonFlag, Output
+from app.cli.output import JsonFlag, Output, cell
 from app.domain.inbound import Outcome
-from app.domain.interpreted import OF_ANOTHER_PERSON
+from app.domain.interpreted import KEPT_APART, OF_ANOTHER_PERSON
 from app.domain.message_search import read_query
 from app.domain.public_id import Kind
 from app.domain.reinterpretation import Reinterpretation
@@ -38,6 +39,12 @@ _COLUMNS = ("id", "received_at", "trigger", "control_id", "ack_code", "outcome",
 _FOUND_COLUMNS = ("id", "received_at", "trigger", "control_id", "outcome", "found_by")
 _GROUP_COLUMNS = ("feed_id", "code", "location", "text", "messages", "last_received_at", "newest_id")
 _UNFILED_COLUMNS = ("id", "facility_id", "message_id", "received_at", "type_code", "reason")
+_ONE_OF = {"deliveries": "delivery"}
+_TOLD_TO_NOBODY = {
+    "test": KEPT_APART.text,
+    "shadow": "The feed is in shadow; `handoff feed change ID --mode live` ends that for what comes from then on.",
+    "backfill": "It was loaded as history, which counts for readmissions and is told to nobody.",
+}
 _REPLAYED_MAX = 1000
 _OUTCOMES = ("waiting", *(outcome.value for outcome in Outcome))
 
@@ -102,9 +109,13 @@ def show(
     for title, problems in (("Told the sender", message["problems"]), ("Found at work", message["outcome_problems"])):
         for problem in problems:
             output.text(f"{title}: {_line(problem)}")
+    mode = (document["event"] or {}).get("mode")
+    if mode in _TOLD_TO_NOBODY:
+        output.text(f"Nobody is told: {_TOLD_TO_NOBODY[mode]}")
     for title in ("decisions", "notifications", "follow_ups"):
         for row in document[title]:
-            output.text(f"{title[:-1]}: " + "  ".join(f"{name} {value}" for name, value in row.items() if value not in (None, [], {})))
+            for line in _lines(title, row):
+                output.text(line)
     if text:
         output.text(document["text"].replace("\r", "\n"))
 
@@ -225,6 +236,16 @@ def _tell_dry_run(output: Output, would: dict[str, Any]) -> None:
         output.text(f"would become {trigger}: {count}")
     for problem in would["reasons"]:
         output.text(f"still set aside, {problem['messages']}: {_line(problem)}")
+
+
+def _lines(title: str, row: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    """Give a line for a row, and under it one for each row that it holds: deliveries, and their attempts."""
+    held = {name: value for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)}
+    own = (f"{name} {cell(value)}" for name, value in row.items() if name not in held and value not in (None, [], {}))
+    yield f"{'  ' * depth}{_ONE_OF.get(title, title[:-1])}: {'  '.join(own)}"
+    for name, rows in held.items():
+        for one in rows:
+            yield from _lines(name, one, depth + 1)
 
 
 def _typed(prompt: str) -> str:

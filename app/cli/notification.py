@@ -15,6 +15,8 @@ from app.cli.database import open_office
 from app.cli.exits import refused
 from app.cli.names import named_organization, read_id
 from app.cli.output import JsonFlag, Output
+from app.domain.feed import FeedMode
+from app.domain.interpreted import KEPT_APART
 from app.domain.public_id import Kind
 from app.domain.viewer import OPERATOR
 from app.settings import load_settings
@@ -100,7 +102,7 @@ def why_not(
     output = Output(as_json=as_json)
     id_ = read_id(Kind.ENCOUNTER, encounter_id)
 
-    async def run() -> list[dict[str, Any]]:
+    async def run() -> tuple[list[dict[str, Any]], bool]:
         async with open_office(load_settings()) as office, office.operator() as connection:
             rulebook = wiring.rulebook(office.settings.standards_dir)
             only = (await named_organization(connection, organization)).id if organization is not None else None
@@ -115,14 +117,14 @@ def why_not(
             desired = attribute(stay, claimed, directory, rulebook, answered)
             candidates = await explain_attribution(raw, stay, claimed, desired, answered, directory, rulebook, only=only)
             saw([stay.person_id])
-        return [candidate_json(one) for one in candidates]
+        return [candidate_json(one) for one in candidates], stay.mode == FeedMode.TEST
 
-    candidates = asyncio.run(run())
+    candidates, is_test = asyncio.run(run())
     if as_json:
         output.result({"encounter_id": encounter_id, "candidates": candidates})
         return
     output.table(
         [{"organization": one["organization"]["name"], "told": one["told"], "why": one["why"]} for one in candidates],
         ("organization", "told", "why"),
-        none="Nobody claims the person, and no message names a practitioner of anybody.",
+        none=f"Nobody claims the person, and no message names a practitioner of anybody.{' ' + KEPT_APART.text if is_test else ''}",
     )

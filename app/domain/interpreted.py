@@ -24,6 +24,15 @@ NAMED_BY_NO_NUMBER = Problem(
     " no number of a stay tells them from others so named. Ask the sender to send it again with the right number.",
 )
 
+KEPT_APART = Problem(
+    ProblemCode.ACCEPTED,
+    Severity.INFORMATION,
+    "",
+    "Read as a test: by MSH-11, by the mode of the feed, or by a name that only test patients carry (Test Patient, Testpatient, Zztest, or"
+    " one of the profile's test_patient_last_names). It meets no person, stay or panel, and nobody is told of it.",
+)
+"""Said before a message counts; afterwards the mode of its stay says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interpreted:

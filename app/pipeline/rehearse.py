@@ -12,7 +12,7 @@ from app.actions.receive import Arrival, judge
 from app.domain.adt_event import AdtEvent
 from app.domain.event_order import sort_key
 from app.domain.inbound import AckCode, Envelope, Problem
-from app.domain.interpreted import OF_ANOTHER_PERSON, Held
+from app.domain.interpreted import KEPT_APART, OF_ANOTHER_PERSON, Held
 from app.domain.notification import Desired
 from app.domain.person import claim_of
 from app.domain.stay_in_hand import StayInHand
@@ -103,9 +103,9 @@ class Rehearsals:
 
 
 def every_problem(rehearsal: Rehearsal, reader: AdtReader) -> list[Problem]:
-    """Add the doubts of a full reading to what decided; what was said is not said again with another severity."""
+    """Add the doubts of a full reading to what decided, and that it is a test; what was said is not said again with another severity."""
     arrival = rehearsal.arrival
-    found = list(rehearsal.problems)
+    found = [*rehearsal.problems, *([KEPT_APART] if rehearsal.is_test else [])]
     if arrival.feed is not None and reader.is_supported(arrival.header.trigger):
         said = {(one.code, one.location, one.text) for one in found}
         found += [one for one in reader.notes(arrival.envelope.body, arrival.feed) if (one.code, one.location, one.text) not in said]

@@ -197,8 +197,9 @@ class Trace:
 
 
 _EVENT = """
-select o.encounter_id, o.person_id, a.trigger, a.occurred_at
-from inbound_outcome o left join adt_event a on a.message_id = o.message_id where o.message_id = $1 order by a.part limit 1
+select o.encounter_id, o.person_id, a.trigger, a.occurred_at, e.mode
+from inbound_outcome o left join adt_event a on a.message_id = o.message_id left join encounter e on e.id = o.encounter_id
+where o.message_id = $1 order by a.part limit 1
 """
 
 _DECISIONS = """

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import wiring
 from app.cli.checks import Grade, _comparisons, _deliveries, _flushes, _queue, _skew, _version
 from app.cli.exits import ExitCode
+from app.cli.inbound import _lines
 from app.domain.inbound import Door, Envelope
 from app.domain.public_id import Kind, public_id
 from app.settings import load_settings
@@ -24,6 +25,7 @@ from tests.support.fakes import FakeClock
 from tests.support.messages import adt
 
 ADMIT = adt("A01", "20260302100000-0500", control="C1", admitted="20260302100000-0500", diagnoses=(("F32.2", "A"),))
+MOCK = ADMIT.replace(b"|C1|", b"|C9|").replace(b"Alder", b"TestPatient").replace(b"M1^^^", b"M9^^^").replace(b"V1^", b"V9^")
 NAMELESS = adt("A01", "20260302100000-0500", control="C2", medicaid=None).replace(b"M1^^^HOSPA^MR", b"")
 
 
@@ -97,6 +99,40 @@ def test_a_message_is_followed_from_its_bytes_to_the_reasons_of_its_notification
     assert why["now"]["reasons"]
     assert why["cause"]["id"] == listed[1]["id"]
     assert "Home B" in operator("notification", "why", told["id"]).out
+    assert f"notification: id {told['id']}" in plain.out
+    assert "Nobody is told" not in plain.out
+
+
+@pytest.mark.usefixtures("exchange")
+def test_what_was_read_as_a_test_is_said_wherever_one_asks_why_nobody_was_told(
+    operator: Handoff, database: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "mock.hl7"
+    file.write_bytes(MOCK)
+    (checked,) = operator("feed", "check", file, "--json").json["items"]
+    assert checked["problems"][-1]["severity"] == "information"
+    assert "Testpatient" in checked["problems"][-1]["text"]
+    assert operator("feed", "check", file).code == ExitCode.OK, "it is no reason to stop"
+    asyncio.run(_send(database, MOCK, is_worked=True))
+    (listed,) = operator("inbound", "list", "--json").json["items"]
+    assert listed["outcome"] == "processed"
+    shown = operator("inbound", "show", listed["id"])
+    assert "Nobody is told: Read as a test" in shown.out
+    stay = operator("inbound", "show", listed["id"], "--json").json["event"]
+    assert stay["mode"] == "test"
+    assert "Read as a test" in operator("notification", "why-not", stay["encounter_id"]).err
+    (home,) = operator("notification", "why-not", stay["encounter_id"], "--organization", "Home B", "--json").json["candidates"]
+    assert home["why"][0].startswith("test: Read as a test")
+
+
+def test_what_holds_rows_is_printed_with_a_line_for_each() -> None:
+    attempt = {"number": 1, "started_at": datetime(2026, 3, 2, 15, tzinfo=UTC), "outcome": "delivered", "error": None}
+    row = {"id": "ntf_1", "reasons": ["a", "b"], "deliveries": [{"subscription_id": "sub_1", "state": "delivered", "attempts": [attempt]}]}
+    assert list(_lines("notifications", row)) == [
+        "notification: id ntf_1  reasons a, b",
+        "  delivery: subscription_id sub_1  state delivered",
+        "    attempt: number 1  started_at 2026-03-02 15:00:00+00:00  outcome delivered",
+    ]
 
 
 @pytest.mark.usefixtures("exchange")

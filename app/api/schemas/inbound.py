@@ -58,6 +58,10 @@ class TracedEvent(Document):
     person_id: PersonIdText | None
     trigger: str | None
     occurred_at: Instant | None
+    mode: Annotated[
+        str | None,
+        Field(description="Of the stay: live; shadow, backfill or test, of which nobody is told", examples=["live"]),
+    ]
 
 
 class TracedDecision(Document):
