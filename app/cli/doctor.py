@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 import typer
 
@@ -16,6 +17,14 @@ from app.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
 
+_DATABASE_REMEDIES = {
+    "ConnectionRefusedError": "Start PostgreSQL there, or correct host and port in HANDOFF_DATABASE_URL.",
+    "gaierror": "No machine is known by this name: correct the host in HANDOFF_DATABASE_URL.",
+    "TimeoutError": "Nothing answers: look at the network and its firewalls, or correct host and port in HANDOFF_DATABASE_URL.",
+    "InvalidPasswordError": "Correct user and password in HANDOFF_DATABASE_URL, or let pg_hba.conf admit this machine.",
+    "InvalidAuthorizationSpecificationError": "Correct the user in HANDOFF_DATABASE_URL, or let pg_hba.conf admit this machine.",
+    "InvalidCatalogNameError": "Make the database (`createdb`), or correct its name in HANDOFF_DATABASE_URL.",
+}
 _SIGNS = {Grade.GOOD: "ok  ", Grade.WARNING: "look", Grade.BAD: "BAD "}
 
 
@@ -54,7 +63,7 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
     try:
         database = await asyncio.to_thread(stack.__enter__)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        yield _unreachable(error)
+        yield _unreachable(error, settings)
         return
     try:
         for check in await check_database(database, clock):
@@ -66,13 +75,19 @@ async def _checks(settings: Settings) -> AsyncIterator[Check]:
             for check in await check_backlog(settings, database, clock):
                 yield check
     except Exception as error:  # noqa: BLE001 - as above
-        yield _unreachable(error)
+        yield _unreachable(error, settings)
     finally:
         await asyncio.to_thread(stack.__exit__, None, None, None)
 
 
-def _unreachable(error: Exception) -> Check:
+def _unreachable(error: Exception, settings: Settings) -> Check:
+    """Name the server and what to do; of somebody else's, never more of its address than host, port and database."""
     found = command_error_of(error)
     if found.code is ExitCode.DEFECT:
         raise error
-    return Check("database", Grade.BAD, found.text, found.remedy)
+    kind = type(error).__name__
+    if settings.database_url is None or kind not in _DATABASE_REMEDIES:
+        return Check("database", Grade.BAD, found.text, found.remedy)
+    address = urlsplit(settings.database_url.get_secret_value())
+    place = f"{address.hostname or 'its socket'}{f':{address.port}' if address.port else ''}{address.path}"
+    return Check("database", Grade.BAD, f"{place} cannot be used ({kind})", _DATABASE_REMEDIES[kind])

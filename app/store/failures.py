@@ -20,6 +20,8 @@ _UNAVAILABLE = (
     # How asyncpg calls a server that vanished in the middle of an answer.
     asyncpg.InternalClientError,
     asyncpg.InvalidCatalogNameError,
+    # A wrong user or password, also while it is being changed: the settings are to be put right, not this program.
+    asyncpg.InvalidAuthorizationSpecificationError,
     OSError,
     PoolTimeoutError,
     TimeoutError,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
@@ -216,8 +217,22 @@ def test_doctor_names_what_is_wrong_and_what_to_do(operator: Handoff) -> None:
         ended = operator("doctor", settings=settings)
     assert ended.code == ExitCode.FOUND
     assert "HANDOFF_ENDPOINT_ALLOW" in ended.out
-    assert "BAD   database" in ended.out
+    assert "BAD   database: 127.0.0.1:1/none cannot be used (ConnectionRefusedError)" in ended.out
+    assert "handoff doctor" not in ended.out, "it is this command"
     assert "ok    MLLP" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "remedy"), [("username", "nobody", "Correct the user"), ("database", "nowhere", "Make the database (`createdb`)")]
+)
+def test_doctor_names_what_is_wrong_with_the_address_of_the_database(
+    operator: Handoff, database: Database, part: str, wrong: str, remedy: str
+) -> None:
+    url = make_url(database.url).set(**{part: wrong}).render_as_string(hide_password=False)  # type: ignore[arg-type]  # one of its parts
+    ended = operator("doctor", settings={"HANDOFF_DATABASE_URL": url, "HANDOFF_HTTP_PORT": str(_free_port())})
+    assert ended.code == ExitCode.FOUND, ended.err
+    assert remedy in ended.out
+    assert operator("org", "list", settings={"HANDOFF_DATABASE_URL": url}).code == ExitCode.UNAVAILABLE
 
 
 def test_doctor_says_when_the_schema_is_not_there(operator: Handoff, fresh_database: Database) -> None:
