@@ -75,8 +75,13 @@ def add(
                 ).organization(office.ids.new(), office.clock.now())
             except ValidationError as error:
                 raise invalid(error) from None
+            of_that_name = [one for one in await all_organizations(connection) if one.name.casefold() == new.name.casefold()]
             await add_organization(connection, new)
         output.fields(organization_json(new))
+        if of_that_name:
+            output.say(
+                f"{len(of_that_name) + 1} organizations are called so now: from here on commands need the id of the one that is meant."
+            )
 
     asyncio.run(run())
 

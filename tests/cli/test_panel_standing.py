@@ -55,7 +55,10 @@ def test_a_form_of_the_whole_panel_is_asserted_rehearsed_and_reviewed(operator: 
     asked = ("panel", "rehearse", "Home One", "--pack", "us-me")
     rehearsed = operator(*asked, "--json").json
     assert [(one["silent"], one["silent_until_reviewed"]) for one in rehearsed["stays"] if one["rule"] == "42CFRPart2"] == [(1, 1)]
-    assert "nobody has opted in" in operator(*asked).err
+    people = operator(*asked)
+    assert "nobody has opted in" in people.err
+    assert "Of stays that one of these rules protects" in people.out
+    assert "silent  " not in people.out.splitlines()[2], "without saying of which stays"
     assert operator("panel", "rehearse", "Home One", "--pack", "xx").code == ExitCode.USAGE
     review = ("panel", "review-consents", "Home One")
     assert operator(*review, "perhaps").code == ExitCode.USAGE

@@ -71,7 +71,8 @@ def test_what_is_not_there_is_refused_with_where_to_look(operator: Handoff) -> N
 
 
 def test_an_ambiguous_name_must_be_an_id(operator: Handoff, hospital: str) -> None:
-    operator("org", "add", "harbor hospital", "--kind", "hospital")
+    assert "2 organizations are called so now" in operator("org", "add", "harbor hospital", "--kind", "hospital").err
+    assert operator("org", "add", "Another Hospital", "--kind", "hospital").err == ""
     ended = operator("feed", "list", "--organization", "Harbor Hospital", "--json")
     assert ended.code == ExitCode.REFUSED
     assert "2 organizations" in ended.error["error"]
