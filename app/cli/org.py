@@ -80,7 +80,7 @@ def add(
         output.fields(organization_json(new))
         if of_that_name:
             output.say(
-                f"{len(of_that_name) + 1} organizations are called so now: from here on commands need the id of the one that is meant."
+                f"{len(of_that_name) + 1} organizations are called so now: commands need the id of the one that is meant."
             )
 
     asyncio.run(run())
