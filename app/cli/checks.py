@@ -3,12 +3,14 @@
 A check looks and changes nothing. One that cannot be made says so and the others go on.
 """
 
+import shutil
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +36,9 @@ COMPARED_WITHIN: Final = timedelta(hours=1)
 LINKED_WITHIN: Final = timedelta(minutes=10)
 """Our policy: the chain is minutes behind at most, or somebody should know what holds it."""
 CONNECTIONS_SHARE_MAX: Final = 0.8
+FREE_SHARE_MIN: Final = 0.1
+FREE_BYTES_MIN: Final = 256_000_000
+"""Below it PostgreSQL's next segments of log may find no place."""
 _PORT_TIMEOUT_S: Final = 3.0
 _READY: Final = 200
 _SAID_MAX: Final = 200
@@ -94,6 +99,23 @@ def check_programs(settings: Settings) -> Check:
     except EmbeddedPostgresError as error:
         return Check("embedded PostgreSQL", Grade.BAD, str(error), "Run `make setup` again.")
     return Check("embedded PostgreSQL", Grade.GOOD, f"version {MAJOR_VERSION} in {folder}")
+
+
+def check_room(settings: Settings) -> list[Check]:
+    """Look at how much room the embedded database has; where a server of somebody else keeps its data is not known here."""
+    if settings.database_url is not None:
+        return []
+    folder = next(one for one in (settings.data_dir.absolute(), *settings.data_dir.absolute().parents) if one.exists())
+    found = shutil.disk_usage(folder)
+    return [_room(found.free, found.total, folder)]
+
+
+def _room(free_bytes: int, total_bytes: int, folder: Path) -> Check:
+    said = f"{free_bytes / 1e9:,.1f} of {total_bytes / 1e9:,.1f} GB are free in {folder}"
+    if free_bytes >= max(total_bytes * FREE_SHARE_MIN, FREE_BYTES_MIN):
+        return Check("room", Grade.GOOD, said)
+    grade = Grade.WARNING if free_bytes >= FREE_BYTES_MIN else Grade.BAD
+    return Check("room", grade, said, "Make room: what finds none is answered AE, kept by its sender, and taken as soon as there is some.")
 
 
 async def check_database(database: Database, clock: wiring.SystemClock) -> list[Check]:

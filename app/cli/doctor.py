@@ -8,7 +8,17 @@ from urllib.parse import urlsplit
 import typer
 
 from app import wiring
-from app.cli.checks import Check, Grade, check_backlog, check_database, check_ports, check_programs, check_schema, check_settings
+from app.cli.checks import (
+    Check,
+    Grade,
+    check_backlog,
+    check_database,
+    check_ports,
+    check_programs,
+    check_room,
+    check_schema,
+    check_settings,
+)
 from app.cli.database import open_database
 from app.cli.exits import ExitCode
 from app.cli.failing import command_error_of
@@ -55,7 +65,8 @@ def doctor(*, as_json: JsonFlag = False) -> int:
 async def _checks(settings: Settings) -> AsyncIterator[Check]:
     for check in check_settings(settings):
         yield check
-    yield check_programs(settings)
+    for check in (check_programs(settings), *check_room(settings)):
+        yield check
     async for check in check_ports(settings):
         yield check
     clock = wiring.SystemClock()

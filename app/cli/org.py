@@ -79,9 +79,7 @@ def add(
             await add_organization(connection, new)
         output.fields(organization_json(new))
         if of_that_name:
-            output.say(
-                f"{len(of_that_name) + 1} organizations are called so now: commands need the id of the one that is meant."
-            )
+            output.say(f"{len(of_that_name) + 1} organizations are called so now: commands need the id of the one that is meant.")
 
     asyncio.run(run())
 

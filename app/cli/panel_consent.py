@@ -161,9 +161,7 @@ async def rehearsed(office: Office, owner: Organization, signed: Iterable[Signed
 def show_silence(output: Output, document: dict[str, Any]) -> None:
     """Print it for people, who take a bare `silent 2` for what becomes of every stay."""
     output.fields({name: document[name] for name in ("privacy_pack", "verified", "members")})
-    output.text(
-        "Of stays that one of these rules protects (at a Part 2 program), and of no others, of so many members would be told:"
-    )
+    output.text("Of stays that one of these rules protects (at a Part 2 program), and of no others, of so many members would be told:")
     columns = ("rule", "told", "minimal", "silent", "silent_until_reviewed")
     output.table(document["stays"], columns, none="The pack has no rule that asks for an opt-in.")
     for stay in document["stays"]:

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import wiring
-from app.cli.checks import Grade, _comparisons, _deliveries, _flushes, _queue, _skew, _version
+from app.cli.checks import Grade, _comparisons, _deliveries, _flushes, _queue, _room, _skew, _version, check_room
 from app.cli.exits import ExitCode
 from app.cli.inbound import _lines
 from app.domain.inbound import Door, Envelope
@@ -299,6 +299,24 @@ def test_deliveries_are_judged_by_what_nobody_takes_up(backlog: Backlog, grade: 
 )
 def test_a_disk_is_judged_by_its_flushes(found: Inspection, grade: Grade) -> None:
     assert _flushes(found).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("free", "grade"),
+    [(90 * 10**9, Grade.GOOD), (10 * 10**9, Grade.GOOD), (10**10 - 1, Grade.WARNING), (256_000_000, Grade.WARNING), (0, Grade.BAD)],
+)
+def test_a_disk_is_judged_by_what_is_free(free: int, grade: Grade) -> None:
+    found = _room(free, 100 * 10**9, Path("/srv/handoff"))
+    assert found.grade is grade
+    assert "/srv/handoff" in found.said
+    assert bool(found.remedy) is (grade is not Grade.GOOD)
+
+
+def test_the_room_of_the_embedded_database_is_looked_at_before_it_is_there(tmp_path: Path) -> None:
+    settings = load_settings({"HANDOFF_DATA_DIR": str(tmp_path / "not" / "yet")})
+    (found,) = check_room(settings)
+    assert str(tmp_path) in found.said
+    assert check_room(load_settings({"HANDOFF_DATABASE_URL": "postgresql://handoff@db.example/handoff"})) == []
 
 
 def test_old_servers_and_wrong_clocks_are_bad() -> None:
