@@ -66,5 +66,10 @@ def _is_tag(part: object) -> bool:
 
 
 def _message(one: dict[str, Any]) -> str:
-    """Give pydantic's sentence, without its prefix for our own errors."""
+    """Give pydantic's sentence, without its prefix for our own errors; of times and days ours, which shows how one is written."""
+    kind = str(one.get("type", ""))
+    if kind == "timezone_aware" or kind.startswith("datetime_"):
+        return "Expected an instant with an offset, such as 2026-03-18T14:00:00-04:00 or 2026-03-18T18:00:00Z."
+    if kind.startswith("date_"):
+        return "Expected a day, such as 2026-03-18."
     return str(one["msg"]).removeprefix("Value error, ")

@@ -140,7 +140,7 @@ def search(limit: Annotated[int, typer.Option(min=1, max=200)] = 50, *, as_json:
 
 @app.command("set-aside")
 def set_aside(feed: FeedOption = None, *, as_json: JsonFlag = False) -> None:
-    """Count the messages that wait for a person, by feed, reason and place."""
+    """Count the messages that wait for a person, by feed, reason and place: set aside, or processed with a code that nobody has mapped."""
     output = Output(as_json=as_json)
     wanted = AsideFilter(read_id(Kind.FEED, feed) if feed is not None else None)
 

@@ -71,6 +71,24 @@ async def test_a_query_that_is_wrong_says_that_it_is_the_query(world: World) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "name", "written", "example"),
+    [
+        ("/v1/follow-ups", "due_before", "2026-03-18", "2026-03-18T18:00:00Z"),
+        ("/v1/follow-ups", "due_before", "2026-03-18T14:00:00", "2026-03-18T18:00:00Z"),
+        ("/v1/follow-ups", "due_before", "soon", "2026-03-18T18:00:00Z"),
+        ("/v1/members", "as_of", "18 March", "such as 2026-03-18."),
+    ],
+)
+async def test_a_time_or_a_day_that_is_none_is_answered_with_how_one_is_written(
+    world: World, path: str, name: str, written: str, example: str
+) -> None:
+    answer = await world.api.get(path, ADMIN_KEY, params={name: written})
+    assert answer.status_code == 422
+    (error,) = [one for one in answer.json()["errors"] if one["pointer"] == f"/{name}"]
+    assert example in error["message"]
+
+
 async def test_a_nul_in_the_address_never_reaches_the_database(world: World) -> None:
     for path, status in (
         ("/v1/inbound?control_id=%00", 422),
