@@ -210,8 +210,10 @@ def _state_visit(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts) -> 
         stated["admitted_at"] = None if visit.admitted_at is ERASED else text_of(visit.admitted_at)
     if visit.disposition is not None and event.trigger not in _NO_DISPOSITION:
         stated["disposition"] = None if isinstance(visit.disposition, Erasure) else visit.disposition
-    if isinstance(visit.encounter_class, EncounterClass) and event.trigger not in _NO_CLASS:
-        stated["class"] = visit.encounter_class.value
+    # A code that nobody has mapped (PV1-2 U, or a slip in an A08) says nothing of a class that is known: clocks hang on it.
+    said = visit.encounter_class
+    if isinstance(said, EncounterClass) and said is not EncounterClass.UNKNOWN and event.trigger not in _NO_CLASS:
+        stated["class"] = said.value
 
 
 def _state_places(stated: dict[str, Any], event: AdtEvent, visit: VisitFacts, key: str) -> None:
@@ -341,7 +343,7 @@ def _phases(standing: list[Mark], transfers: list[Mark], encounter_class: Encoun
     The last phase has the class in force, so that a corrected class corrects it and does not add one. A transfer alone begins nothing.
     """
     phases: list[Phase] = []
-    for mark in sorted([*standing, *(mark for mark in transfers if mark.encounter_class)]):
+    for mark in sorted([*standing, *(mark for mark in transfers if mark.encounter_class not in {None, EncounterClass.UNKNOWN})]):
         if mark.trigger in PLANS or (mark.trigger == Trigger.TRANSFER and not phases):
             continue
         stated = EncounterClass(mark.encounter_class) if mark.encounter_class else encounter_class

@@ -126,6 +126,21 @@ TABLE: list[Row] = [
         [event("A01", 0, of_class=EncounterClass.UNKNOWN)],
         IN_PROGRESS, EncounterClass.UNKNOWN, [(EncounterClass.UNKNOWN, 0)], None, None,
     ),
+    (
+        "a class that nobody knows takes nothing from the one that was known, whoever says it later",
+        [
+            ADMITTED,
+            event("A02", 2, of_class=EncounterClass.UNKNOWN),
+            event("A08", 5, of_class=EncounterClass.UNKNOWN),
+            event("A03", 10, of_class=EncounterClass.UNKNOWN, disposition="01"),
+        ],
+        FINISHED, INPATIENT, [(INPATIENT, 0)], 10, "01",
+    ),
+    (
+        "and is corrected by the next one that is known",
+        [event("A04", 0, of_class=EncounterClass.UNKNOWN), event("A08", 1, of_class=EMERGENCY)],
+        IN_PROGRESS, EMERGENCY, [(EMERGENCY, 0)], None, None,
+    ),
     ("A04 without a class is a visit of no known class", [event("A04", 0)],
      IN_PROGRESS, EncounterClass.UNKNOWN, [(EncounterClass.UNKNOWN, 0)], None, None),
     ("A01 opens", [ADMITTED], IN_PROGRESS, INPATIENT, [(INPATIENT, 0)], None, None),
