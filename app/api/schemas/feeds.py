@@ -88,7 +88,7 @@ class FeedProfileRequest(Request):
     ] = Field(default_factory=dict)
     observation_patient_types: Annotated[Codes, Field(description="PV1-18 or PV1-10 values that mean an observation stay")] = ()
     behavioral_units: Annotated[Codes, Field(description="PV1-3.1 values that are psychiatric or substance-use units")] = ()
-    test_patient_last_names: Annotated[Codes, Field(description="Last names that only test patients carry here, beside Testpatient and Zztest")] = ()
+    test_patient_last_names: Annotated[Codes, Field(description="Last names of test patients, beside Testpatient and Zztest")] = ()
     accept_test_messages: Annotated[bool, Field(description="Treat MSH-11 T and D like P: for a feed that is itself a test feed")] = False
     visit_number_places: Annotated[
         Places,
