@@ -23,6 +23,8 @@ _STORED: Final = np.dtype("<u2")
 """Two bytes for each number, the lower first."""
 _DENSE: Final = 1 << 22
 """Up to so many combinations are counted in place, which is faster than sorting what occurs; 32 MB."""
+_SPARSE: Final = 1 << 12
+"""So few combinations need no counting through."""
 _KEY_MOST: Final = 1 << 62
 _NUMBERS: Final = ("denominator", "numerator_7", "numerator_30", "pending_7", "pending_30", "superseded", "lines", "provisional")
 _WORDED: Final = ("excluded", "undecided")
@@ -100,15 +102,16 @@ def rates_by(told_apart: Sequence[Dimension], units: Sequence[Rate], kinds: Numb
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     if not len(starts):
         return Rate(), {}
-    sums = np.stack([np.add.reduceat(counts * part, starts) for part in _parts(units)[:, kinds]])
-    (total,) = _rates(units, sums.sum(axis=1, keepdims=True))
+    sums = _sums(_parts(units), kinds, counts, starts)
+    (total,) = _rates(units, sums.sum(axis=0, keepdims=True))
     return total, dict(zip(_labels(told_apart, groups[starts], steps[:-1]), _rates(units, sums), strict=True))
 
 
 def _keys(parts: Sequence[tuple[int, Numbers]]) -> tuple[Numbers, list[int | Numbers]]:
     """Give one number for a combination of ranks, of which each part has so many; and the steps by which it was made.
 
-    A step is how many ranks there were; or the numbers that occur, by which they are counted through before they would outgrow 64 bits.
+    A step is how many ranks there were; or the numbers that occur, by which they are counted through where most do not, so that what is
+    counted in the end is counted in place, and before they would outgrow 64 bits.
     """
     keys, size, steps = np.zeros(len(parts[0][1]), np.int64), 1, list[int | Numbers]()
     for ranks_size, ranks in parts:
@@ -116,7 +119,14 @@ def _keys(parts: Sequence[tuple[int, Numbers]]) -> tuple[Numbers, list[int | Num
             occurring, keys = np.unique(keys, return_inverse=True)
             size = len(occurring)
             steps.append(occurring)
-        keys = keys * ranks_size + ranks
+        elif _SPARSE < size <= _DENSE:
+            occurs = np.bincount(keys, minlength=size) > 0
+            keys = (np.cumsum(occurs) - 1)[keys]
+            occurring = np.flatnonzero(occurs)
+            size = len(occurring)
+            steps.append(occurring)
+        keys *= ranks_size
+        keys += ranks
         size *= ranks_size
         steps.append(ranks_size)
     return keys, steps
@@ -165,14 +175,29 @@ def _parts(units: Sequence[Rate]) -> Numbers:
     return np.array(named + worded)
 
 
+def _sums(parts: Numbers, kinds: Numbers, counts: Numbers, starts: Numbers) -> Numbers:
+    """Sum the parts of so many lines of each kind, anew from each start: a row for each."""
+    group_of = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(kinds)))
+    sums = np.empty((len(starts), len(parts)), np.int64)
+    at_once = max(_DENSE // parts.shape[1], 1)
+    for first in range(0, len(starts), at_once):
+        last = min(first + at_once, len(starts))
+        mine = slice(*np.searchsorted(group_of, (first, last)))
+        table = np.zeros((last - first, parts.shape[1]))
+        table[group_of[mine] - first, kinds[mine]] = counts[mine]
+        # Whole numbers below 2^53, which floats multiply faster and exactly.
+        sums[first:last] = table @ parts.T
+    return sums
+
+
 def _rates(units: Sequence[Rate], sums: Numbers) -> Iterable[Rate]:
     """Read rates from their numbers, as the parts of the units are."""
-    columns = sums.tolist()
+    columns = sums.T.tolist()
     worded: list[list[dict[str, int]]] = []
     place = len(_NUMBERS)
     for name in _WORDED:
         words = _words(units, name)
-        own: list[dict[str, int]] = [{} for _ in range(sums.shape[1])]
+        own: list[dict[str, int]] = [{} for _ in range(len(sums))]
         for word, column in zip(words, columns[place : place + len(words)], strict=True):
             for at in np.flatnonzero(column).tolist():
                 own[at][word] = column[at]

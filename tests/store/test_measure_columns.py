@@ -71,13 +71,18 @@ def test_what_holds_of_every_rate(lines: list[tuple[str | None, str, int]]) -> N
     assert total.initial_population + total.superseded == len(lines)
 
 
-@pytest.mark.parametrize(("dense", "most"), [(1 << 22, 1 << 62), (0, 1 << 62), (0, 2 * len(UNITS))])
+@pytest.mark.parametrize(
+    ("sparse", "dense", "most"),
+    [(1 << 12, 1 << 22, 1 << 62), (1, 1 << 22, 1 << 62), (1, 0, 1 << 62), (1, 0, 2 * len(UNITS)), (1, 7, 1 << 62)],
+)
 @given(lines=_LINES, taken=st.data())
-def test_what_is_taken_away_was_never_there(dense: int, most: int, lines: list[tuple[str | None, str, int]], taken: st.DataObject) -> None:
+def test_what_is_taken_away_was_never_there(
+    sparse: int, dense: int, most: int, lines: list[tuple[str | None, str, int]], taken: st.DataObject
+) -> None:
     """However few combinations are counted in place, and however little one number can tell apart."""
     chosen = taken.draw(st.lists(st.sampled_from(range(len(lines))), unique=True) if lines else st.just([]))
     more = taken.draw(_LINES)
-    with patch.multiple(measure_columns, _DENSE=dense, _KEY_MOST=most):
+    with patch.multiple(measure_columns, _SPARSE=sparse, _DENSE=dense, _KEY_MOST=most):
         found = summed([*lines, *(lines[one] for one in chosen), *more], [-1] * len(chosen) + [3] * len(more))
     assert found == summed([one for place, one in enumerate(lines) if place not in chosen] + more * 3)
 

@@ -221,13 +221,9 @@ def groups_json(
         **dict.fromkeys(("home", "facility", "payer"), organization),
         "age_band": lambda number: bands[number - 1] if number else None,
     }
-    return [
-        {
-            "by": {name: shows[name](value) if name in shows else value for name, value in zip(names, group, strict=True)},
-            "rate": rate_json(rate),
-        }
-        for group, rate in rates.items()
-    ]
+    shown = [map(shows[name], values) if name in shows else values for name, values in zip(names, zip(*rates, strict=True), strict=False)]
+    by = (dict(zip(names, group, strict=True)) for group in zip(*shown, strict=True))
+    return [{"by": group, "rate": rate_json(rate)} for group, rate in zip(by, rates.values(), strict=True)]
 
 
 def organization_json(organization_id: Any, directory: Directory) -> dict[str, str] | None:  # noqa: ANN401 - a UUID or nothing
