@@ -16,27 +16,45 @@ TABLES = ("organization", "facility_unit", "feed", "feed_facility", "preference"
 STANDINGS = "panel_standing"
 """Only a panel that expires or is renewed changes the registry; what is counted of it does not."""
 
-COUNTED = "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome"
+COUNTED = (
+    "organization_id, measure, anchor_on, facility_id, home_id, age, sex, race, ethnicity, language, dual_status, geography, outcome, "
+    "known_from, known_to"
+)
 COUNTS = "(home_id IS NOT NULL OR NOT of_home)"
 """Lines of homes that were responsible only later are in no segment: a rate by the home of a later day adds them (measure_rates)."""
-SEGMENT_COLUMNS = ("day", "age", "outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography")
+SEGMENT_COLUMNS = (
+    "day",
+    "age",
+    "outcome",
+    "facility_id",
+    "home_id",
+    "sex",
+    "race",
+    "ethnicity",
+    "language",
+    "dual_status",
+    "geography",
+    "known_from",
+    "known_to",
+)
 
 _NOTE_LINES = """
 CREATE FUNCTION note_measure_lines() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
-    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, 1 FROM added WHERE known_to IS NULL AND COUNTS;
+    INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, 1 FROM added WHERE COUNTS;
     RETURN NULL;
 END $$
 """
 _NOTE_VERSIONS = """
 CREATE FUNCTION note_measure_versions() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
     INSERT INTO measure_change (COUNTED, lines) SELECT COUNTED, sum(lines) FROM (
-        SELECT COUNTED, -1 AS lines FROM before WHERE known_to IS NULL AND COUNTS
-        UNION ALL SELECT COUNTED, 1 FROM afterwards WHERE known_to IS NULL AND COUNTS
+        SELECT COUNTED, -1 AS lines FROM before WHERE COUNTS
+        UNION ALL SELECT COUNTED, 1 FROM afterwards WHERE COUNTS
     ) AS change GROUP BY COUNTED HAVING sum(lines) <> 0;
     RETURN NULL;
 END $$
 """
-"""What is put off leaves a difference of nothing, and what is corrected in place one of just that."""
+"""What is put off leaves a difference of nothing, and what is corrected in place one of just that. What ends is one version less that
+stands, and one more that stood."""
 
 
 def upgrade() -> None:

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from app.domain.rate import Rate
 
-Codes: TypeAlias = NDArray[np.uint16]
 Numbers: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 Group: TypeAlias = tuple[Hashable, ...]
 
-_STORED: Final = np.dtype("<u2")
+NARROW: Final = np.dtype("<u2")
 """Two bytes for each number, the lower first."""
+WIDE: Final = np.dtype("<u4")
+"""Four."""
 _DENSE: Final = 1 << 22
 """Up to so many combinations are counted in place, which is faster than sorting what occurs; 32 MB."""
 _SPARSE: Final = 1 << 12
@@ -40,9 +41,9 @@ class Dimension:
     """Of each line: which label."""
 
 
-def read(parts: Iterable[bytes]) -> Codes:
+def read(parts: Iterable[bytes], stored: np.dtype[Any] = NARROW) -> NDArray[Any]:
     """Read a column, in however many pieces it is kept."""
-    return np.frombuffer(b"".join(parts), _STORED)
+    return np.frombuffer(b"".join(parts), stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,17 @@ class Segment:
     columns: Sequence[bytes]
 
 
-def segments(months: Sequence[int], columns: Sequence[Sequence[int]], lines: Sequence[int], old: Sequence[Segment]) -> list[Segment]:
+def segments(
+    months: Sequence[int], columns: Sequence[Sequence[int]], stored: Sequence[np.dtype[Any]], lines: Sequence[int], old: Sequence[Segment]
+) -> list[Segment]:
     """Merge changes with the segments that they go into: of each month one of what is there, and one of what is taken away from others.
 
-    `months`, `columns` and `lines` are of the changes; a line may be there several times.
+    `months`, `columns` and `lines` are of the changes; `stored` says how wide each column is. A line may be there several times.
     """
     all_months = [np.array(months), *(np.full(one.lines, one.month) for one in old)]
     weights = [np.array(lines), *(np.full(one.lines, -1 if one.negative else 1) for one in old)]
-    of_old = [read(pieces) for pieces in zip(*(one.columns for one in old), strict=True)] or [read(())] * len(columns)
-    coded = [np.concatenate((np.array(own, _STORED), others)) for own, others in zip(columns, of_old, strict=True)]
+    of_old = list(zip(*(one.columns for one in old), strict=True)) or [()] * len(columns)
+    coded = [np.concatenate((np.array(own, wide), read(pieces, wide))) for own, pieces, wide in zip(columns, of_old, stored, strict=True)]
     (group, *coded), sums = merged([np.concatenate(all_months), *coded], np.concatenate(weights))
     made: list[Segment] = []
     for negative in (False, True):

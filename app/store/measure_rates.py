@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from app.domain.measure import LONG_DAYS
 from app.domain.rate import Kind, Rate, as_source_tells, rate_of_one
 from app.store import measure_columns
-from app.store.measure_columns import Dimension, Group, Mask, Numbers
+from app.store.measure_columns import NARROW, WIDE, Dimension, Group, Mask, Numbers
 from app.store.measure_reads import GROUPS, LineFilter, Told
-from app.store.measure_segments import WORDED
+from app.store.measure_segments import EPOCH, TIMES, WORDED
 from app.store.raw import Raw
 
 _MONTHS: Final = {"month": 1, "quarter": 3}
@@ -82,7 +82,8 @@ class _Asked:
     @cached_property
     def read(self) -> list[str]:
         """The columns that are read of segments."""
-        return [*dict.fromkeys([*self.named, *self.narrowed]), *(["day"] if self.needs_days else [])]
+        times = TIMES if self.wanted.known_at else ()
+        return [*dict.fromkeys([*self.named, *self.narrowed]), *(["day"] if self.needs_days else []), *times]
 
     @cached_property
     def needs_days(self) -> bool:
@@ -92,9 +93,10 @@ class _Asked:
 
     @property
     def of_lines(self) -> bool:
-        """Whether lines have to be looked at: no segment has a past, or people."""
-        wanted = self.wanted
-        return bool(wanted.known_at or wanted.changed_since or wanted.person_id or wanted.status)
+        """Whether lines have to be looked at: no segment has people, parts of a second, or the past of homes that few may know."""
+        wanted, known_at = self.wanted, self.wanted.known_at
+        is_past = known_at is not None and bool(known_at.microsecond or self.reserved or wanted.home_days)
+        return bool(is_past or wanted.changed_since or wanted.person_id or wanted.status)
 
     def query(self, values: list[Any]) -> str:
         """Give the statement, and add its values. By the home of a later day what moved is taken away, and added where it went."""
@@ -102,7 +104,7 @@ class _Asked:
             return self._in_words([self._of_ledger(self.wanted, values)], values)
         wanted = replace(self.wanted, home_days=0)
         folded = replace(wanted, without=())
-        parts = [self._select("measure_change", "l.lines", folded.where("l", values, versioned=False) + self._not_reserved(values))]
+        parts = [self._select("measure_change", "l.lines", folded.where("l", values, of_lines=False) + self._not_reserved(values))]
         if wanted.without:
             values.append(sorted(wanted.without))
             taken = f"l.id = any(${len(values)}::bigint[]) and {folded.where('l', values)}{self._not_reserved(values)}"
@@ -112,10 +114,11 @@ class _Asked:
         if self.wanted.home_days:
             parts += [self._of_ledger(wanted, values, moved=-1), self._of_ledger(self.wanted, values, moved=1)]
         months = replace(folded, from_on=wanted.from_on.replace(day=1), home_id=None, facility_id=None)
+        versions = "" if wanted.known_at else " and not s.ended"
         codes = ", ".join(f"s.{name}" for name in self.read)
         return (
             f"select s.organization_id, s.anchor_on, s.lines::bigint as lines, s.negative, array[{codes}] as codes, 0 as opens, "
-            f"null::text[] as words from measure_segment s where {months.where('s', values, versioned=False)} "
+            f"null::text[] as words from measure_segment s where {months.whose('s', values)}{versions} "
             f"union all {self._in_words(parts, values)}"
         )
 
@@ -167,7 +170,10 @@ class _Answer:
         self.words: dict[str, dict[int, Hashable]] = {name: {} for name in WORDED}
         for row in words:
             self.words[row["facet"]][row["code"]] = UUID(row["word"]) if row["facet"] in _IDS else row["word"]
-        self.codes = {name: measure_columns.read(row["codes"][place] for row in self.segments) for place, name in enumerate(asked.read)}
+        self.codes = {
+            name: measure_columns.read((row["codes"][place] for row in self.segments), WIDE if name in TIMES else NARROW)
+            for place, name in enumerate(asked.read)
+        }
         self.lengths = np.array([row["lines"] for row in self.segments], np.int64)
         self.kept = self._kept()
 
@@ -187,7 +193,8 @@ class _Answer:
     def days(self) -> Numbers:
         """The day of each line of the segments, counted as Python does."""
         before = _numbers(row["anchor_on"].toordinal() - 1 for row in self.segments)
-        return np.repeat(before, self.lengths) + self.codes["day"]
+        days: Numbers = np.repeat(before, self.lengths) + self.codes["day"]
+        return days
 
     def _kept(self) -> Mask | None:
         """Tell which lines of the segments are asked for; None: all."""
@@ -197,6 +204,10 @@ class _Answer:
             masks.append(np.isin(self.codes["home_id"], [self._code("home_id", one) for one in self.asked.reserved], invert=True))
         if self.asked.needs_days:
             masks.append((self.days >= wanted.from_on.toordinal()) & (self.days <= wanted.to_on.toordinal()))
+        if wanted.known_at is not None:
+            known_from, known_to = (self.codes[name] for name in TIMES)
+            at = (wanted.known_at - EPOCH).total_seconds()
+            masks.append((known_from <= at) & ((known_to == 0) | (known_to > at)))
         return np.logical_and.reduce(masks) if masks else None
 
     def _kept_of(self, column: NDArray[Any]) -> NDArray[Any]:

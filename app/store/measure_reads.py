@@ -80,30 +80,35 @@ class LineFilter:
             parts += [asked] if only_reserved else []
         return f"(select {_OTHERS}, {shown} as home_id, false as of_home from measure_line m where {' and '.join(parts)})"
 
-    def where(self, alias: str, values: list[Any], *, versioned: bool = True) -> str:
-        """Give the condition, and add its values. Not `versioned`: of a table that has nothing but what stands."""
+    def whose(self, alias: str, values: list[Any]) -> str:
+        """Give the condition of the measure, the period and for whom lines count, which begins every other, and add its values."""
         values += [self.measure, self.from_on, self.to_on]
         first = len(values) - 2
+        condition = f"{alias}.measure = ${first} and {alias}.anchor_on between ${first + 1} and ${first + 2} and {alias}.organization_id"
+        # `is not distinct from` would not be looked up in the index.
+        if not self.organizations:
+            return f"{condition} is null"
+        if len(self.organizations) == 1:
+            # Said as one, the order of the index is an order of the whole, and nothing has to be hashed.
+            values.append(self.organizations[0])
+            return f"{condition} = ${len(values)}"
+        values.append(list(self.organizations))
+        return f"{condition} = any(${len(values)}::uuid[])"
+
+    def where(self, alias: str, values: list[Any], *, of_lines: bool = True) -> str:
+        """Give the condition, and add its values. Not `of_lines`: of what only tells how many lines there are."""
         home = _HOME_AT[self.home_days].replace("m.", "n.")
-        parts = [f"{alias}.measure = ${first}", f"{alias}.anchor_on between ${first + 1} and ${first + 2}"]
+        parts = [self.whose(alias, values)]
 
         def also(condition: str, value: object) -> None:
             if value is not None:
                 values.append(value)
                 parts.append(condition.format(f"${len(values)}"))
 
-        # `is not distinct from` would not be looked up in the index.
-        if not self.organizations:
-            parts.append(f"{alias}.organization_id is null")
-        elif len(self.organizations) == 1:
-            # Said as one, the order of the index is an order of the whole, and nothing has to be hashed.
-            also(f"{alias}.organization_id = {{}}", self.organizations[0])
-        else:
-            also(f"{alias}.organization_id = any({{}}::uuid[])", list(self.organizations))
-        if versioned:
+        if of_lines:
             # A home counts what was its own on the day.
             parts.append(f"({alias}.home_id is not null or not {alias}.of_home)")
-        if versioned and self.known_at is None and self.changed_since is None and self.committed is None:
+        if self.known_at is None and self.changed_since is None and self.committed is None:
             parts.append(f"{alias}.known_to is null")
         also(f"{alias}.known_from <= {{0}} and ({alias}.known_to is null or {alias}.known_to > {{0}})", self.known_at)
         also(f"{alias}.due_30_on < {{}}", self.mature_before)

@@ -1,13 +1,14 @@
-"""Segments: what stands in the measure ledger, once more, as columns of numbers (decision 0013).
+"""Segments: what the measure ledger says and said, once more, as columns of numbers (decision 0013).
 
-A segment is a month of one measure for one organization, or a piece of it: a `bytea` for each column, two bytes for each line. What
-stands is the segments and the changes that are not folded into them yet, read in one statement; a segment that is `negative` takes its
-lines away. Not here: the changes, which a trigger on the ledger notes, and what a rate is asked by (measure_rates).
+A segment is a month of one measure for one organization, or a piece of it: a `bytea` for each column, two or four bytes for each line.
+What stands, or stood, is the segments and the changes that are not folded into them yet, read in one statement; versions that `ended`
+are apart, and a segment that is `negative` takes its lines away. Not here: the changes, which a trigger on the ledger notes, and what a
+rate is asked by (measure_rates).
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from asyncpg import Record
@@ -16,13 +17,17 @@ from app.store.raw import Raw
 
 WORDED: Final = ("outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography")
 """Columns whose numbers are those of words (`measure_word`); 0 is no word."""
-COLUMNS: Final = ("day", "age", *WORDED)
+TIMES: Final = ("known_from", "known_to")
+"""In seconds since 1970, the next whole one: what was known in a whole second is told exactly. 0: it stands."""
+COLUMNS: Final = ("day", "age", *WORDED, *TIMES)
 """`day`: of the month, from 1. `age`: in full years, and one more; 0 is no age."""
 
 FOLD_AT: Final = 10_000
 """Our policy: a rate adds so many changes in some milliseconds, and the more are folded at once the fewer segments are written."""
 FOLDED_MAX: Final = 50_000
 """In one transaction."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 CODE_MOST: Final = 0xFFFF
 """What more words there are of a column count as no word."""
 
@@ -45,14 +50,15 @@ select facet, word, code from added union all select w.facet, w.word, w.code fro
 # often as its segment can double. Rows without an organization are asked for apart, because an index does not know nothing from nothing.
 _TAKE_PIECES: Final = f"""
 with given as (
-    select * from unnest($1::uuid[], $2::text[], $3::date[], $4::bigint[]) with ordinality
-        as one(organization_id, measure, anchor_on, lines, n)
+    select * from unnest($1::uuid[], $2::text[], $3::date[], $4::boolean[], $5::bigint[]) with ordinality
+        as one(organization_id, measure, anchor_on, ended, lines, n)
 ), piece as (
     select s.id, s.lines, g.n, g.lines as added from given g
-    join measure_segment s on s.organization_id = g.organization_id and s.measure = g.measure and s.anchor_on = g.anchor_on
+    join measure_segment s on s.organization_id = g.organization_id and s.measure = g.measure
+        and s.anchor_on = g.anchor_on and s.ended = g.ended
     union all
     select s.id, s.lines, g.n, g.lines from given g
-    join measure_segment s on s.organization_id is null and s.measure = g.measure and s.anchor_on = g.anchor_on
+    join measure_segment s on s.organization_id is null and s.measure = g.measure and s.anchor_on = g.anchor_on and s.ended = g.ended
     where g.organization_id is null
 ), measured as (
     select id, n, lines, added + coalesce(sum(lines) over (smaller rows between unbounded preceding and 1 preceding), 0) as before
@@ -64,9 +70,9 @@ delete from measure_segment s using fitting f where s.id = f.id and f.fits
 returning f.n::integer - 1 as month, s.lines, s.negative, array[{", ".join(f"s.{name}" for name in COLUMNS)}] as columns
 """
 _ADD: Final = f"""
-insert into measure_segment (organization_id, measure, anchor_on, lines, negative, {", ".join(COLUMNS)})
-select * from unnest($1::uuid[], $2::text[], $3::date[], $4::integer[], $5::boolean[], {
-    ", ".join(f"${number}::bytea[]" for number in range(6, 6 + len(COLUMNS)))
+insert into measure_segment (organization_id, measure, anchor_on, ended, lines, negative, {", ".join(COLUMNS)})
+select * from unnest($1::uuid[], $2::text[], $3::date[], $4::boolean[], $5::integer[], $6::boolean[], {
+    ", ".join(f"${number}::bytea[]" for number in range(7, 7 + len(COLUMNS)))
 })
 """
 
@@ -108,15 +114,21 @@ def _merged(
         [one["anchor_on"].day for one in changes],
         [0 if one["age"] is None else one["age"] + 1 for one in changes],
         *([codes[name][one[name]] for one in changes] for name in WORDED),
+        *([_seconds(one[name]) for one in changes] for name in TIMES),
     ]
+    stored = [measure_columns.WIDE if name in TIMES else measure_columns.NARROW for name in COLUMNS]
     old = [measure_columns.Segment(*row.values()) for row in pieces]
-    made = measure_columns.segments(month_of, columns, [one["lines"] for one in changes], old)
+    made = measure_columns.segments(month_of, columns, stored, [one["lines"] for one in changes], old)
     return [(*months[one.month], one.lines, one.negative, *one.columns) for one in made]
 
 
 def _month(change: Record) -> tuple[Any, ...]:
     anchor_on: date = change["anchor_on"]
-    return change["organization_id"], change["measure"], anchor_on.replace(day=1)
+    return change["organization_id"], change["measure"], anchor_on.replace(day=1), change["known_to"] is not None
+
+
+def _seconds(at: datetime | None) -> int:
+    return 0 if at is None else -((EPOCH - at) // _SECOND)
 
 
 async def _codes(raw: Raw, changes: Sequence[Record]) -> dict[str, dict[Any, int]]:

@@ -249,9 +249,11 @@ def upgrade() -> None:
         sa.Column("dual_status", sa.Text(), nullable=True),
         sa.Column("geography", sa.Text(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("known_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("known_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lines", sa.Integer(), nullable=False, comment="so many more; less than 0: fewer"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_change")),
-        comment="Changes of what stands in measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
+        comment="Changes of measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
     )
     op.create_index("ix_measure_change_rate", "measure_change", ["organization_id", "measure", "anchor_on"], unique=False)
     op.create_table(
@@ -395,6 +397,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=True),
         sa.Column("measure", sa.Text(), nullable=False),
         sa.Column("anchor_on", sa.Date(), nullable=False, comment="the first day of the month"),
+        sa.Column("ended", sa.Boolean(), nullable=False, comment="of versions that stand no more: what was known once"),
         sa.Column("lines", sa.Integer(), nullable=False),
         sa.Column("negative", sa.Boolean(), nullable=False, comment="its lines are taken away from those of others"),
         sa.Column("day", sa.LargeBinary(), nullable=False),
@@ -408,10 +411,12 @@ def upgrade() -> None:
         sa.Column("language", sa.LargeBinary(), nullable=False),
         sa.Column("dual_status", sa.LargeBinary(), nullable=False),
         sa.Column("geography", sa.LargeBinary(), nullable=False),
+        sa.Column("known_from", sa.LargeBinary(), nullable=False),
+        sa.Column("known_to", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_segment")),
-        comment="The standing lines of a month, or some of them, as columns of numbers: two bytes for each line (store/measure_segments).",
+        comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or four (store/measure_segments).",
     )
-    op.create_index("ix_measure_segment_rate", "measure_segment", ["organization_id", "measure", "anchor_on"], unique=False)
+    op.create_index("ix_measure_segment_rate", "measure_segment", ["organization_id", "measure", "anchor_on", "ended"], unique=False)
     op.create_table(
         "measure_word",
         sa.Column("facet", sa.Text(), nullable=False, comment="a column by which lines are counted"),

@@ -71,24 +71,29 @@ with kind(first, last, status_7, status_30, reasons, met_by) as (values
 )
 insert into measure_line (encounter_id, measure, organization_id, person_id, facility_id, home_id, period, anchor_on, due_7_on, due_30_on,
     status_7, status_30, reason, met_7_on, met_30_on, met_by, age, sex, race, ethnicity, dual_status, geography, provisional, rule_version,
-    reasons, next_change_at, known_from, moved, home_7_id, home_30_id)
+    reasons, next_change_at, known_from, known_to, moved, home_7_id, home_30_id)
 select ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'FUH', reader,
     ('01900000-0000-7000-9000-' || lpad(to_hex(n * 48271 % ($1::bigint * 4 / 5)), 12, '0'))::uuid,
     ('00000000-0000-7000-8000-1' || lpad((n * 7919 % $2::bigint)::text, 11, '0'))::uuid,
     case when n % 5 < 3 then ('00000000-0000-7000-8000-1' || lpad(($2::bigint + n * 6271 % $3::bigint)::text, 11, '0'))::uuid end,
-    2026, anchor_on, anchor_on + 7, anchor_on + 30, status_7, status_30, k.reasons[1 + n / 100 % cardinality(k.reasons)],
-    case when status_7 = 'met' then anchor_on + 3 end, case when status_30 = 'met' then anchor_on + 12 end,
-    k.met_by[1 + n / 100 % cardinality(k.met_by)], (6 + n * 31 % 80)::int2, (array['F', 'M'])[1 + n / 7 % 2],
+    2026, anchor_on, anchor_on + 7, anchor_on + 30, case when stands then status_7 else 'pending' end,
+    case when stands then status_30 else 'pending' end,
+    case when stands then k.reasons[1 + n / 100 % cardinality(k.reasons)] else 'window_open' end,
+    case when stands and status_7 = 'met' then anchor_on + 3 end, case when stands and status_30 = 'met' then anchor_on + 12 end,
+    case when stands then k.met_by[1 + n / 100 % cardinality(k.met_by)] else '00' end,
+    (6 + n * 31 % 80)::int2, (array['F', 'M'])[1 + n / 7 % 2],
     (array['2106-3', '2054-5', '1002-5', null])[1 + n / 11 % 4], (array['2186-5', '2135-2'])[1 + n / 13 % 2],
     (array['dual', 'medicaid_only'])[1 + n / 17 % 2], lpad((n / 19 % 16 * 2 + 1)::text, 3, '0'), n % 40 = 0, 'FUH-MY2026',
     array['met_by_service: a visit counts', 'enrolment_unknown: no enrolment data'],
-    case when status_30 = 'pending' then anchor_on + 31 + time '05:00' end, anchor_on + interval '1 day', n % 50 = 0,
+    case when stands and status_30 = 'pending' then anchor_on + 31 + time '05:00' end,
+    anchor_on + case when stands then interval '10 days' else interval '1 day' end,
+    case when not stands then anchor_on + interval '10 days' end, n % 50 = 0,
     case when n % 100 = 0 then ('00000000-0000-7000-8000-1' || lpad(($2::bigint + n * 6271 % $3::bigint)::text, 11, '0'))::uuid end,
     case when n % 50 = 0 then ('00000000-0000-7000-8000-1' || lpad(($2::bigint + n / 50 % $3::bigint)::text, 11, '0'))::uuid end
-from discharge join kind k on dice between first and last, unnest(array[null, $4::uuid]) as reader
+from discharge join kind k on dice between first and last, unnest(array[null, $4::uuid]) as reader, unnest(array[false, true]) as stands
 order by n
 """
-"""Each discharge counts for the exchange and for the plan; of fifty one went to another home."""
+"""Each discharge counts for the exchange and for the plan, and was pending for nine days; of fifty one went to another home."""
 
 _TIMERS: Final = """
 insert into follow_up (id, encounter_id, home_id, person_id, programs, state, state_reasons, anchor_at, opened_at, clocks, next_due_at,
@@ -119,6 +124,8 @@ RATES: Final[Mapping[str, dict[str, Any]]] = {
     "by age band and sex": {"group_by": "age_band,sex"},
     "by home, age band, race and quarter": {"group_by": "home,age_band,race,quarter"},
     "by home, facility, age band, race and month": {"group_by": "home,facility,age_band,race,month"},
+    "by home and month, as was known in July": {"group_by": "home,month", "as_of": f"{YEAR}-07-16T12:00:00Z"},
+    "by home, facility, sex and month, as then": {"group_by": "home,facility,sex,month", "as_of": f"{YEAR}-10-16T12:00:00Z"},
 }
 """What is asked of every reader."""
 
@@ -236,7 +243,7 @@ async def rates(say: Say, service: Service, roots: list[int], plan_id: UUID, dis
                     read = (await client.get("/v1/measures/FUH", params={"period": str(YEAR), **asked})).raise_for_status()
                     took.append(((time.perf_counter() - began_s) * 1000, (processor_s(roots) - spent_s) * 1000))
                 answer = read.json()
-                if "mature_only" not in asked:
+                if not asked.keys() & {"mature_only", "as_of"}:
                     assert sum(answer["total"][part] for part in ("initial_population", "superseded")) <= discharges
                 best, cpu = min(one for one, _ in took), min(one for _, one in took)
                 say(f"rates of {reader}, {name}", best, "ms", f"{TARGET}; {cpu:.0f} ms of processor time, {len(answer['groups'])} groups")

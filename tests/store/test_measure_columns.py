@@ -105,7 +105,8 @@ def test_what_nobody_asks_for_is_not_loaded() -> None:
     assert done.stdout.strip() == "False"
 
 
-_ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.sampled_from([0, 1, 65_535])), max_size=30)
+_ROWS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, 65_535]), st.sampled_from([0, 1, 2**32 - 1])), max_size=30)
+STORED = (measure_columns.NARROW, measure_columns.WIDE)
 
 
 @given(_ROWS, st.data())
@@ -137,12 +138,12 @@ def test_segments_have_the_sum_of_what_went_into_them(
             expected[row] += weight
         merging = [one for one in kept if chance.random() < 0.6]
         months, *columns = zip(*rows, strict=True)
-        made = segments(months, columns, [weight] * len(rows), merging)
+        made = segments(months, columns, STORED, [weight] * len(rows), merging)
         assert len({(one.month, one.negative) for one in made}) == len(made), "one of a month, and one that takes away"
         kept = [one for one in kept if not any(one is other for other in merging)] + made
     found = Counter[tuple[int, ...]]()
     for one in kept:
-        columns = [measure_columns.read([piece]).tolist() for piece in one.columns]
+        columns = [measure_columns.read([piece], wide).tolist() for piece, wide in zip(one.columns, STORED, strict=True)]
         assert {len(column) for column in columns} == {one.lines}
         for row in zip(*columns, strict=True):
             found[one.month, *row] += -1 if one.negative else 1

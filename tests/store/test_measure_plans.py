@@ -78,7 +78,12 @@ READS: dict[str, tuple[Viewer, Read, set[str]]] = {
         lambda raw: rates(raw, replace(OWN, reserved=frozenset({UUID(int=9)})), ["home"], [6]),
         {"ix_measure_segment_rate", "ix_measure_line_home"},
     ),
-    "rates as they were": (SOMEBODY, lambda raw: rates(raw, PAST, [], [6]), {"ix_measure_line_known"}),
+    "rates as they were": (SOMEBODY, lambda raw: rates(raw, PAST, [], [6]), {"ix_measure_segment_rate", "ix_measure_change_rate"}),
+    "rates as they were within a second": (
+        SOMEBODY,
+        lambda raw: rates(raw, replace(PAST, known_at=AT.replace(microsecond=5)), [], [6]),
+        {"ix_measure_line_known"},
+    ),
     "own events": (
         SOMEBODY,
         lambda raw: measure_reads.events(raw, OWN, after=(date(2026, 2, 1), 5), limit=101),
@@ -145,7 +150,7 @@ async def test_a_rate_is_summed_from_segments_and_no_line_is_read(engine_app: As
     of_a_home = replace(OWN, home_id=UUID(int=0x105), facility_id=UUID(int=9))
     cut = replace(OWN, from_on=date(2026, 3, 9), to_on=date(2026, 8, 20))
     words = [name for name in GROUPS if name != "payer"]
-    for wanted in (OWN, OVER, of_a_home, cut):
+    for wanted in (OWN, OVER, PAST, of_a_home, cut):
         for groups in ((), *((name,) for name in words), ("home", "facility", "age_band", "race", "month"), words):
             plan = await _plan_of_rates(engine_app, wanted, groups, told)
             assert plan.read_of("measure_line") == []
@@ -154,14 +159,16 @@ async def test_a_rate_is_summed_from_segments_and_no_line_is_read(engine_app: As
 
 async def test_of_a_segment_only_what_is_asked_by_is_read() -> None:
     """A column is kept apart from its row, and what no statement names is not fetched: a rate by sex reads a quarter of a segment."""
-    for groups, told, columns in (
-        ((), None, ["outcome"]),
-        (("month", "quarter"), None, ["outcome"]),
-        (("sex", "home"), None, ["outcome", "sex", "home_id"]),
-        (("age_band",), Told(source=EvidenceSource.CLAIMS, today=date(2026, 12, 20), window_days=0), ["outcome", "age", "day"]),
+    told = Told(source=EvidenceSource.CLAIMS, today=date(2026, 12, 20), window_days=0)
+    for wanted, groups, by, columns in (
+        (OWN, (), None, ["outcome"]),
+        (OWN, ("month", "quarter"), None, ["outcome"]),
+        (OWN, ("sex", "home"), None, ["outcome", "sex", "home_id"]),
+        (OWN, ("age_band",), told, ["outcome", "age", "day"]),
+        (PAST, ("race",), None, ["outcome", "race", "known_from", "known_to"]),
     ):
         overheard: Any = Overheard()
-        await rates(overheard, OWN, groups, [6], told)
+        await rates(overheard, wanted, groups, [6], by)
         assert f"array[{', '.join(f's.{name}' for name in columns)}]" in overheard.asked[0][0]
 
 

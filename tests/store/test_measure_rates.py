@@ -158,7 +158,9 @@ def questions(chance: random.Random, rows: Sequence[Mapping[str, Any]]) -> list[
             home_id=chance.choice((None, None, HOMES[1])),
             home_days=chance.choice((0, 7, 30)),
             facility_id=chance.choice((None, None, FACILITIES[1])),
-            known_at=chance.choice((None, None, None, AT + timedelta(hours=2))),
+            known_at=chance.choice(
+                (None, None, *(AT + timedelta(seconds=chance.randrange(9), microseconds=some) for some in (0, 0, 500_000)))
+            ),
             without={row["id"] for row in chance.sample(rows, min(len(rows), 5))} if chance.random() < 0.5 else (),
             reader_id=PLAN,
             reserved=frozenset({UUID(int=200), UUID(int=201)}) if chance.random() < 0.4 else frozenset(),
@@ -184,7 +186,8 @@ async def test_rates_say_what_counting_the_ledger_says(engine_work: AsyncEngine,
     chance = random.Random(seed)
     for number in range(12):
         async with unit_of_work(engine_work, None) as connection:
-            await happen(await raw_connection(connection), chance, AT + timedelta(hours=number))
+            now = AT + timedelta(seconds=number, microseconds=chance.choice((0, 1, 500_000, 999_999)))
+            await happen(await raw_connection(connection), chance, now)
         if chance.random() < 0.5:
             async with unit_of_work(engine_work, None) as connection:
                 await measure_segments.fold(await raw_connection(connection), 1)
@@ -205,7 +208,7 @@ async def test_workers_and_folds_at_once_leave_every_snapshot_exact(engine_work:
                     raw = await raw_connection(connection)
                     await measure_lines.add(raw, [a_line(chance) for _ in range(10)], AT)
                     mine = await raw.fetch("select id from measure_line where known_to is null and id % 3 = $1", seed)
-                    await measure_lines.end(raw, [row["id"] for row in mine[:4]], AT + timedelta(hours=number))
+                    await measure_lines.end(raw, [row["id"] for row in mine[:4]], AT + timedelta(seconds=number))
                     if chance.random() < 0.2:
                         await raw.execute("select pg_terminate_backend(pg_backend_pid())")
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
@@ -270,7 +273,7 @@ async def test_few_changes_wait_and_many_are_folded(engine_work: AsyncEngine) ->
         await measure_lines.add(raw, [a_line(chance) for _ in range(30)], AT)
         assert not await measure_segments.fold(raw, 31)
         assert await measure_segments.fold(raw, 30)
-        assert await raw.fetchval("select sum(lines) from measure_segment where not negative") == await raw.fetchval(
+        assert await raw.fetchval("select sum(lines) from measure_segment where not negative and not ended") == await raw.fetchval(
             "select count(*) from measure_line where home_id is not null or not of_home"
         )
 

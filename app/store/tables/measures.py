@@ -124,8 +124,10 @@ measure_change = Table(
     Column("age", SmallInteger),
     *(Column(name, Text) for name in ("sex", "race", "ethnicity", "language", "dual_status", "geography")),
     Column("outcome", Text, nullable=False),
+    Column("known_from", Instant, nullable=False),
+    Column("known_to", Instant),
     Column("lines", Integer, nullable=False, comment="so many more; less than 0: fewer"),
-    comment="Changes of what stands in measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
+    comment="Changes of measure_line that no segment has yet. A rate adds them; the timers fold them into segments.",
 )
 Index("ix_measure_change_rate", measure_change.c.organization_id, measure_change.c.measure, measure_change.c.anchor_on)
 
@@ -146,6 +148,7 @@ measure_segment = Table(
     Column("organization_id", Id),
     Column("measure", Text, nullable=False),
     Column("anchor_on", Date, nullable=False, comment="the first day of the month"),
+    Column("ended", Boolean, nullable=False, comment="of versions that stand no more: what was known once"),
     Column("lines", Integer, nullable=False),
     Column("negative", Boolean, nullable=False, comment="its lines are taken away from those of others"),
     # What is read is read whole, so it is not compressed (migrations/by_hand_0001).
@@ -153,9 +156,16 @@ measure_segment = Table(
         Column(name, LargeBinary, nullable=False)
         for name in (
             "day", "age", "outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography",
+            "known_from", "known_to",
         )
     ),
-    comment="The standing lines of a month, or some of them, as columns of numbers: two bytes for each line (store/measure_segments).",
+    comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or four (store/measure_segments).",
 )  # fmt: skip
 # A rate reads those of its period; a fold those of the months that changed.
-Index("ix_measure_segment_rate", measure_segment.c.organization_id, measure_segment.c.measure, measure_segment.c.anchor_on)
+Index(
+    "ix_measure_segment_rate",
+    measure_segment.c.organization_id,
+    measure_segment.c.measure,
+    measure_segment.c.anchor_on,
+    measure_segment.c.ended,
+)
