@@ -52,6 +52,8 @@ async def measure(
 ) -> Difference:
     """Keep the lines of these people; those of whom nothing is `known` count for nobody."""
     found = await difference(raw, people, known, directory, rulebook, now)
-    await measure_lines.end(raw, list(found.ended), now)
+    again = {line.key for line in found.added}
+    dropped = [number for number, line in found.ended.items() if line.key not in again]
+    await measure_lines.end(raw, list(found.ended), now, dropped)
     await measure_lines.add(raw, found.added, now)
     return found

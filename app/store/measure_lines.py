@@ -44,10 +44,15 @@ async def with_lines(raw: Raw, people: Collection[UUID]) -> set[UUID]:
     return {row["person_id"] for row in rows}
 
 
-async def end(raw: Raw, lines: Collection[int], now: datetime) -> None:
-    """Let versions end."""
+async def end(raw: Raw, lines: Collection[int], now: datetime, dropped: Collection[int]) -> None:
+    """Let versions end. `dropped`: those of them in whose place no other stands from now on."""
     if lines:
-        await raw.execute("update measure_line set known_to = $2, xid = default where id = any($1::bigint[])", list(lines), now)
+        await raw.execute(
+            "update measure_line set known_to = $2, dropped = id = any($3::bigint[]), xid = default where id = any($1::bigint[])",
+            list(lines),
+            now,
+            list(dropped),
+        )
 
 
 _ADD = f"""

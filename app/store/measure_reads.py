@@ -80,20 +80,24 @@ class LineFilter:
             parts += [asked] if only_reserved else []
         return f"(select {_OTHERS}, {shown} as home_id, false as of_home from measure_line m where {' and '.join(parts)})"
 
+    def of_organizations(self, alias: str, values: list[Any]) -> str:
+        """Give the condition of for whom lines count, and add its value."""
+        # `is not distinct from` would not be looked up in the index.
+        if not self.organizations:
+            return f"{alias}.organization_id is null"
+        if len(self.organizations) == 1:
+            # Said as one, the order of the index is an order of the whole, and nothing has to be hashed.
+            values.append(self.organizations[0])
+            return f"{alias}.organization_id = ${len(values)}"
+        values.append(list(self.organizations))
+        return f"{alias}.organization_id = any(${len(values)}::uuid[])"
+
     def whose(self, alias: str, values: list[Any]) -> str:
         """Give the condition of the measure, the period and for whom lines count, which begins every other, and add its values."""
         values += [self.measure, self.from_on, self.to_on]
         first = len(values) - 2
-        condition = f"{alias}.measure = ${first} and {alias}.anchor_on between ${first + 1} and ${first + 2} and {alias}.organization_id"
-        # `is not distinct from` would not be looked up in the index.
-        if not self.organizations:
-            return f"{condition} is null"
-        if len(self.organizations) == 1:
-            # Said as one, the order of the index is an order of the whole, and nothing has to be hashed.
-            values.append(self.organizations[0])
-            return f"{condition} = ${len(values)}"
-        values.append(list(self.organizations))
-        return f"{condition} = any(${len(values)}::uuid[])"
+        period = f"{alias}.anchor_on between ${first + 1} and ${first + 2}"
+        return f"{alias}.measure = ${first} and {period} and {self.of_organizations(alias, values)}"
 
     def where(self, alias: str, values: list[Any], *, of_lines: bool = True) -> str:
         """Give the condition, and add its values. Not `of_lines`: of what only tells how many lines there are."""

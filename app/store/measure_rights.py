@@ -24,14 +24,26 @@ _OF_DOUBTED = """
 l.person_id = any(array(select person_id from doubted))
 and (l.encounter_id = any(array(select id from doubted)) or l.superseded_by = any(array(select id from doubted)))
 """
-# Of a past day: what counted then and counts no more, or was superseded by such.
-_ENDED = """
-l.known_to is not null and (
-    not exists (select from measure_line s where s.known_to is null and s.encounter_id = l.encounter_id and s.measure = l.measure
-        and s.organization_id is not distinct from l.organization_id)
-    or (l.superseded_by is not null and not exists (select from measure_line s where s.known_to is null
-        and s.encounter_id = l.superseded_by and s.organization_id is not distinct from l.organization_id)))
-"""
+_NO_OTHER = """not exists (select from measure_line s where s.known_to is null and s.encounter_id = {stay}
+and s.organization_id is not distinct from l.organization_id{also})"""
+# Of a past day, lines that stand no more: those of the same stays, what counts no more since, and what was superseded by such. What counts
+# no more was dropped after that day, by its last version (ix_measure_line_dropped); each is looked up by its stay.
+_OF_THEN = (
+    """
+l.known_to is not null and l.encounter_id = any(array(select id from doubted))
+""",
+    """
+l.known_to is not null and l.superseded_by = any(array(select id from doubted))
+""",
+    f"""
+l.known_to is not null and l.encounter_id = any(array(
+    select d.encounter_id from measure_line d where d.dropped and d.measure = {{measure}} and {{whose}} and d.known_to > {{known_at}}
+)) and {_NO_OTHER.format(stay="l.encounter_id", also=" and s.measure = l.measure")}
+""",
+    f"""
+l.known_to is not null and l.superseded_by is not null and {_NO_OTHER.format(stay="l.superseded_by", also="")}
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +64,14 @@ async def in_doubt(raw: Raw, wanted: LineFilter, now: datetime) -> list[LineInDo
     source = replace(wanted, reserved=frozenset()).source(values)
     values.extend(((now + _FURTHEST_EAST).date(), now))
     doubt = _DOUBTED.format(day=f"${len(values) - 1}", now=f"${len(values)}", about_rights=ABOUT_RIGHTS)
-    which = f"(({_OF_DOUBTED}) or ({_ENDED}))" if wanted.known_at is not None else f"({_OF_DOUBTED})"
-    rows = await raw.fetch(
-        f"with doubted as materialized ({doubt}) select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} l "
-        f"where {condition} and {which}",
-        *values,
+    asked = [_OF_DOUBTED]
+    if wanted.known_at is not None:
+        whose = wanted.of_organizations("d", values)
+        values += [wanted.measure, wanted.known_at]
+        places = {"measure": f"${len(values) - 1}::text", "known_at": f"${len(values)}::timestamptz", "whose": whose}
+        asked = [f"l.known_to is null and {_OF_DOUBTED}", *(one.format(**places) for one in _OF_THEN)]
+    found = " union ".join(
+        f"select l.id, l.encounter_id, l.superseded_by, l.organization_id from {source} l where {condition} and {which}" for which in asked
     )
+    rows = await raw.fetch(f"with doubted as materialized ({doubt}) {found}", *values)
     return [LineInDoubt(*row.values()) for row in rows]

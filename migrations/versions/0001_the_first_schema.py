@@ -331,9 +331,15 @@ def upgrade() -> None:
         ),
         sa.Column("known_from", sa.DateTime(timezone=True), nullable=False, comment="when we learned it"),
         sa.Column("known_to", sa.DateTime(timezone=True), nullable=True, comment="when another version took its place; null: it stands"),
+        sa.Column(
+            "dropped", sa.Boolean(), server_default="false", nullable=False, comment="no version took its place: the event counted no more"
+        ),
         sa.Column("xid", sa.BigInteger(), server_default=sa.text("((pg_current_xact_id())::text)::bigint"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_line")),
         comment="Versions are only added and ended, so that any past day can be asked what was known then.",
+    )
+    op.create_index(
+        "ix_measure_line_dropped", "measure_line", ["organization_id", "measure", "known_to"], unique=False, postgresql_where="dropped"
     )
     op.create_index(
         "ix_measure_line_home",
@@ -382,6 +388,14 @@ def upgrade() -> None:
         ["next_change_at"],
         unique=False,
         postgresql_where=sa.text("known_to IS NULL AND next_change_at IS NOT NULL"),
+    )
+    op.create_index("ix_measure_line_was", "measure_line", ["encounter_id"], unique=False, postgresql_where=sa.text("known_to IS NOT NULL"))
+    op.create_index(
+        "ix_measure_line_was_superseded",
+        "measure_line",
+        ["organization_id", "measure", "superseded_by"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NOT NULL AND superseded_by IS NOT NULL"),
     )
     op.create_index(
         "uq_measure_line_standing",
@@ -2131,6 +2145,12 @@ def downgrade() -> None:
         postgresql_nulls_not_distinct=True,
     )
     op.drop_index(
+        "ix_measure_line_was_superseded",
+        table_name="measure_line",
+        postgresql_where=sa.text("known_to IS NOT NULL AND superseded_by IS NOT NULL"),
+    )
+    op.drop_index("ix_measure_line_was", table_name="measure_line", postgresql_where=sa.text("known_to IS NOT NULL"))
+    op.drop_index(
         "ix_measure_line_timer", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL AND next_change_at IS NOT NULL")
     )
     op.drop_index("ix_measure_line_rate", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
@@ -2160,6 +2180,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_measure_line_known", table_name="measure_line")
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
+    op.drop_index("ix_measure_line_dropped", table_name="measure_line", postgresql_where="dropped")
     op.drop_table("measure_line")
     op.drop_index("ix_measure_change_rate", table_name="measure_change")
     op.drop_table("measure_change")

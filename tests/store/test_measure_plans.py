@@ -234,6 +234,20 @@ async def _check(engine: AsyncEngine, viewer: Viewer | None, read: Read, wanted:
 
 
 @pytest.mark.usefixtures("lines")
+async def test_what_was_in_doubt_is_found_by_its_stays_and_what_was_dropped(engine_app: AsyncEngine) -> None:
+    """Of what was known on a past day no line is looked at that nobody dropped, superseded or doubts."""
+    overheard: Any = Overheard()
+    await measure_rights.in_doubt(overheard, PAST, AT)
+    async with unit_of_work(engine_app, OPERATOR) as connection:
+        ((query, values),) = overheard.asked
+        plan = await plan_of_sql(connection, query, *values)
+    assert "measure_line" not in plan.scanned_tables
+    by = {"ix_measure_line_was", "ix_measure_line_was_superseded", "ix_measure_line_dropped", "ix_measure_line_person"}
+    assert {name for _, name in plan.read_of("measure_line")} - {""} <= by | {"uq_measure_line_standing"}
+    assert by <= plan.searched_indexes
+
+
+@pytest.mark.usefixtures("lines")
 async def test_what_is_in_doubt_is_found_by_its_people(engine_app: AsyncEngine) -> None:
     """Nearly always nobody: no line of anybody else is looked at, however many the organization has."""
     overheard: Any = Overheard()

@@ -77,7 +77,7 @@ async def happen(raw: Raw, chance: random.Random, now: datetime) -> None:
     """Let a batch do what batches do: correct some of what stands, end some, add some, put some off."""
     standing = await raw.fetch("select * from measure_line where known_to is null order by id")
     touched = chance.sample(standing, min(len(standing), chance.randrange(12)))
-    await measure_lines.end(raw, [row["id"] for row in touched], now)
+    await measure_lines.end(raw, [row["id"] for row in touched], now, [row["id"] for row in touched[1::2]])
     again = []
     for row in touched[::2]:
         same = ("encounter_id", "measure", "organization_id", "person_id", "facility_id", "anchor_on", "due_7_on", "due_30_on", "period")
@@ -208,7 +208,8 @@ async def test_workers_and_folds_at_once_leave_every_snapshot_exact(engine_work:
                     raw = await raw_connection(connection)
                     await measure_lines.add(raw, [a_line(chance) for _ in range(10)], AT)
                     mine = await raw.fetch("select id from measure_line where known_to is null and id % 3 = $1", seed)
-                    await measure_lines.end(raw, [row["id"] for row in mine[:4]], AT + timedelta(seconds=number))
+                    some = [row["id"] for row in mine[:4]]
+                    await measure_lines.end(raw, some, AT + timedelta(seconds=number), some)
                     if chance.random() < 0.2:
                         await raw.execute("select pg_terminate_backend(pg_backend_pid())")
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):

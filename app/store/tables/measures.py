@@ -66,6 +66,7 @@ measure_line = Table(
     Column("next_change_at", Instant, comment="when to look again although nothing happens: the timer"),
     Column("known_from", Instant, nullable=False, comment="when we learned it"),
     Column("known_to", Instant, comment="when another version took its place; null: it stands"),
+    Column("dropped", Boolean, nullable=False, server_default="false", comment="no version took its place: the event counted no more"),
     written_by(),
     comment="Versions are only added and ended, so that any past day can be asked what was known then.",
 )
@@ -106,6 +107,22 @@ Index(
 )  # fmt: skip
 # What was known on a past day, which is asked of most versions there are; and what was committed after a position, of few.
 Index("ix_measure_line_known", measure_line.c.organization_id, measure_line.c.measure, measure_line.c.xid)
+# Of a past day: what counts no more since, and lines of stays, or superseded by stays, whose rights may have ended (measure_rights).
+Index(
+    "ix_measure_line_dropped",
+    measure_line.c.organization_id,
+    measure_line.c.measure,
+    measure_line.c.known_to,
+    postgresql_where=measure_line.c.dropped,
+)
+Index("ix_measure_line_was", measure_line.c.encounter_id, postgresql_where=~_STANDS)
+Index(
+    "ix_measure_line_was_superseded",
+    measure_line.c.organization_id,
+    measure_line.c.measure,
+    measure_line.c.superseded_by,
+    postgresql_where=~_STANDS & measure_line.c.superseded_by.is_not(None),
+)
 # What the passing of time changes next.
 Index("ix_measure_line_timer", measure_line.c.next_change_at, postgresql_where=_STANDS & measure_line.c.next_change_at.is_not(None))
 
