@@ -28,7 +28,6 @@ _EVENTS = {"ADT": SUPPORTED - DOCUMENT_TRIGGERS, **DOCUMENT_TYPES}
 _WITHOUT_STAY = frozenset({Trigger.UPDATE, Trigger.ADD_PERSON, Trigger.UPDATE_PERSON})
 _PROCESSING_IDS = frozenset(processing_id.value for processing_id in ProcessingId)
 _TRIGGER = re.compile(TRIGGER_SHAPE)
-_SECOND_SEGMENTS = frozenset({"EVN", "SFT", "UAC", "PID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +76,8 @@ def header_problems(message: Er7Message, header: Header) -> list[Problem]:
         found.append(_error(ProblemCode.UNSUPPORTED_PROCESSING_ID, "MSH^1^11", "Expected P, T or D (table 0103)."))
     if header.version and header.version not in VERSIONS:
         text = "Expected a version of table 0104, from 2.1 to 2.9.1."
-        if header.version[:-3] in VERSIONS and header.version[-3:] in _SECOND_SEGMENTS:
-            text = "The next segment follows without a carriage return: the line ends were lost. Curl keeps them with --data-binary."
+        if len(message.lines) == 1:
+            text = "The message is one line: its segments' ends were lost on the way. Curl keeps them with --data-binary."
         found.append(_error(ProblemCode.UNSUPPORTED_VERSION, "MSH^1^12", text))
     if not header.control_id.strip():
         text = "The message control id is missing; without it no acknowledgement can name the message."
