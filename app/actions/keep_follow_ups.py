@@ -124,6 +124,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                     stay=as_told,
                     stays=told_as.course,
                     died_at=told_as.death.at,
+                    died_beside_stays=told_as.died_beside_stays,
                     doubted_on=min(told_as.death.doubted, default=None),
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
@@ -198,6 +199,8 @@ class _Told:
     rules: Mapping[UUID, Stay]
     death: Death
     course: Course
+    died_beside_stays: bool
+    """No stay tells of the death, so its follow-ups do."""
 
     def rules_of(self, stay: StayInHand) -> Stay:
         """Give the stay in the words of the rules: while a death is doubtful, nobody knows where it ended to."""
@@ -224,7 +227,8 @@ class _Shown:
             known = [one for one in self.stays if one.id in self.rules and may_know(home_id, kind, one, self.claims)]
             death = death_of(known, self.heard)
             course = Course(without_doubted(self.rules[one.id], death.doubted.keys()) for one in known)
-            self._by_home[home_id] = _Told(self.rules, death, course)
+            by_record_alone = death.at is not None and death_of(known, ()).at is None
+            self._by_home[home_id] = _Told(self.rules, death, course, by_record_alone)
         return self._by_home[home_id]
 
 

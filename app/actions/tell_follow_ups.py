@@ -190,7 +190,7 @@ async def _safety(raw: Raw, looked: Sequence[LookedAt]) -> list[tuple[LookedAt, 
 
 async def _news(raw: Raw, looked: Sequence[LookedAt], directory: Directory) -> list[_Notice]:
     """Tell whoever else follows the stay that its home reached the person, and that the follow-up is closed; and what is taken back."""
-    changed = [(one, item) for one in looked for item in news(one.seen, one.state_before, one.clocks_before)]
+    changed = [(one, item) for one in looked for item in news(one.seen, one.state_before, one.clocks_before, one.reasons_before)]
     if not changed:
         return []
     followers = await timer_notices.followers(raw, {one.stay.id for one, _ in changed})

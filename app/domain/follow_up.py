@@ -34,6 +34,7 @@ from app.domain.program import ClockAnchor, ClockDefinition, ProgramDefinition
 from app.domain.stay import CareLevel, Disposition, Stay, StayClass
 
 READMISSION_DAYS: Final = 30
+_DIED: Final = "died: the person has died"
 CLOSED_BY_HOME: Final = "closed_by_home"
 """Begins the one reason that holds words of a person."""
 TRANSFER_WAIT: Final = timedelta(days=1)
@@ -77,6 +78,8 @@ class FollowUpFacts:
     stays: Course = field(default_factory=Course)
     """The person's stays, in any order, this one and repetitions included or not."""
     died_at: datetime | None = None
+    died_beside_stays: bool = False
+    """A message about the person alone said so (A31): no stay tells of it."""
     doubted_on: date | None = None
     """A death that a later stay contradicts, while nobody has decided it: it ends nothing, and the follow-up says so."""
     closed_at: datetime | None = None
@@ -164,7 +167,8 @@ def evaluate(
     if stop is not None:
         counting = done if stop.by_home else [one for one in done if one.occurred_at < stop.at]
         clocks = tuple(stopped_clock(window, counting, stop.at, stop.reason, stop.unmet) for window in windows)
-        return _view(facts, stop.state, (stop.reason,), windows, clocks, stop=stop)
+        reasons = (*_died_since(facts, stop, now), stop.reason)
+        return _view(facts, stop.state, reasons, windows, clocks, stop=stop)
     # A hospital's clock may be ahead of ours: what has not happened yet will end the follow-up when it has.
     changes = [one.at for one in stops]
     waiting = _waiting(stay, stay.discharged_at, now)
@@ -263,7 +267,7 @@ def _stops(facts: FollowUpFacts, anchor_at: datetime) -> list[_Stop]:
     if stay.disposition is Disposition.HOSPICE:
         stops.append(_Stop(anchor_at, FollowUpState.CLOSED, "hospice: discharged to hospice, no outreach", ClockState.VOID))
     if facts.died_at is not None:
-        stops.append(_Stop(max(facts.died_at, anchor_at), FollowUpState.CLOSED, "died: the person has died", ClockState.VOID))
+        stops.append(_Stop(max(facts.died_at, anchor_at), FollowUpState.CLOSED, _DIED, ClockState.VOID))
     returned = facts.stays.first_return(stay, READMISSION_DAYS, RESIDENTIAL)
     if returned is not None:
         stops.append(_taken_over(stay, returned, anchor_at))
@@ -318,6 +322,16 @@ def _open_reasons(stay: Stay) -> tuple[str, ...]:
             return ("discharged: where to is not known; followed like a discharge home",)
         case _:
             return (f"discharged: to {stay.disposition}",)
+
+
+def _died_since(facts: FollowUpFacts, stop: _Stop, now: datetime) -> tuple[str, ...]:
+    """Say of the last follow-up of somebody, closed for another reason, that they have died since, where no stay tells of it."""
+    is_news = facts.died_beside_stays and facts.died_at is not None and facts.died_at <= now
+    if not is_news or stop.state is not FollowUpState.CLOSED or stop.reason == _DIED:
+        return ()
+    left_at, others = facts.stay.discharged_at, (one for one in facts.stays if not one.cancelled and one.id != facts.stay.id)
+    came_back = left_at is not None and any(one.admitted_at is not None and one.admitted_at > left_at for one in others)
+    return () if came_back else (_DIED,)
 
 
 def _doubted(facts: FollowUpFacts) -> tuple[str, ...]:

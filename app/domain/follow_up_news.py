@@ -120,11 +120,18 @@ def alerts(seen: FollowUpView, reasons_before: Sequence[str]) -> list[Alert]:
     return found
 
 
+def _code(reasons: Sequence[str]) -> str:
+    """Give the code of the first reason, which says why the state is what it is."""
+    return reasons[0].partition(":")[0] if reasons else ""
+
+
 def _had(reasons: Iterable[str], code: str) -> bool:
     return any(reason.partition(":")[0] == code for reason in reasons)
 
 
-def news(seen: FollowUpView, state_before: str, clocks_before: Iterable[Mapping[str, Any]]) -> list[News]:
+def news(
+    seen: FollowUpView, state_before: str, clocks_before: Iterable[Mapping[str, Any]], reasons_before: Sequence[str] = ()
+) -> list[News]:
     """Give what changed of what other followers are told."""
     changed: list[News] = []
     done = [clock for clock in seen.clocks if is_done(clock)]
@@ -132,7 +139,7 @@ def news(seen: FollowUpView, state_before: str, clocks_before: Iterable[Mapping[
     if {clock.id for clock in done} != before:
         changed.append(_contacted(done))
     is_closed, was_closed = seen.state is FollowUpState.CLOSED, state_before == FollowUpState.CLOSED
-    if is_closed != was_closed:
+    if is_closed != was_closed or (is_closed and _code(seen.reasons) != _code(reasons_before)):
         changed.append(_closed(seen, is_closed=is_closed))
     return changed
 
@@ -162,7 +169,7 @@ def _contacted(done: Sequence[Clock]) -> News:
 
 
 def _closed(seen: FollowUpView, *, is_closed: bool) -> News:
-    why = seen.reasons[0].partition(":")[0] if seen.reasons else ""
+    why = _code(seen.reasons)
     met = sorted(clock.id for clock in seen.clocks if clock.state is ClockState.MET)
     missed = sorted(clock.id for clock in seen.clocks if clock.state is ClockState.MISSED)
     return News(
@@ -170,7 +177,7 @@ def _closed(seen: FollowUpView, *, is_closed: bool) -> News:
         type=NotificationType.FOLLOW_UP_CLOSED,
         said=why if is_closed else "",
         reason=f"the follow-up is closed: {why}",
-        taken_back="the follow-up is open again",
+        taken_back=f"what closed it was taken back: it is closed all the same, {why}" if is_closed else "the follow-up is open again",
         content={"closed": {"code": why, "met": met, "missed": missed} if is_closed else None},
         # What the home did itself is no news to it.
         to_home=is_closed and why != CLOSED_BY_HOME,

@@ -299,6 +299,24 @@ async def test_a_death_closes_and_one_that_is_taken_back_opens_again(story: Worl
         assert (again["type"], again["event"], again["supersedes"]) == ("follow_up.updated", "closed", closed["id"])
 
 
+async def test_a_death_after_the_home_closed_is_told_and_taken_back(story: World) -> None:
+    """It may go on to send cards to the family: nothing of the stay says that the person has died."""
+    path = f"/v1/follow-ups/{(await the_follow_up(story))['id']}/close"
+    await story.api.json("POST", path, story.keys["home"], 200, json={"reason": "completed"})
+    for control, said in (("C5", "Y"), ("C6", "N")):
+        story.stage.clock.advance(hours=1)
+        lines = adt("A31", f"202603061{control[1]}3000-0500", control=control, patient_class=None).split(b"\r")
+        spoken = [line + b"|" * (30 - line.count(b"|")) + said.encode() if line.startswith(b"PID|") else line for line in lines]
+        await story.send(*[b"\r".join(spoken)] * 2)
+        await story.stage.pass_time()
+    died, again = await told(story)
+    assert (died["type"], died["closed"]["code"], died["version"]) == ("follow_up.closed", "died", 1)
+    assert (again["type"], again["supersedes"]) == ("follow_up.updated", died["id"])
+    assert again["reason"] == "what closed it was taken back: it is closed all the same, closed_by_home"
+    assert [one["closed"]["code"] for one in await told(story, "plan")] == ["closed_by_home", "died", "closed_by_home"]
+    assert [one["version"] for one in await told(story, "plan")] == [1, 2, 3]
+
+
 async def test_a_plan_that_wishes_it_is_not_told_of_contacts(story: World) -> None:
     rules = [{"event_types": ["contacted"], "tell": False}]
     path = f"/v1/organizations/{story.ids['plan']}/preferences"
