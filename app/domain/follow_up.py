@@ -202,12 +202,15 @@ def evaluate(
 
 def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect, ...]:
     """Say what a contact did to each clock of an evaluated follow-up, and why not more."""
-    return tuple(_effect(clock, counts_toward(contact, window)) for window, clock in zip(view.windows, view.clocks, strict=True))
+    return tuple(_effect(contact, clock, counts_toward(contact, window)) for window, clock in zip(view.windows, view.clocks, strict=True))
 
 
-def _effect(clock: Clock, counts: Counts) -> ContactEffect:
+def _effect(contact: Contact, clock: Clock, counts: Counts) -> ContactEffect:
     if clock.state in (ClockState.VOID, ClockState.SUSPENDED):
         return ContactEffect(clock.id, clock.state, satisfies=False, attempt=False, reasons=clock.reasons)
+    if clock.satisfied_by == contact.id and not counts.satisfies:
+        # With this attempt enough were made.
+        return ContactEffect(clock.id, clock.state, satisfies=True, attempt=True, reasons=clock.reasons)
     lacks = tuple(reason for reason in clock.reasons if reason.startswith(LACKS))
     reasons = lacks if lacks and (counts.satisfies or counts.late) else counts.reasons
     return ContactEffect(clock.id, clock.state, counts.satisfies and clock.state is ClockState.MET, counts.attempt, reasons)

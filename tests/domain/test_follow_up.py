@@ -316,6 +316,14 @@ def test_the_answer_says_what_a_contact_did() -> None:
     assert (suspended.satisfies, suspended.clock_state, suspended.reasons[0].partition(":")[0]) == (False, C.SUSPENDED, "nonacute")
 
 
+def test_the_attempt_with_which_enough_were_made_satisfies() -> None:
+    tried = [make_contact(f"2026-11-19 {hour}:00", contact_id=f"t{hour}", outcome=ContactOutcome.NO_ANSWER) for hour in (10, 13, 16)]
+    seen = look(now="2026-11-19 17:00", contacts=tried, programs=[program("tcm")])
+    first, second, third = (next(one for one in contact_effects(each, seen) if one.clock_id == "tcm.contact_2bd") for each in tried)
+    assert (first.satisfies, second.satisfies, third.satisfies) == (False, True, False)
+    assert second.reasons == ("met_by_attempts: 2 separate attempts were made in time",)
+
+
 def test_a_contact_told_twice_voided_and_not_is_voided() -> None:
     contact = make_contact("2026-11-19")
     voided = make_contact("2026-11-19", voided=True)
