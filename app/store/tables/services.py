@@ -22,7 +22,7 @@ service = Table(
     Column("organization_id", Id, primary_key=True, comment="the plan or agency that loaded it"),
     Column("claim_id", Text, primary_key=True),
     Column("line", Text, primary_key=True, comment="of a reversal empty: the whole claim"),
-    Column("adjustment", Integer, primary_key=True, autoincrement=False, comment="a higher one corrects a lower one"),
+    Column("adjustment", Integer, primary_key=True, autoincrement=False, comment="a higher one corrects a lower one; 999999999 takes the claim back for good"),
     Column("is_reversal", Boolean, primary_key=True, autoincrement=False),
     Column("person_id", Id, nullable=False),
     Column("record_id", Id, nullable=False, index=True, comment="the member's record, by the owner's panel"),
