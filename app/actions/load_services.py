@@ -151,23 +151,24 @@ async def load_services(
             await stage.add(await asyncio.to_thread(intake.feed, data))
         while (rows := await asyncio.to_thread(intake.close)) is not None:
             await stage.add(rows)
-        fates, refused = await stage.decide(IdentifierType.MEDICAID.value, IdentifierType.MEDICAL_RECORD.value, ERRORS_SHOWN_MAX)
-        errors = intake.errors + [_error(one.row, RowErrorCode(one.fate)) for one in refused]
-        kept = {name: fates.get(name, 0) for name in ("added", "unchanged", "repeated")}
-        counts = {"rows": intake.rows, "rejected": intake.rows - sum(kept.values()), **kept}
-        upload = ServiceUpload(
-            id=loading.ids.new(),
-            organization_id=organization.id,
-            dry_run=dry_run,
-            file_name=file_name,
-            file_hash=digest.digest(),
-            uploaded_at=now,
-            counts=counts,
-            unknown_columns=intake.table.unknown if intake.table is not None else (),
-            errors=sorted(errors, key=lambda error: error.row)[:ERRORS_SHOWN_MAX],
-        )
-        if not dry_run:
-            await stage.apply(upload.id, file_name, upload.file_hash, counts, now)
+        async with stage.alone():
+            fates, refused = await stage.decide(IdentifierType.MEDICAID.value, IdentifierType.MEDICAL_RECORD.value, ERRORS_SHOWN_MAX)
+            errors = intake.errors + [_error(one.row, RowErrorCode(one.fate)) for one in refused]
+            kept = {name: fates.get(name, 0) for name in ("added", "unchanged", "repeated")}
+            counts = {"rows": intake.rows, "rejected": intake.rows - sum(kept.values()), **kept}
+            upload = ServiceUpload(
+                id=loading.ids.new(),
+                organization_id=organization.id,
+                dry_run=dry_run,
+                file_name=file_name,
+                file_hash=digest.digest(),
+                uploaded_at=now,
+                counts=counts,
+                unknown_columns=intake.table.unknown if intake.table is not None else (),
+                errors=sorted(errors, key=lambda error: error.row)[:ERRORS_SHOWN_MAX],
+            )
+            if not dry_run:
+                await stage.apply(upload.id, file_name, upload.file_hash, counts, now)
     return upload
 
 

@@ -62,7 +62,7 @@ left join service_match m on m.row = s.row
 left join service e on e.organization_id = $1 and e.claim_id = s.claim_id and e.line = s.line and e.adjustment = s.adjustment
     and e.is_reversal = s.is_reversal
 """
-# Files of one owner are added one after the other: each then sees all versions of the claims that it touches.
+# Files of one owner are decided and added one after the other: each then sees all versions of the claims that it touches.
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended(current_schema() || '/services/' || $1, 0))"
 _ADD: Final = """
 with made as (
@@ -134,8 +134,15 @@ class ServiceStage:
         if rows:
             await self._raw.copy_records_to_table("service_row", records=rows)
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Open the transaction in which the rows are decided and added; other files of this owner wait."""
+        async with self._raw.transaction():
+            await self._raw.execute(_LOCK, str(self._organization_id))
+            yield
+
     async def decide(self, medicaid: str, mrn: str, shown_max: int) -> tuple[dict[str, int], list[Fate]]:
-        """Find the members, and say what becomes of the rows: how many of each kind, and the first that are refused."""
+        """Find the members, and say what becomes of the rows: how many of each kind, and the first that are refused. Inside `alone`."""
         raw = self._raw
         await raw.execute("analyze service_row; truncate service_match; truncate service_fate")
         await raw.execute(_MATCH, str(self._organization_id), medicaid, mrn)
@@ -148,18 +155,17 @@ class ServiceStage:
         return {row["fate"]: row["count"] for row in counts}, [Fate(row["row"], row["fate"]) for row in refused]
 
     async def apply(self, upload_id: UUID, file_name: str, file_hash: bytes, summary: dict[str, Any], now: datetime) -> None:
-        """Add what is new, and ask that the people be measured anew, in one transaction."""
-        async with self._raw.transaction():
-            await self._raw.execute(
-                "insert into service_upload (id, organization_id, file_name, file_hash, uploaded_at, summary)"
-                " values ($1, $2, $3, $4, $5, $6::text::jsonb)",
-                upload_id, self._organization_id, file_name, file_hash, now, orjson.dumps(summary).decode(),
-            )  # fmt: skip
-            await self._raw.execute(_LOCK, str(self._organization_id))
-            await self._raw.execute(_ADD, self._organization_id, upload_id, now)
-            await self._raw.execute(_CLOSE, self._organization_id, upload_id, now, WHOLE_CLAIM, ADJUSTMENT_MAX, REVERSAL_HASH)
-            await self._raw.execute("analyze service_touched")
-            await self._raw.execute(_RECONSIDER, self._organization_id, now)
+        """Add what is new, and ask that the people be measured anew. Inside `alone`, after `decide`."""
+        raw = self._raw
+        await raw.execute(
+            "insert into service_upload (id, organization_id, file_name, file_hash, uploaded_at, summary)"
+            " values ($1, $2, $3, $4, $5, $6::text::jsonb)",
+            upload_id, self._organization_id, file_name, file_hash, now, orjson.dumps(summary).decode(),
+        )  # fmt: skip
+        await raw.execute(_ADD, self._organization_id, upload_id, now)
+        await raw.execute(_CLOSE, self._organization_id, upload_id, now, WHOLE_CLAIM, ADJUSTMENT_MAX, REVERSAL_HASH)
+        await raw.execute("analyze service_touched")
+        await raw.execute(_RECONSIDER, self._organization_id, now)
 
 
 OpenServiceStage: TypeAlias = Callable[[UUID], AbstractAsyncContextManager[ServiceStage]]

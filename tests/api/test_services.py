@@ -1,5 +1,6 @@
 """Services of encounter and pharmacy files, driven through the front door: files in, statuses and rates by source out."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,6 +139,12 @@ async def test_a_correction_that_names_another_member_takes_the_visit_from_the_f
     assert (await by_source(story))["claims"] == (1, 1, 1)
     await upload(story, SECOND.replace("P-77", "P-78"), header=NAMED)
     assert (await by_source(story))["claims"] == NEVER, "a claim of another number"
+
+
+async def test_one_file_at_the_same_time_from_two_hands_is_added_once_and_says_so(story: World) -> None:
+    until(story, DAY_31)
+    both = await asyncio.gather(*(upload(story, SEEN, SEEN.replace("CLM-1", "CLM-2")) for _ in range(2)))
+    assert sorted((one["added"], one["unchanged"]) for one in both) == [(0, 2), (2, 0)]
 
 
 async def test_a_dry_run_says_the_same_and_adds_nothing(story: World) -> None:
