@@ -120,12 +120,8 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 told_as = shown.to(home.home_id)
                 as_told = told_as.rules_of(stay)
                 kept.ids[(stay.id, responsible_home.home_id)] = kept.ids[(stay.id, row.home_id)] = row.id
-                facts = FollowUpFacts(
-                    stay=as_told,
-                    stays=told_as.course,
-                    died_at=told_as.death.at,
-                    died_beside_stays=told_as.died_beside_stays,
-                    doubted_on=min(told_as.death.doubted, default=None),
+                facts = replace(
+                    told_as.facts_of(as_told),
                     closed_at=row.closed_at,
                     closed_reason=row.close_reason or "",
                     notified_at=_notified_at((stay.id, first_id), told, telling, now) if (first_id := responsible_home.home_id) else None,
@@ -201,6 +197,13 @@ class _Told:
     course: Course
     died_beside_stays: bool
     """No stay tells of the death, so its follow-ups do."""
+
+    def facts_of(self, as_told: Stay) -> FollowUpFacts:
+        """Give the facts of a stay, in the words of the rules, that are the same for all of the home's follow-ups."""
+        doubted_on = min(self.death.doubted, default=None)
+        return FollowUpFacts(
+            stay=as_told, stays=self.course, died_at=self.death.at, died_beside_stays=self.died_beside_stays, doubted_on=doubted_on
+        )
 
     def rules_of(self, stay: StayInHand) -> Stay:
         """Give the stay in the words of the rules: while a death is doubtful, nobody knows where it ended to."""
