@@ -124,6 +124,11 @@ def _prior(benefit: Json) -> Iterator[str]:
             yield number
 
 
+def replaces_nobody_knows_what(benefit: Json) -> bool:
+    """Whether it replaces a claim that it does not name, and is no later version of itself: both would count."""
+    return _relates(benefit, "prior") and not any(_prior(benefit)) and _version(benefit) <= 1
+
+
 def _is_denied_whole(benefit: Json) -> bool:
     return code(member(benefit, "payment", "type")) == DENIED or _is_denied(benefit)
 

@@ -8,7 +8,7 @@ The rows have the columns of the CSV form, so everything after is the same. NDJS
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.fhir.benefits import Cells, Party, lines_of, party_of
+from adapters.fhir.benefits import Cells, Party, lines_of, party_of, replaces_nobody_knows_what
 from adapters.fhir.bundle import ReadJson
 from adapters.fhir.models import problems_of
 from adapters.fhir.values import Json, member, objects, text
@@ -116,6 +116,8 @@ class ClaimsFhir:
             yield self._problem(RowErrorCode.NOT_A_CLAIM, f"{path}.outcome")
         elif "modifierExtension" in resource or "implicitRules" in resource:
             yield self._problem(RowErrorCode.NOT_FHIR, f"{path}.modifierExtension")
+        elif resource["status"] == "active" and replaces_nobody_knows_what(resource):
+            yield self._problem(RowErrorCode.REPLACES_NOTHING, f"{path}.related")
         else:
             rows = [self._row(cells) for cells in lines_of(resource, self._find)]
             yield from rows or [self._problem(RowErrorCode.NOTHING_GIVEN, f"{path}.item")]

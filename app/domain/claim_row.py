@@ -86,8 +86,8 @@ REMEDIES: Final[Mapping[RowErrorCode, str]] = {
     RowErrorCode.BAD_NUMBER: "The cell is no whole number of zero or more.",
     RowErrorCode.UNKNOWN_CLAIM_TYPE: "The cell is none of: original, replacement, reversal, denied; as a frequency code 1, 7, 8.",
     RowErrorCode.NOTHING_GIVEN: "The row says nothing that was given: it needs procedure_code, ndc or discharged_on.",
-    RowErrorCode.REPLACES_NOTHING: "The row replaces a claim and does not say which. Give original_claim_id (REF*F8), or adjustment"
-    " where the claim keeps its number.",
+    RowErrorCode.REPLACES_NOTHING: "The row replaces a claim and does not say which. Give original_claim_id (REF*F8; in FHIR the"
+    " identifier of the related claim), or adjustment where the claim keeps its number.",
     RowErrorCode.NOT_FHIR: "This is no ExplanationOfBenefit of FHIR R4, at the place that is named. Send one resource a line, or a Bundle.",
     RowErrorCode.NOT_A_CLAIM: "Only adjudicated claims are taken: use claim, status active, cancelled or entered-in-error, outcome complete"
     " or partial.",

@@ -90,6 +90,17 @@ def test_only_what_was_adjudicated_is_a_claim(outcome: str, status: str, is_take
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "status", "is_taken"),
+    [("1", "active", False), ("0", "active", False), ("2", "active", True), ("1", "cancelled", True)],
+)
+def test_a_claim_that_replaces_another_says_which_by_its_number(version: str, status: str, is_taken: bool) -> None:
+    """The id of a resource is no number of a claim; a later version of the same resource needs none."""
+    prior = [{"relationship": coded("prior", CARIN), "claim": {"reference": "ExplanationOfBenefit/C-0-0"}}]
+    (row,) = raw(json.dumps(benefit([{**VISIT, "adjustment": version}], related=prior, status=status)).encode())
+    assert (row.problem, row.where.rpartition(".")[2]) == ((None, row.where) if is_taken else (RowErrorCode.REPLACES_NOTHING, "related"))
+
+
 def _line(row: dict[str, str]) -> ClaimLine:
     header = list(row)
     read = ClaimFileReader(header, 0, date(2027, 1, 1)).read(RawRow(1, [row[name] for name in header]))
