@@ -38,7 +38,7 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import claims, documents, encounters, follow_ups, people, service_lines, summary_facts
+from app.store import claims, documents, encounters, follow_ups, people, service_lines, stay_messages, summary_facts
 from app.store.audit import saw
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
@@ -48,10 +48,11 @@ from app.store.summary_facts import Receipted
 
 @dataclass(frozen=True, slots=True)
 class _Papers:
-    """What is known of the papers of a stay: its documents, and what the home says of the discharge summary."""
+    """What is known of the papers of a stay: its documents, what the home says of the discharge summary, and the messages behind it."""
 
     filed: Filed
     facts: Sequence[SummaryFact]
+    messages: Sequence[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class FollowUpPresenter:
         asking = self._of_receipts()
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
+        messages = await stay_messages.behind(raw, {row.encounter_id for row in rows})
         sources = Sources(directory, records, _of_people(by_id.values()))
         known = Asking(directory, self.rulebook.privacy, now)
         shown = []
@@ -112,7 +114,7 @@ class FollowUpPresenter:
                 providers=providers,
             )
             measures = () if decision.conceals else self._measures(stay, history, spans, heard, directory, now)
-            papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()))
+            papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()), messages[row.encounter_id])
             contacts = known.contacts_for(told_as, said.get(row.person_id, {}).get((row.encounter_id, row.id), []), stay.consents)
             first = row.first_home_id or row.home_id
             first = first if known.may_name(first, told_as, stay.consents) else row.home_id
@@ -235,7 +237,7 @@ def _shown(  # everything a follow-up is made of
     # A plan or an agency that covers the person and is not the one that follows them up.
     is_status_only = reader.kind in COVERING_KINDS and reader.id != row.home_id
     is_whole = tier is Tier.FULL and not is_status_only
-    papers = papers if is_whole else _Papers(Filed(), () if is_status_only else papers.facts)
+    papers = papers if is_whole else _Papers(Filed(), () if is_status_only else papers.facts, papers.messages)
     encounter = encounter_content(replace(stay, has_summary=bool(papers.filed.facts)), tier)
     # The shape is the same for everybody; what the tier takes away is null.
     for name in ("class", "visit_number", "disposition"):
@@ -264,6 +266,7 @@ def _shown(  # everything a follow-up is made of
         "assignee": None if is_status_only else row.assignee,
         "clocks": [_clock(clock, row, said, now, is_status_only=is_status_only) for clock in row.clocks],
         "measures": [measure_json(status) for status in measures],
+        "messages": [] if decision.conceals else [public_id(Kind.MESSAGE, one) for one in papers.messages],
         "contacts": [] if is_status_only else [contact_json(contact) for contact in said],
         "summary": summary_content([*papers.facts, *papers.filed.facts]),
         "documents": documents_content(papers.filed),

@@ -12,7 +12,7 @@ from app.actions.withhold_measures import withheld_lines
 from app.api.services import Services
 from app.domain.directory import Directory
 from app.domain.viewer import OPERATOR, Viewer
-from app.store import measure_reads, measure_rights
+from app.store import measure_reads, measure_rights, stay_messages
 from app.store.audit import saw
 from app.store.engine import raw_connection
 from app.store.measure_reads import LineFilter
@@ -31,7 +31,10 @@ async def withheld(services: Services, asked_for: Sequence[LineFilter]) -> set[i
 async def readable_lines(
     services: Services, viewer: Viewer, lines: LineFilter, *, after: tuple[date, int] | None, limit: int
 ) -> tuple[list[Mapping[str, Any]], Directory]:
-    """Give a full page of lines and one more where there are more, by the day of the event; who is on it is noted as seen."""
+    """Give a full page of lines and one more where there are more, by the day of the event, each with the `messages` behind its stay.
+
+    Who is on it is noted as seen.
+    """
     lines = replace(lines, without=await withheld(services, [lines]))
     organization_id = next(iter(lines.organizations), None)
     found: list[Mapping[str, Any]] = []
@@ -40,10 +43,11 @@ async def readable_lines(
             raw = await raw_connection(connection)
             directory = await services.registry.current(raw)
             read = await measure_reads.events(raw, lines, after=after, limit=limit + 1)
+            messages = await stay_messages.behind(raw, {row["encounter_id"] for row in read})
         # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
         of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
         hidden = await _decide(services, of_page)
-        found += [row for row in read if row["id"] not in hidden]
+        found += [{**row, "messages": messages[row["encounter_id"]]} for row in read if row["id"] not in hidden]
         if len(found) > limit or len(read) <= limit:
             # Written when the request ends: only now is it known who is shown.
             saw(row["person_id"] for row in found[:limit])

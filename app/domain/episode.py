@@ -156,14 +156,14 @@ def _after(event: MeasureEvent) -> Standing | None:
     """Test what followed. FUH goes on to the first readmission or transfer; after an emergency visit any admission excludes."""
     back = _first_return(event.stay, event.rules, event.history)
     if event.stay.stay_class is StayClass.EMERGENCY and (back is not None or event.stay.disposition is Disposition.ADMITTED_HERE):
-        return ADMITTED
+        return ADMITTED if back is None else replace(ADMITTED, superseded_by=back.id)
     return _by_disposition(event) if back is None else _readmitted(back, event.rules)
 
 
 def _readmitted(back: Stay, rules: MeasureRules) -> Standing:
     """Say what a readmission or direct transfer makes of the discharge before it."""
     if back.care_level not in rules.index_levels:
-        return NONACUTE_ADMISSION
+        return replace(NONACUTE_ADMISSION, superseded_by=back.id)
     same = _same_episode(back, rules)
     if back.in_house or same is None:
         text = "readmitted within 30 days; the end of that stay and its final diagnosis decide"
@@ -171,7 +171,7 @@ def _readmitted(back: Stay, rules: MeasureRules) -> Standing:
     if same:
         text = "readmitted or transferred within 30 days; the later discharge counts"
         return Standing(status=MeasureState.SUPERSEDED, reason="readmitted", text=text, superseded_by=back.id)
-    return READMITTED_FOR_OTHER_CAUSE
+    return replace(READMITTED_FOR_OTHER_CAUSE, superseded_by=back.id)
 
 
 def _same_episode(back: Stay, rules: MeasureRules) -> bool | None:
@@ -235,8 +235,9 @@ def _repeated(event: MeasureEvent) -> Standing | None:
     """Keep the first eligible visit of the year, then each that is far enough from the last one kept; drop the others."""
     visits, kept = _kept_visits(event)
     before = bisect_left(visits, (event.anchor_on, event.stay.order))
-    kept_on = kept[before - 1] if before else date.min
-    return REPEATED_VISIT if event.anchor_on - kept_on < timedelta(days=event.rules.visit_gap_days) else None
+    kept_on, kept_id = kept[before - 1] if before else (date.min, None)
+    is_near = event.anchor_on - kept_on < timedelta(days=event.rules.visit_gap_days)
+    return replace(REPEATED_VISIT, superseded_by=kept_id) if is_near else None
 
 
 def _kept_visits(event: MeasureEvent) -> KeptVisits:
@@ -250,11 +251,13 @@ def _kept_visits(event: MeasureEvent) -> KeptVisits:
             if one.stay_class is event.stay.stay_class and not one.cancelled
             if one.discharged_on is not None and one.discharged_on.year == year
         }
-        order, kept, kept_on = sorted(visits), [], date.min
+        order, kept = sorted(visits), list[tuple[date, str | None]]()
+        last: tuple[date, str | None] = (date.min, None)
         for on, began in order:
-            far = on - kept_on >= timedelta(days=rules.visit_gap_days)
-            kept_on = on if far and _eligible(replace(event, stay=visits[on, began], anchor_on=on)) else kept_on
-            kept.append(kept_on)
+            visit = visits[on, began]
+            far = on - last[0] >= timedelta(days=rules.visit_gap_days)
+            last = (on, visit.id) if far and _eligible(replace(event, stay=visit, anchor_on=on)) else last
+            kept.append(last)
         history.kept_visits[asked] = order, kept
     return history.kept_visits[asked]
 

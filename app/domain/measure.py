@@ -137,8 +137,8 @@ class Receipt:
     """By what it is known: the notification that was acknowledged, the fact that a home recorded."""
 
 
-KeptVisits = tuple[Sequence[tuple[date, tuple[datetime, datetime, str]]], Sequence[date]]
-"""Visits in order, by their day and their own order, and after each the day of the last one that counts."""
+KeptVisits = tuple[Sequence[tuple[date, tuple[datetime, datetime, str]]], Sequence[tuple[date, str | None]]]
+"""Visits in order, by their day and their own order, and after each the day and the id of the last one that counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +231,7 @@ class MeasureStatus(NamedTuple):
     status_7: MeasureState
     status_30: MeasureState
     superseded_by: str | None
-    """The id of the stay that counts instead."""
+    """The id of the stay that counts instead, or takes this one out."""
     reasons: tuple[str, ...]
     by_ground: Mapping[Ground, GroundStatus] | None = None
     """By contacts alone and by claims alone; None where services do not decide, so that all three are the same."""

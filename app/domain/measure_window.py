@@ -57,7 +57,9 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         more = _rests_on(short, long, found, event, reader) if status_30 is MeasureState.MET else _not_counted(event, reader)
     else:
         status_7 = status_30 = standing.status
-        reason, text, more = standing.reason, standing.text, ()
+        reason, text = standing.reason, standing.text
+        # Whatever follows from another stay names it.
+        more = (f"rests_on: stay {_named('stay', standing.superseded_by)}",) if standing.superseded_by else ()
     return MeasureStatus(
         measure=event.rules.measure,
         period=str(event.anchor_on.year),

@@ -34,7 +34,7 @@ def standing_of_return(event: MeasureEvent) -> Standing | None:
     onward = _goes_on(event)
     if stay.stay_class is StayClass.EMERGENCY:
         if stay.disposition is Disposition.ADMITTED_HERE or (onward is not None and onward.is_admission):
-            return BECAME_ADMISSION
+            return BECAME_ADMISSION if onward is None else replace(BECAME_ADMISSION, superseded_by=onward.id)
     elif onward is None and stay.admitted_on == stay.discharged_on and _began_on(event) == stay.discharged_on:
         return SAME_DAY_STAY
     if onward is None:

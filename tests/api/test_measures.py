@@ -116,6 +116,27 @@ async def test_a_readmission_moves_the_event_to_the_last_discharge(story: World)
     assert [one["status"] for one in await events(story, "plan", status="superseded")] == ["superseded"]
 
 
+async def test_a_status_names_the_messages_and_the_stay_it_rests_on(story: World) -> None:
+    """By what an auditor asks the exchange for them; what takes an event out does not count in its place."""
+    until(story, datetime(2026, 3, 20, 20, tzinfo=UTC))
+    pneumonia = (("J18.9", "F"),)
+    again = {"visit": "V2", "admitted": "20260315100000-0400", "diagnoses": pneumonia}
+    await story.send(
+        adt("A01", "20260315100000-0400", control="C3", **again),
+        adt("A03", "20260319100000-0400", control="C4", discharged="20260319100000-0400", disposition="01", **again),
+    )
+    stays = (await story.api.json("GET", "/v1/encounters", story.keys["home"], 200))["items"]
+    (other,) = [one["id"] for one in stays if one["id"] != story.ids["encounter_id"]]
+    for who in ("home", "plan", "operator"):
+        (event,) = await events(story, who)
+        assert (event["status"], event["reason"], event["superseded_by"]) == ("excluded", "readmitted_for_other_cause", None)
+        assert f"rests_on: stay {other}" in event["reasons"]
+        sent = [await story.api.json("GET", f"/v1/inbound/{one}", ADMIN_KEY, 200) for one in event["messages"]]
+        assert [one["control_id"] for one in sent] == ["C1", "C2"], "in the order of what they tell"
+    (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["plan"], 200, params={"status": "superseded"}))["items"]
+    assert follow_up["messages"] == event["messages"]
+
+
 async def test_a_discharge_that_two_plans_cover_counts_in_each_and_once_in_all(world: World) -> None:
     medicare = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Plan M", "kind": "plan"})
     world.ids["medicare"], world.keys["medicare"] = medicare["id"], ""
@@ -253,7 +274,12 @@ async def test_what_somebody_reports_of_a_person_they_do_not_claim_is_in_no_rate
     await reported(story, "stranger", admitted_at="2026-01-05T15:00:00Z", discharged_at="2026-01-09T15:00:00Z")
     await reported(story, "stranger", admitted_at="2026-03-06T19:50:00Z", discharged_at=None)
     await story.send(adt("A08", "20260306143500-0500", control="C3", admitted="20260302100000-0500"))
-    assert {who: await events(story, who) for who in asked} == before
+    after = {who: await events(story, who) for who in asked}
+    told = {
+        who: [len(one.pop("messages")) for one in found] for who, found in (before | {f"{who}, later": after[who] for who in asked}).items()
+    }
+    assert after == before
+    assert told == {name: [3 if "later" in name else 2] for name in told}, "the message alone is behind it, and no report"
     (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["home"], 200))["items"]
     assert {one["measure"]: one["status"] for one in follow_up["measures"]}["FUH"] == "pending"
     await reported(story, "home", admitted_at="2026-03-06T19:55:00Z", discharged_at=None)

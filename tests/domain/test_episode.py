@@ -176,5 +176,6 @@ def test_every_status_is_whole_and_coherent(stays: list[Stay], services: list[Se
                 assert found.met_30_on is not None
             if found.status_7 is MET:
                 assert found.status_30 is MET
-            if found.status in (SUPERSEDED, SUSPENDED) and found.reason == "readmitted":
+            if found.reason in {"readmitted", "readmitted_for_other_cause", "nonacute_admission", "repeated_visit"}:
                 assert found.superseded_by in {other.id for other in stays} - {stay.id}
+            assert (found.superseded_by is not None) <= (f"rests_on: stay {found.superseded_by}" in found.reasons)

@@ -128,6 +128,9 @@ def test_who_is_in_the_denominator(
     found = fuh(stay, *others, **facts)
     assert (found.status, found.reason) == (status, reason), case
     assert found.reasons[0].startswith(f"{reason}: ")
+    decides = reason in {"nonacute_admission", "readmitted", "readmitted_for_other_cause"}
+    assert ([one for one in found.reasons if one.startswith("rests_on")] == ["rests_on: stay B"]) is decides, "another stay is named"
+    assert (found.superseded_by == "B") is decides
 
 
 @pytest.mark.parametrize(("case", "discharged", "status"), [("F17", "2025-11-19", M.NOT_ELIGIBLE), ("F18", "2025-11-20", NOT)])
@@ -195,6 +198,7 @@ def test_e4_one_visit_in_31_days_counts() -> None:
     kept = [statuses(one, *visits)["FUM"] for one in visits]
     assert [one.reason == "repeated_visit" for one in kept] == [False, True, False, True, False]
     assert [one.status for one in kept] == [NOT, EXCLUDED, NOT, EXCLUDED, NOT]
+    assert [one.superseded_by for one in kept] == [None, days[0], None, days[2], None], "the visit that counts is named"
 
 
 def test_visits_of_another_year_or_not_over_yet_take_nobodys_place() -> None:
@@ -213,6 +217,7 @@ def test_a_visit_that_is_excluded_takes_nobodys_place() -> None:
     admission = make_stay("I", admitted="2025-03-02", discharged="2025-03-03", codes=["J18.9"])
     found = [statuses(one, first, second, third, admission)["FUM"].reason for one in (first, second, third)]
     assert found == ["admitted", "no_service_in_30_days", "repeated_visit"]
+    assert "rests_on: stay I" in statuses(first, first, second, third, admission)["FUM"].reasons
     alone = [statuses(one, first, second, third)["FUM"].reason for one in (first, second, third)]
     assert alone == ["no_service_in_30_days", "no_service_in_30_days", "repeated_visit"]
 

@@ -23,6 +23,7 @@ from app.store import (
     members,
     notification_reads,
     set_aside,
+    stay_messages,
     summary_facts,
     unfiled_documents,
 )
@@ -86,6 +87,7 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "one notification": (lambda raw, viewer: notification_reads.find_notification(raw, viewer, SOMETHING), {"pk_notification"}),
     "the stays behind": (lambda raw, viewer: encounter_reads.rows_behind(raw, viewer, [SOMETHING]), {"pk_encounter"}),
     "one stay": (lambda raw, viewer: encounter_reads.find_encounter(raw, viewer, SOMETHING), {"pk_encounter"}),
+    "the messages behind stays": (lambda raw, _viewer: stay_messages.behind(raw, [SOMETHING]), {"ix_adt_event_encounter", "pk_encounter"}),
     "the documents of a stay": (
         lambda raw, _viewer: documents.of_stays(raw, [SOMETHING], most=20),
         {"ix_document_visit", "pk_encounter", "ix_encounter_person"},

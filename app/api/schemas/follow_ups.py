@@ -14,6 +14,7 @@ from app.api.schemas.common import (
     FollowUpIdText,
     Instant,
     InstantIn,
+    MessageIdText,
     OrganizationIdText,
     Request,
     ShortText,
@@ -309,6 +310,9 @@ class FollowUpDocument(Noticed):
     assignee: str | None
     clocks: list[LateClockDocument]
     measures: list[MeasureStatusDocument]
+    messages: Annotated[
+        list[MessageIdText], Field(description="That the stay rests on, by what they tell of; of very many, the latest 100")
+    ]
     contacts: list[ContactDocument]
     summary: SummaryDocument
     documents: Annotated[

@@ -10,7 +10,17 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from app.api.schemas.common import ChangesListing, Day, Document, EncounterIdText, Instant, Listing, OrganizationIdText, PersonIdText
+from app.api.schemas.common import (
+    ChangesListing,
+    Day,
+    Document,
+    EncounterIdText,
+    Instant,
+    Listing,
+    MessageIdText,
+    OrganizationIdText,
+    PersonIdText,
+)
 from app.domain.calendar import local_date
 from app.domain.death_judged import is_doubted
 from app.domain.directory import Directory
@@ -21,6 +31,7 @@ from app.domain.rate import Rate
 from app.domain.trust import Trust
 
 LABEL: Final = "HEDIS-like, uncertified"
+COUNTS_ELSEWHERE: Final = frozenset({MeasureState.SUPERSEDED, MeasureState.SUSPENDED})
 STATEMENT: Final = "Events that the law withholds from the asker are not counted, and their number is not told."
 _PERIOD: Final = re.compile(r"(?P<year>\d{4})(?:-(?:Q(?P<quarter>[1-4])|(?P<month>0[1-9]|1[0-2])))?", re.ASCII)
 
@@ -142,8 +153,11 @@ class MeasureEventDocument(Document):
     status_7: str
     status_30: str
     reason: Annotated[str, Field(examples=["service_in_7_days"])]
-    reasons: list[str]
-    superseded_by: EncounterIdText | None
+    reasons: Annotated[list[str], Field(description="In words; rests_on names the contacts, claims, stays and notices that decided it")]
+    messages: Annotated[
+        list[MessageIdText], Field(description="That its stay rests on, by what they tell of; of very many, the latest 100")
+    ]
+    superseded_by: Annotated[EncounterIdText | None, Field(description="The stay that counts instead, or will")]
     met_7_on: Day | None
     met_30_on: Day | None
     contacts_7_on: Annotated[Day | None, Field(description="By contacts alone")]
@@ -251,7 +265,9 @@ def event_json(row: Mapping[str, Any], directory: Directory, at: datetime, *, wa
         "status_30": status_30,
         "reason": reason,
         "reasons": reasons,
-        "superseded_by": public_id_or_none(Kind.ENCOUNTER, row["superseded_by"]),
+        "messages": [public_id(Kind.MESSAGE, one) for one in row["messages"]],
+        # What takes an event out stands there too, and does not count instead.
+        "superseded_by": public_id_or_none(Kind.ENCOUNTER, row["superseded_by"] if status_30 in COUNTS_ELSEWHERE else None),
         "met_7_on": row["met_7_on"],
         "met_30_on": row["met_30_on"],
         **{name: row[name] for name in ("contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on")},
