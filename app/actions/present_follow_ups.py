@@ -38,7 +38,7 @@ from app.domain.stay_in_hand import StayInHand, stay_for_rules
 from app.domain.summary_fact import SummaryFact, summary_content
 from app.domain.telling import encounter_content, person_content
 from app.domain.viewer import Viewer
-from app.store import claims, documents, encounters, follow_ups, people, service_lines, stay_messages, summary_facts
+from app.store import claims, documents, encounters, follow_ups, people, service_lines, summary_facts
 from app.store.audit import saw
 from app.store.encounter_reads import ReadStay
 from app.store.follow_ups import FollowUpRow
@@ -82,7 +82,6 @@ class FollowUpPresenter:
         asking = self._of_receipts()
         around = await summary_facts.around(raw, [row.id for row in rows], asking)
         filed = await documents.of_stays(raw, {row.encounter_id for row in rows}, most=SHOWN_IN_LISTS_MAX)
-        messages = await stay_messages.behind(raw, {row.encounter_id for row in rows})
         sources = Sources(directory, records, _of_people(by_id.values()))
         known = Asking(directory, self.rulebook.privacy, now)
         shown = []
@@ -114,7 +113,7 @@ class FollowUpPresenter:
                 providers=providers,
             )
             measures = () if decision.conceals else self._measures(stay, history, spans, heard, directory, now)
-            papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()), messages[row.encounter_id])
+            papers = _Papers(filed.get(row.encounter_id, Filed()), around.facts.get(row.id, ()), around.messages.get(row.id, ()))
             contacts = known.contacts_for(told_as, said.get(row.person_id, {}).get((row.encounter_id, row.id), []), stay.consents)
             first = row.first_home_id or row.home_id
             first = first if known.may_name(first, told_as, stay.consents) else row.home_id

@@ -4,6 +4,7 @@ Who asks for people, or changes rights, leaves a line in the audit (api/audited)
 Order: key (401, 429), scope (403), content type (415), size (413), time (408), strict JSON (400), then the contract (422) and the route.
 """
 
+import re
 from collections.abc import Callable, Coroutine
 from email.message import Message
 from typing import Any, Final
@@ -15,12 +16,13 @@ from fastapi.routing import APIRoute
 from app.api.audited import close_line, sheet_of
 from app.api.auth import Authenticator, access_of
 from app.api.limits import BodyKind, limited
-from app.api.problems import ProblemError, ProblemType
+from app.api.problems import ProblemError, ProblemType, invalid
 from app.api.services import Services
 from app.api.strict_json import StrictJsonError, read_strict_json
 from app.store.audit import open_sheet
 
 JSON: Final = "application/json"
+_NAME: Final = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
 class StrictRequest(Request):
@@ -53,14 +55,13 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         access = access_of([dependency.call for dependency in self.dependant.dependencies])
         takes_json = self.body_field is not None
-        takes_query = _takes_query(self.dependant)
+        parameters = _parameters(self.dependant)
         template = self.path_format
         operation = self.operation_id or self.name
 
         async def admitted(request: Request) -> Response:
-            if takes_query and b"%00" in request.scope["query_string"]:
-                # PostgreSQL stores no NUL, and no honest value has one.
-                raise ProblemError(ProblemType.INVALID, "A parameter contains a NUL.")
+            if parameters:
+                _check_query(request, parameters)
             if takes_json and _has_body(request):
                 require_content_type(request, (JSON,))
             limits = request.app.state.services.limits
@@ -96,8 +97,21 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _takes_query(dependant: Dependant) -> bool:
-    return bool(dependant.query_params) or any(_takes_query(inner) for inner in dependant.dependencies)
+def _parameters(dependant: Dependant) -> frozenset[str]:
+    own = {parameter.alias for parameter in dependant.query_params}
+    return frozenset(own.union(*(_parameters(inner) for inner in dependant.dependencies)))
+
+
+def _check_query(request: Request, parameters: frozenset[str]) -> None:
+    """Refuse what would be passed over: a misspelt filter gives an answer that looks right. FHIR's searches are lenient by its rules."""
+    if b"%00" in request.scope["query_string"]:
+        # PostgreSQL stores no NUL, and no honest value has one.
+        raise ProblemError(ProblemType.INVALID, "A parameter contains a NUL.")
+    unknown = sorted(set(request.query_params) - parameters)
+    if unknown and request.url.path.startswith("/v1/"):
+        # Whoever forgot the name of a value finds the value here: only what looks like a name is repeated.
+        pointer = f"/{unknown[0]}" if _NAME.fullmatch(unknown[0]) else ""
+        raise invalid(pointer, f"is no parameter here; there are: {', '.join(sorted(parameters))}", where="query")
 
 
 def _has_body(request: Request) -> bool:

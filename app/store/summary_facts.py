@@ -9,7 +9,9 @@ from uuid import UUID
 import orjson
 
 from app.domain.summary_fact import SummaryFact, SummaryStep, Via
+from app.domain.trigger import OURS
 from app.store.raw import Raw
+from app.store.stay_messages import MESSAGES_MAX
 
 
 async def insert_fact(
@@ -79,6 +81,12 @@ select f.id, 'line', f.encounter_id, l.measure, l.met_7_on::timestamp at time zo
     null, null, array_to_string(l.reasons, chr(10)), null
 from follow_up f join measure_line l on l.encounter_id = f.encounter_id and l.measure = any($2::text[]) and l.known_to is null
 where f.id = any($1::uuid[]) and l.met_7_on is not null
+union all
+select f.id, 'message', a.message_id, null, a.occurred_at, null, null, null, null, null, null
+from follow_up f cross join lateral (
+    select a.message_id, a.occurred_at from adt_event a
+    where a.encounter_id = f.encounter_id and a.trigger <> all($3::text[]) order by a.sort_key desc limit $4
+) as a where f.id = any($1::uuid[])
 order by at, id
 """
 
@@ -96,12 +104,13 @@ class Receipted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What is kept around follow-ups, oldest first: owners, facts (those taken back too), what was done, what measures rest on."""
+    """What is kept around follow-ups, oldest first: owners, facts, what was done, what measures and stays rest on."""
 
     owners: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
     facts: dict[UUID, list[SummaryFact]] = field(default_factory=dict)
     log: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
     received: dict[UUID, list[Receipted]] = field(default_factory=dict)
+    messages: dict[UUID, list[UUID]] = field(default_factory=dict)
 
     def of(self, follow_up_id: UUID) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Give the owners of one follow-up, and what was done with it."""
@@ -111,11 +120,15 @@ class Around:
 async def around(raw: Raw, follow_ups: Iterable[UUID], measures: Iterable[str] = ()) -> Around:
     """Give what is kept around these follow-ups, and their lines in these measures: a page asks once.
 
-    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id, ix_follow_up_log_follow_up_id and uq_measure_line_standing.
+    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id, ix_follow_up_log_follow_up_id, uq_measure_line_standing and
+    ix_adt_event_encounter.
     """
     found = Around()
     chains, facts = found.owners, found.facts
-    for row in await raw.fetch(_OWNERS_AND_FACTS, list(follow_ups), list(measures)):
+    for row in await raw.fetch(_OWNERS_AND_FACTS, list(follow_ups), list(measures), sorted(OURS), MESSAGES_MAX):
+        if row["kind"] == "message":
+            found.messages.setdefault(row["follow_up_id"], []).append(row["id"])
+            continue
         if row["kind"] == "log":
             said = orjson.loads(row["author"]) if isinstance(row["author"], str) else row["author"]
             found.log.setdefault(row["follow_up_id"], []).append({"at": row["at"], **said})

@@ -122,7 +122,9 @@ async def what_was_told(work: AsyncEngine, app: AsyncEngine, path: str, headers:
     return _bare({"notifications": told, "follow_ups": follow_ups, "encounters": stays})
 
 
-OURS = frozenset({"id", "event_id", "follow_up_id", "organization_id", "created_at", "opened_at", "updated_at", "supersedes", "next"})
+OURS = frozenset(
+    {"id", "event_id", "messages", "follow_up_id", "organization_id", "created_at", "opened_at", "updated_at", "supersedes", "next"}
+)
 
 
 def _bare(value: Any) -> Any:

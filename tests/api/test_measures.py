@@ -215,6 +215,7 @@ async def test_a_period_is_a_year_a_quarter_or_a_month(story: World, period: str
         {"group_by": "zodiac"},
         {"period": "2026-"},
         {"group_by": "home,facility,month,sex,race,language"},
+        {"groupby": "home"},
     ],
 )
 async def test_what_cannot_be_asked_is_refused_by_name(story: World, wrong: dict[str, str]) -> None:

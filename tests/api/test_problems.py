@@ -71,6 +71,18 @@ async def test_a_query_that_is_wrong_says_that_it_is_the_query(world: World) -> 
     ]
 
 
+async def test_a_parameter_that_there_is_not_is_refused_and_not_passed_over(world: World) -> None:
+    """A misspelt filter gives an answer that looks right. What is no name may be a value, and is not repeated."""
+    answer = await world.api.get("/v1/follow-ups", ADMIN_KEY, params={"state": "open"})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["in"], error["pointer"]) == ("query", "/state")
+    assert "status" in error["message"].split(": ")[1].split(", ")
+    answer = await world.api.get("/v1/follow-ups", ADMIN_KEY, params={CANARY: "open"})
+    assert (answer.status_code, CANARY in answer.text) == (422, False)
+    assert (await world.api.get("/fhir/AuditEvent", ADMIN_KEY, params={"_pretty": "true"})).status_code == 200, "FHIR's are lenient"
+
+
 @pytest.mark.parametrize(
     ("path", "name", "written", "example"),
     [
