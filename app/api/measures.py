@@ -219,24 +219,28 @@ async def show_rates(
             against = ClaimsAsked(viewer, owner, rules.measure, lines.from_on, lines.to_on)
             compared = await services.claims_lists.of(raw, against, total.lines)
     months = await _facility_months(services, wanted)
-    return JsonResponse(
-        {
-            "measure": rules.measure,
-            "label": LABEL,
-            "organization_id": public_id_or_none(Kind.ORGANIZATION, next(iter(lines.organizations), None)),
-            "from_on": lines.from_on,
-            "to_on": lines.to_on,
-            "as_of": wanted.as_of,
-            "mature_only": lines.mature_before is not None,
-            "home_at": wanted.home_at.value,
-            "evidence": evidence.value,
-            "rule_version": rules.version,
-            "total": rate_json(total),
-            "trust": trust_json(trust_of(total, months), compared.counts, compared.counted_at, is_being_counted=compared.is_being_counted),
-            # Of thousands of groups it takes a while, in which others want to be answered.
-            "groups": await asyncio.to_thread(groups_json, groups, by_group, rules, directory) if groups else [],
-            "statement": STATEMENT,
-        }
+    # Of thousands of groups it takes a while, in which others want to be answered.
+    return await asyncio.to_thread(
+        lambda: JsonResponse(
+            {
+                "measure": rules.measure,
+                "label": LABEL,
+                "organization_id": public_id_or_none(Kind.ORGANIZATION, next(iter(lines.organizations), None)),
+                "from_on": lines.from_on,
+                "to_on": lines.to_on,
+                "as_of": wanted.as_of,
+                "mature_only": lines.mature_before is not None,
+                "home_at": wanted.home_at.value,
+                "evidence": evidence.value,
+                "rule_version": rules.version,
+                "total": rate_json(total),
+                "trust": trust_json(
+                    trust_of(total, months), compared.counts, compared.counted_at, is_being_counted=compared.is_being_counted
+                ),
+                "groups": groups_json(groups, by_group, rules, directory) if groups else [],
+                "statement": STATEMENT,
+            }
+        )
     )
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from app.domain.rate import Rate
 
 Numbers: TypeAlias = NDArray[np.int64]
+Ranks: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
 Group: TypeAlias = tuple[Hashable, ...]
 
@@ -37,7 +38,7 @@ class Dimension:
 
     labels: Sequence[Hashable]
     """In the order in which groups are shown."""
-    ranks: Numbers
+    ranks: Ranks
     """Of each line: which label."""
 
 
@@ -93,7 +94,7 @@ def merged(columns: Sequence[NDArray[Any]], weights: Numbers) -> tuple[list[NDAr
     return [column[starts[kept]] for column in columns], sums[kept]
 
 
-def rates_by(told_apart: Sequence[Dimension], units: Sequence[Rate], kinds: Numbers, weights: Numbers) -> tuple[Rate, dict[Group, Rate]]:
+def rates_by(told_apart: Sequence[Dimension], units: Sequence[Rate], kinds: Ranks, weights: Numbers) -> tuple[Rate, dict[Group, Rate]]:
     """Sum what lines come to: all of them, and each group in the order of its labels; groups of no lines are left out.
 
     `units`: what one line of a kind comes to; `kinds`: of each line. `weights`: of the last lines, how many each stands for, less than 0
@@ -101,16 +102,16 @@ def rates_by(told_apart: Sequence[Dimension], units: Sequence[Rate], kinds: Numb
     """
     keys, steps = _keys([*((len(one.labels), one.ranks) for one in told_apart), (len(units), kinds)])
     found, counts = _counted(keys, weights)
-    groups, kinds = np.divmod(found, len(units))
+    groups, kind_of = np.divmod(found, len(units))
     starts = np.flatnonzero(np.diff(groups, prepend=-1))
     if not len(starts):
         return Rate(), {}
-    sums = _sums(_parts(units), kinds, counts, starts)
+    sums = _sums(_parts(units), kind_of, counts, starts)
     (total,) = _rates(units, sums.sum(axis=0, keepdims=True))
     return total, dict(zip(_labels(told_apart, groups[starts], steps[:-1]), _rates(units, sums), strict=True))
 
 
-def _keys(parts: Sequence[tuple[int, Numbers]]) -> tuple[Numbers, list[int | Numbers]]:
+def _keys(parts: Sequence[tuple[int, Ranks]]) -> tuple[Numbers, list[int | Numbers]]:
     """Give one number for a combination of ranks, of which each part has so many; and the steps by which it was made.
 
     A step is how many ranks there were; or the numbers that occur, by which they are counted through where most do not, so that what is

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from app.domain.measure import LONG_DAYS
 from app.domain.rate import Kind, Rate, as_source_tells, rate_of_one
 from app.store import measure_columns
-from app.store.measure_columns import NARROW, WIDE, Dimension, Group, Mask, Numbers
+from app.store.measure_columns import NARROW, WIDE, Dimension, Group, Mask, Ranks
 from app.store.measure_reads import GROUPS, LineFilter, Told
 from app.store.measure_segments import EPOCH, TIMES, WORDED
 from app.store.raw import Raw
@@ -174,7 +174,7 @@ class _Answer:
             name: measure_columns.read((row["codes"][place] for row in self.segments), WIDE if name in TIMES else NARROW)
             for place, name in enumerate(asked.read)
         }
-        self.lengths = np.array([row["lines"] for row in self.segments], np.int64)
+        self.lengths = np.array([row["lines"] for row in self.segments], np.int32)
         self.kept = self._kept()
 
     def rates(self) -> tuple[Rate, Mapping[Group, Rate]]:
@@ -186,14 +186,14 @@ class _Answer:
             units = [self._unit(str(outcome), opens) for outcome in outcomes.labels for opens in range(_OPEN_ANY)]
             kinds = kinds * _OPEN_ANY + self._opens(self.asked.told)
         taken_away = np.count_nonzero(self._kept_of(np.repeat([row["negative"] for row in self.segments], self.lengths)))
-        weights = np.concatenate((np.full(taken_away, -1), _numbers(row["lines"] for row in self.worded)))
+        weights = np.concatenate((np.full(taken_away, -1), np.fromiter((row["lines"] for row in self.worded), np.int64)))
         return measure_columns.rates_by(told_apart, units, kinds, weights)
 
     @cached_property
-    def days(self) -> Numbers:
+    def days(self) -> Ranks:
         """The day of each line of the segments, counted as Python does."""
         before = _numbers(row["anchor_on"].toordinal() - 1 for row in self.segments)
-        days: Numbers = np.repeat(before, self.lengths) + self.codes["day"]
+        days: Ranks = np.repeat(before, self.lengths) + self.codes["day"]
         return days
 
     def _kept(self) -> Mask | None:
@@ -217,11 +217,12 @@ class _Answer:
         """Give the number of a word, or one that no line has."""
         return next((code for code, own in self.words[name].items() if own == word), -1)
 
-    def _opens(self, told: Told) -> Numbers:
+    def _opens(self, told: Told) -> Ranks:
         """Tell of each line which windows are open: 1 the first, 2 the second."""
         first, second = (on.toordinal() for on in told.opens_on)
         days = self._kept_of(self.days)
-        return np.concatenate(((days >= first) + 2 * (days >= second), _numbers(row["opens"] for row in self.worded)))
+        opens = (days >= first).astype(np.int32) + 2 * (days >= second).astype(np.int32)
+        return np.concatenate((opens, _numbers(row["opens"] for row in self.worded)))
 
     def _unit(self, outcome: str, opens: int) -> Rate:
         """Say what a line comes to: read as the column is put together, no part of which has a blank in it."""
@@ -256,7 +257,7 @@ class _Answer:
         """Give the bands: their numbers, and none last."""
         labels = [*range(len(self.asked.bands) + 1), None]
         ages = np.arange(int(self.codes["age"].max(initial=0)))
-        rank_of = np.concatenate(([len(labels) - 1], np.searchsorted(self.asked.bands, ages, side="right")))
+        rank_of = np.concatenate(([len(labels) - 1], np.searchsorted(self.asked.bands, ages, side="right"))).astype(np.int32)
         place = self.asked.named.index("age")
         others = (len(labels) - 1 if row["words"][place] is None else int(row["words"][place]) for row in self.worded)
         return Dimension(labels, np.concatenate((rank_of[self._kept_of(self.codes["age"])], _numbers(others))))
@@ -267,13 +268,13 @@ class _Answer:
         others = [UUID(word) if name in _IDS and word is not None else word for word in (row["words"][place] for row in self.worded)]
         labels = [*sorted({*words.values(), *others} - {None}, key=str), *([None] if name != "outcome" else [])]
         ranks = {label: rank for rank, label in enumerate(labels)}
-        rank_of = np.full(max(words, default=0) + 1, ranks.get(None, -1), np.int64)
+        rank_of = np.full(max(words, default=0) + 1, ranks.get(None, -1), np.int32)
         rank_of[list(words)] = [ranks[word] for word in words.values()]
         return Dimension(labels, np.concatenate((rank_of[self._kept_of(self.codes[name])], _numbers(ranks[word] for word in others))))
 
 
-def _numbers(each: Iterable[int]) -> Numbers:
-    return np.fromiter(each, np.int64)
+def _numbers(each: Iterable[int]) -> Ranks:
+    return np.fromiter(each, np.int32)
 
 
 def _starts(from_on: date, to_on: date, months: int) -> list[date]:

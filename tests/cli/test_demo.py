@@ -94,6 +94,8 @@ def _wait_for(shows: Callable[[], bool], patience_s: float = 60) -> None:
 
 def test_ctrl_c_ends_a_demo_in_order_and_its_commands_work_as_printed(folder: Path) -> None:
     variables = {"HANDOFF_DATA_DIR": str(folder), "HANDOFF_WORKERS": "1"}
+    # What a shell starts in the background inherits that Ctrl-C is not for it, and hands it on; this one is in front.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "demo", "--patients", "120", "--http-port", "0", "--mllp-port", "0"],
         env=command_environment(variables),

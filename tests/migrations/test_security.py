@@ -62,8 +62,8 @@ def _value(column: Column[Any], world: UUID) -> Any:
 async def worlds(engine_work: AsyncEngine) -> AsyncIterator[None]:
     """Two worlds, written as the pipeline writes: every row is the work role's to write."""
     async with unit_of_work(engine_work, None) as connection:
-        # An organization's first agreement comes with it.
-        for table in (table for table in metadata.sorted_tables if table.name not in {*KEPT, "agreement"}):
+        # An organization's first agreement comes with it, and a change of the measure ledger with its line.
+        for table in (table for table in metadata.sorted_tables if table.name not in {*KEPT, "agreement", "measure_change"}):
             for world in (ONE, TWO):
                 await connection.execute(insert(table).values(row(table, world)))
     return

@@ -44,9 +44,9 @@ def added(rates: Sequence[Rate]) -> Rate:
 
 def summed(lines: Sequence[tuple[str | None, str, int]], weights: Sequence[int] = ()) -> tuple[Rate, dict[tuple[object, ...], Rate]]:
     """Sum lines by home and month."""
-    homes = Dimension(HOMES, np.array([HOMES.index(home) for home, _, _ in lines], np.int64))
-    months = Dimension(MONTHS, np.array([MONTHS.index(month) for _, month, _ in lines], np.int64))
-    return rates_by([homes, months], UNITS, np.array([kind for *_, kind in lines], np.int64), np.array(weights, np.int64))
+    homes = Dimension(HOMES, np.array([HOMES.index(home) for home, _, _ in lines], np.int32))
+    months = Dimension(MONTHS, np.array([MONTHS.index(month) for _, month, _ in lines], np.int32))
+    return rates_by([homes, months], UNITS, np.array([kind for *_, kind in lines], np.int32), np.array(weights, np.int64))
 
 
 @given(_LINES)
@@ -92,8 +92,8 @@ def test_more_than_64_bits_are_told_apart() -> None:
     labels, size = range(60_000), 500
     chance = random.Random(5)
     ranks = [[chance.choice((0, 1, 59_999)) for _ in range(size)] for _ in range(12)]
-    dimensions = [Dimension(labels, np.array(one, np.int64)) for one in ranks]
-    _, groups = rates_by(dimensions, UNITS, np.zeros(size, np.int64), np.array([], np.int64))
+    dimensions = [Dimension(labels, np.array(one, np.int32)) for one in ranks]
+    _, groups = rates_by(dimensions, UNITS, np.zeros(size, np.int32), np.array([], np.int64))
     assert {group: rate.lines for group, rate in groups.items()} == Counter(zip(*ranks, strict=True))
     assert list(groups) == sorted(groups)
 
