@@ -28,6 +28,7 @@ FOLDED_MAX: Final = 50_000
 """In one transaction."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
+_SECONDS_MOST: Final = 0xFFFFFFFF
 CODE_MOST: Final = 0xFFFF
 """What more words there are of a column count as no word."""
 
@@ -112,7 +113,8 @@ def _merged(
 
     columns = [
         [one["anchor_on"].day for one in changes],
-        [0 if one["age"] is None else one["age"] + 1 for one in changes],
+        # Who is said to be born later is below every band.
+        [0 if one["age"] is None else max(one["age"], 0) + 1 for one in changes],
         *([codes[name][one[name]] for one in changes] for name in WORDED),
         *([_seconds(one[name]) for one in changes] for name in TIMES),
     ]
@@ -128,7 +130,7 @@ def _month(change: Record) -> tuple[Any, ...]:
 
 
 def _seconds(at: datetime | None) -> int:
-    return 0 if at is None else -((EPOCH - at) // _SECOND)
+    return 0 if at is None else min(max(-((EPOCH - at) // _SECOND), 1), _SECONDS_MOST)
 
 
 async def _codes(raw: Raw, changes: Sequence[Record]) -> dict[str, dict[Any, int]]:

@@ -66,7 +66,7 @@ def a_line(chance: random.Random) -> MeasureLine:
         of_home=of_home, facility_id=chance.choice(FACILITIES), home_id=home_id, period=anchor_on.year, anchor_on=anchor_on,
         due_7_on=anchor_on + timedelta(days=7), due_30_on=anchor_on + timedelta(days=30), status_7=status_7, status_30=status_30,
         reason=reason, superseded_by=None, met_7_on=None, met_30_on=None, met_by=met_by, contacts_7_on=None, contacts_30_on=None,
-        claims_7_on=None, claims_30_on=None, age=chance.choice((None, 3, 17, 40, 70)), sex=chance.choice((None, "F", "M")),
+        claims_7_on=None, claims_30_on=None, age=chance.choice((None, -1, 3, 17, 40, 70)), sex=chance.choice((None, "F", "M")),
         race=chance.choice((None, "2106-3")), ethnicity=chance.choice((None, "2186-5")), language=chance.choice((None, "en", "so")),
         dual_status=chance.choice((None, "dual")), geography=chance.choice((None, "001", "003")), provisional=chance.random() < 0.1,
         rule_version="v", reasons=(), next_change_at=AT,
