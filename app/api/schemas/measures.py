@@ -95,7 +95,12 @@ class TrustDocument(Document):
     """How far the data behind a rate can be relied on."""
 
     facility_months: Annotated[int, Field(description="Months of the period in which a live feed of a facility was to be heard")]
-    facility_months_healthy: Annotated[int, Field(description="Of these, with messages of its own and without a silence of a day")]
+    facility_months_healthy: Annotated[
+        int,
+        Field(
+            description="Of these, with messages of its own and without a silence of a day; behind an aggregator, of ten usual discharges"
+        ),
+    ]
     feed_share: Annotated[float | None, Field(examples=[0.98])]
     events: Annotated[int, Field(description="Events of the measure, superseded ones included")]
     events_final_diagnosis: Annotated[int, Field(description="Of these, of stays whose final principal diagnosis has come")]
