@@ -30,17 +30,18 @@ async def round_of(raw: Raw, chance: random.Random, now: datetime) -> None:
         (row["encounter_id"], row["measure"], row["organization_id"]): row["id"]
         for row in await raw.fetch("select id, encounter_id, measure, organization_id from measure_line where known_to is null")
     }
-    keys = {(stay, measure, whose) for stay in STAYS for measure in ("FUH", "FUM") for whose in WHOSE if chance.random() < 0.3}
-    wanted = {key for key in keys if chance.random() < 0.6}
+    # Lists, not sets: the order of a set of words differs from run to run, and a seed would not say what happens.
+    keys = [(stay, measure, whose) for stay in STAYS for measure in ("FUH", "FUM") for whose in WHOSE if chance.random() < 0.3]
+    wanted = [key for key in keys if chance.random() < 0.6]
     ended = [standing[key] for key in keys if key in standing]
-    dropped = [standing[key] for key in keys - wanted if key in standing]
+    dropped = [standing[key] for key in keys if key in standing and key not in wanted]
     await measure_lines.end(raw, ended, now, dropped)
     superseding = [None, None, *STAYS, UUID(int=99)]
     added = [
         a_line(chance)._replace(
             encounter_id=stay, measure=measure, organization_id=whose, superseded_by=chance.choice(superseding), home_id=None, of_home=False
         )
-        for stay, measure, whose in sorted(wanted, key=str)
+        for stay, measure, whose in wanted
     ]
     await measure_lines.add(raw, added, now)
 
