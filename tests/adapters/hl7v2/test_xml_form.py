@@ -3,7 +3,6 @@
 The twins are written by `xml_twin`. What HAPI writes is read from its own test files, where the corpora are.
 """
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -18,12 +17,13 @@ from adapters.hl7v2.escapes import escape, unescape
 from adapters.hl7v2.fields import Er7FieldReader
 from adapters.hl7v2.lint import lint
 from adapters.hl7v2.reader import Hl7v2Reader
-from adapters.hl7v2.xml_form import is_v2_xml, is_xml
+from adapters.hl7v2.xml_form import is_v2_xml, is_xml, read_xml
 from app.domain.adt_event import AdtEvent
 from app.domain.inbound import AckCode, Problem, ProblemCode, Severity
 from tests.adapters.hl7v2 import test_corpora as corpora
 from tests.adapters.hl7v2.support import FEED, discharge, er7, msh, segment
 from tests.adapters.hl7v2.xml_twin import can_be_xml, xml_twin
+from tests.support.cost import within
 
 READER = Hl7v2Reader()
 BULK_EVERY = 25
@@ -212,11 +212,11 @@ BIG = b"<PID.3>" + b"&amp;" * 150_000 + b"</PID.3>"
     ids=lambda xml: xml[:60].decode("latin-1"),
 )
 def test_hostile_or_broken_xml_is_refused_with_a_place_at_little_cost(xml: bytes) -> None:
-    started = time.process_time()
+    # Not by the reader, which remembers what it read last: a second try would cost nothing.
+    within(1.0, lambda: read_xml(xml))
     header = READER.header(xml)
     assert header.fault is not None
     assert header.fault.severity is Severity.ERROR
-    assert time.process_time() - started < 1.0
     ack = Er7AckWriter().write(xml, header, AckCode.AR, (header.fault,), control_id="ZZ9", at=corpora.AT)
     assert b"loose" not in ack
     assert is_xml(ack) == is_xml(xml)
