@@ -62,7 +62,7 @@ Reader = Annotated[Viewer, Depends(Access(Scope.MEASURES_READ))]
 _Period = Annotated[
     str | None,
     Query(
-        max_length=7,
+        max_length=20,
         description="A year, a quarter or a month of the anchors: 2026, 2026-Q1, 2026-03. Left out: this year.",
         examples=["2026"],
     ),
@@ -220,7 +220,8 @@ async def show_rates(
             compared = await services.claims_lists.of(raw, against, total.lines)
     months = await _facility_months(services, wanted)
     # Of thousands of groups it takes a while, in which others want to be answered.
-    return await asyncio.to_thread(
+    return await asyncio.get_running_loop().run_in_executor(
+        measure_rates.SUMMING,
         lambda: JsonResponse(
             {
                 "measure": rules.measure,
@@ -240,7 +241,7 @@ async def show_rates(
                 "groups": groups_json(groups, by_group, rules, directory) if groups else [],
                 "statement": STATEMENT,
             }
-        )
+        ),
     )
 
 

@@ -43,7 +43,7 @@ async def readable_lines(
             raw = await raw_connection(connection)
             directory = await services.registry.current(raw)
             read = await measure_reads.events(raw, lines, after=after, limit=limit + 1)
-            messages = await stay_messages.behind(raw, {row["encounter_id"] for row in read})
+            messages = await stay_messages.behind(raw, {row["encounter_id"] for row in read}, lines.known_at)
         # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
         of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
         hidden = await _decide(services, of_page)

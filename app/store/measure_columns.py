@@ -21,8 +21,8 @@ Group: TypeAlias = tuple[Hashable, ...]
 
 NARROW: Final = np.dtype("<u2")
 """Two bytes for each number, the lower first."""
-WIDE: Final = np.dtype("<u4")
-"""Four."""
+WIDE: Final = np.dtype("<i8")
+"""Eight."""
 _DENSE: Final = 1 << 22
 """Up to so many combinations are counted in place, which is faster than sorting what occurs; 32 MB."""
 _SPARSE: Final = 1 << 12

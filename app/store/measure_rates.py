@@ -10,6 +10,7 @@ import asyncio
 from bisect import bisect
 from calendar import monthrange
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -25,12 +26,14 @@ from app.domain.rate import Kind, Rate, as_source_tells, rate_of_one
 from app.store import measure_columns
 from app.store.measure_columns import NARROW, WIDE, Dimension, Group, Mask, Ranks
 from app.store.measure_reads import GROUPS, LineFilter, Told
-from app.store.measure_segments import EPOCH, TIMES, WORDED
+from app.store.measure_segments import TIMES, WORDED, time_code
 from app.store.raw import Raw
 
 _MONTHS: Final = {"month": 1, "quarter": 3}
 _IDS: Final = frozenset({"home_id", "facility_id"})
 _WORDS: Final = "select facet, code, word from measure_word where facet = any($1::text[])"
+SUMMING: Final = ThreadPoolExecutor(2, "rates")
+"""Where answers are put together, two at once: more would not be sooner, and each holds some tens of megabytes."""
 _OPEN_ANY: Final = 4
 """Whether each of two windows is open: so many cases."""
 
@@ -51,7 +54,7 @@ async def rates(
     rows = await raw.fetch(asked.query(values), *values)
     words = await raw.fetch(_WORDS, [name for name in asked.read if name in WORDED])
     # A million lines take some hundredths of a second, in which others want to be answered.
-    return await asyncio.to_thread(lambda: _Answer(asked, rows, words).rates())
+    return await asyncio.get_running_loop().run_in_executor(SUMMING, lambda: _Answer(asked, rows, words).rates())
 
 
 @dataclass(frozen=True)
@@ -93,10 +96,8 @@ class _Asked:
 
     @property
     def of_lines(self) -> bool:
-        """Whether lines have to be looked at: no segment has people, parts of a second, or the past of homes that few may know."""
-        wanted, known_at = self.wanted, self.wanted.known_at
-        is_past = known_at is not None and bool(known_at.microsecond or self.reserved or wanted.home_days)
-        return bool(is_past or wanted.changed_since or wanted.person_id or wanted.status)
+        """Whether lines have to be looked at: no segment has people, and when what was learned."""
+        return bool(self.wanted.changed_since or self.wanted.person_id or self.wanted.status)
 
     def query(self, values: list[Any]) -> str:
         """Give the statement, and add its values. By the home of a later day what moved is taken away, and added where it went."""
@@ -206,7 +207,7 @@ class _Answer:
             masks.append((self.days >= wanted.from_on.toordinal()) & (self.days <= wanted.to_on.toordinal()))
         if wanted.known_at is not None:
             known_from, known_to = (self.codes[name] for name in TIMES)
-            at = (wanted.known_at - EPOCH).total_seconds()
+            at = time_code(wanted.known_at)
             masks.append((known_from <= at) & ((known_to == 0) | (known_to > at)))
         return np.logical_and.reduce(masks) if masks else None
 

@@ -1,6 +1,6 @@
 """Segments: what the measure ledger says and said, once more, as columns of numbers (decision 0013).
 
-A segment is a month of one measure for one organization, or a piece of it: a `bytea` for each column, two or four bytes for each line.
+A segment is a month of one measure for one organization, or a piece of it: a `bytea` for each column, two or eight bytes for each line.
 What stands, or stood, is the segments and the changes that are not folded into them yet, read in one statement; versions that `ended`
 are apart, and a segment that is `negative` takes its lines away. Not here: the changes, which a trigger on the ledger notes, and what a
 rate is asked by (measure_rates).
@@ -18,7 +18,7 @@ from app.store.raw import Raw
 WORDED: Final = ("outcome", "facility_id", "home_id", "sex", "race", "ethnicity", "language", "dual_status", "geography")
 """Columns whose numbers are those of words (`measure_word`); 0 is no word."""
 TIMES: Final = ("known_from", "known_to")
-"""In seconds since 1970, the next whole one: what was known in a whole second is told exactly. 0: it stands."""
+"""In microseconds since 1970, as exact as the ledger. 0: it stands."""
 COLUMNS: Final = ("day", "age", *WORDED, *TIMES)
 """`day`: of the month, from 1. `age`: in full years, and one more; 0 is no age."""
 
@@ -26,9 +26,8 @@ FOLD_AT: Final = 10_000
 """Our policy: a rate adds so many changes in some milliseconds, and the more are folded at once the fewer segments are written."""
 FOLDED_MAX: Final = 50_000
 """In one transaction."""
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND: Final = timedelta(seconds=1)
-_SECONDS_MOST: Final = 0xFFFFFFFF
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 CODE_MOST: Final = 0xFFFF
 """What more words there are of a column count as no word."""
 
@@ -116,7 +115,7 @@ def _merged(
         # Who is said to be born later is below every band.
         [0 if one["age"] is None else max(one["age"], 0) + 1 for one in changes],
         *([codes[name][one[name]] for one in changes] for name in WORDED),
-        *([_seconds(one[name]) for one in changes] for name in TIMES),
+        *([0 if one[name] is None else time_code(one[name]) for one in changes] for name in TIMES),
     ]
     stored = [measure_columns.WIDE if name in TIMES else measure_columns.NARROW for name in COLUMNS]
     old = [measure_columns.Segment(*row.values()) for row in pieces]
@@ -129,8 +128,9 @@ def _month(change: Record) -> tuple[Any, ...]:
     return change["organization_id"], change["measure"], anchor_on.replace(day=1), change["known_to"] is not None
 
 
-def _seconds(at: datetime | None) -> int:
-    return 0 if at is None else min(max(-((EPOCH - at) // _SECOND), 1), _SECONDS_MOST)
+def time_code(at: datetime) -> int:
+    """Give an instant as columns have it."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 async def _codes(raw: Raw, changes: Sequence[Record]) -> dict[str, dict[Any, int]]:

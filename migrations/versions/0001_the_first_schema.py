@@ -348,13 +348,20 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("known_to IS NULL"),
     )
+    op.create_index(
+        "ix_measure_line_home_was",
+        "measure_line",
+        ["organization_id", "measure", "home_id", "anchor_on"],
+        unique=False,
+        postgresql_where=sa.text("known_to IS NOT NULL"),
+    )
     op.create_index("ix_measure_line_known", "measure_line", ["organization_id", "measure", "xid"], unique=False)
     op.create_index(
         "ix_measure_line_moved",
         "measure_line",
-        ["organization_id", "measure", "anchor_on"],
+        ["organization_id", "measure", "anchor_on", "known_to"],
         unique=False,
-        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_where="moved",
         postgresql_include=[
             "due_30_on",
             "home_id",
@@ -372,6 +379,7 @@ def upgrade() -> None:
             "geography",
             "outcome",
             "id",
+            "known_from",
         ],
     )
     op.create_index("ix_measure_line_person", "measure_line", ["person_id"], unique=False, postgresql_where=sa.text("known_to IS NULL"))
@@ -428,7 +436,7 @@ def upgrade() -> None:
         sa.Column("known_from", sa.LargeBinary(), nullable=False),
         sa.Column("known_to", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_measure_segment")),
-        comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or four (store/measure_segments).",
+        comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or eight (store/measure_segments).",
     )
     op.create_index("ix_measure_segment_rate", "measure_segment", ["organization_id", "measure", "anchor_on", "ended"], unique=False)
     op.create_table(
@@ -2164,7 +2172,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_measure_line_moved",
         table_name="measure_line",
-        postgresql_where=sa.text("known_to IS NULL AND moved"),
+        postgresql_where="moved",
         postgresql_include=[
             "due_30_on",
             "home_id",
@@ -2182,9 +2190,11 @@ def downgrade() -> None:
             "geography",
             "outcome",
             "id",
+            "known_from",
         ],
     )
     op.drop_index("ix_measure_line_known", table_name="measure_line")
+    op.drop_index("ix_measure_line_home_was", table_name="measure_line", postgresql_where=sa.text("known_to IS NOT NULL"))
     op.drop_index("ix_measure_line_home", table_name="measure_line", postgresql_where=sa.text("known_to IS NULL"))
     op.drop_index("ix_measure_line_dropped", table_name="measure_line", postgresql_where="dropped")
     op.drop_table("measure_line")

@@ -135,6 +135,12 @@ async def test_a_status_names_the_messages_and_the_stay_it_rests_on(story: World
         assert [one["control_id"] for one in sent] == ["C1", "C2"], "in the order of what they tell"
     (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["plan"], 200, params={"status": "superseded"}))["items"]
     assert follow_up["messages"] == event["messages"]
+    then, known = story.stage.clock.now(), event["messages"]
+    story.stage.clock.advance(seconds=60)
+    await story.send(adt("A08", "20260306143500-0500", control="C5", admitted="20260302100000-0500"))
+    ((now,), (as_then,)) = await events(story, "plan"), await events(story, "plan", as_of=then.isoformat())
+    assert (len(now["messages"]), as_then["messages"]) == (3, known), "what nobody had sent by then decided nothing then"
+    assert await events(story, "plan", as_of="1900-01-01T00:00:00Z") == []
 
 
 async def test_a_discharge_that_two_plans_cover_counts_in_each_and_once_in_all(world: World) -> None:

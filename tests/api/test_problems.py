@@ -90,6 +90,7 @@ async def test_a_parameter_that_there_is_not_is_refused_and_not_passed_over(worl
         ("/v1/follow-ups", "due_before", "2026-03-18T14:00:00", "2026-03-18T18:00:00Z"),
         ("/v1/follow-ups", "due_before", "soon", "2026-03-18T18:00:00Z"),
         ("/v1/members", "as_of", "18 March", "such as 2026-03-18."),
+        ("/v1/measures/FUH", "period", "november 2026", "2026, 2026-Q1, 2026-03"),
     ],
 )
 async def test_a_time_or_a_day_that_is_none_is_answered_with_how_one_is_written(

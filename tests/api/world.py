@@ -132,13 +132,30 @@ class Backstage:
             pass
 
 
+class StageIds(wiring.SystemIds):
+    """As the service's own, made when the clock of the stage says: for what reads the time off an id."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        """Read the clock for every id."""
+        super().__init__()
+        self._clock = clock
+        self._given = 0
+
+    def new(self) -> UUID:
+        """Give an id of this instant, greater than those before and like none of another stage."""
+        self._given += 1
+        at_ms = int(self._clock.now().timestamp() * 1000)
+        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | (self._given << 40) | int.from_bytes(self.secret(5)))
+
+
 def backstage(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None) -> Backstage:
     """Build everything as the front process does, with the clock and the operator's key of tests."""
     settings = load_settings(
         {"HANDOFF_WORKERS": "1", "HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst", "HANDOFF_ADMIN_KEY": ADMIN_KEY}
     )
     keys, rules = wiring.keys_of(settings), wiring.rulebook()
-    clock, ids, waker = FakeClock(NOW), wiring.SystemIds(), HintingWaker()
+    clock, waker = FakeClock(NOW), HintingWaker()
+    ids = StageIds(clock)
     intake = wiring.build_intake(settings, work, keys, clock=clock, ids=ids, waker=waker)
     arrivals = Arrivals(face.newest_numbers(app), poll_interval_s=0.05)
     waker.arrivals = arrivals

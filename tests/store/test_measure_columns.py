@@ -105,7 +105,7 @@ def test_what_nobody_asks_for_is_not_loaded() -> None:
     assert done.stdout.strip() == "False"
 
 
-_ROWS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, 65_535]), st.sampled_from([0, 1, 2**32 - 1])), max_size=30)
+_ROWS = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 1, 65_535]), st.sampled_from([0, 1, 2**53 + 1])), max_size=30)
 STORED = (measure_columns.NARROW, measure_columns.WIDE)
 
 

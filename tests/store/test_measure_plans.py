@@ -82,7 +82,17 @@ READS: dict[str, tuple[Viewer, Read, set[str]]] = {
     "rates as they were within a second": (
         SOMEBODY,
         lambda raw: rates(raw, replace(PAST, known_at=AT.replace(microsecond=5)), [], [6]),
-        {"ix_measure_line_known"},
+        {"ix_measure_segment_rate", "ix_measure_change_rate"},
+    ),
+    "rates as they were by homes that not everybody may know of": (
+        SOMEBODY,
+        lambda raw: rates(raw, replace(PAST, reserved=frozenset({UUID(int=0x105)})), ["home"], [6]),
+        {"ix_measure_segment_rate", "ix_measure_line_home", "ix_measure_line_home_was"},
+    ),
+    "rates as they were by the home of a later day": (
+        SOMEBODY,
+        lambda raw: rates(raw, replace(PAST, home_days=30), ["home"], [6]),
+        {"ix_measure_segment_rate", "ix_measure_line_moved"},
     ),
     "own events": (
         SOMEBODY,
@@ -174,12 +184,13 @@ async def test_of_a_segment_only_what_is_asked_by_is_read() -> None:
 
 @pytest.mark.usefixtures("lines")
 @pytest.mark.parametrize("groups", [(), ("home", "quarter"), ("home", "facility", "month"), ("age_band",)])
+@pytest.mark.parametrize("known_at", [None, AT])
 async def test_by_the_home_of_a_later_day_only_what_moved_is_read_beside_the_segments(
-    engine_app: AsyncEngine, engine_owner: AsyncEngine, groups: Sequence[str]
+    engine_app: AsyncEngine, engine_owner: AsyncEngine, groups: Sequence[str], known_at: datetime | None
 ) -> None:
     """Once as it was and once as it went, by an index that has nothing else: of a million lines a few thousand."""
     await _until_all_see_all(engine_owner)
-    plan = await _plan_of_rates(engine_app, LATER, groups, None)
+    plan = await _plan_of_rates(engine_app, replace(LATER, known_at=known_at), groups, None)
     assert plan.read_of("measure_line") == [("Index Only Scan", "ix_measure_line_moved")] * 2
     assert plan.read_of("measure_segment") == [("Index Scan", "ix_measure_segment_rate")]
 

@@ -160,7 +160,8 @@ class MeasureEventDocument(Document):
     reason: Annotated[str, Field(examples=["service_in_7_days"])]
     reasons: Annotated[list[str], Field(description="In words; rests_on names the contacts, claims, stays and notices that decided it")]
     messages: Annotated[
-        list[MessageIdText], Field(description="That its stay rests on, by what they tell of; of very many, the latest 100")
+        list[MessageIdText],
+        Field(description="That its stay rests on, by what they tell of; with as_of, that had come by then. Of very many, the latest 100"),
     ]
     superseded_by: Annotated[EncounterIdText | None, Field(description="The stay that counts instead, or will")]
     met_7_on: Day | None

@@ -86,23 +86,26 @@ Index("ix_measure_line_person", measure_line.c.person_id, postgresql_where=_STAN
 # megabytes. Events are listed by it.
 _RATE = (measure_line.c.organization_id, measure_line.c.measure, measure_line.c.anchor_on, measure_line.c.due_30_on)
 Index("ix_measure_line_rate", *_RATE, measure_line.c.outcome, postgresql_where=_STANDS)
-# Lines of homes that may not be named to everybody are asked about one by one.
-Index(
-    "ix_measure_line_home",
-    measure_line.c.organization_id,
-    measure_line.c.measure,
-    measure_line.c.home_id,
-    measure_line.c.anchor_on,
-    postgresql_where=_STANDS,
-)
-# Whose home is another by day 7 or day 30: few. A rate by the home of such a day is that by the home of the discharge, corrected by these.
+# Lines of homes that may not be named to everybody are asked about one by one: those that stand, and of a past day those that stood.
+for _name, _which in (("ix_measure_line_home", _STANDS), ("ix_measure_line_home_was", ~_STANDS)):
+    Index(
+        _name,
+        measure_line.c.organization_id,
+        measure_line.c.measure,
+        measure_line.c.home_id,
+        measure_line.c.anchor_on,
+        postgresql_where=_which,
+    )
+# Whose home is another by day 7 or day 30: few. A rate by the home of such a day is that by the home of the discharge, corrected by these:
+# now by those that stand, and as of a past day by those that stood.
 Index(
     "ix_measure_line_moved",
     *_RATE[:3],
-    postgresql_where=_STANDS & measure_line.c.moved,
+    measure_line.c.known_to,
+    postgresql_where=measure_line.c.moved,
     postgresql_include=[
         "due_30_on", "home_id", "home_7_id", "home_30_id", "moved", "of_home", "facility_id", "age", "sex", "race", "ethnicity", "language",
-        "dual_status", "geography", "outcome", "id",
+        "dual_status", "geography", "outcome", "id", "known_from",
     ],
 )  # fmt: skip
 # What was known on a past day, which is asked of most versions there are; and what was committed after a position, of few.
@@ -176,7 +179,7 @@ measure_segment = Table(
             "known_from", "known_to",
         )
     ),
-    comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or four (store/measure_segments).",
+    comment="The lines of a month, or some of them, as columns of numbers: two bytes for each line, or eight (store/measure_segments).",
 )  # fmt: skip
 # A rate reads those of its period; a fold those of the months that changed.
 Index(
