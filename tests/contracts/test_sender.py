@@ -19,6 +19,7 @@ from adapters.webhook.sender import WebhookSender
 from app.domain.delivery import AttemptOutcome, AttemptResult, TransportFault, WebhookRequest
 from tests.adapters.webhook import receiver as behaviours
 from tests.adapters.webhook.receiver import Behaviour, Receiver, answer, endless, raw, receiving, trickle
+from tests.support.cost import soon
 
 NOW = datetime.now(tz=UTC).replace(microsecond=0)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -148,12 +149,11 @@ async def test_a_broken_answer_is_unknown(opened: Opener, behaviour: Behaviour, 
     """The request was sent, so it may have been taken: never "refused", never "delivered", never an exception."""
     async with receiving(behaviour) as receiver, opened(deadline_s) as sender:
         async with asyncio.timeout(PATIENCE_S):
-            result = await sender.send(attempt(receiver))
+            result = await soon(deadline_s + 1, lambda: sender.send(attempt(receiver)))
     assert result.outcome == AttemptOutcome(outcome)
     assert result.status_code is None
     assert result.fault is not None
     assert fault is None or result.fault == TransportFault(fault)
-    assert result.duration_s < deadline_s + 1
 
 
 @pytest.mark.parametrize(
@@ -170,12 +170,11 @@ async def test_a_broken_answer_is_unknown(opened: Opener, behaviour: Behaviour, 
 async def test_once_the_status_is_there_the_body_cannot_spoil_it(opened: Opener, behaviour: Behaviour) -> None:
     async with receiving(behaviour) as receiver, opened(IMPATIENCE_S) as sender:
         async with asyncio.timeout(PATIENCE_S):
-            first = await sender.send(attempt(receiver))
+            first = await soon(IMPATIENCE_S + 1, lambda: sender.send(attempt(receiver)))
             receiver.behaviour = answer(204)
             second = await sender.send(attempt(receiver))
     assert (first.outcome, first.status_code) == (AttemptOutcome.DELIVERED, 200)
     assert second.status_code == 204, "what is left of a body must never be read as the next answer"
-    assert first.duration_s < IMPATIENCE_S + 1
 
 
 async def test_nobody_listens(opened: Opener) -> None:

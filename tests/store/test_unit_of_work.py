@@ -188,11 +188,11 @@ async def test_a_server_that_went_mute_is_given_up_and_the_next_transaction_goes
     """A host that froze, a network that forgot a connection, a primary that was replaced: no socket says so for two hours."""
     with TemporaryDirectory(prefix="hw-") as folder:
         async with way_to(database.url, Path(folder)) as way:
-            limits = PoolLimits(connections_max=1, answer_timeout_s=0.2 if whose == "the statement's" else 0.0)
+            limits = PoolLimits(connections_max=1, answer_timeout_s=1.0 if whose == "the statement's" else 0.0)
             engine = make_engine(way.url, database.network, Role.WORK, limits=limits, name="tests")
 
-            async def ask() -> int:
-                async with asyncio.timeout(None if limits.answer_timeout_s else 0.2), unit_of_work(engine, None) as connection:
+            async def ask(patience_s: float | None = None) -> int:
+                async with asyncio.timeout(patience_s), unit_of_work(engine, None) as connection:
                     return int((await connection.execute(text("SELECT 1"))).scalar_one())
 
             try:
@@ -200,9 +200,9 @@ async def test_a_server_that_went_mute_is_given_up_and_the_next_transaction_goes
                 way.go_mute()
                 began_s = time.monotonic()
                 with pytest.raises((DBAPIError, TimeoutError)) as raised:
-                    await ask()
+                    await ask(None if limits.answer_timeout_s else 0.2)
                 assert is_unavailable(raised.value)
-                assert time.monotonic() - began_s < 5
+                assert time.monotonic() - began_s < 15
                 assert await ask() == 1
             finally:
                 await engine.dispose()

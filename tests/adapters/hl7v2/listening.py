@@ -16,7 +16,7 @@ from adapters.hl7v2.framing import Frame, MllpFramer, wrap
 from adapters.hl7v2.listener import MllpListener
 from adapters.hl7v2.peers import Answer, ConnectionReport, Failure, Limits, Peer
 
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 
 
 def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

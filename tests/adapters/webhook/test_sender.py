@@ -13,6 +13,7 @@ from app.domain.delivery import AttemptOutcome, TransportFault, WebhookRequest
 from app.ports import Sender
 from tests.adapters.webhook.receiver import Behaviour, Receiver, after, answer, never, receiving, trickle
 from tests.adapters.webhook.test_guarded_transport import NOW, SECRET
+from tests.support.cost import soon
 
 GUARD = Guard([Allowance.parse("http://127.0.0.0/8")])
 
@@ -75,20 +76,20 @@ async def test_a_closed_sender_leaves_no_connection() -> None:
 async def test_the_deadline_is_total_and_exact(deadline_s: float, behaviour: Behaviour) -> None:
     async with receiving(behaviour) as receiver:
         sender = WebhookSender(GUARD, deadline_s=deadline_s)
-        result = await sender.send(request(receiver))
+        result = await soon(deadline_s + 0.2, lambda: sender.send(request(receiver)))
         await sender.close()
     assert result.outcome is AttemptOutcome.UNKNOWN
-    assert deadline_s <= result.duration_s < deadline_s + 0.2
+    assert deadline_s <= result.duration_s
 
 
 async def test_a_connection_that_does_not_come_about_is_unavailable() -> None:
     """A TLS peer that accepts and then says nothing: the request never began."""
     async with receiving(never) as mute:
         sender = WebhookSender(Guard([Allowance.parse("https://127.0.0.0/8")]), connect_timeout_s=0.3)
-        result = await sender.send(WebhookRequest(UUID(int=1), f"https://127.0.0.1:{mute.port}/", "ntf_1", NOW, b"{}", (SECRET,)))
+        asked = WebhookRequest(UUID(int=1), f"https://127.0.0.1:{mute.port}/", "ntf_1", NOW, b"{}", (SECRET,))
+        result = await soon(2, lambda: sender.send(asked))
         await sender.close()
     assert (result.outcome, result.fault) == (AttemptOutcome.UNAVAILABLE, TransportFault.CONNECTION_FAILED)
-    assert result.duration_s < 2
 
 
 async def test_a_bad_secret_is_our_defect_and_raises() -> None:
