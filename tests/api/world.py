@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -132,6 +133,10 @@ class Backstage:
             pass
 
 
+_GIVEN = count(1)
+"""Of all stages of this process: one that goes on in a copy of a database gives greater ids than the one that told what is in it."""
+
+
 class StageIds(wiring.SystemIds):
     """As the service's own, made when the clock of the stage says: for what reads the time off an id."""
 
@@ -139,13 +144,11 @@ class StageIds(wiring.SystemIds):
         """Read the clock for every id."""
         super().__init__()
         self._clock = clock
-        self._given = 0
 
     def new(self) -> UUID:
         """Give an id of this instant, greater than those before and like none of another stage."""
-        self._given += 1
         at_ms = int(self._clock.now().timestamp() * 1000)
-        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | (self._given << 40) | int.from_bytes(self.secret(5)))
+        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | (next(_GIVEN) << 40) | int.from_bytes(self.secret(5)))
 
 
 def backstage(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None) -> Backstage:
