@@ -309,7 +309,7 @@ def _with_its_home(
     if home.home_id is None:
         return seen
     seen = answered(seen, answers.get((UUID(rules.id), home.home_id)))
-    if claim_ends_at is None or seen.state is not FollowUpState.OPEN:
+    if claim_ends_at is None or seen.state not in (FollowUpState.OPEN, FollowUpState.SUSPENDED):
         return seen
     # When the home's claim ends, another may have to take the follow-up over.
     return replace(seen, next_change_at=min(at for at in (seen.next_change_at, claim_ends_at) if at is not None))

@@ -43,6 +43,23 @@ async def offers(world: World, who: str) -> list[tuple[str, str]]:
     return [(one["source"], one["state"]) for one in items]
 
 
+async def test_what_waits_for_its_person_is_offered_too_when_the_claim_of_its_home_ends(story: World) -> None:
+    """In custody until 20 April, and another home's from the 15th of March on: both panels have said so since the 6th."""
+    await organization(story, "next", "behavioral_health_home")
+    (follow_up,) = await worklist(story, "home")
+    away = CONTACT | {"outcome": "incarcerated", "review_on": "2026-04-20"}
+    await story.api.json("POST", f"/v1/follow-ups/{follow_up['id']}/contacts", story.keys["home"], 201, json=away)
+    await load_panel(story, "next", ann("N-1", since="2026-03-15"))
+    await load_panel(story, "home", ann("H-1", until="2026-03-15").replace("SYS", "HOMEB"))
+    await story.stage.settle()
+    for days, offered in ((8, []), (9, [("roster", "offered")])):
+        # On the day before, measures had it looked at.
+        story.stage.clock.set(NOW + timedelta(days=days))
+        await story.stage.pass_time()
+        assert await offers(story, "next") == offered
+    assert (await worklist(story, "home"))[0]["state"] == "suspended"
+
+
 async def test_the_panels_offer_it_and_the_old_home_stays_responsible_until_it_is_accepted(moved: World) -> None:
     for who in ("home", "next"):
         assert await offers(moved, who) == [("roster", "offered")]
