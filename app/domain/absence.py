@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from app.domain.calendar import ClockUnit, Holidays, add_business_days, end_of_day, is_business_day, local_date
-from app.domain.contact import Contact, ContactOutcome, ContactWith
+from app.domain.contact import Contact, ContactOutcome, ContactType, ContactWith
 from app.domain.stay import Stay
 
 AWAY: Final = frozenset({ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED})
@@ -55,8 +55,12 @@ def absences(contacts: Iterable[Contact], stay: Stay, stays: Iterable[Stay]) -> 
 
 
 def _says_otherwise(contact: Contact) -> bool:
-    """Whether it says anew where the person is: that the nurse of the jail was reached does not say that the person is back."""
-    reached = contact.outcome in BACK and contact.with_whom is ContactWith.PATIENT and not contact.type.is_collateral
+    """Whether it says anew where the person is.
+
+    That the nurse of the jail was reached does not say that the person is back, and a visit at the bedside says that they are not.
+    """
+    is_elsewhere = contact.type.is_collateral or contact.type is ContactType.IN_PERSON_HOSPITAL
+    reached = contact.outcome in BACK and contact.with_whom is ContactWith.PATIENT and not is_elsewhere
     return reached or contact.outcome in AWAY
 
 
@@ -81,7 +85,11 @@ def _resumed(due_at: datetime, unit: ClockUnit, away: Absence, zone: tzinfo, hol
     due, left, back = local_date(due_at, zone), local_date(away.starts_at, zone), local_date(away.ends_at, zone)
     if unit is not ClockUnit.BUSINESS_DAYS:
         return end_of_day(due + (back - left), zone)
-    return end_of_day(add_business_days(back, _business_days(left, due, holidays), holidays), zone) if back > left else due_at
+    if back <= left:
+        return due_at
+    # What was left of the due day itself is left of the first business day on which they are back.
+    days = max(_business_days(left, due, holidays), 0 if is_business_day(back, holidays) else 1)
+    return end_of_day(add_business_days(back, days, holidays), zone)
 
 
 def _business_days(after: date, until: date, holidays: Holidays) -> int:

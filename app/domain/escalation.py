@@ -143,8 +143,8 @@ def stored_clocks(
             gone = tuple(
                 step for step in passed(seen.windows[position], clock, None, now) if step in gone or EscalationPart.ON_CALL in step.to
             )
-        if is_news and was.get("reached_percent") in {step.percent for step in gone}:
-            # It was told of the due time before, and is as true of this one.
+        if is_news and was.get("reached_percent") in {step.percent for step in steps(seen.windows[position]) if step.at <= now}:
+            # It was told of the due time before, and is as true of this one; also where the clock does not run now, or is mute.
             reached = was["reached_percent"]
         fresh = tuple(step for step in gone if reached is None or step.percent > reached)
         kept = {"known_at": known_at.isoformat(), "reached_percent": fresh[-1].percent if fresh else reached}

@@ -173,6 +173,8 @@ def evaluate(
     changes = [one.at for one in stops]
     waiting = _waiting(stay, stay.discharged_at, now)
     running = tuple(evaluate_clock(window, done, now) for window in windows)
+    now_away = next((one for one in away if one.starts_at <= now < one.ends_at), None)
+    resumed_at = max((one.ends_at for one in away if one.reviewed and one.ends_at <= now), default=None)
     if waiting is not None:
         reason, until = waiting
         clocks = tuple(
@@ -180,10 +182,13 @@ def evaluate(
             for window, clock in zip(windows, running, strict=True)
         )
         changes += [until] if until is not None else []
-        return _view(facts, FollowUpState.SUSPENDED, (reason,), windows, clocks, next_change_at=min(changes, default=None))
-    now_away = next((one for one in away if one.starts_at <= now < one.ends_at), None)
+        # Who asked to be told on a day to look again is, whatever else is waited for.
+        changes += [now_away.ends_at] if now_away is not None else []
+        reasons = (reason, *([_away_reason(now_away, stay)] if now_away is not None else []))
+        seen = _view(facts, FollowUpState.SUSPENDED, reasons, windows, clocks, next_change_at=min(changes, default=None))
+        return replace(seen, resumed_at=resumed_at)
     if now_away is not None:
-        reason = f"{now_away.outcome}: where clocks wait until {local_date(now_away.ends_at, stay.zone)}, or until something is heard"
+        reason = _away_reason(now_away, stay)
         running = tuple(
             idle_clock(window, ClockState.SUSPENDED, reason)
             if clock.state is ClockState.PENDING and now_away.outcome not in runs_while[clock.id]
@@ -197,7 +202,7 @@ def evaluate(
     changes += [at for window, clock in zip(windows, running, strict=True) if (at := clock_changes_at(window, clock)) is not None]
     reasons = (*_open_reasons(stay), *_doubted(facts))
     seen = _view(facts, FollowUpState.OPEN, reasons, windows, running, next_change_at=min(changes, default=None))
-    return replace(seen, resumed_at=max((one.ends_at for one in away if one.reviewed and one.ends_at <= now), default=None))
+    return replace(seen, resumed_at=resumed_at)
 
 
 def contact_effects(contact: Contact, view: FollowUpView) -> tuple[ContactEffect, ...]:
@@ -310,6 +315,10 @@ def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datet
     if stay.disposition is Disposition.NONACUTE and stay.stay_class is not StayClass.EMERGENCY:
         return "nonacute: in nonacute care; follow-up starts when that ends", None
     return None
+
+
+def _away_reason(away: Absence, stay: Stay) -> str:
+    return f"{away.outcome}: where clocks wait until {local_date(away.ends_at, stay.zone)}, or until something is heard"
 
 
 def _open_reasons(stay: Stay) -> tuple[str, ...]:

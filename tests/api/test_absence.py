@@ -1,7 +1,9 @@
 """A person in custody: clocks wait and the home is told when they run again; the measure goes on all the while. On the whole road."""
 
-from tests.api.test_timers import call, told
-from tests.api.world import ADMIT, World
+from datetime import datetime
+
+from tests.api.test_timers import call, steps, the_follow_up, told
+from tests.api.world import ADMIT, ANN_AT_HOME, DISCHARGE, World, load_panel
 from tests.support.messages import adt
 
 
@@ -33,3 +35,33 @@ async def test_clocks_wait_for_who_is_in_custody_and_the_measure_does_not(world:
     (follow_up,) = (await world.api.json("GET", "/v1/follow-ups", world.keys["home"], 200))["items"]
     assert follow_up["state"] == "open"
     assert follow_up["measures"][0]["due_7_on"] == "2026-03-13"
+
+
+async def test_a_step_that_was_told_before_an_absence_is_not_told_again_when_it_ends_early(world: World) -> None:
+    """The team calls who was in custody: the visit's clock goes on, and its half is over since before it stopped."""
+    await load_panel(world, "home", ANN_AT_HOME.replace("BHH", "TCM"))
+    await world.send(ADMIT, DISCHARGE)
+    world.stage.clock.set(datetime.fromisoformat("2026-03-10T20:00:00-04:00"))
+    await world.stage.pass_time()
+    await call(world, outcome="incarcerated", review_on="2026-03-20")
+    world.stage.clock.advance(hours=40)
+    await world.stage.pass_time()
+    assert (await the_follow_up(world))["state"] == "suspended"
+    await call(world)
+    await world.stage.pass_time()
+    clock = next(one for one in (await the_follow_up(world))["clocks"] if one["id"] == "tcm.visit_7d")
+    assert (clock["state"], clock["reached_percent"]) == ("pending", 50)
+    assert await steps(world, clock="tcm.visit_7d") == [("follow_up.due", 50)]
+
+
+async def test_the_home_is_told_to_look_again_at_who_was_discharged_to_nonacute_care(world: World) -> None:
+    at = "20260306142500-0500"
+    await world.send(ADMIT, adt("A03", at, control="C2", admitted="20260302100000-0500", discharged=at, disposition="03"))
+    await call(world, outcome="in_facility", place="Nursing home", review_on="2026-03-12")
+    for day in ("12", "13"):
+        world.stage.clock.set(datetime.fromisoformat(f"2026-03-{day}T08:00:00-04:00"))
+        await world.stage.pass_time()
+        (resumed,) = await told(world)
+        assert (resumed["type"], resumed["occurred_at"]) == ("follow_up.resumed", "2026-03-12T04:00:00+00:00")
+        assert "the clocks still wait (nonacute: " in resumed["reason"]
+    assert (await the_follow_up(world))["state"] == "suspended"

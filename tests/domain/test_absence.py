@@ -77,6 +77,40 @@ def test_a_contact_that_reaches_the_person_ends_it_and_counts() -> None:
     assert due(seen)["follow_up_7d"] == local("2026-11-29 23:59:59").isoformat()
 
 
+@pytest.mark.parametrize("outcome", [ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED])
+def test_a_visit_at_the_bedside_says_that_they_are_not_back(outcome: ContactOutcome) -> None:
+    visit = make_contact("2026-11-23 09:00", contact_id="v", type=ContactType.IN_PERSON_HOSPITAL)
+    seen = look(now="2026-11-23 10:00", contacts=[replace(JAIL, outcome=outcome), visit])
+    assert (seen.state, states(seen)["follow_up_30d"]) == (S.SUSPENDED, C.SUSPENDED)
+    assert due(seen) == due(look(now="2026-11-23 10:00", contacts=[replace(JAIL, outcome=outcome)]))
+
+
+@pytest.mark.parametrize(
+    ("review", "expected"),
+    [
+        (date(2026, 11, 21), "2026-11-23"),
+        (date(2026, 11, 22), "2026-11-23"),
+        (date(2026, 11, 24), "2026-11-24"),
+        (date(2026, 11, 26), "2026-11-27"),
+    ],
+)
+def test_what_is_left_of_the_last_business_day_is_left_of_the_next_one(review: date, expected: str) -> None:
+    """Found in custody on the Friday on which it is due; back on a weekend, a Tuesday, on Thanksgiving."""
+    found = replace(TOLD, occurred_at=local("2026-11-20 10:00"), review_on=review)
+    assert due(look(now="2026-11-20 12:00", contacts=[found]))["contact_2bd"] == local(f"{expected} 23:59:59").isoformat()
+
+
+def test_the_review_of_who_is_in_nonacute_care_comes_although_the_clocks_wait_for_more() -> None:
+    gone = make_stay(admitted="2026-11-10", discharged="2026-11-18", disposition=Disposition.NONACUTE)
+    found = replace(JAIL, outcome=ContactOutcome.IN_FACILITY)
+    waits = look(gone, "2026-11-20", contacts=[found])
+    assert [one.partition(":")[0] for one in waits.reasons] == ["nonacute", "in_facility"]
+    assert (waits.next_change_at, waits.resumed_at) == (local("2026-12-01 00:00"), None)
+    asked = look(gone, "2026-12-01 00:00", contacts=[found])
+    assert (asked.state, [one.partition(":")[0] for one in asked.reasons]) == (S.SUSPENDED, ["nonacute"])
+    assert (asked.next_change_at, asked.resumed_at) == (None, local("2026-12-01 00:00"))
+
+
 def test_a_visit_to_an_emergency_department_is_a_new_event() -> None:
     seen = look(now="2026-11-24", contacts=[JAIL], stays=[STAY, make_visit("E", "2026-11-23")])
     assert (seen.state, states(seen)["follow_up_7d"]) == (S.OPEN, C.PENDING)
