@@ -11,12 +11,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 
 from app.domain.answer import Answer, answered, denied_of
 from app.domain.attribution import Attribution
-from app.domain.clock import Clock
 from app.domain.course import Course
 from app.domain.death import Death, DeathDoubt, death_of, without_doubted
 from app.domain.directory import Directory
@@ -26,18 +24,17 @@ from app.domain.follow_up import FollowUpFacts, FollowUpState, FollowUpView, eva
 from app.domain.follow_up_history import turned
 from app.domain.handing_over import next_end_at
 from app.domain.happening import Kind
-from app.domain.lateness import Times, late_by
+from app.domain.lateness import Times, heard_later, late_by
 from app.domain.measure_history import birth_on
 from app.domain.measure_ledger import Measured
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import Led
-from app.domain.public_id import Kind as IdKind
-from app.domain.public_id import public_id
 from app.domain.responsible_home import NOT_FOLLOWED_UP, Home, Responsible, responsible_homes, with_former
 from app.domain.rulebook import Rulebook
 from app.domain.seeing import is_of_reporter_alone, may_know
 from app.domain.stay import Stay
 from app.domain.stay_in_hand import StayInHand, stay_for_rules
+from app.domain.telling import wishes
 from app.ports import Ids
 from app.store import encounters, follow_ups, people
 from app.store.encounters import EncounterRow
@@ -132,7 +129,7 @@ async def keep_follow_ups(  # the stays, whose they are, the registry, the rules
                 seen = kept.views[row.id] = _with_its_home(seen, home, as_told, answers, next_end_at(home, claims, stay.zone, now))
                 looked = _looked_at(row, stay, home, seen, stays)
                 kept.standing.append(looked)
-                if _store_view(looked, home, as_told, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
+                if _store_view(looked, home, as_told, directory, now, of_reporter_alone=is_of_reporter_alone(stay, claims)):
                     touched.append(row)
     await _save(raw, touched, ids, now)
     await follow_ups.log(raw, [(ids.new(), one.row.id, one.turn) for one in kept.standing if one.turn is not None], now)
@@ -326,18 +323,25 @@ def _no_longer_claimed(seen: FollowUpView, home: Home) -> FollowUpView:
     )
 
 
-def _store_view(looked: LookedAt, home: Home, rules: Stay, now: datetime, *, of_reporter_alone: bool) -> bool:
+def _store_view(looked: LookedAt, home: Home, rules: Stay, directory: Directory, now: datetime, *, of_reporter_alone: bool) -> bool:
     """Put the evaluation into the row; False when nothing changed."""
     row, seen = looked.row, looked.seen
-    times = _times(looked, now)
+    times = _times(looked, home, directory, now)
     by_facts = {clock.id for program in home.programs if program.is_started_by_facts for clock in program.clocks}
     is_told_late = times is not None and times.was_claimed_when_received
     stored = stored_clocks(seen, row.clocks, now, _snooze(row), by_facts, is_told_late=is_told_late)
-    late = [late_by(window, clock, times) if times else None for window, clock in zip(seen.windows, seen.clocks, strict=False)]
-    late += [None] * (len(stored) - len(late))
-    clocks = [clock_json(clock) | kept | {"late_by": by.value if by else None} for (clock, kept, _), by in zip(stored, late, strict=True)]
-    row.late_by = sorted({by.value for by in late if by is not None})
+    heard = _heard_later(looked, by_facts, times, now) if times else {}
+    windows = {window.definition.id: window for window in seen.windows}
+    late = {
+        clock.id: by.value
+        for clock in seen.clocks
+        if times and (by := late_by(windows[clock.id], clock, times.of_clock(heard.get(clock.id)))) is not None
+    }
+    clocks = [clock.document() | kept | {"late_by": late.get(clock.id)} for clock, kept, _ in stored]
+    row.late_by = sorted(set(late.values()))
     looked.fresh = [(shown, fresh) for shown, (_, _, fresh) in zip(clocks, stored, strict=True) if fresh]
+    # What is told of a clock is without it; where a clock is shown, its times say it.
+    clocks = [clock | {"heard_at": at.isoformat()} if (at := heard.get(clock["id"])) else clock for clock in clocks]
     programs = home.program_ids(rules) or row.programs
     changes = (seen.next_change_at, next_step_at(seen, stored, now, _snooze(row)) if row.home_id else None, row.hand_over_at)
     change_at = min((at for at in changes if at is not None), default=None)
@@ -362,29 +366,34 @@ def _snooze(row: FollowUpRow) -> Snooze | None:
     return Snooze(datetime.fromisoformat(row.snooze["at"]), row.snoozed_until)
 
 
-def _times(looked: LookedAt, now: datetime) -> Times | None:
-    """Note when the discharge that stands came here, and give its times; another discharge is looked at anew."""
-    row, stay = looked.row, looked.stay
-    if looked.seen.anchor_at is None:
+def _times(looked: LookedAt, home: Home, directory: Directory, now: datetime) -> Times | None:
+    """Note when the discharge that stands came here, and give its times; another discharge is looked at anew, a corrected one is not."""
+    row, stay, anchor_at = looked.row, looked.stay, looked.seen.anchor_at
+    if anchor_at is None:
         row.received_at = row.told_at = row.first_opened_at = None
         return None
-    if row.anchor_at != looked.seen.anchor_at or row.received_at is None:
+    if row.anchor_at is None or row.received_at is None:
         row.received_at = min(stay.heard.get(Kind.DISCHARGED) or now, stay.received_at or now)
-    if row.anchor_at != looked.seen.anchor_at:
         row.first_opened_at = None
+    elif row.anchor_at != anchor_at and row.received_at < anchor_at:
+        # What came before it happened is not it: the one before was cancelled in the same moment.
+        row.received_at, row.first_opened_at = stay.received_at or now, None
     claim, day = looked.claim, looked.seen.anchor_on
     claimed_at = claim.known_since(day, row.received_at) if claim is not None and day is not None else None
-    return Times(looked.seen.anchor_at, row.received_at, row.told_at, claimed_at)
+    programs = [program.id for program in home.programs] + ([claim.program] if claim else [])
+    knows_itself = (
+        row.told_at is None
+        and row.home_id is not None
+        and (stay.reported_by == row.home_id or not wishes(row.home_id, "discharged", stay, programs, directory))
+    )
+    return Times(anchor_at, row.received_at, row.told_at, claimed_at, knows_itself=knows_itself)
 
 
-def clock_json(clock: Clock) -> dict[str, Any]:
-    """Give a clock as the API shows it."""
-    return {
-        "id": clock.id,
-        "due_at": clock.due_at.isoformat(),
-        "state": clock.state.value,
-        "satisfied_by": public_id(IdKind.CONTACT, UUID(clock.satisfied_by)) if clock.satisfied_by else None,
-        "met_at": clock.met_at.isoformat() if clock.met_at else None,
-        "reasons": list(clock.reasons),
-        "priority": clock.priority,
-    }
+def _heard_later(looked: LookedAt, by_facts: AbstractSet[str], times: Times, now: datetime) -> Mapping[str, datetime]:
+    """Give the clocks that something heard later than the discharge started, or moved: a message, or what it came to."""
+    row, at = looked.row, looked.stay.received_at or now
+    if not row.clocks and (looked.stay.received_at is None or not times.was_claimed_when_received):
+        # The roster began it.
+        return {}
+    found = heard_later(looked.seen, row.clocks, row.anchor_at, by_facts, at)
+    return {one: heard_at for one, heard_at in found.items() if times.received_at is None or heard_at > times.received_at}

@@ -24,6 +24,7 @@ from app.domain.filed_document import SHOWN_IN_LISTS_MAX, Filed, documents_conte
 from app.domain.follow_up import CLOSED_BY_HOME, FollowUpState
 from app.domain.follow_up_history import shown_history
 from app.domain.instrument import PHQ9_ITEMS
+from app.domain.lateness import Times
 from app.domain.measure import Evidence, EvidenceSource, MeasureStatus, Receipt
 from app.domain.measure_history import Spans, birth_on, endings, enrolment, history_of
 from app.domain.measure_ledger import Measured
@@ -294,8 +295,13 @@ def _clock(clock: Mapping[str, Any], row: FollowUpRow, said: Sequence[Contact], 
     """Show a clock as it stands now: its due time may have passed since it was evaluated last."""
     since = row.anchor_at
     tried = [one.occurred_at for one in said if one.voided_at is None and since and one.occurred_at >= since and one.is_attempt]
-    times = (row.anchor_at, row.received_at, row.told_at, row.first_opened_at, min(tried, default=None))
-    shown = {**clock, "times": {name: at.isoformat() if at else None for name, at in zip(_TIMES, times, strict=True)}}
+    came = Times(row.anchor_at, row.received_at, row.told_at) if row.anchor_at else None
+    heard_at = clock.get("heard_at")
+    came = came.of_clock(datetime.fromisoformat(heard_at) if heard_at else None) if came else None
+    received_at, told_at = (came.received_at, came.told_at) if came else (None, None)
+    times = (row.anchor_at, received_at, told_at, row.first_opened_at, min(tried, default=None))
+    said_of = {name: value for name, value in clock.items() if name != "heard_at"}
+    shown = {**said_of, "times": {name: at.isoformat() if at else None for name, at in zip(_TIMES, times, strict=True)}}
     if shown["state"] == ClockState.PENDING and datetime.fromisoformat(shown["due_at"]) < now:
         shown["state"] = ClockState.OVERDUE.value
     if is_status_only:

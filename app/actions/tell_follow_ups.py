@@ -17,7 +17,6 @@ from app.domain.follow_up_news import (
     REOPENED,
     SAFETY,
     Alert,
-    News,
     alerts,
     news,
     safety_alerts,
@@ -26,11 +25,10 @@ from app.domain.follow_up_news import (
 from app.domain.happening import NotificationType
 from app.domain.organization import Organization
 from app.domain.own_status import may_name
-from app.domain.preference import Question, wished
 from app.domain.privacy import Tier, may_be_told, recipient_of
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.sources import Sources
-from app.domain.telling import attribution_content, encounter_content, person_content
+from app.domain.telling import attribution_content, encounter_content, person_content, wishes
 from app.ports import Ids
 from app.store import people, timer_notices
 from app.store.encounter_reads import ReadStay
@@ -198,7 +196,7 @@ async def _news(raw: Raw, looked: Sequence[LookedAt], directory: Directory) -> l
     notices: list[_Notice] = []
     for one, item in changed:
         others = set(followers.get(one.stay.id, ())) - {one.row.home_id}
-        wanting = {other for other in others if _wants(one, item, other, directory)}
+        wanting = {other for other in others if wishes(other, item.kind, one.stay, one.row.programs, directory)}
         wanting |= {one.row.home_id} if item.to_home and one.row.home_id else set()
         before = {key[1] for key, was in told.items() if key[0] == one.row.id and key[2] == item.kind and was.said}
         for recipient in sorted(wanting | before):
@@ -215,17 +213,6 @@ async def _news(raw: Raw, looked: Sequence[LookedAt], directory: Directory) -> l
                 )
             )  # fmt: skip
     return notices
-
-
-def _wants(one: LookedAt, item: News, recipient_id: UUID, directory: Directory) -> bool:
-    question = Question(
-        events=frozenset({item.kind}),
-        encounter_class=one.stay.view.encounter_class.value,
-        programs=frozenset(program.upper() for program in one.row.programs),
-        facility_id=one.stay.facility.id if one.stay.facility else None,
-        recipient_id=recipient_id,
-    )
-    return wished(directory.preferences.get(recipient_id, ()), question).wanted
 
 
 def _row(

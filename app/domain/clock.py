@@ -9,11 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from app.domain.calendar import NO_HOLIDAYS, Holidays, due_at, local_date
 from app.domain.contact import ATTEMPT_OUTCOMES, Contact, ContactDirection
 from app.domain.program import PERCENT, ClockDefinition
+from app.domain.public_id import Kind, public_id
 from app.domain.stay import StayClass
 
 DUE_GRACE: Final = timedelta(seconds=1)
@@ -84,6 +86,18 @@ class Clock:
     met_at: datetime | None
     reasons: tuple[str, ...]
     priority: int
+
+    def document(self) -> dict[str, Any]:
+        """Give what is stored and shown of it."""
+        return {
+            "id": self.id,
+            "due_at": self.due_at.isoformat(),
+            "state": self.state.value,
+            "satisfied_by": public_id(Kind.CONTACT, UUID(self.satisfied_by)) if self.satisfied_by else None,
+            "met_at": self.met_at.isoformat() if self.met_at else None,
+            "reasons": list(self.reasons),
+            "priority": self.priority,
+        }
 
 
 def clock_window(

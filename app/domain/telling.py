@@ -4,7 +4,7 @@ The public shape is DESIGN section 6, Notification. `minimal` carries the person
 (domain section 4.1), never unit, service, practitioner, diagnosis, class or label. Not here: which tier (privacy).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,11 +15,24 @@ from app.domain.directory import Directory
 from app.domain.latest import Said, known, merged
 from app.domain.person import ADT_SOURCE, PatientRecord
 from app.domain.precedence import NAMED, Ground
+from app.domain.preference import Question, wished
 from app.domain.privacy import Tier
 from app.domain.public_id import Kind, public_id
 from app.domain.stay_in_hand import StayInHand
 
 _PERSON_FIELDS = ("first_name", "middle_name", "last_name", "birth_date", "sex", "phone")
+
+
+def wishes(recipient_id: UUID, event: str, stay: StayInHand, programs: Iterable[str], directory: Directory) -> bool:
+    """Tell whether a recipient wishes to be told of an event of a stay, by the programs of its follow-up."""
+    question = Question(
+        events=frozenset({event}),
+        encounter_class=stay.view.encounter_class.value,
+        programs=frozenset(program.upper() for program in programs),
+        facility_id=stay.facility.id if stay.facility else None,
+        recipient_id=recipient_id,
+    )
+    return wished(directory.preferences.get(recipient_id, ()), question).wanted
 
 
 def person_content(

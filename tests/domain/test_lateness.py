@@ -56,6 +56,27 @@ def test_a_roster_that_came_late_is_the_homes_doing(received: str, claimed: str,
     assert late_by(HUNDRED, evaluate_clock(HUNDRED, [], local(OVER)), times) is expected
 
 
+@pytest.mark.parametrize(
+    ("received", "claimed", "expected"),
+    [
+        ("2026-03-02 00:10", None, LateBy.HOME),
+        ("2026-03-05 00:00", None, LateBy.FEED),
+        ("2026-03-02 00:10", "2026-03-05 00:00", LateBy.HOME),
+    ],
+)
+def test_who_knows_itself_knows_when_we_do(received: str, claimed: str | None, expected: LateBy) -> None:
+    times = Times(HUNDRED.anchor_at, local(received), None, local(claimed) if claimed else None, knows_itself=True)
+    assert late_by(HUNDRED, evaluate_clock(HUNDRED, [], local(OVER)), times) is expected
+
+
+@pytest.mark.parametrize(("heard", "expected"), [("2026-03-03 00:00", LateBy.HOME), ("2026-03-05 00:00", LateBy.FEED)])
+def test_a_clock_that_was_heard_of_later_came_when_it_came(heard: str, expected: LateBy) -> None:
+    """As was told of the discharge at once."""
+    times = Times(HUNDRED.anchor_at, HUNDRED.anchor_at, HUNDRED.anchor_at).of_clock(local(heard))
+    assert (times.received_at, times.told_at) == (local(heard), local(heard))
+    assert late_by(HUNDRED, evaluate_clock(HUNDRED, [], local(OVER)), times) is expected
+
+
 def test_what_is_not_late_is_nobodys_doing() -> None:
     times = Times(HUNDRED.anchor_at, HUNDRED.anchor_at, HUNDRED.anchor_at)
     done = make_contact("2026-03-03")
