@@ -295,7 +295,8 @@ async def list_measure_gaps(wanted: FromQuery, viewer: Reader, services: FromSer
     found, directory = await readable_lines(services, viewer, lines, after=(key[0], key[1]) if key else None, limit=page.limit)
     shown, more = cut(found, page.limit)
     cursor = spell_cursor(_GAPS, shown[-1]["anchor_on"], shown[-1]["id"]) if more else None
-    return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.as_of) for row in shown], cursor))
+    was_then = lines.known_at is not None
+    return JsonResponse(listing([gap_json(row, directory, wanted.rules, wanted.as_of, was_then=was_then) for row in shown], cursor))
 
 
 async def _facility_months(services: Services, wanted: Asked) -> tuple[int, int]:

@@ -94,7 +94,7 @@ class StayInHand:
     @property
     def zone(self) -> ZoneInfo:
         """The local calendar of the stay."""
-        return ZoneInfo(self.facility.time_zone if self.facility else self.reporter_zone or UTC_ZONE)
+        return calendar_of(self.facility, self.reporter_zone)
 
     def day_of(self, at: datetime) -> date:
         """Give the local date of an instant at the facility (domain rule 2: never the UTC date)."""
@@ -142,6 +142,11 @@ class StayInHand:
             day=self.day_of(self.asked_at),
             now=self.asked_at,
         )
+
+
+def calendar_of(facility: Organization | None, reporter_zone: str | None) -> ZoneInfo:
+    """Give the local calendar of a place: its own, or that of who reported the stay at a place which the registry does not know."""
+    return ZoneInfo(facility.time_zone if facility else reporter_zone or UTC_ZONE)
 
 
 def signal_of(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from app.domain.calendar import local_date
 from app.domain.death import as_judged
 from app.domain.directory import Directory
 from app.domain.encounter import EncounterState, view
@@ -11,7 +12,7 @@ from app.domain.heard import heard_after, read_heard
 from app.domain.held_stay import place_as_decided
 from app.domain.origin_registry import place_status
 from app.domain.rulebook import Rulebook
-from app.domain.stay_in_hand import StayInHand, signal_of
+from app.domain.stay_in_hand import StayInHand, calendar_of, signal_of
 from app.store.encounters import EncounterRow
 
 
@@ -26,7 +27,10 @@ def in_hand(
     facility = directory.organizations.get(row.facility_id) if row.facility_id else None
     feed = directory.feeds.get(row.feed_id) if row.feed_id else None
     reporter = directory.organizations.get(row.reported_by) if row.reported_by else None
-    on = (seen.discharged_at or seen.admitted_at or row.created_at).date()
+    reporter_zone = reporter.time_zone if reporter else None
+    # What is effective-dated, value sets and registrations alike, changes with the local day of the place, never with that of UTC.
+    calendar = calendar_of(facility, reporter_zone)
+    on = local_date(seen.discharged_at or seen.admitted_at or row.created_at, calendar)
     stay = StayInHand(
         id=row.id,
         person_id=row.person_id,
@@ -39,7 +43,7 @@ def in_hand(
         facility=facility,
         facility_text=seen.facts.get("facility_name"),
         reported_by=row.reported_by,
-        reporter_zone=reporter.time_zone if reporter else None,
+        reporter_zone=reporter_zone,
         reporter=reporter if reporter and reporter.id in directory.reserved else None,
         reporter_registered=directory.registrations.get(reporter.id, ()) if reporter else (),
         cause_id=cause_id,
@@ -51,8 +55,8 @@ def in_hand(
                 facility,
                 directory.registrations.get(facility.id, ()) if facility else (),
                 seen.facts,
-                (seen.admitted_at or seen.discharged_at or row.created_at).date(),
-                (seen.discharged_at or asked_at).date(),
+                local_date(seen.admitted_at or seen.discharged_at or row.created_at, calendar),
+                local_date(seen.discharged_at or asked_at, calendar),
             ),
             row.place_decided,
             seen.facts,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api.test_reported_stays import reported
-from tests.api.world import ADMIN_KEY, ANN_AT_PLAN, DISCHARGE, World, load_panel
+from tests.api.world import ADMIN_KEY, ANN_AT_HOME, ANN_AT_PLAN, DISCHARGE, World, load_panel
 from tests.support.messages import adt
 
 VISIT = {
@@ -27,6 +27,12 @@ async def rates(world: World, who: str, measure: str = "FUH", **params: Any) -> 
 async def events(world: World, who: str, measure: str = "FUH", **params: Any) -> list[dict[str, Any]]:
     key = world.keys.get(who, ADMIN_KEY)
     page = await world.api.json("GET", f"/v1/measures/{measure}/events", key, 200, params={"period": "2026", **params})
+    return list(page["items"])
+
+
+async def gaps(world: World, who: str, measure: str = "FUH", **params: Any) -> list[dict[str, Any]]:
+    key = world.keys.get(who, ADMIN_KEY)
+    page = await world.api.json("GET", f"/v1/measures/{measure}/gaps", key, 200, params={"period": "2026", **params})
     return list(page["items"])
 
 
@@ -322,10 +328,12 @@ async def test_what_is_open_is_listed_with_the_days_that_are_left(story: World) 
     assert [(one["status"], one["days_left_7"], one["days_left_30"]) for one in page["items"]] == [("pending", 7, 30)]
     page = await story.api.json("GET", "/v1/measures/TRC-RDI/gaps", story.keys["home"], 200, params={"period": "2026"})
     assert [(one["days_left_7"], one["days_left_30"]) for one in page["items"]] == [(2, 2)], "its only window is of three days"
+    then = story.stage.clock.now().isoformat()
+    open_then = {who: await gaps(story, who) for who in ("home", "plan", "operator")}
     await visit(story)
-    for who in ("home", "plan"):
-        page = await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys[who], 200, params={"period": "2026"})
-        assert page["items"] == []
+    for who, known in open_then.items():
+        assert await gaps(story, who) == []
+        assert await gaps(story, who, as_of=then) == known, f"what was open then was open to {who}, whatever came of it"
     assert (await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys["stranger"], 200, params={"period": "2026"}))["items"] == []
 
 
@@ -385,6 +393,19 @@ async def test_strata_come_from_rosters_and_unknown_is_one(world: World) -> None
     assert [group["by"] for group in found["groups"]] == [
         {"race": "1002-5", "ethnicity": None, "dual_status": "QMB+", "geography": "rural"}
     ]
+
+
+async def test_value_sets_change_with_the_day_of_the_hospital(world: World) -> None:
+    """Suicidal thoughts are a mental illness from 2025. At ten in the evening of 31 December in New York it is 2025 only in UTC."""
+    world.stage.clock.set(datetime(2025, 1, 2, 20, tzinfo=UTC))
+    for who, roster in (("home", ANN_AT_HOME), ("plan", ANN_AT_PLAN)):
+        await load_panel(world, who, roster.replace("2026-01-01", "2024-01-01"))
+    first = {"admitted": "20241118100000-0500", "discharged": "20241120100000-0500", "diagnoses": (("F32.2", "F"),)}
+    back = {"admitted": "20241219100000-0500", "discharged": "20241231220000-0500", "diagnoses": (("R45.851", "F"),), "visit": "V2"}
+    for control, said in (("C1", first), ("C2", back)):
+        await world.send(adt("A03", said["discharged"], control=control, unit="MED", disposition="01", **said))  # type: ignore[arg-type]  # keywords of one message
+    total = (await rates(world, "plan", period="2024"))["total"]
+    assert (total["exclusions"], total["superseded"]) == ({"readmitted_for_other_cause": 1}, 0)
 
 
 async def test_hospice_and_death_by_the_roster_take_a_discharge_out(world: World) -> None:

@@ -291,12 +291,12 @@ def _day_there(row: Mapping[str, Any], directory: Directory, at: datetime) -> da
     return local_date(at, ZoneInfo(facility.time_zone) if facility else UTC)
 
 
-def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, at: datetime) -> dict[str, Any]:
-    """Show an open event."""
+def gap_json(row: Mapping[str, Any], directory: Directory, rules: MeasureRules, at: datetime, *, was_then: bool) -> dict[str, Any]:
+    """Show an open event; `was_then`: as it was known at a past instant."""
     today = _day_there(row, directory, at)
     last_on = row["due_7_on"] if rules.window_days else row["due_30_on"]
     left_7 = (row["due_7_on"] - today).days if row["status_7"] == MeasureState.PENDING else None
-    return {**event_json(row, directory, at), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
+    return {**event_json(row, directory, at, was_then=was_then), "days_left_7": left_7, "days_left_30": max(0, (last_on - today).days)}
 
 
 def trust_json(
