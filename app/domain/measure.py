@@ -43,6 +43,10 @@ class MeasureState(StrEnum):
     """The discharge or the stay never was."""
 
 
+UNDECIDED: Final = frozenset({MeasureState.PENDING, MeasureState.SUSPENDED, MeasureState.INDETERMINATE})
+"""What is still awaited may change them on any day, so none of them is final."""
+
+
 class EvidenceSource(StrEnum):
     """Whose word of services is heard."""
 

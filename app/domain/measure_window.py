@@ -9,7 +9,16 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from app.domain.death_judged import DEATH_UNDER_REVIEW
-from app.domain.measure import ENROLMENT_UNKNOWN, Evidence, GroundStatus, MeasureEvent, MeasureState, MeasureStatus, Standing
+from app.domain.measure import (
+    ENROLMENT_UNKNOWN,
+    UNDECIDED,
+    Evidence,
+    GroundStatus,
+    MeasureEvent,
+    MeasureState,
+    MeasureStatus,
+    Standing,
+)
 from app.domain.public_id import Kind, public_id
 from app.domain.returning import returns_after
 from app.domain.service import Ground, Service, ServiceReader
@@ -65,7 +74,7 @@ def status_of(event: MeasureEvent, standing: Standing | None, reader: ServiceRea
         period=str(event.anchor_on.year),
         status=status_30,
         reason=reason,
-        final=event.today > event.due_30_on and not doubt,
+        final=event.today > event.due_30_on and status_30 not in UNDECIDED and not doubt,
         anchor_on=event.anchor_on,
         due_7_on=event.due_7_on,
         due_30_on=event.due_30_on,

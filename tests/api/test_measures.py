@@ -383,6 +383,9 @@ async def test_a_stay_without_its_final_diagnosis_is_counted_as_such(world: Worl
         1,
         0.0,
     )
+    until(world, DAY_31)
+    await world.stage.pass_time()
+    assert [(one["status"], one["final"]) for one in await events(world, "plan")] == [("indeterminate", False)], "it can still be decided"
 
 
 async def test_strata_come_from_rosters_and_unknown_is_one(world: World) -> None:

@@ -128,6 +128,8 @@ def test_who_is_in_the_denominator(
     found = fuh(stay, *others, **facts)
     assert (found.status, found.reason) == (status, reason), case
     assert found.reasons[0].startswith(f"{reason}: ")
+    undecided = {SUSPENDED, M.INDETERMINATE, M.VOID}
+    assert found.final is (status not in undecided), "years later; but what is not decided is never final"
     decides = reason in {"nonacute_admission", "readmitted", "readmitted_for_other_cause"}
     assert ([one for one in found.reasons if one.startswith("rests_on")] == ["rests_on: stay B"]) is decides, "another stay is named"
     assert (found.superseded_by == "B") is decides

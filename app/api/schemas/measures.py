@@ -25,7 +25,7 @@ from app.domain.calendar import local_date
 from app.domain.death_judged import is_doubted
 from app.domain.directory import Directory
 from app.domain.home_day import HomeAt
-from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
+from app.domain.measure import UNDECIDED, EvidenceSource, MeasureRules, MeasureState
 from app.domain.public_id import Kind, public_id, public_id_or_none
 from app.domain.rate import Rate
 from app.domain.trust import Trust
@@ -171,7 +171,7 @@ class MeasureEventDocument(Document):
     claims_7_on: Annotated[Day | None, Field(description="By claims alone")]
     claims_30_on: Day | None
     age: int | None
-    final: Annotated[bool, Field(description="The 30 days are over, and no doubtful death of the person is under review")]
+    final: Annotated[bool, Field(description="The 30 days are over, it is decided, and no doubtful death of the person is under review")]
     rule_version: str
     known_from: Annotated[Instant, Field(description="When we learned it")]
     known_to: Annotated[
@@ -278,7 +278,7 @@ def event_json(row: Mapping[str, Any], directory: Directory, at: datetime, *, wa
         "met_30_on": row["met_30_on"],
         **{name: row[name] for name in ("contacts_7_on", "contacts_30_on", "claims_7_on", "claims_30_on")},
         "age": row["age"],
-        "final": row["due_30_on"] < _day_there(row, directory, at) and not is_doubted(reasons),
+        "final": row["due_30_on"] < _day_there(row, directory, at) and status_30 not in UNDECIDED and not is_doubted(reasons),
         "rule_version": row["rule_version"],
         "known_from": row["known_from"],
         "known_to": None if was_then else row["known_to"],
