@@ -213,6 +213,16 @@ async def test_groups_add_up_to_the_total(story: World, group_by: Any, groups: l
     assert sum(group["rate"]["denominator"] for group in found["groups"]) == found["total"]["denominator"] == 1
 
 
+async def test_who_is_too_young_is_not_of_an_unknown_age(world: World) -> None:
+    """A child of four whose visit an admission took out is behind the exclusions, and so in a group: of its own, as the age is known."""
+    said: dict[str, Any] = {"born": "20220102", "unit": "MED", "diagnoses": (("F32.2", "F"),)}
+    await load_panel(world, "home", ANN_AT_HOME.replace("1980", "2022"))
+    left = {"admitted": "20260302080000-0500", "discharged": "20260302100000-0500", "disposition": "09", "patient_class": "E"}
+    await world.send(adt("A03", left["discharged"], control="C1", **left, **said))
+    groups = (await rates(world, "home", "FUM", group_by="age_band"))["groups"]
+    assert [(group["by"], group["rate"]["exclusions"]) for group in groups] == [({"age_band": "0-5"}, {"admitted": 1})]
+
+
 @pytest.mark.parametrize(("period", "counted"), [("2026", 1), ("2026-Q1", 1), ("2026-03", 1), ("2026-Q2", 0), ("2026-04", 0), ("2025", 0)])
 async def test_a_period_is_a_year_a_quarter_or_a_month(story: World, period: str, counted: int) -> None:
     assert (await rates(story, "plan", period=period))["total"]["denominator"] == counted

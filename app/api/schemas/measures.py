@@ -120,7 +120,10 @@ class RateGroupDocument(Document):
 
     by: Annotated[
         dict[str, str | NamedOrganization | None],
-        Field(description="What makes the group; null: unknown, a stratum of its own", examples=[{"month": "2026-03"}]),
+        Field(
+            description="What makes the group; null: unknown, a stratum of its own. Younger than the measure's age is only who was taken out",
+            examples=[{"month": "2026-03"}],
+        ),
     ]
     rate: RateDocument
 
@@ -235,11 +238,13 @@ def groups_json(
     names: Sequence[str], rates: Mapping[tuple[Any, ...], Rate], rules: MeasureRules, directory: Directory
 ) -> list[dict[str, Any]]:
     """Show the groups of a rate. There may be thousands, of few organizations."""
-    bands = bands_of(rules)
+    youngest = rules.age_bands[0]
+    # Below the first band is what was taken out before ages were asked: known, so not the stratum of who has no birth date.
+    bands = [f"0-{youngest - 1}" if youngest else None, *bands_of(rules)]
     organization = cache(lambda organization_id: organization_json(organization_id, directory))
     shows: dict[str, Callable[[Any], Any]] = {
         **dict.fromkeys(("home", "facility", "payer"), organization),
-        "age_band": lambda number: bands[number - 1] if number else None,
+        "age_band": lambda number: None if number is None else bands[number],
     }
     shown = [map(shows[name], values) if name in shows else values for name, values in zip(names, zip(*rates, strict=True), strict=False)]
     by = (dict(zip(names, group, strict=True)) for group in zip(*shown, strict=True))
