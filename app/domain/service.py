@@ -49,6 +49,8 @@ class ServiceNeed(StrEnum):
     """An overdose too."""
     SUBSTANCE_DISORDER_DIAGNOSIS = "substance_disorder_diagnosis"
     SUBSTANCE_DISORDER_PRINCIPAL = "substance_disorder_principal"
+    RECONCILER = "reconciler"
+    """Given by somebody who may reconcile medication, or by nobody in particular, as in a claim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,8 @@ class Service:
     """The person was there, and that is all that is known of the kind of visit."""
     medication_dispensed: bool = False
     medication_reconciled: bool = False
+    may_reconcile: bool = True
+    """Not, where it is said that somebody else gave it: then a code of medication reconciliation is no reconciliation."""
     ndc: str | None = None
     """What was dispensed: eleven digits."""
     ground: Ground = Ground.CONTACT
@@ -182,7 +186,7 @@ class ServiceReader:
         return names
 
     def _has(self, service: Service) -> set[ServiceNeed]:
-        has = set()
+        has = {ServiceNeed.RECONCILER} if service.may_reconcile else set()
         if not self._providers.isdisjoint(service.taxonomies):
             has.add(ServiceNeed.MENTAL_HEALTH_PROVIDER)
         for position, code in enumerate(service.diagnoses):
@@ -229,4 +233,5 @@ def service_of(contact: Contact, zone: tzinfo, providers: Providers = MappingPro
         is_provider_unresolved=kinds.is_unresolved,
         live_visit=contact.is_live and contact.type in LIVE_TYPES and contact.type is not ContactType.IN_PERSON_HOSPITAL,
         medication_reconciled=reconciled,
+        may_reconcile=contact.role is None or contact.role in RECONCILING_ROLES,
     )

@@ -90,6 +90,20 @@ def test_who_may_reconcile_and_with_whom() -> None:
 
 
 @pytest.mark.parametrize(
+    ("role", "reconciled"),
+    [(role, MET) for role in (ContactRole.RN, ContactRole.PRESCRIBER, ContactRole.PHARMACIST, None)]
+    + [(role, NOT) for role in (ContactRole.COORDINATOR, ContactRole.CHW, ContactRole.PEER, ContactRole.CLINICIAN)],
+)
+@pytest.mark.parametrize("code", ["1111F", "99483", "99495", "99496"])
+def test_a_code_of_reconciliation_counts_by_who_gave_it(code: str, role: ContactRole | None, reconciled: MeasureState) -> None:
+    """As a reconciliation without a code does; as a visit it counts whoever made it."""
+    given = service_of(make_contact("2025-06-12", role=role, visit_codes=[code]), EASTERN)
+    assert given is not None
+    found = statuses(A, services=[given])
+    assert (found["TRC-MRP"].status, found["TRC-PED"].status) == (reconciled, NOT if code == "1111F" else MET)
+
+
+@pytest.mark.parametrize(
     ("case", "stay", "facts", "status", "reason"),
     [
         ("nonacute care counts", replace(A, care_level=CareLevel.NONACUTE), {}, NOT, "no_service_in_window"),
