@@ -3,10 +3,11 @@
 Lists and counts leave out the same lines, so a count gives nothing away. Not here: the decision (actions/withhold_measures).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from app.actions.withhold_measures import withheld_lines
 from app.api.services import Services
@@ -43,7 +44,8 @@ async def readable_lines(
             raw = await raw_connection(connection)
             directory = await services.registry.current(raw)
             read = await measure_reads.events(raw, lines, after=after, limit=limit + 1)
-            messages = await stay_messages.behind(raw, {row["encounter_id"] for row in read}, lines.known_at)
+            stays = {row["encounter_id"] for row in read}
+            messages = await stay_messages.behind(raw, stays, lines.known_at, await _parts_later(services, stays, lines.known_at))
         # Asked of every row that is answered, too: a rule may end with a day that nobody has noted yet.
         of_page = [LineInDoubt(row["id"], row["encounter_id"], row["superseded_by"], organization_id) for row in read]
         hidden = await _decide(services, of_page)
@@ -53,6 +55,13 @@ async def readable_lines(
             saw(row["person_id"] for row in found[:limit])
             return found, directory
         after = read[-1]["anchor_on"], read[-1]["id"]
+
+
+async def _parts_later(services: Services, stays: Collection[UUID], known_at: datetime | None) -> Sequence[UUID]:
+    if known_at is None:
+        return ()
+    async with services.unit_of_work(OPERATOR) as connection:
+        return await stay_messages.parts_later(await raw_connection(connection), stays, known_at)
 
 
 async def _decide(services: Services, doubtful: Sequence[LineInDoubt]) -> set[int]:

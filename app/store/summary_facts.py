@@ -11,7 +11,7 @@ import orjson
 from app.domain.summary_fact import SummaryFact, SummaryStep, Via
 from app.domain.trigger import OURS
 from app.store.raw import Raw
-from app.store.stay_messages import MESSAGES_MAX
+from app.store.stay_messages import MESSAGES_MAX, OF_STAY
 
 
 async def insert_fact(
@@ -66,7 +66,7 @@ async def void_fact(raw: Raw, fact_id: UUID, reason: str, by: Mapping[str, Any],
     return bool(done)
 
 
-_OWNERS_AND_FACTS = """
+_OWNERS_AND_FACTS = f"""
 select follow_up_id, 'owner' as kind, id, staff as what, starts_at as at, ends_at as until, organization_id,
     null::timestamptz as recorded_at, null as via, null as note, null::jsonb as author
 from follow_up_owner where follow_up_id = any($1::uuid[])
@@ -83,10 +83,8 @@ from follow_up f join measure_line l on l.encounter_id = f.encounter_id and l.me
 where f.id = any($1::uuid[]) and l.met_7_on is not null
 union all
 select f.id, 'message', a.message_id, null, a.occurred_at, null, null, null, null, null, null
-from follow_up f cross join lateral (
-    select a.message_id, a.occurred_at from adt_event a
-    where a.encounter_id = f.encounter_id and a.trigger <> all($3::text[]) order by a.sort_key desc limit $4
-) as a where f.id = any($1::uuid[])
+from follow_up f cross join lateral ({OF_STAY.format(stay="f.encounter_id", ours="$3", most="$4", parts="", events="")}) as a
+where f.id = any($1::uuid[])
 order by at, id
 """
 
@@ -120,8 +118,8 @@ class Around:
 async def around(raw: Raw, follow_ups: Iterable[UUID], measures: Iterable[str] = ()) -> Around:
     """Give what is kept around these follow-ups, and their lines in these measures: a page asks once.
 
-    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id, ix_follow_up_log_follow_up_id, uq_measure_line_standing and
-    ix_adt_event_encounter.
+    By ix_follow_up_owner_follow_up_id, ix_summary_fact_follow_up_id, ix_follow_up_log_follow_up_id, uq_measure_line_standing,
+    ix_encounter_folded and ix_adt_event_encounter.
     """
     found = Around()
     chains, facts = found.owners, found.facts

@@ -149,6 +149,30 @@ async def test_a_status_names_the_messages_and_the_stay_it_rests_on(story: World
     assert await events(story, "plan", as_of="1900-01-01T00:00:00Z") == []
 
 
+async def test_a_stay_under_two_numbers_rests_on_the_messages_of_both(story: World) -> None:
+    """V1 is the stay of a depression, V2 an emergency visit before its end; then the hospital says that they are one, V2."""
+    left, final = "20260306141500-0500", (("F32.2", "F"),)
+    visit_2 = {"visit": "V2", "patient_class": "E", "admitted": "20260306141000-0500", "discharged": left, "disposition": "01"}
+    await story.send(adt("A03", left, control="C8", diagnoses=final, **visit_2))  # type: ignore[arg-type]  # keywords of one message
+    apart = {measure: await events(story, "plan", measure) for measure in ("FUH", "FUM")}
+    assert [[await control_ids(story, one) for one in found] for found in apart.values()] == [[["C1", "C2"]], [["C8"]]]
+    then = story.stage.clock.advance(hours=1)
+    story.stage.clock.advance(hours=1)
+    await story.send(adt("A50", "20260306160000-0500", control="C9", visit="V2", mrg={5: "V1^^^HOSPA^VN"}))
+    for who in ("home", "plan", "operator"):
+        (event,) = [one for measure in ("FUH", "FUM") for one in await events(story, who, measure)]
+        assert await control_ids(story, event) == ["C1", "C8", "C2"], who
+    (follow_up,) = (await story.api.json("GET", "/v1/follow-ups", story.keys["plan"], 200, params={"status": "open"}))["items"]
+    assert await control_ids(story, follow_up) == ["C1", "C8", "C2"]
+    for measure, known in apart.items():
+        was = await events(story, "plan", measure, as_of=then.isoformat())
+        assert [one["messages"] for one in was] == [one["messages"] for one in known], "nobody knew then that they were one"
+
+
+async def control_ids(world: World, shown: dict[str, Any]) -> list[str]:
+    return [(await world.api.json("GET", f"/v1/inbound/{one}", ADMIN_KEY, 200))["control_id"] for one in shown["messages"]]
+
+
 async def test_a_discharge_that_two_plans_cover_counts_in_each_and_once_in_all(world: World) -> None:
     medicare = await world.api.json("POST", "/v1/organizations", ADMIN_KEY, 201, json={"name": "Plan M", "kind": "plan"})
     world.ids["medicare"], world.keys["medicare"] = medicare["id"], ""

@@ -87,10 +87,17 @@ READS: dict[str, tuple[Read, set[str]]] = {
     "one notification": (lambda raw, viewer: notification_reads.find_notification(raw, viewer, SOMETHING), {"pk_notification"}),
     "the stays behind": (lambda raw, viewer: encounter_reads.rows_behind(raw, viewer, [SOMETHING]), {"pk_encounter"}),
     "one stay": (lambda raw, viewer: encounter_reads.find_encounter(raw, viewer, SOMETHING), {"pk_encounter"}),
-    "the messages behind stays": (lambda raw, _viewer: stay_messages.behind(raw, [SOMETHING]), {"ix_adt_event_encounter", "pk_encounter"}),
+    "the messages behind stays": (
+        lambda raw, _viewer: stay_messages.behind(raw, [SOMETHING]),
+        {"ix_adt_event_encounter", "ix_encounter_folded", "pk_encounter"},
+    ),
+    "what became part of stays later": (
+        lambda raw, _viewer: stay_messages.parts_later(raw, [SOMETHING], datetime(2026, 3, 6, tzinfo=UTC)),
+        {"ix_encounter_folded", "pk_stay_name", "ix_adt_event_encounter"},
+    ),
     "the documents of a stay": (
         lambda raw, _viewer: documents.of_stays(raw, [SOMETHING], most=20),
-        {"ix_document_visit", "pk_encounter", "ix_encounter_person"},
+        {"ix_document_visit", "pk_encounter", "ix_encounter_folded"},
     ),
     "which stays have a summary": (lambda raw, _viewer: documents.summarised(raw, [SOMETHING]), {"ix_document_visit", "pk_encounter"}),
     "one document": (lambda raw, _viewer: documents.one(raw, SOMETHING), {"pk_document"}),

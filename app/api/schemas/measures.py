@@ -121,7 +121,7 @@ class RateGroupDocument(Document):
     by: Annotated[
         dict[str, str | NamedOrganization | None],
         Field(
-            description="What makes the group; null: unknown, a stratum of its own. Younger than the measure's age is only who was taken out",
+            description="What makes the group; null: unknown, a stratum of its own; who is younger than an age band was taken out",
             examples=[{"month": "2026-03"}],
         ),
     ]

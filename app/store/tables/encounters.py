@@ -52,6 +52,8 @@ Index(
 Index("ix_encounter_person", encounter.c.person_id, encounter.c.admitted_at)
 # An organization that reported stays finds its own.
 Index("ix_encounter_reported_by", encounter.c.reported_by, encounter.c.id, postgresql_where=encounter.c.reported_by.is_not(None))
+# What became part of a stay: few of all.
+Index("ix_encounter_folded", encounter.c.folded_into, postgresql_where=encounter.c.folded_into.is_not(None))
 # An account that goes to another patient takes its stays along.
 Index("ix_encounter_account", encounter.c.facility_id, encounter.c.account, postgresql_where=encounter.c.account.is_not(None))
 # A facility lists its stays newest first; ids are time-ordered.
