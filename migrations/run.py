@@ -28,6 +28,10 @@ VERSIONS = _FOLDER / "versions"
 _VERSION_TABLE_EXISTS = (
     "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = $1::text AND n.nspname = $2::text"
 )
+_NETWORKS = """
+SELECT n.nspname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = $1::text AND pg_get_userbyid(n.nspowner) = n.nspname || $2::text ORDER BY n.nspname
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,10 @@ async def migrate_verify(url: str, network: Network) -> list[str]:
     """Compare the database with this release: revision, tables, grants, policies. Give what differs; nothing is changed."""
     current, head = await current_revision(url, network), head_revision()
     if current != head:
-        return [f"The network {network.name} is at revision {current or 'none'}; this release needs {head}. Run `handoff migrate up`."]
+        said = f"The network {network.name} is at revision {current or 'none'}; this release needs {head}."
+        others = await networks(url) if current is None else []
+        beside = f" This database has: {', '.join(others)}; if one of them is meant, correct HANDOFF_NETWORK." if others else ""
+        return [f"{said}{beside} Run `handoff migrate up`."]
     found: list[str] = []
 
     def compare(connection: Connection) -> None:
@@ -101,6 +108,15 @@ async def current_revision(url: str, network: Network) -> str | None:
     connection: asyncpg.Connection = await asyncpg.connect(plain_url(url))
     try:
         return await _revision(connection, network)
+    finally:
+        await connection.close()
+
+
+async def networks(url: str) -> list[str]:
+    """Name the networks that were made in a database. One of the name of another is easily made by a misspelt setting, and is empty."""
+    connection: asyncpg.Connection = await asyncpg.connect(plain_url(url))
+    try:
+        return [row["name"] for row in await connection.fetch(_NETWORKS, security.VERSION_TABLE, f"_{Role.OWNER.value}")]
     finally:
         await connection.close()
 

@@ -69,6 +69,11 @@ class EmbeddedPostgres:
         self.release()
 
     @property
+    def is_made(self) -> bool:
+        """True when a start finds a database, and does not make one."""
+        return self._folders.data.exists()
+
+    @property
     def log_path(self) -> Path:
         """Where the server writes what it has to say."""
         return self._folders.log

@@ -63,7 +63,7 @@ class ServerFolders:
             self.base.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.base.mkdir(mode=0o700, exist_ok=True)
             writable = os.access(self.base, os.W_OK | os.X_OK)
-        except (PermissionError, NotADirectoryError, FileExistsError) as error:
+        except OSError as error:
             msg = f"The data folder {self.base.parent} cannot be made or entered ({error.strerror}). Choose another HANDOFF_DATA_DIR."
             raise EmbeddedPostgresError(msg) from None
         if not writable:

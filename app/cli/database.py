@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.postgresql.embedded import EmbeddedPostgres
 from app import wiring
 from app.cli.exits import refused
-from app.cli.noted import note_command
+from app.cli.new_database import say_if_new
+from app.cli.noted import is_json_command, note_command
+from app.cli.output import Output
 from app.domain.viewer import OPERATOR
 from app.settings import Settings
 from app.store.connection import Connection, OpenUnitOfWork
@@ -23,7 +26,7 @@ from app.store.engine import raw_connection
 from app.store.raw import Raw
 from app.store.roles import Network, Role
 from app.store.schema import SCHEMA_REVISION
-from migrations.run import alembic_config, current_revision, migrate_up
+from migrations.run import alembic_config, current_revision, migrate_up, networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ def open_database(settings: Settings) -> Iterator[Database]:
 async def ensure_schema(database: Database) -> str | None:
     """See that the schema is this release's; give the revision that the embedded database was brought to, None when it was there.
 
-    A database of somebody else is never migrated unasked: several releases may run on it, and a migration is the operator's step.
+    A database of somebody else is never migrated unasked: several releases may run on it, and a migration is the operator's step. A
+    second network is made unasked nowhere: a misspelt HANDOFF_NETWORK would be an exchange without a feed, a member or a key.
     """
     found = await current_revision(database.url, database.network)
     if found == SCHEMA_REVISION:
@@ -60,12 +64,17 @@ async def ensure_schema(database: Database) -> str | None:
             f"The network {database.network.name} is at revision {found}, which this release does not know.",
             "A newer release made it: run that one, or restore a backup of before.",
         )
-    if database.is_embedded:
+    others = await networks(database.url) if found is None else []
+    if database.is_embedded and not others:
         return await migrate_up(database.url, database.network)
-    raise refused(
-        f"The network {database.network.name} is at revision {found or 'none'}; this release needs {SCHEMA_REVISION}.",
-        "Run `handoff migrate up` (see what it would do with `handoff migrate plan`), then try again.",
-    )
+    said = f"The network {database.network.name} is at revision {found or 'none'}; this release needs {SCHEMA_REVISION}."
+    if others:
+        nearest = get_close_matches(database.network.name, others, n=1, cutoff=0.0)[0]
+        raise refused(
+            f"{said} This database has: {', '.join(others)}.",
+            f"Set HANDOFF_NETWORK to {nearest}, if that is meant; a new network beside it is made by `handoff migrate up`.",
+        )
+    raise refused(said, "Run `handoff migrate up` (see what it would do with `handoff migrate plan`), then try again.")
 
 
 def known_revisions() -> frozenset[str]:
@@ -108,6 +117,7 @@ async def open_office(settings: Settings) -> AsyncIterator[Office]:
     """Open the database, see to its schema, and give what a command works with."""
     # Every command is the operator's doing: whom it shows and what it changes is noted with what it reads and writes.
     note_command()
+    say_if_new(settings, Output(as_json=is_json_command()))
     stack = open_database(settings)
     database = await asyncio.to_thread(stack.__enter__)
     try:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import asdict
-from urllib.parse import urlsplit
 
 import typer
 
@@ -21,20 +20,13 @@ from app.cli.checks import (
 )
 from app.cli.database import open_database
 from app.cli.exits import ExitCode
-from app.cli.failing import command_error_of
+from app.cli.failing import command_error_of, database_trouble
+from app.cli.new_database import say_if_new
 from app.cli.output import JsonFlag, Output
 from app.settings import Settings, load_settings
 
 app = typer.Typer(add_completion=False)
 
-_DATABASE_REMEDIES = {
-    "ConnectionRefusedError": "Start PostgreSQL there, or correct host and port in HANDOFF_DATABASE_URL.",
-    "gaierror": "No machine is known by this name: correct the host in HANDOFF_DATABASE_URL.",
-    "TimeoutError": "Nothing answers: look at the network and its firewalls, or correct host and port in HANDOFF_DATABASE_URL.",
-    "InvalidPasswordError": "Correct user and password in HANDOFF_DATABASE_URL, or let pg_hba.conf admit this machine.",
-    "InvalidAuthorizationSpecificationError": "Correct the user in HANDOFF_DATABASE_URL, or let pg_hba.conf admit this machine.",
-    "InvalidCatalogNameError": "Make the database (`createdb`), or correct its name in HANDOFF_DATABASE_URL.",
-}
 _SIGNS = {Grade.GOOD: "ok  ", Grade.WARNING: "look", Grade.BAD: "BAD "}
 
 
@@ -48,7 +40,9 @@ def doctor(*, as_json: JsonFlag = False) -> int:
     checks: list[Check] = []
 
     async def run() -> None:
-        async for check in _checks(load_settings()):
+        settings = load_settings()
+        say_if_new(settings, output)
+        async for check in _checks(settings):
             checks.append(check)
             if not as_json:
                 output.text(f"{_SIGNS[check.grade]}  {check.name}: {check.said}")
@@ -96,9 +90,7 @@ def _unreachable(error: Exception, settings: Settings) -> Check:
     found = command_error_of(error)
     if found.code is ExitCode.DEFECT:
         raise error
-    kind = type(error).__name__
-    if settings.database_url is None or kind not in _DATABASE_REMEDIES:
+    place, remedy = database_trouble(error, settings)
+    if not place or found.code is not ExitCode.UNAVAILABLE:
         return Check("database", Grade.BAD, found.text, found.remedy)
-    address = urlsplit(settings.database_url.get_secret_value())
-    place = f"{address.hostname or 'its socket'}{f':{address.port}' if address.port else ''}{address.path}"
-    return Check("database", Grade.BAD, f"{place} cannot be used ({kind})", _DATABASE_REMEDIES[kind])
+    return Check("database", Grade.BAD, f"{place} cannot be used ({type(error).__name__})", remedy)

@@ -6,9 +6,10 @@ import typer
 
 from app.cli.database import open_database
 from app.cli.exits import ExitCode
+from app.cli.new_database import say_if_new
 from app.cli.output import JsonFlag, Output
 from app.settings import load_settings
-from migrations.run import current_revision, head_revision, migrate_plan, migrate_up, migrate_verify
+from migrations.run import current_revision, head_revision, migrate_plan, migrate_up, migrate_verify, networks
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Bring the database's schema up to date, or look at it.")
 
@@ -20,10 +21,15 @@ def up(*, as_json: JsonFlag = False) -> None:
     With the embedded database nothing is left running that was not running before.
     """
     output = Output(as_json=as_json)
-    with open_database(load_settings()) as database:
+    settings = load_settings()
+    say_if_new(settings, output)
+    with open_database(settings) as database:
         before = asyncio.run(current_revision(database.url, database.network))
+        others = asyncio.run(networks(database.url)) if before is None else []
         after = asyncio.run(migrate_up(database.url, database.network))
     changed = "nothing had to be done" if before == after else f"it was at {before or 'none'}"
+    if others:
+        output.say(f"Warning: this is a new network, with nothing in it, beside those that this database has: {', '.join(others)}.")
     output.result(
         {"network": database.network.name, "before": before, "revision": after},
         f"The network {database.network.name} is at revision {after}; {changed}.",

@@ -34,6 +34,12 @@ def note_command() -> None:
     )
 
 
+def is_json_command() -> bool:
+    """Whether the command that runs was asked for JSON: then a program reads what it prints. Outside of a command nobody reads."""
+    context = get_current_context(silent=True)
+    return context is None or bool(context.params.get("as_json"))
+
+
 def _words() -> list[str]:
     """Give the words that name the command, without what was given to it: that may be somebody's number."""
     words: list[str] = []

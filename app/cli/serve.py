@@ -21,6 +21,7 @@ from adapters.postgresql.embedded import EmbeddedPostgres
 from adapters.process.lifeline import assignment_line
 from app.cli.environment import child_environment, settings_with
 from app.cli.exits import CommandError, ExitCode, unavailable, usage
+from app.cli.new_database import say_if_new
 from app.cli.output import JsonFlag, Output
 from app.cli.tree import Ground, Plan, Sockets, Tree
 from app.settings import PREFIX, LogFormat, Settings, read_or_make_secret, warnings
@@ -70,6 +71,7 @@ def serve(
     check_listeners(settings)
     check_drops(settings, role)
     sockets = bind(settings, role)
+    say_if_new(settings, output)
     overrides |= _taken(settings, sockets)
     # Small and written all the time, so not on the disk of the database; nothing of it is needed after the end.
     metrics_folder = Path(tempfile.mkdtemp(prefix="handoff-metrics-"))

@@ -29,6 +29,7 @@ def test_migrate_up_alone_leaves_nothing_running_and_a_live_server_is_adopted(fo
     said = json.loads(ended.stdout)
     assert said["before"] is None
     server = EmbeddedPostgres(folder)
+    assert server.is_made
     assert server.server_pid() is None
     with server:
         pid = server.server_pid()

@@ -232,7 +232,10 @@ def test_doctor_names_what_is_wrong_with_the_address_of_the_database(
     ended = operator("doctor", settings={"HANDOFF_DATABASE_URL": url, "HANDOFF_HTTP_PORT": str(_free_port())})
     assert ended.code == ExitCode.FOUND, ended.err
     assert remedy in ended.out
-    assert operator("org", "list", settings={"HANDOFF_DATABASE_URL": url}).code == ExitCode.UNAVAILABLE
+    failed = operator("org", "list", "--json", settings={"HANDOFF_DATABASE_URL": url})
+    assert failed.code == ExitCode.UNAVAILABLE
+    assert failed.error["remedy"].startswith(remedy), "every command says it, not doctor alone"
+    assert f"/{make_url(url).database} cannot be used now" in failed.error["error"]
 
 
 def test_doctor_says_when_the_schema_is_not_there(operator: Handoff, fresh_database: Database) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.cli.exits import ExitCode
-from app.store.roles import Role
+from app.cli import database as cli_database
+from app.cli.exits import CommandError, ExitCode
+from app.store.roles import Network, Role
 from tests.cli.conftest import Handoff
 from tests.support.databases import Database
 
@@ -146,8 +147,23 @@ def test_migrations_of_a_network_that_is_not_there_yet(operator: Handoff, fresh_
     assert "handoff migrate up" in refused.error["remedy"]
     assert operator("migrate", "verify", "--json").code == ExitCode.FOUND
     assert "CREATE TABLE" in operator("migrate", "plan").out
-    assert operator("migrate", "up", "--json").json["before"] is None
+
+    # A misspelt HANDOFF_NETWORK would be an empty exchange: what is there is named, and a private database makes no second one unasked.
+    there = fresh_database.network.name
+    assert f"This database has: {there}." in refused.error["error"]
+    assert f"Set HANDOFF_NETWORK to {there}" in refused.error["remedy"]
+    private = cli_database.Database(fresh_database.url, Network("second"), is_embedded=True)
+    with pytest.raises(CommandError) as alone:
+        asyncio.run(cli_database.ensure_schema(private))
+    assert (alone.value.text, alone.value.remedy) == (refused.error["error"], refused.error["remedy"])
+    assert f"This database has: {there}; if one of them is meant, correct HANDOFF_NETWORK." in operator("migrate", "verify").out
+
+    made = operator("migrate", "up")
+    assert "is at revision" in made.out
+    assert "it was at none" in made.out
+    assert f"new network, with nothing in it, beside those that this database has: {there}." in made.err
     assert operator("org", "list", "--json").json == {"items": []}
+    assert asyncio.run(cli_database.ensure_schema(private)) is None
 
 
 def test_a_schema_of_a_newer_release_is_left_alone(operator: Handoff, fresh_database: Database) -> None:

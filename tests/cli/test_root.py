@@ -12,10 +12,11 @@ from adapters.postgresql.errors import EmbeddedPostgresError
 from app.cli import root
 from app.cli.exits import MEANINGS, CommandError, ExitCode, refused
 from app.cli.failing import command_error_of
+from app.cli.new_database import say_if_new
 from app.cli.output import Output, cell
 from app.cli.reference import reference_markdown
 from app.cli.root import NOUNS, command_of
-from app.settings import SettingsError
+from app.settings import SettingsError, load_settings
 from tests.cli.conftest import Handoff
 from tests.support.service import ROOT
 
@@ -93,6 +94,17 @@ def test_every_error_has_a_code_and_a_remedy(error: Exception, code: ExitCode) -
     assert found.code is code
     assert found.remedy
     assert "Alder" not in found.text
+
+
+def test_a_private_database_is_said_to_be_new_before_it_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = load_settings({"HANDOFF_DATA_DIR": str(tmp_path / "misspelt")})
+    say_if_new(settings, Output(as_json=False))
+    assert f"A new private database is made in {tmp_path / 'misspelt'}" in capsys.readouterr().err
+    say_if_new(settings, Output(as_json=True))
+    say_if_new(load_settings({"HANDOFF_DATABASE_URL": "postgresql://x@y/z", "HANDOFF_SECRET_KEY": "0123456789" * 4}), Output(as_json=False))
+    (tmp_path / "misspelt" / "postgresql" / "data").mkdir(parents=True)
+    say_if_new(settings, Output(as_json=False))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_defect_names_its_place_and_nothing_of_its_text(handoff: Handoff, monkeypatch: pytest.MonkeyPatch) -> None:

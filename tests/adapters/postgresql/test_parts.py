@@ -238,6 +238,12 @@ def test_a_data_folder_that_is_a_file_is_named(server_folder: Path) -> None:
         EmbeddedPostgres(server_folder).start()
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a file system in which nobody makes a folder is that of Linux")
+def test_a_data_folder_that_nobody_can_make_is_named() -> None:
+    with pytest.raises(EmbeddedPostgresError, match=r"The data folder /proc/none cannot be made or entered.*HANDOFF_DATA_DIR"):
+        EmbeddedPostgres(Path("/proc/none")).start()
+
+
 def test_a_short_socket_folder_of_somebody_else_is_not_used(server_folder: Path) -> None:
     """After a reboot emptied /tmp anybody may have made a folder of the remembered name."""
     deep = server_folder / ("x" * 90)
