@@ -34,7 +34,11 @@ def recompute(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compute every status of a year anew: first what would change, by measure, then the change itself. The past can still be asked."""
+    """Compute every status of a year anew: first what would change, by measure, then the change itself. The past can still be asked.
+
+    A line is what one organization, or the whole exchange, is told of one discharge or visit under one measure; before and after are its
+    status of 7 and of 30 days, why, and the version of the rules. A dash: no line.
+    """
     output = Output(as_json=as_json)
     if as_json and not dry_run and not yes:
         raise usage("Nobody can be asked with --json.", "Give --yes, or --dry-run to see what would change.")
@@ -46,11 +50,11 @@ def recompute(
             async with open_hands(job, office.database.url, jobs or os.cpu_count() or 1, total) as hands:
                 found = await _through(hands, output, year, total, change=False)
                 shown = _shown(found, year, is_changed=False)
+                if not as_json:
+                    output.table(shown["changes"], ("measure", "before", "after", "lines"), none="Nothing changes.")
                 if dry_run or not found.changed:
                     return shown
-                if not as_json:
-                    output.table(shown["changes"], ("measure", "before", "after", "lines"), none="")
-                if not yes and not typer.confirm(f"Change {found.changed.total()} of {found.lines} lines?", err=True):
+                if not yes and not typer.confirm(f"Change {found.changed.total():,} lines of {found.people:,} people?", err=True):
                     return shown
                 return _shown(await _through(hands, output, year, total, change=True), year, is_changed=True)
 
@@ -58,9 +62,8 @@ def recompute(
     if as_json:
         output.result(result)
         return
-    output.table(result["changes"], ("measure", "before", "after", "lines"), none="Nothing changes.")
-    words = "changed" if result["is_changed"] else "would change"
-    output.say(f"{result['lines_changed']:,} of {result['lines']:,} lines of {result['people']:,} people {words}.")
+    words = "were changed; {} stand now" if result["is_changed"] else "would change; {} would stand then"
+    output.say(f"{result['lines_changed']:,} lines of {result['people']:,} people {words.format(format(result['lines'], ','))}.")
 
 
 async def _through(hands: Hands, output: Output, year: int, total: int, *, change: bool) -> Remeasured:
