@@ -18,6 +18,7 @@ from adapters.postgresql.binaries import MAJOR_VERSION, find_programs
 from adapters.postgresql.errors import EmbeddedPostgresError
 from app import wiring
 from app.cli.database import Database
+from app.cli.failing import STANDARDS_REMEDY
 from app.cli.http_client import HttpClient, NoAnswerError, NotReachedError
 from app.settings import PREFIX, Settings, warnings
 from app.store import agreements, audit_chain
@@ -76,14 +77,7 @@ def check_settings(settings: Settings) -> list[Check]:
         wiring.rulebook(settings.standards_dir)
         wiring.warm_calendars(settings.standards_dir)
     except ValueError as error:
-        checks.append(
-            Check(
-                "rules",
-                Grade.BAD,
-                str(error),
-                "Correct the file as it says, or restore that of this release.",
-            )
-        )
+        checks.append(Check("rules", Grade.BAD, str(error), STANDARDS_REMEDY))
     else:
         own = f"; some of them in {settings.standards_dir}" if settings.standards_dir is not None else ""
         checks.append(Check("rules", Grade.GOOD, f"every program, measure and code table reads{own}"))

@@ -19,6 +19,11 @@ _DATABASE_REMEDIES: Final = {
     "InvalidCatalogNameError": "Make the database (`createdb`), or correct its name in HANDOFF_DATABASE_URL.",
 }
 
+STANDARDS_REMEDY: Final = (
+    "Correct the file as it says, or restore that of this release; a folder of HANDOFF_STANDARDS_DIR stands in place of the whole one"
+    " of its name in app/standards: copy that one, and change the copy."
+)
+
 
 def command_error_of(error: Exception) -> CommandError:
     """Turn any error into one with an exit code and a remedy. The only place where that is decided."""
@@ -27,7 +32,7 @@ def command_error_of(error: Exception) -> CommandError:
     if isinstance(error, SettingsError):
         return usage(str(error), "Correct the settings; `handoff config show` lists them all.")
     if isinstance(error, StandardsError):
-        return usage(str(error), "Correct the file as it says, or restore that of this release.")
+        return usage(str(error), STANDARDS_REMEDY)
     if isinstance(error, EmbeddedPostgresError):
         return unavailable(str(error), "`handoff doctor` looks at the embedded database.")
     if is_unavailable(error):

@@ -62,11 +62,12 @@ def definitions(own: Path | None = None) -> Definitions:
 def _parts_of(own: Path) -> frozenset[str]:
     """Give the parts that a folder has. One that is misspelt would be passed over, and the shipped part go on counting."""
     try:
-        found = {one.name: one.is_dir() for one in own.iterdir() if not one.name.startswith(".")}
+        there = [one for one in own.iterdir() if not one.name.startswith(".")]
     except OSError as wrong:
         message = f"{own}: cannot be read ({wrong.strerror}); it must be a folder that this account may read"
         raise StandardsError(message) from wrong
-    parts = frozenset(name for name, is_folder in found.items() if is_folder)
+    # A definition beside the folders would be passed over; a README there says something to people.
+    parts = frozenset(one.name for one in there if one.is_dir() or one.suffix == ".toml")
     if not parts or not parts <= {*PARTS}:
         odd = f"; {', '.join(sorted(parts - {*PARTS}))} is none of them" if parts else " and has none of them"
         message = f"{own}: must hold folders of the names {', '.join(sorted(PARTS))}{odd}"

@@ -123,7 +123,7 @@ def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> C
         except StandardsError as wrong:
             table.fail("holiday_calendar", f"is {calendar!r}: {wrong}")
     found = build(
-        table.place,
+        table,
         lambda: ClockDefinition(
             id=table.text("id"),
             title=table.text("title"),
@@ -147,7 +147,7 @@ def _clock(table: TomlTable, told: tuple[tuple[int, tuple[str, ...]], ...]) -> C
 
 def _satisfaction(table: TomlTable) -> Satisfaction:
     found = build(
-        table.place,
+        table,
         lambda: Satisfaction(
             types=table.codes("types", ContactType),
             with_whom=table.codes("with", ContactWith),

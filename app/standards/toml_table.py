@@ -179,12 +179,16 @@ def read_toml(file: Traversable, folder: str = "") -> TomlTable:
 
 
 def read_folder(folder: Traversable) -> tuple[TomlTable, ...]:
-    """Read every TOML file of a folder, in the order of their names."""
+    """Read every TOML file of a folder, in the order of their names. One by another name would be passed over, so there may be none."""
     try:
-        found = sorted((one for one in folder.iterdir() if one.name.endswith(".toml")), key=lambda one: one.name)
+        there = sorted((one for one in folder.iterdir() if not one.name.startswith((".", "__"))), key=lambda one: one.name)
     except OSError as wrong:
         message = f"{folder.name}: cannot be read ({wrong.strerror}); it must be a folder that this account may read"
         raise StandardsError(message) from wrong
+    found = [one for one in there if one.name.endswith(".toml")]
+    if odd := [one.name for one in there if one not in found]:
+        message = f"{folder.name}: {', '.join(odd)} would not be read: name it .toml, or keep it elsewhere"
+        raise StandardsError(message)
     if not found:
         message = f"{folder.name}: has no .toml file; a set of definitions cannot be empty"
         raise StandardsError(message)
@@ -194,14 +198,16 @@ def read_folder(folder: Traversable) -> tuple[TomlTable, ...]:
 Built = TypeVar("Built")
 
 
-def build(place: str, make: Callable[[], Built]) -> Built:
-    """Build a noun of the domain; what its own checks refuse becomes an error that names the file."""
+def build(place: str | TomlTable, make: Callable[[], Built]) -> Built:
+    """Build a noun of the domain; what its own checks refuse becomes an error that names the file. Of a table, first a misspelt key."""
     try:
         return make()
     except ValueError as wrong:
         if isinstance(wrong, StandardsError):
             raise
-        message = f"{place}: {wrong}"
+        if isinstance(place, TomlTable):
+            place.finish()
+        message = f"{place.place if isinstance(place, TomlTable) else place}: {wrong}"
         raise StandardsError(message) from wrong
 
 

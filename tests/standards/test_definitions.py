@@ -90,6 +90,10 @@ def changed(name: str, before: str, after: str) -> Callable[[Path], object]:
         (lambda own: shutil.copytree(FOLDER / "codes", own / "codes"), r"codes must hold visit_codes\.toml and no other"),
         (lambda own: (own / "value_sets" / "mh_dx.toml").unlink(), r"value_sets: has no value set for: mh_dx"),
         (lambda own: (own / "programs" / "new.toml").mkdir(), r"programs/new\.toml: cannot be read \(Is a directory\)"),
+        (lambda own: (own / "programs" / "tcm.toml").rename(own / "programs" / "tcm.toml.txt"), r"programs: tcm\.toml\.txt would not be read"),
+        (lambda own: (own / "value_sets" / "MINE.TOML").write_text(""), r"value_sets: MINE\.TOML would not be read: name it \.toml"),
+        (lambda own: (own / "tcm.toml").write_text("id"), r"must hold folders of the names .*; tcm\.toml is none of them"),
+        (changed("programs/tcm.toml", "holiday_calendar =", "holliday_calendar ="), r"clock\[0\]: holliday_calendar is not a key of this"),
         (lambda own: (own / "programs" / "tcm.toml").write_text("id", "utf-16"), r"programs/tcm\.toml: is not TOML in UTF-8"),
         (lambda own: (own / "programs" / "default.toml").unlink(), r"programs: program default is named by an alias or as the default"),
         (changed("programs/tcm.toml", "count = 2", "count = 99999"), r"tcm\.toml: clock\[0\]: clock tcm.*at most 9999"),
@@ -117,10 +121,11 @@ def test_what_is_wrong_stops_the_start_with_its_place_and_a_remedy(own: Path, ch
         preflight.check(settings_of(own))
     error = command_error_of(raised.value)
     assert (error.code, error.remedy[:16]) == (ExitCode.USAGE, "Correct the file")
+    assert "in place of the whole one" in error.remedy, "a part of a part is the most common mistake"
     if "calendar" not in said:
         assert error.text.startswith(f"{own}: ")
     (rules,) = [one for one in check_settings(settings_of(own)) if one.name == "rules"]
-    assert (rules.grade, rules.said) == (Grade.BAD, error.text)
+    assert (rules.grade, rules.said, rules.remedy) == (Grade.BAD, error.text, error.remedy)
 
 
 def test_no_process_and_no_command_forgets_the_folder() -> None:
