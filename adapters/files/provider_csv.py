@@ -56,13 +56,13 @@ def read_providers(lines: Iterable[str]) -> Iterator[ProviderRow | BadRow]:
     days_at = (from_at, to_at, places.get("npi_reactivation_date", -1))
     for cells in reader:
         if cells:
-            yield from _of_row(reader.line_num, cells, len(names), places["npi"], entity_at, taxonomies, days_at)
+            yield from _of_row(reader.line_num, cells, names, places["npi"], entity_at, taxonomies, days_at)
 
 
 def _of_row(  # where each column is
-    number: int, cells: list[str], width: int, npi_at: int, entity_at: int, taxonomies: list[int], days_at: tuple[int, int, int]
+    number: int, cells: list[str], names: list[str], npi_at: int, entity_at: int, taxonomies: list[int], days_at: tuple[int, int, int]
 ) -> Iterator[ProviderRow | BadRow]:
-    if len(cells) != width:
+    if len(cells) != len(names):
         yield BadRow(number, "", "The row has more or fewer cells than the header.")
         return
     npi = cells[npi_at].strip()
@@ -72,8 +72,9 @@ def _of_row(  # where each column is
         return
     days = [cells[place].strip() if place >= 0 else "" for place in days_at]
     read = [read_day(text) if text else None for text in days]
-    if any(text and day is None for text, day in zip(days, read, strict=True)):
-        yield BadRow(number, "effective_from", "The cell is no date.")
+    wrong_at = [place for place, text, day in zip(days_at, days, read, strict=True) if text and day is None]
+    if wrong_at:
+        yield BadRow(number, names[wrong_at[0]], "The cell is no date. Write YYYY-MM-DD; MM/DD/YYYY and YYYYMMDD are read too.")
         return
     if entity and entity not in _ENTITIES:
         yield BadRow(number, "entity_type", "The entity type is 1 (individual) or 2 (organization).")

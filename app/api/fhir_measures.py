@@ -15,9 +15,9 @@ from fastapi import APIRouter, Path, Query, Response
 from app.api.answers import FhirResponse, refused
 from app.api.auth import FromServices
 from app.api.guard import GuardedRoute
-from app.api.measures import Reader, whose
+from app.api.measures import Reader, no_measure, whose
 from app.api.operation_outcome import FHIR_JSON
-from app.api.problems import ProblemError, ProblemType, invalid, not_found
+from app.api.problems import ProblemError, ProblemType, invalid
 from app.api.readable_lines import readable_lines, withheld
 from app.domain.public_id import Kind, read_public_id
 from app.store.engine import raw_connection
@@ -67,7 +67,7 @@ async def evaluate_measure(
     """Give a measure's result for the asker: as a summary, with the list of people behind it, or for one of them."""
     catalog = services.follow_ups.rulebook.measures
     if measure not in catalog.measures:
-        raise not_found("measure")
+        raise no_measure(catalog)
     if period_end < period_start or period_end.year != period_start.year:
         raise invalid("/periodEnd", "is before periodStart, or in another year: each year has its own rules", where="query")
     person_id = _person(subject)

@@ -20,7 +20,7 @@ from app.api.claims_lists import Asked as ClaimsAsked
 from app.api.claims_lists import ClaimsList
 from app.api.guard import GuardedRoute
 from app.api.paging import PageOfQuery, cut, listing, read_cursor, spell_cursor
-from app.api.problems import ProblemType, invalid, not_found
+from app.api.problems import ProblemError, ProblemType, invalid, not_found
 from app.api.readable_lines import readable_lines, withheld
 from app.api.schemas.common import InstantOfQuery, OrganizationId
 from app.api.schemas.measures import (
@@ -42,7 +42,7 @@ from app.api.services import Services
 from app.domain.calendar import last_day_over_before
 from app.domain.commit_order import Position
 from app.domain.home_day import HomeAt
-from app.domain.measure import EvidenceSource, MeasureRules, MeasureState
+from app.domain.measure import EvidenceSource, MeasureCatalog, MeasureRules, MeasureState
 from app.domain.organization import COVERING_KINDS
 from app.domain.own_status import hidden_from
 from app.domain.public_id import Kind, public_id_or_none
@@ -110,6 +110,11 @@ class Asked:
     home_at: HomeAt
 
 
+def no_measure(catalog: MeasureCatalog) -> ProblemError:
+    """Say which there are: their names are no secret, and they are written in capitals."""
+    return ProblemError(ProblemType.NOT_FOUND, f"There is no measure of this name; there are: {', '.join(sorted(catalog.measures))}.")
+
+
 async def asked(  # each is a parameter of the query
     measure: str,
     viewer: Reader,
@@ -127,7 +132,7 @@ async def asked(  # each is a parameter of the query
     now = services.clock.now()
     catalog = services.follow_ups.rulebook.measures
     if measure not in catalog.measures:
-        raise not_found("measure")
+        raise no_measure(catalog)
     days = read_period(period if period is not None else str(now.year))
     if days is None:
         raise invalid("/period", "is no year, quarter or month: 2026, 2026-Q1, 2026-03", where="query")

@@ -29,16 +29,20 @@ def _practitioner() -> None:
 
 @app.command("load")
 def load(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV of the form of NPPES.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV of the form of NPPES, or npi, taxonomy, entity_type, effective_from, effective_to.")],
     *,
     as_json: JsonFlag = False,
 ) -> int:
-    """Load a registry of providers: NPI, entity type, taxonomies, dates. Good rows are taken although others are bad."""
+    """Load a registry of providers: NPI, entity type, taxonomies, dates. Good rows are taken although others are bad.
+
+    What the file says of a provider takes the place of what an earlier one said. Said is how many kinds it has, how many are new or other
+    than before, and how many stays are looked at again, whose measures go by them.
+    """
     output = Output(as_json=as_json)
 
     async def run() -> dict[str, Any]:
         bad: list[BadRow] = []
-        rows = rejected = 0
+        kinds = rejected = 0
         async with open_office(load_settings()) as office:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 async with wiring.open_transaction(office.work)() as raw:
@@ -46,19 +50,19 @@ def load(
                     read = read_providers(lines)
                     while piece := list(islice(read, _ROWS_AT_ONCE)):
                         taken = [one for one in piece if isinstance(one, ProviderRow)]
-                        rows, rejected = rows + len(piece), rejected + len(piece) - len(taken)
+                        kinds, rejected = kinds + len(taken), rejected + len(piece) - len(taken)
                         bad += [one for one in piece if isinstance(one, BadRow)][: _SHOWN_MAX - len(bad)]
                         await provider_registry.stage(raw, taken)
                     changed, stays = await provider_registry.take(raw, office.clock.now())
             await hint_once(office.database.url, office.database.network, "inbound")
         errors = [{"row": one.row, "column": one.column, "what to do": one.why} for one in bad]
-        return {"kinds": rows, "changed": changed, "rejected": rejected, "stays to look at": stays, "errors": errors}
+        return {"kinds": kinds, "changed": changed, "rejected": rejected, "stays to look at": stays, "errors": errors}
 
     try:
         document = asyncio.run(run())
     except (NoRegistryError, UnicodeDecodeError):
         raise refused(
-            f"{file.name} is no registry of providers; nothing was taken.", "It needs a header with NPI and taxonomy columns, in UTF-8."
+            f"{file.name} is no registry of providers; nothing was taken.", "It needs a header with NPI and taxonomy columns, separated by commas, in UTF-8: adapters/files/README.md has them."
         ) from None
     if as_json:
         output.result(document)

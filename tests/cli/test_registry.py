@@ -132,6 +132,17 @@ def test_a_file_that_is_no_roster_changes_nothing(operator: Handoff, tmp_path: P
     assert "nothing was taken" in ended.error["error"]
 
 
+def test_a_registry_of_providers_says_how_many_kinds_it_took_and_which_row_it_did_not(operator: Handoff, tmp_path: Path) -> None:
+    file = tmp_path / "npi.csv"
+    file.write_text("NPI,Taxonomy\n1234567893,2084P0800X\n1245319599,207Q00000X\n1245319590,207Q00000X\n")
+    loaded = operator("practitioner", "load", file, "--json")
+    assert loaded.code == ExitCode.FOUND
+    assert {name: loaded.json[name] for name in ("kinds", "changed", "rejected")} == {"kinds": 2, "changed": 2, "rejected": 1}
+    assert [(one["row"], one["column"]) for one in loaded.json["errors"]] == [(4, "npi")]
+    file.write_text("NPI;Taxonomy\n1234567893;2084P0800X\n")
+    assert "separated by commas" in operator("practitioner", "load", file, "--json").error["remedy"]
+
+
 def test_migrations_of_a_database_that_is_current(operator: Handoff, database: Database) -> None:
     assert "nothing to do" in operator("migrate", "plan").out
     assert operator("migrate", "verify", "--json").json["findings"] == []

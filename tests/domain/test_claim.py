@@ -159,3 +159,7 @@ def test_a_registry_of_the_form_of_nppes() -> None:
     ]
     with pytest.raises(NoRegistryError):
         list(read_providers(["name,city", "x,y"]))
+    (wrong,) = read_providers([header, '"1234567893","1","103TC0700X","","tomorrow"'])
+    assert isinstance(wrong, BadRow)
+    assert wrong.column == "npi_deactivation_date", "the column that is wrong, as the file has it"
+    assert "YYYY-MM-DD" in wrong.why

@@ -34,16 +34,19 @@ from app.domain.public_id import Kind
 _TEXT_MAX = 8000
 
 
-def _codes(codes: Any) -> WithJsonSchema:  # noqa: ANN401 - an enumeration
+def _codes(codes: Any, description: str) -> WithJsonSchema:  # noqa: ANN401 - an enumeration
     """Publish a list of codes; they are read in any case."""
-    return WithJsonSchema({"type": "string", "enum": [code.value for code in codes]})
+    return WithJsonSchema({"type": "string", "enum": [code.value for code in codes], "description": description})
 
 
 def _schema(**schema: Any) -> WithJsonSchema:  # noqa: ANN401 - parts of a JSON schema
     return WithJsonSchema(schema)
 
 
-_CODE_LIST = _schema(type="array", items={"type": "string"}, maxItems=50)
+def _code_list(description: str, example: str) -> WithJsonSchema:
+    return _schema(type="array", items={"type": "string"}, maxItems=50, description=description, examples=[[example]])
+
+
 _CONTENT = _schema(
     description="What was done: topics, or topics with true, a level, a score or a count; of phq9 the nine items, of c_ssrs_level the "
     "screener's answers q1 to q6 and q6_recent, of med_rec discrepancies, resolved and medications.",
@@ -76,11 +79,11 @@ class NewContact(Request):
     occurred_at: Annotated[
         Any, _schema(type="string", format="date-time", description="RFC 3339 with an offset", examples=["2026-11-18T14:30:00-05:00"])
     ]
-    type: Annotated[Any, _codes(ContactType)]
-    outcome: Annotated[Any, _codes(ContactOutcome)]
-    direction: Annotated[Any, _codes(ContactDirection)] = None
-    with_: Annotated[Any, _codes(ContactWith), Field(alias="with")] = None
-    role: Annotated[Any, _codes(ContactRole)] = None
+    type: Annotated[Any, _codes(ContactType, "How the contact was made")]
+    outcome: Annotated[Any, _codes(ContactOutcome, "What came of it; in_facility, incarcerated and deceased say where the person is")]
+    direction: Annotated[Any, _codes(ContactDirection, "Left out: outbound. What comes in is no attempt of the team")] = None
+    with_: Annotated[Any, _codes(ContactWith, "Left out: patient; with reached_caregiver: caregiver"), Field(alias="with")] = None
+    role: Annotated[Any, _codes(ContactRole, "Of who did it; clocks that ask for a role count no contact without one")] = None
     npi: Annotated[Any, _schema(type="string", description="National Provider Identifier, checked", examples=["1234567893"])] = None
     taxonomies: Annotated[
         Any,
@@ -92,12 +95,12 @@ class NewContact(Request):
         ),
     ] = None
     live_two_way: Annotated[Any, _schema(type="boolean", description="Left out: what type and outcome imply")] = None
-    duration_minutes: Annotated[Any, _schema(type="integer", minimum=0, maximum=1440)] = None
+    duration_minutes: Annotated[Any, _schema(type="integer", minimum=0, maximum=1440, description="Of the contact")] = None
     content: Annotated[Any, _CONTENT] = None
-    visit_codes: Annotated[Any, _CODE_LIST] = None
-    diagnoses: Annotated[Any, _CODE_LIST] = None
+    visit_codes: Annotated[Any, _code_list("CPT or HCPCS, by which a contact is a service of a measure", "99214")] = None
+    diagnoses: Annotated[Any, _code_list("ICD-10-CM, the principal first", "F32.2")] = None
     place_of_service: Annotated[Any, _schema(type="string", description="CMS place of service, two digits", examples=["11"])] = None
-    note: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
+    note: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX, description="In own words; no rule reads it")] = None
     place: Annotated[Any, _schema(type="string", description="Where the person is: with in_facility and incarcerated")] = None
     review_on: Annotated[
         Any, _schema(type="string", format="date", description="With these: until then program clocks wait; left out, two weeks")

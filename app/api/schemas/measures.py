@@ -50,12 +50,12 @@ class MeasureDocument(Document):
     title: str
     label: Annotated[str, Field(examples=[LABEL])]
     event: Annotated[str, Field(description="discharge, or emergency visit", examples=["discharge"])]
-    age_min: int
-    age_bands: list[str]
+    age_min: Annotated[int, Field(description="In years, on the day of the event")]
+    age_bands: Annotated[list[str], Field(description="By which group_by=age_band tells rates apart")]
     first_day: Annotated[int, Field(description="1: the day of the event itself does not count; 0: it does")]
     versions: list[MeasureVersionDocument]
     first_on: Annotated[Day | None, Field(description="The first day with an event that counts for the asker")]
-    last_on: Day | None
+    last_on: Annotated[Day | None, Field(description="And the last")]
 
 
 class NamedOrganization(Document):
@@ -69,13 +69,18 @@ class RateDocument(Document):
     """What a group of events comes to."""
 
     initial_population: Annotated[int, Field(description="Denominator, exclusions and what is not decided yet")]
-    denominator: int
-    numerator_7: int
-    numerator_30: int
-    rate_7: Annotated[float | None, Field(description="Percent, one decimal; null without a denominator", examples=[36.6])]
-    rate_30: Annotated[float | None, Field(examples=[57.1])]
-    pending_7: Annotated[int, Field(description="Counted in the denominator, window still open")]
-    pending_30: int
+    denominator: Annotated[int, Field(description="Events that count, those whose window is open too")]
+    numerator_7: Annotated[
+        int, Field(description="Of these, with what the measure looks for within 7 days, or in the one window that it has (TRC)")
+    ]
+    numerator_30: Annotated[int, Field(description="Within 30 days, or in the one window that it has (TRC)")]
+    rate_7: Annotated[
+        float | None,
+        Field(description="numerator_7 of the denominator in percent, one decimal; null without a denominator", examples=[36.6]),
+    ]
+    rate_30: Annotated[float | None, Field(description="numerator_30 of the denominator likewise", examples=[57.1])]
+    pending_7: Annotated[int, Field(description="Counted in the denominator, not in the numerator, the window of 7 days still open")]
+    pending_30: Annotated[int, Field(description="The window of 30 days still open")]
     exclusions: Annotated[dict[str, int], Field(description="By reason", examples=[{"readmitted_for_other_cause": 2}])]
     undecided: Annotated[dict[str, int], Field(description="By status: suspended, indeterminate", examples=[{"suspended": 1}])]
     superseded: Annotated[int, Field(description="A later discharge of the same episode counts instead")]
@@ -101,12 +106,14 @@ class TrustDocument(Document):
             description="Of these, with messages of its own and without a silence of a day; behind an aggregator, of ten usual discharges"
         ),
     ]
-    feed_share: Annotated[float | None, Field(examples=[0.98])]
+    feed_share: Annotated[
+        float | None, Field(description="The healthy ones of these months, from 0 to 1; null where there are none", examples=[0.98])
+    ]
     events: Annotated[int, Field(description="Events of the measure, superseded ones included")]
     events_final_diagnosis: Annotated[int, Field(description="Of these, of stays whose final principal diagnosis has come")]
-    diagnosis_share: float | None
-    events_indeterminate: int
-    indeterminate_share: float | None
+    diagnosis_share: Annotated[float | None, Field(description="Of the events, from 0 to 1; null where there are none")]
+    events_indeterminate: Annotated[int, Field(description="Of the events, those whose status nobody can tell yet")]
+    indeterminate_share: Annotated[float | None, Field(description="Of the events, from 0 to 1; null where there are none")]
     claims_list: Annotated[
         ClaimsListDocument | None,
         Field(description="How the events compare with a loaded claims list; null: none is loaded, or it is being counted"),
@@ -134,13 +141,20 @@ class RatesDocument(Document):
     measure: str
     label: Annotated[str, Field(examples=[LABEL])]
     organization_id: Annotated[OrganizationIdText | None, Field(description="For whom the events count; null: the whole exchange")]
-    from_on: Day
-    to_on: Day
-    as_of: Instant
+    from_on: Annotated[Day, Field(description="The first day of the discharges and visits that are counted")]
+    to_on: Annotated[Day, Field(description="The last of these days")]
+    as_of: Annotated[Instant, Field(description="As it was known then; an instant that is to come is answered as now")]
     mature_only: Annotated[bool, Field(description="Only events whose 30 days are over")]
     home_at: Annotated[HomeAt, Field(description="Whose home counts where responsibility moved", examples=["discharge"])]
     evidence: Annotated[EvidenceSource, Field(description="Whose word of services is heard", examples=["combined"])]
-    rule_version: Annotated[str, Field(examples=["FUH-MY2026"])]
+    rule_version: Annotated[
+        str,
+        Field(
+            description="The rules of that year, as this service has them; + and a digest: with own value sets, codes or measures. By which"
+            " rules an event was judged, /events says",
+            examples=["FUH-MY2026"],
+        ),
+    ]
     total: RateDocument
     groups: list[RateGroupDocument]
     trust: TrustDocument
@@ -154,28 +168,28 @@ class MeasureEventDocument(Document):
     person_id: PersonIdText
     facility: NamedOrganization | None
     home: Annotated[NamedOrganization | None, Field(description="Responsible at the time that home_at names")]
-    anchor_on: Day
-    due_7_on: Day
-    due_30_on: Day
+    anchor_on: Annotated[Day, Field(description="The day of the discharge or visit, where the stay was")]
+    due_7_on: Annotated[Day, Field(description="The last day of the 7, or of the one window that the measure has (TRC)")]
+    due_30_on: Annotated[Day, Field(description="The last day of the 30, after which the event is final")]
     status: Annotated[str, Field(description="Of the 30 days", examples=["met"])]
-    status_7: str
-    status_30: str
-    reason: Annotated[str, Field(examples=["service_in_7_days"])]
+    status_7: Annotated[str, Field(description="Of the 7 days", examples=["met"])]
+    status_30: Annotated[str, Field(description="The same as status", examples=["met"])]
+    reason: Annotated[str, Field(description="The first of the reasons, as a code", examples=["service_in_7_days"])]
     reasons: Annotated[list[str], Field(description="In words; rests_on names the contacts, claims, stays and notices that decided it")]
     messages: Annotated[
         list[MessageIdText],
         Field(description="That its stay rests on, by what they tell of; with as_of, that had come by then. Of very many, the latest 100"),
     ]
     superseded_by: Annotated[EncounterIdText | None, Field(description="The stay that counts instead, or will")]
-    met_7_on: Day | None
-    met_30_on: Day | None
+    met_7_on: Annotated[Day | None, Field(description="The day of what the measure looks for; null: none within 7 days")]
+    met_30_on: Annotated[Day | None, Field(description="Null: none within 30 days")]
     contacts_7_on: Annotated[Day | None, Field(description="By contacts alone")]
-    contacts_30_on: Day | None
+    contacts_30_on: Annotated[Day | None, Field(description="By contacts alone")]
     claims_7_on: Annotated[Day | None, Field(description="By claims alone")]
-    claims_30_on: Day | None
-    age: int | None
+    claims_30_on: Annotated[Day | None, Field(description="By claims alone")]
+    age: Annotated[int | None, Field(description="In years, on anchor_on; null: the birth date is not known")]
     final: Annotated[bool, Field(description="The 30 days are over, it is decided, and no doubtful death of the person is under review")]
-    rule_version: str
+    rule_version: Annotated[str, Field(description="The rules by which it was judged", examples=["FUH-MY2026"])]
     known_from: Annotated[Instant, Field(description="When we learned it")]
     known_to: Annotated[
         Instant | None, Field(description="With changed_since: since when the event no longer counts; its status is void then")
