@@ -1,8 +1,8 @@
 """Where a team learned that the person is: in a facility, or in custody. It stops program clocks for a while, and never a measure. Pure.
 
 From the contact that says so to its review date, or to the first thing that says otherwise: a contact that reached the person, another
-stay that begins or ends. While it lasts no clock runs that the program does not let run there; afterwards each has the time left that it
-had.
+stay in a hospital that begins or ends. While it lasts no clock runs that the program does not let run there; afterwards each has the
+time left that it had.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from typing import Final
 
 from app.domain.calendar import ClockUnit, Holidays, add_business_days, end_of_day, is_business_day, local_date
 from app.domain.contact import Contact, ContactOutcome, ContactType, ContactWith
-from app.domain.stay import Stay
+from app.domain.stay import Stay, StayClass
 
 AWAY: Final = frozenset({ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED})
 BACK: Final = frozenset({ContactOutcome.REACHED, ContactOutcome.ATTENDED})
@@ -28,8 +28,8 @@ class Absence:
     starts_at: datetime
     ends_at: datetime
     place: str | None
-    reviewed: bool
-    """It lasts to its review date, and nothing ended it before."""
+    ended_by_team: bool
+    """A contact ended it, so the team knows; not its review date, or another stay."""
 
 
 def absences(contacts: Iterable[Contact], stay: Stay, stays: Iterable[Stay]) -> tuple[Absence, ...]:
@@ -39,18 +39,18 @@ def absences(contacts: Iterable[Contact], stay: Stay, stays: Iterable[Stay]) -> 
         return ()
     standing = (one for one in contacts if one.voided_at is None and one.occurred_at >= anchor_at)
     told = sorted(standing, key=lambda one: (one.occurred_at, one.id))
-    others = [other for other in stays if other.id != stay.id and not other.cancelled]
+    # A preadmission is planned for a day to come, and clinics see people from wherever they live: neither says where the person is.
+    others = [other for other in stays if other.id != stay.id and not other.cancelled and other.stay_class is not StayClass.OTHER]
     heard = sorted(at for other in others for at in (other.admitted_at, other.discharged_at) if at is not None)
     found: list[Absence] = []
     for position, contact in enumerate(told):
         if contact.outcome not in AWAY:
             continue
         review_at = _review_at(contact, stay.zone)
-        later = (one.occurred_at for one in told[position + 1 :] if _says_otherwise(one) and one.occurred_at > contact.occurred_at)
-        events = [*later, *(at for at in heard if at > contact.occurred_at)]
-        ends_at = min([review_at, *events])
+        later = [one.occurred_at for one in told[position + 1 :] if _says_otherwise(one) and one.occurred_at > contact.occurred_at]
+        ends_at = min([review_at, *later, *(at for at in heard if at > contact.occurred_at)])
         if ends_at > contact.occurred_at:
-            found.append(Absence(contact.outcome, contact.occurred_at, ends_at, contact.place, ends_at == review_at))
+            found.append(Absence(contact.outcome, contact.occurred_at, ends_at, contact.place, ends_at in later))
     return tuple(found)
 
 

@@ -108,7 +108,7 @@ class FollowUpView:
     superseded_by: str | None = None
     """The id of the stay that took over."""
     resumed_at: datetime | None = None
-    """When the review date of an absence let the clocks run again, the last time."""
+    """When an absence ended by its review date, or by another stay, the last time."""
     next_change_at: datetime | None = None
     """When to evaluate again although nothing happens."""
 
@@ -174,7 +174,7 @@ def evaluate(
     waiting = _waiting(stay, stay.discharged_at, now)
     running = tuple(evaluate_clock(window, done, now) for window in windows)
     now_away = next((one for one in away if one.starts_at <= now < one.ends_at), None)
-    resumed_at = max((one.ends_at for one in away if one.reviewed and one.ends_at <= now), default=None)
+    resumed_at = max((one.ends_at for one in away if not one.ended_by_team and one.ends_at <= now), default=None)
     if waiting is not None:
         reason, until = waiting
         clocks = tuple(

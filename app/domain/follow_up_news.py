@@ -114,7 +114,7 @@ def alerts(seen: FollowUpView, reasons_before: Sequence[str]) -> list[Alert]:
         found.append(Alert(REOPENED, NotificationType.FOLLOW_UP_UPDATED, seen.anchor_at, why, Level.WARNING, ("assignee",)))
     if seen.resumed_at is not None and any(_had(reasons_before, one) for one in AWAY):
         clocks = "the clocks run again" if seen.state is FollowUpState.OPEN else f"the clocks still wait ({seen.reasons[0]})"
-        why = f"resumed: the review date has come; find out where the person is, {clocks}"
+        why = f"resumed: the review date has come, or another stay was heard of; find out where the person is, {clocks}"
         found.append(
             Alert(RESUMED, NotificationType.FOLLOW_UP_RESUMED, seen.resumed_at, why, Level.WARNING, ("assignee",), seen.resumed_at)
         )

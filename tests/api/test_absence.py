@@ -65,3 +65,14 @@ async def test_the_home_is_told_to_look_again_at_who_was_discharged_to_nonacute_
         assert (resumed["type"], resumed["occurred_at"]) == ("follow_up.resumed", "2026-03-12T04:00:00+00:00")
         assert "the clocks still wait (nonacute: " in resumed["reason"]
     assert (await the_follow_up(world))["state"] == "suspended"
+
+
+async def test_clocks_that_another_stay_lets_run_again_are_told_to_the_home(story: World) -> None:
+    """A clinic's visit, of which the home is not told, lets nothing run; an emergency visit does, and both are said."""
+    await call(story, outcome="in_facility", review_on="2026-03-20")
+    story.stage.clock.advance(days=1)
+    for patient_class, state, heard in (("O", "suspended", []), ("E", "open", ["follow_up.resumed"])):
+        at = story.stage.clock.now().strftime("%Y%m%d%H%M%S+0000")
+        await story.send(adt("A04", at, control=f"V{patient_class}", visit=f"V{patient_class}", patient_class=patient_class, admitted=at))
+        assert (await the_follow_up(story))["state"] == state
+        assert [one["type"] for one in await told(story)] == heard

@@ -13,7 +13,7 @@ from app.domain.contact import Contact, ContactOutcome, ContactType
 from app.domain.contact_entry import read_contact
 from app.domain.escalation import steps
 from app.domain.follow_up import FollowUpState, FollowUpView
-from app.domain.stay import Disposition
+from app.domain.stay import Disposition, StayClass
 from tests.domain.follow_up_builders import local, make_contact, make_stay, make_visit
 from tests.domain.test_follow_up import BHH, STAY, look, program, states
 
@@ -73,7 +73,7 @@ def test_steps_come_in_order_within_the_time_and_while_the_clock_runs(pauses: li
 def test_a_contact_that_reaches_the_person_ends_it_and_counts() -> None:
     reached = make_contact("2026-11-23 09:00", contact_id="r")
     seen = look(now="2026-11-23 10:00", contacts=[JAIL, reached])
-    assert (seen.state, states(seen)["contact_2bd"]) == (S.OPEN, C.MET)
+    assert (seen.state, states(seen)["contact_2bd"], seen.resumed_at) == (S.OPEN, C.MET, None)
     assert due(seen)["follow_up_7d"] == local("2026-11-29 23:59:59").isoformat()
 
 
@@ -114,6 +114,14 @@ def test_the_review_of_who_is_in_nonacute_care_comes_although_the_clocks_wait_fo
 def test_a_visit_to_an_emergency_department_is_a_new_event() -> None:
     seen = look(now="2026-11-24", contacts=[JAIL], stays=[STAY, make_visit("E", "2026-11-23")])
     assert (seen.state, states(seen)["follow_up_7d"]) == (S.OPEN, C.PENDING)
+    assert seen.resumed_at is not None, "no contact of the team ended it"
+
+
+@pytest.mark.parametrize("day", ["2026-11-23", "2026-11-27"])
+def test_what_is_planned_or_seen_in_a_clinic_says_nothing_of_where_they_are(day: str) -> None:
+    """The home is not told of it either."""
+    other = replace(make_visit("E", day), stay_class=StayClass.OTHER)
+    assert look(now="2026-11-24", contacts=[JAIL], stays=[STAY, other]) == look(now="2026-11-24", contacts=[JAIL])
 
 
 def test_to_be_let_out_of_where_they_were_is_a_new_event() -> None:

@@ -186,7 +186,10 @@ class ClockDocument(Document):
 
 
 class ClockTimesDocument(Document):
-    """When the discharge happened, came here, was told, was first opened by its home, and the home first tried the person."""
+    """When the discharge happened, came here, was told, was first opened by its home, and the home first tried the person.
+
+    Of a clock that a later message started (a final diagnosis), or moved into the past, when that came here and was told.
+    """
 
     discharged_at: Instant | None
     received_at: Instant | None
