@@ -77,7 +77,8 @@ def _windows(rules: MeasureRules) -> Sequence[tuple[str, int]]:
 
 
 def _group(code: str, days: int, rate: Rate, rules: MeasureRules, events: Sequence[Event], lists: list[Json]) -> Json:
-    numerator = rate.numerator_7 if days == 7 else rate.numerator_30  # noqa: PLR2004 - the short window
+    # The short window, or the long one.
+    numerator, score = (rate.numerator_7, rate.rate_7) if days == 7 else (rate.numerator_30, rate.rate_30)  # noqa: PLR2004
     status = f"status_{days}"
     tests: Mapping[str, tuple[int, Callable[[Event], bool]]] = {
         "initial-population": (rate.initial_population, lambda one: one["status_30"] != MeasureState.SUPERSEDED),
@@ -95,8 +96,8 @@ def _group(code: str, days: int, rate: Rate, rules: MeasureRules, events: Sequen
             population["subjectResults"] = {"reference": f"#{listed}"}
         populations.append(population)
     group: Json = {"code": {"text": f"{rules.title}: {code}"}, "population": populations}
-    if rate.denominator:
-        group["measureScore"] = {"value": round(100 * numerator / rate.denominator, 1), "unit": "%", "system": _UCUM, "code": "%"}
+    if score is not None:
+        group["measureScore"] = {"value": score, "unit": "%", "system": _UCUM, "code": "%"}
     return group
 
 
