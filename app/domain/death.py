@@ -53,6 +53,8 @@ class Death:
     on: date | None = None
     doubted: Mapping[date, StayInHand] = field(default_factory=lambda: MappingProxyType({}))
     """The other days, each with the first stay that began on a later one: they end nothing."""
+    told_by: UUID | None = None
+    """The stay that tells it; None where a message about the person alone or a roster does."""
 
     def doubt(self, person_id: UUID) -> DeathDoubt | None:
         """Give what is to be asked first."""
@@ -64,18 +66,25 @@ def death_of(stays: Iterable[StayInHand], records: Sequence[PatientRecord], zone
     """Judge what stays and records say. `zone`: whose days those of a record are with which no stay came."""
     stays = tuple(stays)
     judged = next((one.deaths for one in stays), NOTHING_JUDGED)
-    believed: list[tuple[datetime, date]] = []
+    believed: list[_Told] = []
     doubted: dict[date, StayInHand] = {}
-    for at, on in _said(stays, records, zone):
+    for at, on, stay_id in _said(stays, records, zone):
         later = None if on in judged.dismissed else _first_after(on, stays)
         if later is not None and on not in judged.upheld:
             doubted[on] = later
         elif on not in judged.dismissed:
-            believed.append((at, on))
-    return Death(*min(believed), doubted) if believed else Death(doubted=doubted)
+            believed.append((at, on, stay_id))
+    if not believed:
+        return Death(doubted=doubted)
+    at, on, told_by = min(believed, key=lambda one: (one[0], one[1], str(one[2])))
+    return Death(at, on, doubted, told_by)
 
 
-def _said(stays: Sequence[StayInHand], records: Sequence[PatientRecord], zone: tzinfo) -> list[tuple[datetime, date]]:
+_Told = tuple[datetime, date, UUID | None]
+"""When, on which local day, and the stay that tells it, if one does."""
+
+
+def _said(stays: Sequence[StayInHand], records: Sequence[PatientRecord], zone: tzinfo) -> list[_Told]:
     """Give every death that is told: by a stay, by a message about the person alone (A31), by a roster.
 
     A stay repeats what its messages said of the patient: where the hospital's record says otherwise by now, it was taken back.
@@ -83,17 +92,17 @@ def _said(stays: Sequence[StayInHand], records: Sequence[PatientRecord], zone: t
     alive = {record.id for record in records if key_of(record.said, "deceased") and known(record.said).get("deceased") is not True}
     at_stays = [(stay, stay.view.deceased_at) for stay in stays if stay.record_id not in alive]
     at_stays += [(stay, stay.view.discharged_at) for stay in stays if stay.view.disposition in DEATH_DISPOSITIONS and _stands(stay)]
-    said = [(at, stay.day_of(at)) for stay, at in at_stays if at is not None]
+    said: list[_Told] = [(at, stay.day_of(at), stay.id) for stay, at in at_stays if at is not None]
     zones: dict[UUID, tzinfo] = {stay.record_id: stay.zone for stay in stays}
     for record in records:
         facts = known(record.said)
         if facts.get("deceased") is True:
             on_record = facts.get("died_at")
             at = datetime.fromisoformat(on_record) if on_record else recorded_instant(key_of(record.said, "deceased"))
-            said.append((at, local_date(at, zones.get(record.id, zone))))
+            said.append((at, local_date(at, zones.get(record.id, zone)), None))
         if facts.get("death_date"):
             on = date.fromisoformat(facts["death_date"])
-            said.append((datetime.combine(on, time.min, zone), on))
+            said.append((datetime.combine(on, time.min, zone), on, None))
     return said
 
 

@@ -127,10 +127,17 @@ def _person(event: MeasureEvent) -> Standing | None:
         return TOO_YOUNG
     if history.coverage is not None and not covers(history.coverage, on, event.due_30_on):
         return ENROLMENT_GAP
-    if disposition is Disposition.HOSPICE or (history.hospice_on is not None and history.hospice_on.year <= on.year):
+    if disposition is Disposition.HOSPICE:
         return HOSPICE
+    if history.hospice_on is not None and history.hospice_on.year <= on.year:
+        return _told_by(HOSPICE, history.hospice_by, event)
     died = event.rules.death_excludes and history.died_on is not None and history.died_on.year <= on.year
-    return DEATH_IN_PERIOD if died else None
+    return _told_by(DEATH_IN_PERIOD, history.died_by, event) if died else None
+
+
+def _told_by(standing: Standing, stay_id: str | None, event: MeasureEvent) -> Standing:
+    """Name the stay that takes the event out, where it is another one."""
+    return standing if stay_id in (None, event.stay.id) else replace(standing, superseded_by=stay_id)
 
 
 def covers(spans: tuple[tuple[date, date | None], ...], first_on: date, last_on: date) -> bool:

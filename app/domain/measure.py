@@ -155,6 +155,10 @@ class PersonHistory:
     """The first day known in hospice care."""
     doubted: frozenset[date] = frozenset()
     """Days of deaths that nobody has decided although a later stay contradicts them: no death yet, and no final status."""
+    died_by: str | None = None
+    """The id of the stay that tells the death; None where a roster or a message about the person alone does."""
+    hospice_by: str | None = None
+    """The id of the stay that ended in hospice care, likewise."""
     coverage: tuple[tuple[date, date | None], ...] | None = None
     """Enrolment spans, ends exclusive; None where no enrolment data exist, which excludes nobody."""
     stays: Course = field(default_factory=Course)

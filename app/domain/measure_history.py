@@ -53,6 +53,10 @@ class Endings:
     hospice_on: date | None = None
     doubted: frozenset[date] = frozenset()
     """Days of deaths that a later stay contradicts and nobody has decided: they take nothing out."""
+    died_by: str | None = None
+    """The stay that tells the death; None where none does."""
+    hospice_by: str | None = None
+    """The stay that ended in hospice care, likewise."""
 
 
 def endings(
@@ -63,17 +67,19 @@ def endings(
     What a Part 2 program says of the person is not heard (42 CFR 2.13(c)).
     """
     heard = [record for record in records if record.own.authority.upper() not in directory.part2_authorities]
-    hospice = [
-        stay.day_of(stay.view.discharged_at)
+    hospice: list[tuple[date, str]] = [
+        (stay.day_of(stay.view.discharged_at), str(stay.id))
         for stay in stays
         if stay.view.discharged_at is not None
         and stay.view.status != "cancelled"
         and rulebook.dispositions.meaning(stay.view.disposition) is Disposition.HOSPICE
     ]
     for record in heard:
-        hospice += _day_said(known(record.said), "hospice_from")
+        hospice += [(day, "") for day in _day_said(known(record.said), "hospice_from")]
     death = death_of(stays, heard, zone)
-    return Endings(death.on, min(hospice, default=None), frozenset(death.doubted))
+    hospice_on, hospice_by = min(hospice, default=(None, ""))
+    told_by = str(death.told_by) if death.told_by else None
+    return Endings(death.on, hospice_on, frozenset(death.doubted), told_by, hospice_by or None)
 
 
 def _day_said(facts: dict[str, Any], name: str) -> list[date]:
@@ -103,6 +109,8 @@ def history_of(  # everything that a measure asks of a person
         died_on=ended.died_on,
         hospice_on=ended.hospice_on,
         doubted=ended.doubted,
+        died_by=ended.died_by,
+        hospice_by=ended.hospice_by,
         coverage=coverage,
         stays=stays,
         services=(*(service for contact in contacts if (service := service_of(contact, zone, providers)) is not None), *claimed),

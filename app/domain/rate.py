@@ -110,5 +110,5 @@ def _decided(kind: Kind) -> Rate:
 
 
 def _percent(part: int, whole: int) -> float | None:
-    """A half is rounded up, as in CMS's reporting application: 1 of 16 is 6.3. In whole numbers, which have no other halves."""
+    """Round a half up, as CMS's reporting application does: 1 of 16 is 6.3. In whole numbers, which have no other halves."""
     return (2000 * part + whole) // (2 * whole) / 10 if whole else None

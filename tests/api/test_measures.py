@@ -456,6 +456,19 @@ async def test_hospice_and_death_by_the_roster_take_a_discharge_out(world: World
     assert (await rates(world, "home"))["total"]["exclusions"] == {"hospice": 1}, "what a roster once said stands until it says otherwise"
 
 
+@pytest.mark.parametrize(("code", "reason"), [("20", "death_in_period"), ("51", "hospice")])
+async def test_a_death_and_hospice_care_that_another_stay_tells_name_it(story: World, code: str, reason: str) -> None:
+    until(story, datetime(2026, 6, 2, 20, tzinfo=UTC))
+    last = {"visit": "V2", "admitted": "20260601100000-0400", "discharged": "20260602100000-0400", "disposition": code}
+    await story.send(adt("A03", last["discharged"], control="C3", diagnoses=(("I50.9", "F"),), **last))  # type: ignore[arg-type]  # keywords of one message
+    stays = (await story.api.json("GET", "/v1/encounters", story.keys["home"], 200))["items"]
+    (other,) = [one["id"] for one in stays if one["id"] != story.ids["encounter_id"]]
+    for who in ("home", "plan", "operator"):
+        (event,) = await events(story, who)
+        assert (event["status"], event["reason"], event["superseded_by"]) == ("excluded", reason, None)
+        assert f"rests_on: stay {other}" in event["reasons"], who
+
+
 async def test_an_acknowledged_notice_of_the_admission_is_transitions_of_care(story: World) -> None:
     told = (await story.api.json("GET", "/v1/notifications", story.keys["home"], 200))["items"]
     admitted = next(one for one in told if one["type"] == "encounter.admitted")

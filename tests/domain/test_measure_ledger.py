@@ -5,6 +5,7 @@ Not here: what a status is (test_measure, test_slow_measures), or for whom a sta
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -110,18 +111,25 @@ def alone(person: Measured, stay: StayInHand, reader: UUID | None, now: datetime
     # The exchange knows the enrolment with whoever covers the person on the day of the discharge.
     payers = {one.organization_id for one in person.claims if one.holds_on(ended[stay.id])} if reader is None else {reader}
     enrolled = [one for one in person.claims if one.organization_id in payers & plans]
-    died = [ended[one.id] for one in person.stays if one.view.disposition == CODES["died"] and one.id in ended]
-    hospice = [ended[one.id] for one in person.stays if one.view.disposition == CODES["hospice"] and one.id in ended]
+    died_on, died_by = _first(person, ended, CODES["died"])
+    hospice_on, hospice_by = _first(person, ended, CODES["hospice"])
     known = history_of(
         Course(stay_for_rules(one, RULES) for one in person.stays),
         (),
         stay.zone,
         born_on=birth_on(person.records),
-        ended=Endings(min(died, default=None), min(hospice, default=None)),
+        ended=Endings(died_on, hospice_on, died_by=died_by, hospice_by=hospice_by),
         coverage=enrolment(enrolled) if enrolled else None,
     )
     found = measure_statuses(stay_for_rules(stay, RULES), known, RULES.measures, now)
     return {one.measure: one for one in found if one.status not in NO_LINE}
+
+
+def _first(person: Measured, ended: Mapping[UUID, date], code: str) -> tuple[date | None, str | None]:
+    """Give the first day on which a stay ended so, and which stay that was."""
+    return min(
+        ((ended[one.id], str(one.id)) for one in person.stays if one.view.disposition == code and one.id in ended), default=(None, None)
+    )
 
 
 def test_what_readers_share_is_what_each_would_be_told_alone() -> None:

@@ -37,7 +37,9 @@ def test_a_rate_is_a_percentage_to_one_decimal() -> None:
     assert (rate.rate_7, rate.rate_30, rate.initial_population) == (37.5, 62.5, 16)
 
 
-@pytest.mark.parametrize(("part", "whole", "percent"), [(1, 16, 6.3), (5, 16, 31.3), (3, 2000, 0.2), (1, 3, 33.3), (2, 3, 66.7), (9, 9, 100.0)])
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(1, 16, 6.3), (5, 16, 31.3), (3, 2000, 0.2), (1, 3, 33.3), (2, 3, 66.7), (9, 9, 100.0)]
+)
 def test_a_half_is_rounded_up(part: int, whole: int, percent: float) -> None:
     """As CMS's reporting application does, into which these numbers go."""
     rate = Rate(denominator=whole, numerator_7=part, numerator_30=part)
