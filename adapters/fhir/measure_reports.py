@@ -77,8 +77,8 @@ def _windows(rules: MeasureRules) -> Sequence[tuple[str, int]]:
 
 
 def _group(code: str, days: int, rate: Rate, rules: MeasureRules, events: Sequence[Event], lists: list[Json]) -> Json:
-    # The short window, or the long one.
-    numerator, score = (rate.numerator_7, rate.rate_7) if days == 7 else (rate.numerator_30, rate.rate_30)  # noqa: PLR2004
+    is_short = days == 7  # noqa: PLR2004 - the short window
+    numerator, score = (rate.numerator_7, rate.rate_7) if is_short else (rate.numerator_30, rate.rate_30)
     status = f"status_{days}"
     tests: Mapping[str, tuple[int, Callable[[Event], bool]]] = {
         "initial-population": (rate.initial_population, lambda one: one["status_30"] != MeasureState.SUPERSEDED),
