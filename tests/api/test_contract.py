@@ -115,3 +115,21 @@ def test_no_schema_of_ours_is_open_by_mistake() -> None:
     assert requests
     schemas = contract.DOCUMENT["components"]["schemas"]
     assert [name for name in requests if schemas[name].get("additionalProperties") is not False] == []
+
+
+READ_BY_ANALYSTS_AND_COORDINATORS = (
+    "RateDocument", "RatesDocument", "TrustDocument", "MeasureEventDocument", "MeasureGapDocument", "MeasureDocument", "NewContact",
+)  # fmt: skip
+
+
+def test_what_is_counted_dated_or_chosen_says_what_it_means() -> None:
+    """An analyst and a coordinator have nothing else to read: a number, a day or a code without a word is guessed at."""
+    schemas = orjson.loads((ROOT / "openapi/openapi.json").read_bytes())["components"]["schemas"]
+    silent = []
+    for name in READ_BY_ANALYSTS_AND_COORDINATORS:
+        for field, schema in schemas[name]["properties"].items():
+            ways = (schema, *schema.get("anyOf", []))
+            is_telling = any(one.get("type") in {"integer", "number"} or "date" in one.get("format", "") or "enum" in one for one in ways)
+            if is_telling and not schema.get("description"):
+                silent.append(f"{name}.{field}")
+    assert silent == []

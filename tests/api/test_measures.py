@@ -273,6 +273,9 @@ async def test_nobody_asks_for_anybody_else(story: World) -> None:
     params = {"organization_id": story.ids["plan"]}
     await story.api.json("GET", "/v1/measures/FUH", story.keys["home"], 404, params=params)
     await story.api.json("GET", "/v1/measures/FUH/events", story.keys["home"], 404, params=params)
+    unknown = await story.api.json("GET", "/v1/measures/fuh", story.keys["home"], 404)
+    assert "there are: " in unknown["detail"]
+    assert "FUH" in unknown["detail"]
     await story.api.json("GET", "/v1/measures/HEIGHT", story.keys["home"], 404)
 
 

@@ -105,8 +105,8 @@ class NewContact(Request):
     review_on: Annotated[
         Any, _schema(type="string", format="date", description="With these: until then program clocks wait; left out, two weeks")
     ] = None
-    next_action: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX)] = None
-    next_action_due_on: Annotated[Any, _schema(type="string", format="date")] = None
+    next_action: Annotated[Any, _schema(type="string", maxLength=_TEXT_MAX, description="What is planned; no clock waits for it")] = None
+    next_action_due_on: Annotated[Any, _schema(type="string", format="date", description="By when that is planned")] = None
     author: Annotated[
         ShortText | None, Field(description="The person who did it; the key is remembered anyway.", examples=["C. Sample"])
     ] = None
