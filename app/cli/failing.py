@@ -50,4 +50,6 @@ def database_trouble(error: Exception, settings: Settings | None) -> tuple[str, 
         return "", "Check that it runs and that HANDOFF_DATABASE_URL is right; `handoff doctor` says more."
     address = urlsplit(settings.database_url.get_secret_value())
     place = f"{address.hostname or 'its socket'}{f':{address.port}' if address.port else ''}{address.path}"
-    return place, _DATABASE_REMEDIES.get(type(error).__name__, "See that it runs, what its log says, and that HANDOFF_DATABASE_URL is right.")
+    return place, _DATABASE_REMEDIES.get(
+        type(error).__name__, "See that it runs, what its log says, and that HANDOFF_DATABASE_URL is right."
+    )

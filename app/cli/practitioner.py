@@ -29,7 +29,12 @@ def _practitioner() -> None:
 
 @app.command("load")
 def load(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV of the form of NPPES, or npi, taxonomy, entity_type, effective_from, effective_to.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="CSV, of NPPES or with columns of our own: adapters/files/README.md."
+        ),
+    ],
     *,
     as_json: JsonFlag = False,
 ) -> int:
@@ -62,7 +67,8 @@ def load(
         document = asyncio.run(run())
     except (NoRegistryError, UnicodeDecodeError):
         raise refused(
-            f"{file.name} is no registry of providers; nothing was taken.", "It needs a header with NPI and taxonomy columns, separated by commas, in UTF-8: adapters/files/README.md has them."
+            f"{file.name} is no registry of providers; nothing was taken.",
+            "It needs a header with NPI and taxonomy columns, separated by commas, in UTF-8: adapters/files/README.md has them.",
         ) from None
     if as_json:
         output.result(document)

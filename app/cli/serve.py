@@ -134,6 +134,7 @@ async def _preflight(url: str, plan: Plan, log: EventLog, *, is_embedded: bool) 
         said, _ = await process.communicate(assignment_line({"database_url": url, "is_embedded": is_embedded}))
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()  # its end would find the loop closed, and be logged as a defect
         raise
     try:
         found = json.loads(said)

@@ -1,5 +1,7 @@
 """The command line itself: help, exit codes, and what is said when something fails."""
 
+import asyncio
+import io
 import json
 import re
 from pathlib import Path
@@ -16,7 +18,11 @@ from app.cli.new_database import say_if_new
 from app.cli.output import Output, cell
 from app.cli.reference import reference_markdown
 from app.cli.root import NOUNS, command_of
+from app.cli.serve import _preflight
+from app.cli.tree import Plan, Sockets
 from app.settings import SettingsError, load_settings
+from app.telemetry.log import EventLog
+from app.telemetry.words import Level
 from tests.cli.conftest import Handoff
 from tests.support.service import ROOT
 
@@ -105,6 +111,33 @@ def test_a_private_database_is_said_to_be_new_before_it_is_made(tmp_path: Path, 
     (tmp_path / "misspelt" / "postgresql" / "data").mkdir(parents=True)
     say_if_new(settings, Output(as_json=False))
     assert capsys.readouterr() == ("", "")
+
+
+async def test_checks_that_are_cut_off_have_ended_before_the_start_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told to stop while it starts ends without a defect in its log: a process that ends after the loop would be one."""
+    done: list[str] = []
+
+    class Process:
+        async def communicate(self, _said: bytes) -> tuple[bytes, None]:
+            await asyncio.sleep(60)
+            return b"", None
+
+        def kill(self) -> None:
+            done.append("killed")
+
+        async def wait(self) -> int:
+            done.append("waited for")
+            return -9
+
+    async def begin(*_arguments: object, **_settings: object) -> Process:
+        return Process()
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begin)
+    plan = Plan(Sockets(None, {}), 1, {}, Path("metrics"))
+    log = EventLog(io.BytesIO(), is_json=True, level=Level.INFO, part="supervisor", number=0, pid=1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(_preflight("", plan, log, is_embedded=True), 0.01)
+    assert done == ["killed", "waited for"]
 
 
 def test_a_defect_names_its_place_and_nothing_of_its_text(handoff: Handoff, monkeypatch: pytest.MonkeyPatch) -> None:

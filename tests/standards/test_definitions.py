@@ -90,7 +90,7 @@ def changed(name: str, before: str, after: str) -> Callable[[Path], object]:
         (lambda own: shutil.copytree(FOLDER / "codes", own / "codes"), r"codes must hold visit_codes\.toml and no other"),
         (lambda own: (own / "value_sets" / "mh_dx.toml").unlink(), r"value_sets: has no value set for: mh_dx"),
         (lambda own: (own / "programs" / "new.toml").mkdir(), r"programs/new\.toml: cannot be read \(Is a directory\)"),
-        (lambda own: (own / "programs" / "tcm.toml").rename(own / "programs" / "tcm.toml.txt"), r"programs: tcm\.toml\.txt would not be read"),
+        (lambda own: (own / "programs/tcm.toml").rename(own / "programs/tcm.toml.txt"), r"programs: tcm\.toml\.txt would not be read"),
         (lambda own: (own / "value_sets" / "MINE.TOML").write_text(""), r"value_sets: MINE\.TOML would not be read: name it \.toml"),
         (lambda own: (own / "tcm.toml").write_text("id"), r"must hold folders of the names .*; tcm\.toml is none of them"),
         (changed("programs/tcm.toml", "holiday_calendar =", "holliday_calendar ="), r"clock\[0\]: holliday_calendar is not a key of this"),

@@ -30,7 +30,13 @@ def test_every_column_of_a_registry_of_providers_is_in_its_table() -> None:
         names = [name for cell in header for name in re.findall(r"`([^`]+)`", cell)]
         cells = {"npi": "1234567893", "taxonomy": "103TC0700X", "from": "2026-01-01", "to": "2026-05-01"}
         first = ",".join(names)
-        kinds = {"date": cells["to"], "effective_from": cells["from"], "effective_to": cells["to"], "entity": "2", "taxonomy": cells["taxonomy"]}
+        kinds = {
+            "date": cells["to"],
+            "effective_from": cells["from"],
+            "effective_to": cells["to"],
+            "entity": "2",
+            "taxonomy": cells["taxonomy"],
+        }
         row = ",".join(next((value for word, value in kinds.items() if word in name.lower()), cells["npi"]) for name in names)
         read = list(read_providers([first, row]))
         assert all(isinstance(one, ProviderRow) and one.taxonomy and one.entity == "2" for one in read), read
