@@ -3,11 +3,11 @@
 Hospital A sends; Home B (a behavioral health home) and Plan C claim Ann; Stranger D has every scope and nothing to do with any of it.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -133,22 +133,23 @@ class Backstage:
             pass
 
 
-_GIVEN = count(1)
-"""Of all stages of this process: one that goes on in a copy of a database gives greater ids than the one that told what is in it."""
+class MessageIds(wiring.SystemIds):
+    """Ids of messages, made when the clock of the stage says: as of a past instant it is read off them which had come.
 
-
-class StageIds(wiring.SystemIds):
-    """As the service's own, made when the clock of the stage says: for what reads the time off an id."""
+    Of one instant each is greater than those before, also those of whoever told the story in a database that was copied since.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
         """Read the clock for every id."""
         super().__init__()
         self._clock = clock
+        self._last_ns = 0
 
     def new(self) -> UUID:
-        """Give an id of this instant, greater than those before and like none of another stage."""
+        """Give an id."""
         at_ms = int(self._clock.now().timestamp() * 1000)
-        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | (next(_GIVEN) << 40) | int.from_bytes(self.secret(5)))
+        self._last_ns = max(self._last_ns + 1, time.time_ns())
+        return UUID(int=(at_ms << 80) | (0x7 << 76) | (0b10 << 62) | self._last_ns)
 
 
 def backstage(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None = None, sender: Sender | None = None) -> Backstage:
@@ -157,9 +158,8 @@ def backstage(work: AsyncEngine, app: AsyncEngine, *, limits: ApiLimits | None =
         {"HANDOFF_WORKERS": "1", "HANDOFF_SECRET_KEY": "tests-0123456789-abcdefghijklmnopqrst", "HANDOFF_ADMIN_KEY": ADMIN_KEY}
     )
     keys, rules = wiring.keys_of(settings), wiring.rulebook()
-    clock, waker = FakeClock(NOW), HintingWaker()
-    ids = StageIds(clock)
-    intake = wiring.build_intake(settings, work, keys, clock=clock, ids=ids, waker=waker)
+    clock, ids, waker = FakeClock(NOW), wiring.SystemIds(), HintingWaker()
+    intake = wiring.build_intake(settings, work, keys, clock=clock, ids=MessageIds(clock), waker=waker)
     arrivals = Arrivals(face.newest_numbers(app), poll_interval_s=0.05)
     waker.arrivals = arrivals
     observed: list[RequestAnswered] = []
