@@ -6,7 +6,7 @@ A check looks and changes nothing. One that cannot be made says so and the other
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +21,7 @@ from app.cli.database import Database
 from app.cli.failing import STANDARDS_REMEDY
 from app.cli.http_client import HttpClient, NoAnswerError, NotReachedError
 from app.settings import PREFIX, Settings, warnings
-from app.store import agreements, audit_chain
+from app.store import agreements, audit_chain, measure_lines
 from app.store.backlog import Backlog, read_backlog
 from app.store.inspection import Inspection, inspect
 from app.store.roles import Role
@@ -184,9 +184,30 @@ async def check_backlog(settings: Settings, database: Database, clock: wiring.Sy
             waiting = await read_backlog(raw)
             unlinked = await audit_chain.unlinked(raw)
             ending = await agreements.days_left(raw, clock.now())
+            year, judged = await measure_lines.rules_of_the_newest_year(raw)
     finally:
         await engine.dispose()
-    return [_queue(waiting, clock), _comparisons(waiting, clock), _deliveries(waiting), _chain(*unlinked, clock), _agreements(ending)]
+    return [
+        _queue(waiting, clock),
+        _comparisons(waiting, clock),
+        _deliveries(waiting),
+        _chain(*unlinked, clock),
+        _agreements(ending),
+        *_judged(year, judged, settings),
+    ]
+
+
+def _judged(year: int, judged: Collection[tuple[str, str]], settings: Settings) -> list[Check]:
+    """Rates are sums of what is stored: after other rules were put in force, of what the old ones said until the year is computed anew."""
+    try:
+        catalog = wiring.rulebook(settings.standards_dir).measures
+    except ValueError:
+        return []  # what is wrong with the rules has its own line
+    others = {said for measure, said in judged if measure not in catalog.measures or catalog.rules_for(measure, year).version != said}
+    if not others:
+        return [Check("measures", Grade.GOOD, "what is stored of the newest year was judged by the rules of this service")]
+    said = f"statuses of {year} were judged by other rules than those of this service: {', '.join(sorted(others))}"
+    return [Check("measures", Grade.WARNING, said, f"`handoff measure recompute --year {year}` says what these would change, and asks.")]
 
 
 def _agreements(ending: Sequence[tuple[UUID, str, int]]) -> Check:

@@ -107,3 +107,20 @@ async def people_after(raw: Raw, first_on: date, last_on: date, after: UUID | No
         most,
     )
     return [row["person_id"] for row in rows]
+
+
+_SAMPLE_PAGES = 2000
+_RULES_IN_FORCE = f"""
+with share as (
+    select least(100, 100.0 * {_SAMPLE_PAGES} / greatest(relpages, 1))::real as percent from pg_class where oid = 'measure_line'::regclass
+)
+select extract(year from anchor_on)::int as year, measure, rule_version
+from measure_line tablesample system ((select percent from share)) where known_to is null group by 1, 2, 3
+"""
+
+
+async def rules_of_the_newest_year(raw: Raw) -> tuple[int, set[tuple[str, str]]]:
+    """Give the newest year with lines, and by which (measure, rule version) they stand. Of many lines, those of some thousand pages."""
+    rows = await raw.fetch(_RULES_IN_FORCE)
+    newest = max((row["year"] for row in rows), default=0)
+    return newest, {(row["measure"], row["rule_version"]) for row in rows if row["year"] == newest}

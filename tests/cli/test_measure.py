@@ -72,12 +72,17 @@ def test_what_would_change_is_said_before_it_is_changed(told: Database, operator
     stands = "select rule_version from measure_line where measure = 'FUH' and known_to is null"
     assert {row["rule_version"] for row in execute(told, stands)} == {"FUH-MY2020"}, "nothing was changed"
     assert operator("measure", "recompute", "--year", 2026, "--json").code == ExitCode.USAGE, "nobody can be asked"
+    ports = {"HANDOFF_HTTP_PORT": "1", "HANDOFF_MLLP_PORT": "1"}
+    (judged,) = [one for one in operator("doctor", "--json", settings=ports).json["checks"] if one["name"] == "measures"]
+    assert (judged["grade"], "FUH-MY2020" in judged["said"], "--year 2026" in judged["remedy"]) == ("warning", True, True), judged
     done = operator("measure", "recompute", "--year", 2026, "--yes")
     assert done.code == ExitCode.OK
     assert "of 1 people, " in done.err.replace("1 of 1", "of 1")
     assert {row["rule_version"] for row in execute(told, stands)} == {"FUH-MY2026"}
     kept = execute(told, "select count(*) as ended from measure_line where measure = 'FUH' and rule_version = 'FUH-MY2020'")
     assert kept[0]["ended"] == 3, "the past can still be asked"
+    (judged,) = [one for one in operator("doctor", "--json").json["checks"] if one["name"] == "measures"]
+    assert judged["grade"] == "good", judged
     again = operator("measure", "recompute", "--year", 2026, "--dry-run", "--json").json
     assert (again["lines_changed"], again["changes"]) == (0, [])
     assert operator("measure", "recompute", "--year", 2025, "--dry-run", "--json").json["people"] == 0
