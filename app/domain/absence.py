@@ -1,8 +1,8 @@
-"""Where a team learned that the person is: in a facility, or in custody. It stops program clocks for a while, and never a measure. Pure.
+"""What a team learned of a person: in a facility, in custody, or dead. It stops program clocks for a while, and never a measure. Pure.
 
 From the contact that says so to its review date, or to the first thing that says otherwise: a contact that reached the person, another
 stay in a hospital that begins or ends. While it lasts no clock runs that the program does not let run there; afterwards each has the
-time left that it had.
+time left that it had. Of a death that only a contact tells nobody is sure: it has a review date like the others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from app.domain.calendar import ClockUnit, Holidays, add_business_days, end_of_d
 from app.domain.contact import Contact, ContactOutcome, ContactType, ContactWith
 from app.domain.stay import Stay, StayClass
 
-AWAY: Final = frozenset({ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED})
+AWAY: Final = frozenset({ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED, ContactOutcome.DECEASED})
 BACK: Final = frozenset({ContactOutcome.REACHED, ContactOutcome.ATTENDED})
 REVIEW_AFTER: Final = timedelta(days=14)
 """Our policy: who says no review date is asked again after two weeks."""

@@ -318,7 +318,10 @@ def _waiting(stay: Stay, anchor_at: datetime, now: datetime) -> tuple[str, datet
 
 
 def _away_reason(away: Absence, stay: Stay) -> str:
-    return f"{away.outcome}: where clocks wait until {local_date(away.ends_at, stay.zone)}, or until something is heard"
+    until = f"clocks wait until {local_date(away.ends_at, stay.zone)}, or until something is heard"
+    if away.outcome is ContactOutcome.DECEASED:
+        return f"{away.outcome}: a contact says so; {until}. Answer deceased, and a person looks at it"
+    return f"{away.outcome}: where {until}"
 
 
 def _open_reasons(stay: Stay) -> tuple[str, ...]:

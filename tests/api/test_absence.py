@@ -54,6 +54,17 @@ async def test_a_step_that_was_told_before_an_absence_is_not_told_again_when_it_
     assert await steps(world, clock="tcm.visit_7d") == [("follow_up.due", 50)]
 
 
+async def test_a_home_that_was_told_of_a_death_is_warned_of_no_clock_and_asked_after_two_weeks(story: World) -> None:
+    await call(story, outcome="deceased", **{"with": "caregiver"})
+    for day, state, heard in (("15", "suspended", []), ("21", "open", ["follow_up.resumed"])):
+        story.stage.clock.set(datetime.fromisoformat(f"2026-03-{day}T08:00:00-04:00"))
+        await story.stage.pass_time()
+        assert (await the_follow_up(story))["state"] == state
+        assert [one["type"] for one in await told(story)] == heard
+    (gap,) = (await story.api.json("GET", "/v1/measures/FUH/gaps", story.keys["home"], 200, params={"period": "2026"}))["items"]
+    assert gap["due_7_on"] == "2026-03-13", "of the measure nothing waits"
+
+
 async def test_the_home_is_told_to_look_again_at_who_was_discharged_to_nonacute_care(world: World) -> None:
     at = "20260306142500-0500"
     await world.send(ADMIT, adt("A03", at, control="C2", admitted="20260302100000-0500", discharged=at, disposition="03"))

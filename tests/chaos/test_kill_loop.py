@@ -141,7 +141,7 @@ async def claim_everybody(service: Service) -> None:
 
 async def until_finished(connection: asyncpg.Connection) -> None:
     """Wait until nothing waits any more."""
-    ends_s = time.monotonic() + 60
+    ends_s = time.monotonic() + 240
     while await connection.fetchval("select exists (select 1 from inbound_queue) or exists (select 1 from reconsideration)"):
         assert time.monotonic() < ends_s, "the run does not finish"
         await asyncio.sleep(0.1)

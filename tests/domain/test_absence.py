@@ -77,6 +77,23 @@ def test_a_contact_that_reaches_the_person_ends_it_and_counts() -> None:
     assert due(seen)["follow_up_7d"] == local("2026-11-29 23:59:59").isoformat()
 
 
+def test_who_died_by_what_a_contact_says_is_looked_for_no_more_until_it_is_looked_at() -> None:
+    """Nobody is called, and nothing is closed for good: it may have been somebody else, or be taken back."""
+    died = replace(JAIL, outcome=ContactOutcome.DECEASED, place=None, review_on=None)
+    seen = look(now="2026-11-20", contacts=[died])
+    assert (seen.state, set(states(seen).values())) == (S.SUSPENDED, {C.SUSPENDED})
+    assert seen.reasons[0] == (
+        "deceased: a contact says so; clocks wait until 2026-12-03, or until something is heard. Answer deceased, and a person looks at it"
+    )
+    assert seen.next_change_at == local("2026-12-03 00:00")
+    back = look(now="2026-12-03 00:00", contacts=[died])
+    assert (back.state, back.resumed_at) == (S.OPEN, local("2026-12-03 00:00"))
+    alive = make_contact("2026-11-20 09:00", contact_id="r")
+    assert look(now="2026-11-20 10:00", contacts=[died, alive]).state is S.OPEN
+    taken_back = replace(died, voided_at=local("2026-11-20 10:00"))
+    assert look(now="2026-11-21", contacts=[taken_back]) == look(now="2026-11-21")
+
+
 @pytest.mark.parametrize("outcome", [ContactOutcome.IN_FACILITY, ContactOutcome.INCARCERATED])
 def test_a_visit_at_the_bedside_says_that_they_are_not_back(outcome: ContactOutcome) -> None:
     visit = make_contact("2026-11-23 09:00", contact_id="v", type=ContactType.IN_PERSON_HOSPITAL)

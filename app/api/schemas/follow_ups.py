@@ -80,7 +80,9 @@ class NewContact(Request):
         Any, _schema(type="string", format="date-time", description="RFC 3339 with an offset", examples=["2026-11-18T14:30:00-05:00"])
     ]
     type: Annotated[Any, _codes(ContactType, "How the contact was made")]
-    outcome: Annotated[Any, _codes(ContactOutcome, "What came of it; in_facility, incarcerated and deceased say where the person is")]
+    outcome: Annotated[
+        Any, _codes(ContactOutcome, "What came of it. in_facility, incarcerated, deceased let program clocks wait; answer deceased to close")
+    ]
     direction: Annotated[Any, _codes(ContactDirection, "Left out: outbound. What comes in is no attempt of the team")] = None
     with_: Annotated[Any, _codes(ContactWith, "Left out: patient; with reached_caregiver: caregiver"), Field(alias="with")] = None
     role: Annotated[Any, _codes(ContactRole, "Of who did it; clocks that ask for a role count no contact without one")] = None
