@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         description="`postgresql://` address of a PostgreSQL of version 16 or newer; without it a private one runs in DATA_DIR.",
     )
     network: str = Field(
-        default="handoff", description="This exchange: a PostgreSQL schema, prefix of its roles; a second one is made by `handoff migrate up`."
+        default="handoff", description="This exchange: a PostgreSQL schema, prefix of its roles; a second is made by `handoff migrate up`."
     )
     data_dir: Path = Field(default=Path(".handoff"), description="Folder of the private database and of the key made on first start.")
     standards_dir: Path | None = Field(default=None, description="Folder of own definitions: [form](app/standards/README.md).")

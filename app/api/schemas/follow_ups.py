@@ -81,7 +81,8 @@ class NewContact(Request):
     ]
     type: Annotated[Any, _codes(ContactType, "How the contact was made")]
     outcome: Annotated[
-        Any, _codes(ContactOutcome, "What came of it. in_facility, incarcerated, deceased let program clocks wait; answer deceased to close")
+        Any,
+        _codes(ContactOutcome, "What came of it. in_facility, incarcerated, deceased let program clocks wait; answer deceased to close"),
     ]
     direction: Annotated[Any, _codes(ContactDirection, "Left out: outbound. What comes in is no attempt of the team")] = None
     with_: Annotated[Any, _codes(ContactWith, "Left out: patient; with reached_caregiver: caregiver"), Field(alias="with")] = None
