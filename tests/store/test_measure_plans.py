@@ -195,6 +195,16 @@ async def test_by_the_home_of_a_later_day_only_what_moved_is_read_beside_the_seg
     assert plan.read_of("measure_segment") == [("Index Scan", "ix_measure_segment_rate")]
 
 
+@pytest.mark.usefixtures("lines")
+@pytest.mark.parametrize("known_at", [None, AT])
+async def test_lines_of_homes_that_not_everybody_may_know_of_are_summed_without_sorting(
+    engine_app: AsyncEngine, known_at: datetime | None
+) -> None:
+    wanted = replace(OWN, known_at=known_at, reserved=frozenset(UUID(int=0x100 + number) for number in range(40)))
+    plan = await _plan_of_rates(engine_app, wanted, ("home", "month"), None)
+    assert not plan.sorts
+
+
 async def _plan_of_rates(engine: AsyncEngine, wanted: LineFilter, groups: Sequence[str], told: Told | None) -> Plan:
     overheard: Any = Overheard()
     await rates(overheard, wanted, groups, [6, 18, 65], told)
